@@ -1,0 +1,27 @@
+# libtorch as an imported target, taken from the folder of an installed torch package:
+# ESPER_TORCH (CMake variable or environment), else .venv beside the sources.
+if(NOT ESPER_WITH_TORCH)
+  return()
+endif()
+if(NOT ESPER_TORCH)
+  set(ESPER_TORCH "$ENV{ESPER_TORCH}")
+endif()
+if(NOT ESPER_TORCH)
+  file(GLOB ESPER_TORCH ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+endif()
+if(NOT EXISTS "${ESPER_TORCH}/lib/libtorch_cpu.so")
+  message(FATAL_ERROR "No libtorch: expected lib/libtorch_cpu.so under '${ESPER_TORCH}'. "
+    "Run scripts/setup.sh, or set ESPER_TORCH to the folder of an installed torch package.")
+endif()
+set(ESPER_TORCH "${ESPER_TORCH}" CACHE PATH "folder of the torch package" FORCE)
+
+add_library(esper_torch INTERFACE)
+target_include_directories(esper_torch SYSTEM INTERFACE
+  ${ESPER_TORCH}/include ${ESPER_TORCH}/include/torch/csrc/api/include)
+target_link_directories(esper_torch INTERFACE ${ESPER_TORCH}/lib)
+target_link_options(esper_torch INTERFACE "-Wl,-rpath,${ESPER_TORCH}/lib")
+if(EXISTS "${ESPER_TORCH}/lib/libtorch_cuda.so")
+  target_link_libraries(esper_torch INTERFACE -Wl,--no-as-needed torch_cuda c10_cuda -Wl,--as-needed)
+endif()
+target_link_libraries(esper_torch INTERFACE torch torch_cpu c10)
+# The wheel carries its own OpenMP runtime; a second one in the process would be a trap.

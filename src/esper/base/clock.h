@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace esper {
+
+/// Where time comes from, so that a test can drive a whole run with simulated time. Thread-safe.
+class Clock {
+  public:
+    virtual ~Clock() = default;
+    /// Monotonic nanoseconds since an arbitrary start.
+    virtual std::int64_t now_ns() const = 0;
+    /// Nanoseconds since 1970-01-01 UTC.
+    virtual std::int64_t utc_ns() const = 0;
+    virtual void sleep_for(std::chrono::nanoseconds duration) = 0;
+};
+
+/// The machine's own clock.
+Clock& system_clock();
+
+/// Stands still until told to move; sleeping moves it.
+class ManualClock final : public Clock {
+  public:
+    explicit ManualClock(std::int64_t utc_ns = 0) : utc_ns_(utc_ns) {}
+    std::int64_t now_ns() const override;
+    std::int64_t utc_ns() const override;
+    void sleep_for(std::chrono::nanoseconds duration) override;
+    void advance(std::chrono::nanoseconds duration) { sleep_for(duration); }
+
+  private:
+    std::int64_t utc_ns_;
+    // Guarded by atomic access in clock.cpp.
+    mutable std::int64_t elapsed_ns_ = 0;
+};
+
+/// `2026-11-23T09:18:05.123Z`.
+std::string iso8601(std::int64_t utc_ns);
+
+}  // namespace esper

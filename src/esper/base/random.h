@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace esper {
+
+/// Philox4x32-10, the counter-based generator of Salmon et al., "Parallel Random Numbers: As Easy
+/// as 1, 2, 3" (SC 2011), section 3.3. Pure function: same counter and key, same four words.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
+
+/// A stream of random numbers named by (seed, purpose, step, index): nothing to save, exact resume
+/// by construction. Two streams with different names are independent.
+class RandomStream {
+  public:
+    RandomStream(std::uint64_t seed, std::string_view purpose, std::uint64_t step = 0,
+                 std::uint32_t index = 0);
+
+    std::uint32_t next_u32();
+    std::uint64_t next_u64();
+    /// Uniform in [0, 1), 53 random bits.
+    double uniform();
+    double uniform(double low, double high);
+    /// Standard normal (Box-Muller).
+    double normal();
+    /// Uniform integer in [0, bound), unbiased; bound > 0.
+    std::uint64_t below(std::uint64_t bound);
+
+  private:
+    std::array<std::uint32_t, 4> counter_;
+    std::array<std::uint32_t, 2> key_;
+    std::array<std::uint32_t, 4> block_{};
+    int used_ = 4;
+    bool has_spare_ = false;
+    double spare_ = 0;
+};
+
+/// A uniform random permutation of 0 … n-1 (Fisher-Yates) drawn from the stream.
+std::vector<std::uint32_t> random_permutation(RandomStream& stream, std::uint32_t n);
+
+}  // namespace esper

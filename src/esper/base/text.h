@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace esper {
+
+/// Edit distance with adjacent transpositions (optimal string alignment).
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate nearest to `word`, or "" when none is near enough to be a likely typo
+/// (distance at most 1 + length/4).
+std::string closest_match(std::string_view word, std::span<const std::string> candidates);
+
+/// `'x' (did you mean 'y'?)`, or just `'x'`.
+std::string quote_with_suggestion(std::string_view word, std::span<const std::string> candidates);
+
+std::vector<std::string> split(std::string_view text, char separator);
+std::string join(std::span<const std::string> parts, std::string_view separator);
+
+/// `*` matches any run of characters but `.`, `**` any run, `?` one character.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+/// 12345678 → `12.3 M`; 1234 → `1.23 k`.
+std::string human_count(double value);
+/// 75.2 s → `1m15s`.
+std::string human_seconds(double seconds);
+
+}  // namespace esper
