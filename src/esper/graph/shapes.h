@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "esper/graph/program.h"
+
+namespace esper::graph {
+
+/// The type of every value (indexed by ValueId), found by running the Program on the `meta` device
+/// with `free_size` in place of free sizes. Allocates and computes nothing.
+/// Errors: kShapeMismatch naming the instruction.
+Result<std::vector<TensorType>> infer_types(const Program& program, std::int64_t free_size = 1);
+
+}  // namespace esper::graph
