@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -20,7 +21,7 @@ class Clock {
 /// The machine's own clock.
 Clock& system_clock();
 
-/// Stands still until told to move; sleeping moves it.
+/// Stands still until told to move; sleeping moves it, and a negative duration moves nothing.
 class ManualClock final : public Clock {
   public:
     explicit ManualClock(std::int64_t utc_ns = 0) : utc_ns_(utc_ns) {}
@@ -30,12 +31,11 @@ class ManualClock final : public Clock {
     void advance(std::chrono::nanoseconds duration) { sleep_for(duration); }
 
   private:
-    std::int64_t utc_ns_;
-    // Guarded by atomic access in clock.cpp.
-    mutable std::int64_t elapsed_ns_ = 0;
+    const std::int64_t utc_ns_;
+    std::atomic<std::int64_t> elapsed_ns_{0};
 };
 
-/// `2026-11-23T09:18:05.123Z`.
+/// `2026-11-23T09:18:05.123Z`; the part below a millisecond is cut off.
 std::string iso8601(std::int64_t utc_ns);
 
 }  // namespace esper

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -108,36 +109,37 @@ T value_or_throw(Result<T> result) {
     case Self::name:                      \
         return ::esper::ErrorClass::cls;
 #define ESPER_ERROR_LIST_ENTRY(name, cls) Self::name,
-#define ESPER_DEFINE_ERRORS(Enum, room, LIST)                                                   \
-    enum class Enum : int { LIST(ESPER_ERROR_ENUM_ENTRY) };                                     \
-    constexpr std::string_view esper_error_room(Enum) { return room; }                          \
-    constexpr std::string_view esper_error_name(Enum code) {                                    \
-        using Self = Enum;                                                                      \
-        switch (code) { LIST(ESPER_ERROR_NAME_CASE) }                                           \
-        return "?";                                                                             \
-    }                                                                                           \
-    constexpr ::esper::ErrorClass esper_error_class(Enum code) {                                \
-        using Self = Enum;                                                                      \
-        switch (code) { LIST(ESPER_ERROR_CLASS_CASE) }                                          \
-        return ::esper::ErrorClass::kRuntime;                                                   \
-    }                                                                                           \
-    inline std::vector<Enum> esper_all_errors(Enum) {                                           \
-        using Self = Enum;                                                                      \
-        return {LIST(ESPER_ERROR_LIST_ENTRY)};                                                  \
+#define ESPER_DEFINE_ERRORS(Enum, room, LIST)                          \
+    enum class Enum : int { LIST(ESPER_ERROR_ENUM_ENTRY) };            \
+    constexpr std::string_view esper_error_room(Enum) { return room; } \
+    constexpr std::string_view esper_error_name(Enum code) {           \
+        using Self = Enum;                                             \
+        switch (code) { LIST(ESPER_ERROR_NAME_CASE) }                  \
+        return "?";                                                    \
+    }                                                                  \
+    constexpr ::esper::ErrorClass esper_error_class(Enum code) {       \
+        using Self = Enum;                                             \
+        switch (code) { LIST(ESPER_ERROR_CLASS_CASE) }                 \
+        return ::esper::ErrorClass::kRuntime;                          \
+    }                                                                  \
+    inline std::vector<Enum> esper_all_errors(Enum) {                  \
+        using Self = Enum;                                             \
+        return {LIST(ESPER_ERROR_LIST_ENTRY)};                         \
     }
 
 // ESPER_TRY(auto x, expression_returning_Result): binds the value or returns the error.
 #define ESPER_CONCAT_INNER(a, b) a##b
 #define ESPER_CONCAT(a, b) ESPER_CONCAT_INNER(a, b)
-#define ESPER_TRY_IMPL(tmp, decl, ...)                                       \
-    auto tmp = (__VA_ARGS__);                                                \
+#define ESPER_TRY_IMPL(tmp, decl, ...)                                         \
+    auto tmp = (__VA_ARGS__);                                                  \
     if (!tmp) return ::tl::unexpected<::esper::Error>(std::move(tmp).error()); \
     decl = std::move(*tmp)
-#define ESPER_TRY(decl, ...) ESPER_TRY_IMPL(ESPER_CONCAT(esper_try_, __COUNTER__), decl, __VA_ARGS__)
+#define ESPER_TRY(decl, ...) \
+    ESPER_TRY_IMPL(ESPER_CONCAT(esper_try_, __COUNTER__), decl, __VA_ARGS__)
 // ESPER_CHECK_STATUS(expression_returning_Status): returns the error, if any.
-#define ESPER_CHECK_STATUS(...)                                                  \
-    do {                                                                         \
-        auto esper_status_ = (__VA_ARGS__);                                      \
-        if (!esper_status_)                                                      \
+#define ESPER_CHECK_STATUS(...)                                                        \
+    do {                                                                               \
+        auto esper_status_ = (__VA_ARGS__);                                            \
+        if (!esper_status_)                                                            \
             return ::tl::unexpected<::esper::Error>(std::move(esper_status_).error()); \
     } while (false)

@@ -10,7 +10,7 @@
 
 namespace esper {
 
-#define ESPER_FAULT_ERRORS(X) X(kBadSpec, kUsage) X(kUnknownPoint, kUsage) X(kInjected, kRuntime)
+#define ESPER_FAULT_ERRORS(X) X(kBadSpec, kUsage) X(kInjected, kRuntime)
 ESPER_DEFINE_ERRORS(FaultError, "faults", ESPER_FAULT_ERRORS)
 
 /// A named place in product code where a test can make something fail. Compiled in always; when
@@ -22,6 +22,8 @@ class FaultPoint {
   public:
     explicit FaultPoint(const char* name);
     bool fires() { return any_armed_.load(std::memory_order_relaxed) && fires_slow(); }
+    /// kInjected when it fires: `ESPER_CHECK_STATUS(fault.check());`
+    Status check();
     const char* name() const { return name_; }
 
   private:
@@ -35,11 +37,14 @@ class FaultPoint {
 class FaultPoints {
   public:
     /// `spec`: comma-separated `name@N` (fire at the N-th pass, once), `name@N+` (from the N-th on)
-    /// or `name%P` (each pass with P percent chance, from `seed`). A name need not be registered yet.
+    /// or `name%P` (each pass with P percent chance, from `seed`). N counts from 1 since arming. A
+    /// name need not be registered yet; points armed before and not named here stay armed. kBadSpec
+    /// arms nothing.
     static Status arm(std::string_view spec, std::uint64_t seed = 0);
     /// Arms from the environment variable ESPER_FAULTS, if set.
     static Status arm_from_environment();
     static void disarm_all();
+    /// Passes since the point was armed (or, for others, since anything was).
     static std::uint64_t passes(std::string_view name);
     static std::uint64_t fired(std::string_view name);
     /// Every fault point the program has constructed so far.

@@ -20,7 +20,7 @@ struct Sha256 {
     auto operator<=>(const Sha256&) const = default;
 };
 
-/// Incremental SHA-256.
+/// Incremental SHA-256. `finish` leaves it as new.
 class Sha256Hasher {
   public:
     Sha256Hasher();
@@ -45,6 +45,9 @@ Sha256 sha256(std::string_view text);
 Sha256 sha256(std::span<const std::byte> data);
 
 /// CRC-32C (Castagnoli), hardware-accelerated where the CPU has it.
+/// `seed` is the checksum of what came before: crc32c(b, crc32c(a)) is that of a and b together.
 std::uint32_t crc32c(std::span<const std::byte> data, std::uint32_t seed = 0);
+/// The same by tables only: the fall-back, and what the fast path is checked against.
+std::uint32_t crc32c_portable(std::span<const std::byte> data, std::uint32_t seed = 0);
 
 }  // namespace esper

@@ -13,7 +13,8 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
 /// A stream of random numbers named by (seed, purpose, step, index): nothing to save, exact resume
-/// by construction. Two streams with different names are independent.
+/// by construction. Two streams with different names are independent. A stream holds 2^34 words and
+/// then starts over.
 class RandomStream {
   public:
     RandomStream(std::uint64_t seed, std::string_view purpose, std::uint64_t step = 0,
@@ -23,10 +24,10 @@ class RandomStream {
     std::uint64_t next_u64();
     /// Uniform in [0, 1), 53 random bits.
     double uniform();
-    double uniform(double low, double high);
+    double uniform(double lowest, double highest);
     /// Standard normal (Box-Muller).
     double normal();
-    /// Uniform integer in [0, bound), unbiased; bound > 0.
+    /// Uniform integer in [0, bound), unbiased; 0 when bound is 0.
     std::uint64_t below(std::uint64_t bound);
 
   private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,15 +18,16 @@ std::string closest_match(std::string_view word, std::span<const std::string> ca
 /// `'x' (did you mean 'y'?)`, or just `'x'`.
 std::string quote_with_suggestion(std::string_view word, std::span<const std::string> candidates);
 
+/// "a,,b" gives three parts, "" one empty part.
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
-/// `*` matches any run of characters but `.`, `**` any run, `?` one character.
+/// `*` matches any run of characters but `.`, `**` any run, `?` one character but `.`.
 bool glob_match(std::string_view pattern, std::string_view text);
 
 /// 12345678 → `12.3 M`; 1234 → `1.23 k`.
 std::string human_count(double value);
-/// 75.2 s → `1m15s`.
+/// 75.2 → `1m15s`; 0.012 → `12.0ms`; 7260 → `2h01m`.
 std::string human_seconds(double seconds);
 
 }  // namespace esper

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "esper/configs/section.h"
+
+namespace esper::configs {
+
+#define ESPER_POLICIES(X)         \
+    X(kHeuristic, 0, "heuristic") \
+    X(kPeriodic, 1, "periodic")   \
+    X(kPlateau, 2, "plateau")     \
+    X(kRandom, 3, "random")       \
+    X(kNever, 4, "never")
+ESPER_CONTRACT_ENUM(Policy, ESPER_POLICIES)
+
+#define ESPER_PLATEAU_KEYS(X)                                                                   \
+    X(int, patience, 3, rule::within(1, 100000), "epochs without progress that make a plateau") \
+    X(double, threshold, 0.005, rule::at_least(0), "relative gain an epoch that counts as progress")
+ESPER_CONFIG_SECTION(PlateauConfig, ESPER_PLATEAU_KEYS)
+
+#define ESPER_TOURNAMENT_KEYS(X)                                                       \
+    X(int, candidates, 20, rule::within(1, 100000), "kernels looked at in a decision") \
+    X(int, places, 5, rule::within(1, 100000), "anchors looked at in a decision")      \
+    X(int, random_entrants, 1, rule::within(0, 100000), "candidates drawn without regard to score")
+ESPER_CONFIG_SECTION(TournamentConfig, ESPER_TOURNAMENT_KEYS)
+
+#define ESPER_PRICE_KEYS(X)                                                   \
+    X(double, memory, 1, rule::at_least(0), "a MB of peak memory")            \
+    X(double, latency, 10, rule::at_least(0), "a millisecond of p99 latency") \
+    X(double, risk, 100, rule::at_least(0), "the risk score")
+ESPER_CONFIG_SECTION(PriceConfig, ESPER_PRICE_KEYS)
+
+#define ESPER_CONTROLLER_KEYS(X)                                                             \
+    X(Policy, policy, Policy::kHeuristic, rule::any(), "who decides when and where to grow") \
+    X(Duration, period, Duration::epochs(5), rule::some_time(TimeKind::kEpochs),             \
+      "between two germinations (periodic, random)")                                         \
+    X(PlateauConfig, plateau, {}, rule::any(), "when learning counts as stuck")              \
+    X(TournamentConfig, tournament, {}, rule::any(), "who competes for a germination")       \
+    X(PriceConfig, price, {}, rule::any(), "what an adaptation costs")
+ESPER_CONFIG_SECTION(ControllerConfig, ESPER_CONTROLLER_KEYS)
+
+}  // namespace esper::configs

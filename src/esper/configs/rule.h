@@ -1,0 +1,63 @@
+#pragma once
+
+#include <limits>
+#include <string_view>
+
+namespace esper::configs {
+
+/// What a text must look like.
+enum class TextForm : int {
+    kAny,       ///< any text without control characters, also empty
+    kNotEmpty,  ///< at least one character
+    kFileName,  ///< names one file or folder: letters, digits, `_`, `-`, `.`; no leading dot
+    kGlob,      ///< an anchor pattern: letters, digits, `_`, `-`, `.`, `*`, `?`
+    kUrl,       ///< scheme://host…, or empty where the key may be unset
+};
+
+/// Which durations a key takes.
+enum class TimeKind : int { kAny, kProgress, kEpochs, kClock };
+
+/// What a key accepts beyond its type.
+struct Rule {
+    double low = -std::numeric_limits<double>::infinity();
+    double high = std::numeric_limits<double>::infinity();
+    bool low_open = false;   ///< `low` itself is refused
+    bool high_open = false;  ///< `high` itself is refused
+    TextForm text = TextForm::kAny;
+    TimeKind time = TimeKind::kAny;
+    /// The ecosystem's own environment variables for this key, separated by blanks, strongest
+    /// first.
+    std::string_view environment = {};
+
+    constexpr Rule from_environment(std::string_view names) const {
+        Rule copy = *this;
+        copy.environment = names;
+        return copy;
+    }
+    constexpr bool admits(double value) const {
+        return (low_open ? value > low : value >= low) &&
+               (high_open ? value < high : value <= high);
+    }
+};
+
+/// The rules in use, named as they read in a list of keys.
+namespace rule {
+constexpr Rule any() { return {}; }
+constexpr Rule at_least(double low) { return {.low = low}; }
+constexpr Rule above(double low) { return {.low = low, .low_open = true}; }
+constexpr Rule within(double low, double high) { return {.low = low, .high = high}; }
+/// From low (included) to high (excluded).
+constexpr Rule below(double low, double high) {
+    return {.low = low, .high = high, .high_open = true};
+}
+constexpr Rule inside(double low, double high) {
+    return {.low = low, .high = high, .low_open = true, .high_open = true};
+}
+constexpr Rule text(TextForm form) { return {.text = form}; }
+constexpr Rule time(TimeKind kind) { return {.low = 0, .time = kind}; }
+/// A duration longer than nothing.
+constexpr Rule some_time(TimeKind kind) { return {.low = 0, .low_open = true, .time = kind}; }
+constexpr Rule port() { return {.low = 1, .high = 65535}; }
+}  // namespace rule
+
+}  // namespace esper::configs

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "esper/configs/section.h"
+#include "esper/contracts/enums.h"
+
+namespace esper::configs {
+
+using contracts::DeviceType;
+
+#define ESPER_PRECISIONS(X) X(kAuto, 0, "auto") X(kFp32, 1, "fp32") X(kBf16, 2, "bf16")
+ESPER_CONTRACT_ENUM(Precision, ESPER_PRECISIONS)
+
+#define ESPER_PROFILES(X)             \
+    X(kNone, 0, "none")               \
+    X(kDevelopment, 1, "development") \
+    X(kTesting, 2, "testing")         \
+    X(kStaging, 3, "staging")         \
+    X(kProduction, 4, "production")   \
+    X(kPhase1Mvp, 5, "phase1_mvp")
+ESPER_CONTRACT_ENUM(Profile, ESPER_PROFILES)
+
+#define ESPER_RUN_KEYS(X)                                                                  \
+    X(std::string, name, "shakespeare", rule::text(TextForm::kFileName),                   \
+      "names the run and, unless told otherwise, its folder")                              \
+    X(Profile, profile, Profile::kNone, rule::any(),                                       \
+      "a set of values for a kind of place; the file's own keys win over it")              \
+    X(std::uint64_t, seed, 0, rule::any(), "everything random in the run derives from it") \
+    X(DeviceType, device, DeviceType::kCpu, rule::any(), "where tensors live")             \
+    X(int, threads, 0, rule::within(0, 1024), "compute threads; 0: one a physical core")   \
+    X(Precision, precision, Precision::kAuto, rule::any(),                                 \
+      "arithmetic of the network; auto measures and takes bf16 only where it is faster")   \
+    X(bool, deterministic, true, rule::any(),                                              \
+      "same seed, same bits: operators that cannot promise it are refused")                \
+    X(int, epochs, 30, rule::within(1, 1000000), "length of the run")                      \
+    X(std::int64_t, steps_per_epoch, 50, rule::at_least(0),                                \
+      "optimizer steps in an epoch; 0: one pass over the training part")
+ESPER_CONFIG_SECTION(RunConfig, ESPER_RUN_KEYS)
+
+}  // namespace esper::configs
