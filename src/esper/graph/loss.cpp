@@ -20,7 +20,7 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
     ESPER_TRY(ProgramPtr headless, Program::make(std::move(parts)));
     ProgramBuilder b(*headless);
     auto target = b.input("target", {DType::kInt64, tokens ? std::vector<std::int64_t>{-1, shape[1]}
-                                                          : std::vector<std::int64_t>{-1}});
+                                                           : std::vector<std::int64_t>{-1}});
     Argument values = source;
     Argument targets = target;
     if (tokens) {
@@ -28,8 +28,8 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
         targets = b.call("aten::flatten.using_ints", {targets, constant(0), constant(1)}, "loss");
     }
     // Half-precision logits are widened here, whatever the precision before; a no-op in float32.
-    values = b.call("aten::to.dtype", {values, Constant{DType::kFloat32}, constant(false), constant(false)},
-                    "loss");
+    values = b.call("aten::to.dtype",
+                    {values, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
     const std::int64_t mean = 1;
     const std::int64_t none_reduction = 0;
     auto loss = b.call("aten::cross_entropy_loss",
@@ -42,8 +42,9 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
     }
     auto best = b.call("aten::argmax", {values, constant(-1), constant(false)}, "loss");
     auto hits = b.call("aten::eq.Tensor", {best, targets}, "loss");
-    auto correct = b.call("aten::to.dtype",
-                          {hits, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
+    auto correct =
+        b.call("aten::to.dtype",
+               {hits, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
     auto per_example = [&](ValueId v) {
         if (!tokens) return v;
         auto rows = b.call("aten::unflatten.int", {v, constant(0), ints({-1, shape[1]})}, "loss");

@@ -87,8 +87,9 @@ Result<Pass> run_once(const JointSpec& spec, const Interpreter& interpreter,
             return fail(GraphError::kUnknownName, "the Program has no output '" + name + "'");
         losses.push_back(pass.outputs[static_cast<std::size_t>(output - outputs.data())]);
         if (!losses.back().requires_grad() || losses.back().numel() != 1)
-            return fail(GraphError::kNotDifferentiable,
-                        "output '" + name + "' is not a scalar that depends on a trainable parameter");
+            return fail(
+                GraphError::kNotDifferentiable,
+                "output '" + name + "' is not a scalar that depends on a trainable parameter");
     }
     auto wanted = differentiate;
     const auto first = pass.outputs.size() - spec.gradient_taps.size();
@@ -150,15 +151,20 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
         };
         const auto n_outputs = program.outputs().size();
         for (std::size_t i = 0; i < pass->outputs.size(); ++i) {
-            if (i < n_outputs) impl->outputs.push_back(slot(pass->outputs[i]));
-            else if (i < n_outputs + spec.taps.size()) impl->taps.push_back(slot(pass->outputs[i]));
+            if (i < n_outputs)
+                impl->outputs.push_back(slot(pass->outputs[i]));
+            else if (i < n_outputs + spec.taps.size())
+                impl->taps.push_back(slot(pass->outputs[i]));
         }
         for (std::size_t i = 0; i < pass->gradients.size(); ++i) {
             const auto& g = pass->gradients[i];
             const auto s = g.defined() ? slot(g) : OpCall::kNoSlot;
-            if (i >= leaves.size()) impl->gradient_taps.push_back(s);
-            else if (s == OpCall::kNoSlot) impl->unused_gradients.push_back(targets[i]);
-            else list.gradients.push_back({s, targets[i]});
+            if (i >= leaves.size())
+                impl->gradient_taps.push_back(s);
+            else if (s == OpCall::kNoSlot)
+                impl->unused_gradients.push_back(targets[i]);
+            else
+                list.gradients.push_back({s, targets[i]});
         }
         ESPER_TRY(list.ops, recorder.take());
         list.persistent = recorder.persistent();

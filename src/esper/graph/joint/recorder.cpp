@@ -104,11 +104,14 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
         call.stack.emplace_back();
         if (value.isTensor()) {
             const auto& tensor = value.toTensor();
-            if (tensor.defined()) call.slot_arguments.push_back({i, slot_for_argument(tensor)});
-            else call.stack.back() = value;
+            if (tensor.defined())
+                call.slot_arguments.push_back({i, slot_for_argument(tensor)});
+            else
+                call.stack.back() = value;
         } else if (value.isTensorList()) {
             OpCall::ListArgument list{i, {}, false};
-            for (const at::Tensor& t : value.toTensorVector()) list.slots.push_back(slot_for_argument(t));
+            for (const at::Tensor& t : value.toTensorVector())
+                list.slots.push_back(slot_for_argument(t));
             call.list_arguments.push_back(std::move(list));
         } else if (value.isOptionalTensorList()) {
             OpCall::ListArgument list{i, {}, true};
@@ -121,8 +124,9 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     }
     if (op.hasTag(at::Tag::nondeterministic_seeded) && !error_)
         error_ = fail(GraphError::kExecution,
-                      call.label + " draws from the global random generator, which a replay could not "
-                                   "repeat; use esper::dropout_mask")
+                      call.label +
+                          " draws from the global random generator, which a replay could not "
+                          "repeat; use esper::dropout_mask")
                      .value();
     op.callBoxed(stack);
     const auto& returns = op.schema().returns();
@@ -142,9 +146,9 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
         call.results.push_back(tensor.defined() ? slot_for_result(tensor) : OpCall::kNoSlot);
         all_persistent = all_persistent && tensor.defined() && in_persistent_memory(tensor);
     }
-    const bool alias_of_argument =
-        call.results.size() == 1 && call.slot_arguments.size() == 1 && !op.schema().is_mutable() &&
-        call.results[0] == call.slot_arguments[0].slot;
+    const bool alias_of_argument = call.results.size() == 1 && call.slot_arguments.size() == 1 &&
+                                   !op.schema().is_mutable() &&
+                                   call.results[0] == call.slot_arguments[0].slot;
     if (all_persistent || alias_of_argument) return;
     ops_.calls.push_back(std::move(call));
 }

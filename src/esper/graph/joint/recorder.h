@@ -15,9 +15,9 @@ namespace esper::graph {
 /// autograd and autocast, as an OpList: run a forward and a backward pass once and get both as one
 /// flat list of primitive operators.
 ///
-/// Tensors are told apart by where their elements lie (storage, offset, sizes, strides, type), so an
-/// alias is the tensor it aliases and costs nothing on replay. Everything seen is kept alive until
-/// the recorder goes, or addresses would be reused and edges go wrong.
+/// Tensors are told apart by where their elements lie (storage, offset, sizes, strides, type), so
+/// an alias is the tensor it aliases and costs nothing on replay. Everything seen is kept alive
+/// until the recorder goes, or addresses would be reused and edges go wrong.
 class Recorder {
   public:
     Recorder();

@@ -24,7 +24,8 @@ std::vector<std::int64_t> RecordedList::defining_call() const {
     std::vector<std::int64_t> made(ops.slot_count, -1);
     for (std::size_t i = 0; i < ops.calls.size(); ++i)
         for (auto slot : ops.calls[i].results)
-            if (slot != OpCall::kNoSlot && made[slot] < 0) made[slot] = static_cast<std::int64_t>(i);
+            if (slot != OpCall::kNoSlot && made[slot] < 0)
+                made[slot] = static_cast<std::int64_t>(i);
     return made;
 }
 
@@ -62,7 +63,8 @@ void remove_dead_calls(RecordedList& list) {
     std::erase_if(list.ops.calls, [&](const OpCall&) { return dead[i++]; });
 }
 
-void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor>& recorded_values) {
+void fold_constants(RecordedList& list,
+                    const std::map<std::uint32_t, at::Tensor>& recorded_values) {
     constexpr std::array<std::string_view, 5> kConstant = {
         "aten::ones_like", "aten::zeros_like", "aten::scalar_tensor", "aten::ones", "aten::zeros"};
     std::vector<bool> written(list.ops.slot_count, false);
@@ -76,7 +78,8 @@ void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor
         if (std::find(kConstant.begin(), kConstant.end(), name) == kConstant.end()) return false;
         const auto slot = call.results[0];
         auto value = recorded_values.find(slot);
-        if (slot == OpCall::kNoSlot || written[slot] || value == recorded_values.end()) return false;
+        if (slot == OpCall::kNoSlot || written[slot] || value == recorded_values.end())
+            return false;
         list.persistent.emplace(slot, value->second);
         return true;
     });
