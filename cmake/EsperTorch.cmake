@@ -16,6 +16,8 @@ endif()
 set(ESPER_TORCH "${ESPER_TORCH}" CACHE PATH "folder of the torch package" FORCE)
 
 add_library(esper_torch INTERFACE)
+# The wheel ships a newer fmt than Debian does; whoever includes both gets the wheel's, header-only.
+target_compile_definitions(esper_torch INTERFACE FMT_HEADER_ONLY=1)
 target_include_directories(esper_torch SYSTEM INTERFACE
   ${ESPER_TORCH}/include ${ESPER_TORCH}/include/torch/csrc/api/include)
 target_link_directories(esper_torch INTERFACE ${ESPER_TORCH}/lib)

@@ -1,0 +1,96 @@
+#include "esper/graph/op_list.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <exception>
+
+namespace esper::graph {
+
+void OpList::plan_frees(const std::vector<bool>& keep) {
+    std::vector<bool> seen(slot_count, false);
+    for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
+        call->frees.clear();
+        for (const auto slot : call->results)
+            if (slot != OpCall::kNoSlot) seen[slot] = seen[slot] || keep[slot];
+        auto free_now = [&](std::uint32_t slot) {
+            const bool last = !seen[slot] && !keep[slot];
+            seen[slot] = true;
+            return last;
+        };
+        for (auto list = call->list_arguments.rbegin(); list != call->list_arguments.rend(); ++list)
+            for (const auto slot : list->slots)
+                if (slot != OpCall::kNoSlot && free_now(slot)) call->frees.push_back(slot);
+        // Arguments are pushed front to back; the moving one must be the last push of its slot.
+        for (auto arg = call->slot_arguments.rbegin(); arg != call->slot_arguments.rend(); ++arg)
+            arg->last_use = free_now(arg->slot);
+    }
+    // A result nobody reads is dropped at once.
+    for (auto& call : calls)
+        for (auto& slot : call.results)
+            if (slot != OpCall::kNoSlot && !seen[slot] && !keep[slot]) slot = OpCall::kNoSlot;
+}
+
+namespace {
+
+c10::IValue make_list(const OpCall::ListArgument& argument, const std::vector<c10::IValue>& slots) {
+    if (argument.optional_elements) {
+        c10::List<std::optional<at::Tensor>> list;
+        list.reserve(argument.slots.size());
+        for (auto slot : argument.slots)
+            list.push_back(slot == OpCall::kNoSlot ? std::optional<at::Tensor>{}
+                                                   : slots[slot].toTensor());
+        return list;
+    }
+    c10::List<at::Tensor> list;
+    list.reserve(argument.slots.size());
+    for (auto slot : argument.slots) list.push_back(slots[slot].toTensor());
+    return list;
+}
+
+void run_call(const OpCall& call, std::vector<c10::IValue>& slots, torch::jit::Stack& stack) {
+    stack.clear();
+    auto next = call.slot_arguments.begin();
+    const auto end = call.slot_arguments.end();
+    for (std::uint32_t i = 0; i < call.stack.size(); ++i) {
+        if (next != end && next->position == i) {
+            if (next->last_use)
+                stack.push_back(std::move(slots[next->slot]));
+            else
+                stack.push_back(slots[next->slot]);
+            ++next;
+        } else {
+            stack.push_back(call.stack[i]);
+        }
+    }
+    for (const auto& list : call.list_arguments) stack[list.position] = make_list(list, slots);
+    for (auto slot : call.frees) slots[slot] = c10::IValue();
+    call.op.callBoxed(stack);
+    for (std::size_t i = 0; i < call.results.size(); ++i)
+        if (call.results[i] != OpCall::kNoSlot) slots[call.results[i]] = std::move(stack[i]);
+}
+
+std::string first_line(std::string_view text) {
+    return std::string(text.substr(0, text.find('\n')));
+}
+
+}  // namespace
+
+Status OpList::run(std::vector<c10::IValue>& slots) const {
+    torch::jit::Stack stack;
+    stack.reserve(24);
+    const OpCall* current = nullptr;
+    try {
+        for (const auto& call : calls) {
+            current = &call;
+            run_call(call, slots, stack);
+        }
+    } catch (const c10::Error& e) {
+        return fail(GraphError::kExecution, current->label + ": " + e.what_without_backtrace());
+    } catch (const std::exception& e) {
+        return fail(GraphError::kExecution, current->label + ": " + first_line(e.what()));
+    }
+    return {};
+}
+
+}  // namespace esper::graph
