@@ -28,8 +28,8 @@ using ValueList = std::vector<std::optional<ValueId>>;
 /// One argument of an instruction: a value, a list of values or a constant.
 using Argument = std::variant<ValueId, ValueList, Constant>;
 
-/// `none`, `train`, `true`, `-3`, `0.1`, `"x"`, `[1, 2]`, `[1.0]`, `[true]`, `f32`, `channels_last`;
-/// doubles are printed so that reading them back gives the same bits.
+/// `none`, `train`, `true`, `-3`, `0.1`, `"x"`, `[1, 2]`, `[1.0]`, `[true]`, `f32`,
+/// `channels_last`; doubles are printed so that reading them back gives the same bits.
 std::string to_string(const Constant& constant);
 
 }  // namespace esper::graph

@@ -5,7 +5,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "esper/base/hash.h"
@@ -112,8 +111,10 @@ class Program {
         std::uint32_t value_count = 0;
     };
 
-    /// Checks the structure (every value defined once and before its use, names unique, sizes
-    /// within Limits). Does not look operators up: see validate_operators().
+    /// Checks the structure: every value number below value_count defined once and before its use,
+    /// names printable UTF-8 and unique (inputs, parameters, buffers and controls share one name
+    /// space; outputs and anchors have their own), types and enums in range, sizes within Limits.
+    /// Does not look operators up: see validate_operators().
     /// Errors: kUndefinedValue, kDuplicateName, kTooLarge, kMalformed.
     static Result<ProgramPtr> make(Parts parts);
 
@@ -148,8 +149,17 @@ class Program {
 
   private:
     explicit Program(Parts parts) : parts_(std::move(parts)) {}
+    template <typename T>
+    const T* find(const std::vector<std::uint32_t>& order, const std::vector<T>& items,
+                  std::string_view name) const;
+
     Parts parts_;
     std::vector<Value> values_;
+    /// Positions sorted by name, for each kind of named thing.
+    struct NameOrder {
+        std::vector<std::uint32_t> inputs, parameters, buffers, controls, outputs, anchors;
+    };
+    NameOrder by_name_;
     struct HashCell;
     std::shared_ptr<HashCell> hash_;
 };

@@ -12,20 +12,20 @@
 
 namespace esper::graph {
 
-#define ESPER_GRAPH_ERRORS(X)                                                                   \
-    X(kUnknownOperator, kData)      /* the installed libtorch has no such operator */           \
-    X(kForbiddenOperator, kData)    /* not on the allow-list of blueprints */                   \
-    X(kBadArguments, kData)         /* arity or kinds do not fit the operator's schema */       \
-    X(kUndefinedValue, kData)       /* a value is used before, or without, its definition */    \
-    X(kDuplicateName, kData)        /* two values, anchors or outputs share a name */           \
-    X(kUnknownName, kUsage)         /* no parameter, anchor, seed or input of that name */      \
-    X(kTooLarge, kData)             /* beyond the limits on sizes and counts */                 \
-    X(kMalformed, kData)            /* text or bytes that are not a Program */                  \
-    X(kWrongVersion, kData)         /* written by a schema this build does not read */          \
-    X(kShapeMismatch, kData)        /* tensors do not fit each other or the declaration */      \
-    X(kBrokenChain, kVerification)  /* a journal's hashes do not follow from each other */      \
-    X(kHashMismatch, kVerification) /* content does not have the hash it claims */              \
-    X(kIllegalEdit, kUsage)         /* the edit cannot be applied to this Program */            \
+#define ESPER_GRAPH_ERRORS(X)                                                                     \
+    X(kUnknownOperator, kData)      /* the installed libtorch has no such operator */             \
+    X(kForbiddenOperator, kData)    /* not on the allow-list of blueprints */                     \
+    X(kBadArguments, kData)         /* arity or kinds do not fit the operator's schema */         \
+    X(kUndefinedValue, kData)       /* a value is used before, or without, its definition */      \
+    X(kDuplicateName, kData)        /* two values, anchors or outputs share a name */             \
+    X(kUnknownName, kUsage)         /* no parameter, anchor, seed or input of that name */        \
+    X(kTooLarge, kData)             /* beyond the limits on sizes and counts */                   \
+    X(kMalformed, kData)            /* text or bytes that are not a Program */                    \
+    X(kWrongVersion, kData)         /* written by a schema this build does not read */            \
+    X(kShapeMismatch, kData)        /* tensors do not fit each other or the declaration */        \
+    X(kBrokenChain, kVerification)  /* a journal's hashes do not follow from each other */        \
+    X(kHashMismatch, kVerification) /* content does not have the hash it claims */                \
+    X(kIllegalEdit, kUsage)         /* the edit cannot be applied to this Program */              \
     X(kNotDifferentiable, kUsage)   /* nothing to differentiate, or an output without gradient */ \
     X(kExecution, kRuntime)         /* an operator threw while running */
 ESPER_DEFINE_ERRORS(GraphError, "graph", ESPER_GRAPH_ERRORS)
@@ -73,6 +73,8 @@ struct Limits {
     static constexpr std::size_t kMaxRank = 16;
     static constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
     static constexpr std::size_t kMaxNameLength = 1024;
+    /// Of a string constant, in bytes.
+    static constexpr std::size_t kMaxStringLength = 65536;
     static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
 };
 

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <string>
+
+#include "esper/configs/values.h"
+
+namespace esper::configs {
+
+/// The lower-case spelling that a configuration file uses for an enum's value.
+template <contracts::ContractEnum Enum>
+std::string spelling(Enum value) {
+    std::string text(contracts::to_text(value));
+    for (char& c : text) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return text;
+}
+
+/// Reads and writes any enum declared with ESPER_CONTRACT_ENUM.
+template <contracts::ContractEnum Enum>
+class ChoiceType final : public TypedValue<Enum> {
+  public:
+    ValueKind kind() const override { return ValueKind::kChoice; }
+    bool parse(std::span<const std::string_view> items, Enum& value) const override {
+        for (const auto& entry : contracts::enum_entries<Enum>()) {
+            if (spelling(entry.value) != items.front()) continue;
+            value = entry.value;
+            return true;
+        }
+        return false;
+    }
+    bool check(const Enum& value, const Rule&) const override {
+        return contracts::to_text(value) != "?";
+    }
+    std::string print(const Enum& value, MaskSecrets) const override {
+        return write_text(spelling(value));
+    }
+    std::string expected(const Rule&) const override {
+        std::string text;
+        for (const std::string& choice : choices()) {
+            text += (text.empty() ? "one of " : ", ") + choice;
+        }
+        return text;
+    }
+    std::vector<std::string> choices() const override {
+        std::vector<std::string> names;
+        for (const auto& entry : contracts::enum_entries<Enum>()) {
+            names.push_back(spelling(entry.value));
+        }
+        return names;
+    }
+};
+
+template <typename T>
+    requires contracts::ContractEnum<T>
+const ValueType& choice_type() {
+    static const ChoiceType<T> type;
+    return type;
+}
+
+}  // namespace esper::configs

@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+#include "esper/core/hosts/makers.h"
+#include "esper/graph/layers.h"
+
+namespace esper::core {
+
+using namespace graph;
+
+namespace {
+
+/// Every dropout has its own `site`, so that masks of one step differ from each other.
+class Dropout {
+  public:
+    Dropout(ProgramBuilder& b, double p) : b_(b), p_(p) {
+        if (p > 0) step_ = b.control("dropout.step", 0);
+    }
+    ValueId operator()(ValueId x, const std::string& scope) {
+        if (!step_) return x;
+        auto mask = b_.call("esper::dropout_mask",
+                            {x, constant(p_), constant(site_++), *step_, training_flag()}, scope);
+        return b_.call("aten::mul.Tensor", {x, mask}, scope);
+    }
+
+  private:
+    ProgramBuilder& b_;
+    double p_;
+    int site_ = 0;
+    std::optional<ValueId> step_;
+};
+
+Status check(const HostSpec& spec) {
+    ESPER_CHECK_STATUS(check_size(spec, "depth", spec.depth, 1, 1'000));
+    ESPER_CHECK_STATUS(check_size(spec, "width", spec.width, 1, 1 << 16));
+    ESPER_CHECK_STATUS(check_size(spec, "heads", spec.heads, 1, 1 << 10));
+    ESPER_CHECK_STATUS(check_size(spec, "context", spec.context, 1, 1 << 20));
+    ESPER_CHECK_STATUS(check_size(spec, "classes (vocabulary)", spec.classes, 1, 1 << 24));
+    if (spec.width % spec.heads != 0)
+        return fail(CoreError::kBadHostSpec,
+                    fmt::format("gpt needs heads that divide its width, got {} heads and width {}",
+                                spec.heads, spec.width));
+    if (!(spec.dropout >= 0 && spec.dropout < 1))
+        return fail(CoreError::kBadHostSpec,
+                    fmt::format("gpt needs a dropout in [0, 1), got {}", spec.dropout));
+    return {};
+}
+
+}  // namespace
+
+// Initialised as GPT-2 (Radford et al., 2019): normal 0.02, and what adds to the residual stream
+// smaller by the square root of the number of additions.
+Result<ProgramPtr> make_gpt(const HostSpec& spec) {
+    ESPER_CHECK_STATUS(check(spec));
+    const auto d = spec.width;
+    const auto init = normal(0.02);
+    const auto residual = normal(0.02 / std::sqrt(2.0 * static_cast<double>(spec.depth)));
+
+    ProgramBuilder b(fmt::format("gpt-{}x{}", spec.depth, d));
+    auto x = b.input("x", {DType::kInt64, {-1, spec.context}});
+    auto tokens = b.parameter("tok_emb.weight", {DType::kFloat32, {spec.classes, d}}, init);
+    auto positions = b.parameter("pos_emb.weight", {DType::kFloat32, {spec.context, d}}, init);
+    Dropout dropout(b, spec.dropout);
+
+    auto h = add(b, b.call("aten::embedding", {tokens, x}, "tok_emb"), positions, "pos_emb");
+    h = dropout(h, "drop");
+    for (std::int64_t i = 0; i < spec.depth; ++i) {
+        auto name = fmt::format("blocks.{}", i);
+        auto attended = causal_attention(b, name + ".attn", layer_norm(b, name + ".ln1", h, d),
+                                         {d, spec.heads}, init, residual);
+        h = add(b, h, dropout(attended, name + ".attn.drop"), name);
+        auto inner =
+            linear(b, name + ".mlp.fc", layer_norm(b, name + ".ln2", h, d), {d, 4 * d}, init);
+        inner = gelu(b, inner, name + ".mlp");
+        auto out = linear(b, name + ".mlp.proj", inner, {4 * d, d}, residual);
+        h = add(b, h, dropout(out, name + ".mlp.drop"), name);
+        b.anchor(name, AnchorKind::kTokens, h, d, inner);
+    }
+    h = layer_norm(b, "ln_f", h, d);
+    auto logits = spec.tied_head ? b.call("aten::linear", {h, tokens, none()}, "head")
+                                 : linear(b, "head", h, {d, spec.classes, false}, init);
+    b.output("logits", logits);
+    return b.finish();
+}
+
+}  // namespace esper::core
