@@ -19,7 +19,7 @@ bool is_hex(std::string_view text) {
 
 bool is_uuid(std::string_view text) {
     if (text.size() != 36) return false;
-    for (const std::size_t dash : {8, 13, 18, 23}) {
+    for (const std::size_t dash : {8u, 13u, 18u, 23u}) {
         if (text[dash] != '-') return false;
     }
     return is_hex(text.substr(0, 8)) && is_hex(text.substr(9, 4)) && is_hex(text.substr(14, 4)) &&
