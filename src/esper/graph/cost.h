@@ -11,7 +11,8 @@ namespace esper::graph {
 /// element-wise operators one per output element (and per documented step for norms, softmax).
 struct InstructionCost {
     std::uint64_t forward_flops = 0;
-    /// Of the backward pass to inputs and parameters, where gradients are needed (2x for linear maps).
+    /// Of the backward pass to inputs and parameters, where gradients are needed (2x for linear
+    /// maps).
     std::uint64_t backward_flops = 0;
     std::int64_t parameters = 0;
 };
@@ -22,7 +23,8 @@ struct Cost {
     std::int64_t parameters = 0;
 };
 
-/// Exact counts from inferred shapes (shapes.h). An operator without a rule is an error, never zero.
+/// Exact counts from inferred shapes (shapes.h). An operator without a rule is an error, never
+/// zero.
 Result<Cost> count_cost(const Program& program);
 
 }  // namespace esper::graph
