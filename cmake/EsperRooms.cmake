@@ -30,5 +30,6 @@ function(esper_test name)
   target_include_directories(${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${name}_tests PRIVATE
     ESPER_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ESPER_BINARY="${CMAKE_BINARY_DIR}/bin/esper")
+  set_property(GLOBAL APPEND PROPERTY ESPER_TEST_BINARIES ${name}_tests)
   add_test(NAME ${name} COMMAND ${name}_tests WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
 endfunction()

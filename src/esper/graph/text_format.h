@@ -7,7 +7,7 @@
 
 namespace esper::graph {
 
-/// The readable form. One line per declaration or instruction:
+/// The readable form; docs/program.md has its grammar. One line per declaration or instruction:
 ///
 ///     esper-program 1 "resnet8"
 ///     input x: f32[?, 3, 32, 32]
@@ -19,11 +19,16 @@ namespace esper::graph {
 ///     anchor layer1.0: image %5 from %3 features 16
 ///     output logits: %1
 ///
-/// Named values stand as their names, results as %n. Reading it back gives an equal Program.
+/// Named values stand as their names (in backquotes where they are no plain words), results as %n
+/// in the order of their definition, whatever their value numbers are. Reading it back gives a
+/// Program with the same text and the same hash.
 std::string to_text(const Program& program);
 
-/// Errors: kMalformed with the line and column, and what Program::make and validate_operators
-/// report.
+/// Errors: kMalformed, kUndefinedValue and kDuplicateName with the line and column, kWrongVersion,
+/// kTooLarge, and what Program::make and validate_operators report.
 Result<ProgramPtr> from_text(std::string_view text);
+
+/// The same without looking operators up, and without libtorch.
+Result<ProgramPtr> parse_text(std::string_view text);
 
 }  // namespace esper::graph

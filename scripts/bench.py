@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Builds and runs benchmarks, and writes build/bench/<name>.json and .md.
+
+    bench.py [--build FOLDER] [NAME …]      without a name: all of them
+
+A benchmark is bench/<room>/<name>_bench.cpp or bench/python/<name>.py; it takes `--json PATH`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import repository
+
+FIELDS = ("case", "ours", "peer", "unit", "ratio", "ci_low", "ci_high", "n")
+
+
+def benchmarks():
+    """name -> source file."""
+    folder = repository.ROOT / "bench"
+    found = {p.stem.removesuffix("_bench"): p for p in sorted(folder.glob("*/*_bench.cpp"))}
+    for path in sorted((folder / "python").glob("*.py")):
+        if not path.name.startswith("_"):
+            found[path.stem] = path
+    return found
+
+
+def command_of(name, source, build):
+    """The command line that runs a benchmark, built first if need be."""
+    if source.suffix == ".py":
+        return [sys.executable, str(source)]
+    subprocess.run(["ninja", "-C", str(build), "--quiet", f"bench_{name}"], check=True)
+    return [str(build / "bin" / f"bench_{name}")]
+
+
+def table(report):
+    machine = report["machine"]
+    versions = ", ".join(f"{k} {v}" for k, v in report["versions"].items())
+    lines = [
+        f"**{report['name']}**: {machine['cpu']}, {machine['threads']} threads; {versions}; "
+        f"commit {report['commit']}",
+        "",
+        "| case | ours | peer | unit | ratio | 95 % | n |",
+        "| --- | ---: | ---: | --- | ---: | --- | ---: |",
+    ]
+    for row in report["rows"]:
+        lines.append(
+            f"| {row['case']} | {row['ours']:.4g} | {row['peer']:.4g} | {row['unit']} "
+            f"| {row['ratio']:.3f} | {row['ci_low']:.3f}–{row['ci_high']:.3f} | {row['n']} |")
+    return "\n".join(lines) + "\n"
+
+
+def run_one(name, source, build, folder):
+    output = folder / f"{name}.json"
+    output.unlink(missing_ok=True)
+    command = command_of(name, source, build)
+    result = subprocess.run([*command, "--json", str(output)], capture_output=True, text=True,
+                            cwd=repository.ROOT)
+    sys.stderr.write(result.stderr)
+    if result.returncode != 0:
+        raise SystemExit(f"{result.stdout}\nbenchmark {name} exited with {result.returncode}")
+    if not output.exists():
+        raise SystemExit(f"benchmark {name} wrote no {output}")
+    report = json.loads(output.read_text())
+    for row in report["rows"]:
+        absent = [f for f in FIELDS if f not in row]
+        if absent:
+            raise SystemExit(f"{output}: row '{row.get('case')}' lacks {', '.join(absent)}")
+    (folder / f"{name}.md").write_text(table(report))
+    print(table(report), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=Path, default=repository.ROOT / "build" / "release")
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    known = benchmarks()
+    unknown = [n for n in arguments.names if n not in known]
+    if unknown:
+        raise SystemExit(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known)}")
+    folder = repository.ROOT / "build" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names or known:
+        run_one(name, known[name], arguments.build.resolve(), folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Line coverage of the rooms that need no libtorch, by their own tests.
+
+Builds the coverage preset, runs the tests, prints a table and fails when a room has less than
+95 % of its lines run. The page build/coverage/report/index.html shows which.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import repository
+
+LEAST = 95.0
+BUILD = repository.ROOT / "build" / "coverage"
+ROOMS = ("base", "contracts", "utils", "configs", "execution")
+
+
+def run(*command):
+    subprocess.run([str(c) for c in command], check=True, cwd=repository.ROOT)
+
+
+def main():
+    if shutil.which("gcovr") is None:
+        raise SystemExit("gcovr is missing; scripts/setup.sh installs it on Debian 12")
+    run("cmake", "--preset", "coverage", "--log-level=WARNING")
+    run("ninja", "-C", BUILD, "--quiet", "all_tests")
+    for old in BUILD.rglob("*.gcda"):
+        old.unlink()
+    run(sys.executable, "scripts/run_tests.py", BUILD, *ROOMS)
+
+    (BUILD / "report").mkdir(exist_ok=True)
+    summary = BUILD / "summary.json"
+    run("gcovr", "--root", repository.ROOT, BUILD,
+        "--filter", f"src/esper/({'|'.join(ROOMS)})/",
+        "--exclude", "src/esper/execution/kasmina_.*",
+        "--json-summary", summary, "--html-details", BUILD / "report" / "index.html")
+
+    covered, total = defaultdict(int), defaultdict(int)
+    for file in json.loads(summary.read_text())["files"]:
+        room = Path(file["filename"]).parts[2]
+        covered[room] += file["line_covered"]
+        total[room] += file["line_total"]
+    low = []
+    print("| room | lines | covered |\n| --- | ---: | ---: |")
+    for room in ROOMS:
+        if total[room] == 0:
+            continue
+        percent = 100.0 * covered[room] / total[room]
+        print(f"| {room} | {total[room]} | {percent:.1f} % |")
+        if percent < LEAST:
+            low.append(room)
+    if low:
+        print(f"less than {LEAST} %: {', '.join(low)}; see {BUILD}/report/index.html")
+    return 1 if low else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

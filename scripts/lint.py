@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Format, room order and clang-tidy.
+
+    lint.py [--build FOLDER] [--all]
+
+clang-tidy reads the sources that differ from main's merge base, or all of them with --all.
+Exit status 1 when anything was found.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import check_rooms
+import repository
+
+CPP = {".h", ".cpp", ".cu", ".cuh"}
+# Flags of ours that only GCC knows.
+TIDY = ["clang-tidy-16", "--quiet", "--extra-arg=-Wno-unknown-warning-option"]
+
+
+def check_format():
+    sources = [str(p) for p in repository.files() if p.suffix in CPP]
+    command = ["clang-format-16", "--dry-run", "-Werror", *sources]
+    good = subprocess.run(command, cwd=repository.ROOT).returncode == 0
+    if not good:
+        print("format: run clang-format-16 -i on the files above")
+    return good
+
+
+def tidy_sources(build, everything):
+    """Compiled sources that changed, and those beside a changed header."""
+    compiled = {Path(entry["file"]) for entry in
+                json.loads((build / "compile_commands.json").read_text())}
+    ours = {p for p in compiled if p.is_relative_to(repository.ROOT) and p.exists()}
+    if everything:
+        return sorted(ours)
+    changed = {repository.ROOT / p for p in repository.changed_files() if p.suffix in CPP}
+    return sorted(p for p in ours if p in changed or p.with_suffix(".h") in changed)
+
+
+def check_tidy(build, everything):
+    sources = tidy_sources(build, everything)
+
+    def one(source):
+        result = subprocess.run([*TIDY, "-p", str(build), str(source)], capture_output=True,
+                                text=True)
+        return source, result.returncode, result.stdout
+
+    good = True
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, status, output in pool.map(one, sources):
+            if status != 0:
+                good = False
+                print(f"tidy: {source.relative_to(repository.ROOT)}\n{output}", flush=True)
+    print(f"tidy: {len(sources)} files read")
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=Path, default=repository.ROOT / "build" / "release")
+    parser.add_argument("--all", action="store_true")
+    arguments = parser.parse_args()
+    for tool in ("clang-format-16", "clang-tidy-16"):
+        if shutil.which(tool) is None:
+            raise SystemExit(f"{tool} is missing; scripts/setup.sh installs it on Debian 12")
+    good = check_format()
+    for breach in check_rooms.breaches(repository.ROOT):
+        good = False
+        print(f"rooms: {breach}")
+    good = check_tidy(arguments.build.resolve(), arguments.all) and good
+    print("lint: clean" if good else "lint: FAILED")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The repository's files as git sees them; shared by the other scripts."""
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def git(*arguments, root=ROOT):
+    """Standard output of a git command, or None when it fails."""
+    result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
+    return result.stdout if result.returncode == 0 else None
+
+
+def files(root=ROOT):
+    """Tracked and untracked files that are not ignored, as paths relative to `root`."""
+    listed = git("ls-files", "-co", "--exclude-standard", "-z", root=root)
+    if listed is None:
+        raise SystemExit(f"{root} is no git repository")
+    return sorted(Path(p) for p in listed.split("\0") if p and (Path(root) / p).is_file())
+
+
+def merge_base():
+    """Where this branch left main; the commit before, when main itself is checked out."""
+    head = (git("rev-parse", "HEAD") or "").strip()
+    for branch in ("main", "origin/main"):
+        base = (git("merge-base", "HEAD", branch) or "").strip()
+        if base and base != head:
+            return base
+    return (git("rev-parse", "--verify", "--quiet", "HEAD~1") or "").strip() or None
+
+
+def changed_files():
+    """Files that differ from the merge base, uncommitted ones included; all of them without one."""
+    base = merge_base()
+    if base is None:
+        return files()
+    names = (git("diff", "--name-only", "--diff-filter=d", base) or "").split("\n")
+    names += (git("ls-files", "-o", "--exclude-standard") or "").split("\n")
+    return sorted({Path(n) for n in names if n})

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Runs every test binary of a build folder and the Python tests, and sums up.
+
+    run_tests.py BUILD [ROOM …]
+
+Prints one line a room, the output of what failed, and last `N passed, N failed[, N skipped]`.
+Exit status 1 when anything failed.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import repository
+
+
+@dataclass
+class Outcome:
+    passed: int = 0
+    skipped: int = 0
+    failures: list = field(default_factory=list)  # (name, text)
+
+
+def run(command, seconds, **options):
+    """(exit status or None when it ran out of time, output). Its children die with it."""
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            start_new_session=True, **options)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        output.seek(0)
+        return status, output.read()
+
+
+def ending(status, seconds):
+    if status is None:
+        return f"did not end within {seconds} s"
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"exited with status {status}"
+
+
+def read_gtest_json(path):
+    outcome = Outcome()
+    for suite in json.loads(path.read_text())["testsuites"]:
+        for test in suite["testsuite"]:
+            name = f"{suite['name']}.{test['name']}"
+            if "failures" in test:
+                text = "\n".join(f["failure"] for f in test["failures"])
+                outcome.failures.append((name, text))
+            elif test.get("result") == "SKIPPED" or test.get("status") == "NOTRUN":
+                outcome.skipped += 1
+            else:
+                outcome.passed += 1
+    return outcome
+
+
+def read_gtest_output(output, how_it_ended):
+    """What a binary that died had done so far; the test it died in counts as failed."""
+    outcome = Outcome(passed=len(re.findall(r"^\[       OK \]", output, re.M)),
+                      skipped=len(re.findall(r"^\[  SKIPPED \] \S+ \(", output, re.M)))
+    for name in re.findall(r"^\[  FAILED  \] (\S+).* \(\d+ ms\)", output, re.M):
+        outcome.failures.append((name, "see the room's output"))
+    last_line = [line for line in output.split("\n") if line.startswith("[ RUN ")]
+    running = last_line[-1].split("]")[1].strip() if last_line else "before the first test"
+    outcome.failures.append((running, f"the test binary {how_it_ended}\n{output[-4000:]}"))
+    return outcome
+
+
+def run_gtest(binary, seconds):
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        status, output = run([str(binary), f"--gtest_output=json:{report}"], seconds,
+                             cwd=binary.parent.parent)
+        if report.exists():
+            outcome = read_gtest_json(report)
+            if status != 0 and not outcome.failures:
+                how = ending(status, seconds)
+                outcome.failures.append(("after the last test", f"{how}\n{output[-4000:]}"))
+            return outcome
+        return read_gtest_output(output, ending(status, seconds))
+
+
+def run_pytest(folder, build, seconds):
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.xml"
+        environment = dict(os.environ, ESPER_BINARY=str((build / "bin" / "esper").resolve()))
+        status, output = run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder),
+             f"--junitxml={report}"], seconds, cwd=repository.ROOT, env=environment)
+        if not report.exists():
+            how = ending(status, seconds)
+            return Outcome(failures=[("pytest", f"{how}\n{output[-4000:]}")])
+        outcome = Outcome()
+        for case in ElementTree.parse(report).iter("testcase"):
+            name = f"{case.get('classname')}.{case.get('name')}"
+            failed = [c for c in case if c.tag in ("failure", "error")]
+            if failed:
+                outcome.failures.append((name, failed[0].text or failed[0].get("message")))
+            elif any(c.tag == "skipped" for c in case):
+                outcome.skipped += 1
+            else:
+                outcome.passed += 1
+        if status not in (0, 5) and not outcome.failures:
+            outcome.failures.append(("pytest", f"{ending(status, seconds)}\n{output[-4000:]}"))
+        return outcome
+
+
+def rooms_to_run(build):
+    """(room, binary or None) from CMake's list and, where that forgot a folder, from the folder."""
+    listed = (build / "test_binaries.txt").read_text().split()
+    rooms = {name.removesuffix("_tests"): build / "bin" / name for name in listed}
+    for folder in sorted((repository.ROOT / "tests").iterdir()):
+        if folder.is_dir() and any(folder.glob("*_test.cpp")):
+            rooms.setdefault(folder.name, None)
+    return rooms
+
+
+def describe(room, outcome, seconds):
+    parts = [f"{outcome.passed} passed"]
+    if outcome.failures:
+        parts.append(f"{len(outcome.failures)} FAILED")
+    if outcome.skipped:
+        parts.append(f"{outcome.skipped} skipped")
+    print(f"{room:<12} {', '.join(parts)} ({seconds:.1f} s)", flush=True)
+    for name, text in outcome.failures:
+        print(f"  FAILED {name}")
+        print("\n".join(f"    {line}" for line in (text or "").rstrip().split("\n")), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=Path)
+    parser.add_argument("rooms", nargs="*")
+    parser.add_argument("--timeout", type=int, default=600, help="seconds a room may take")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+
+    total = Outcome()
+
+    def take(room, function):
+        start = time.monotonic()
+        outcome = function()
+        describe(room, outcome, time.monotonic() - start)
+        total.passed += outcome.passed
+        total.skipped += outcome.skipped
+        total.failures += outcome.failures
+
+    def run_room(room, binary):
+        if binary is None:
+            return Outcome(failures=[(room, f"tests/{room} is not named in tests/CMakeLists.txt")])
+        if not binary.exists():
+            return Outcome(failures=[(room, f"{binary} was not built")])
+        return run_gtest(binary, arguments.timeout)
+
+    for room, binary in rooms_to_run(build).items():
+        if not arguments.rooms or room in arguments.rooms:
+            take(room, lambda room=room, binary=binary: run_room(room, binary))
+    folder = repository.ROOT / "tests" / "python"
+    if any(folder.glob("test_*.py")) and (not arguments.rooms or "python" in arguments.rooms):
+        take("python", lambda: run_pytest(folder, build, arguments.timeout))
+
+    for name, _ in total.failures:
+        print(f"FAILED {name}")
+    if total.passed + len(total.failures) == 0:
+        print("no test ran; build first")
+    summary = f"{total.passed} passed, {len(total.failures)} failed"
+    print(summary + (f", {total.skipped} skipped" if total.skipped else ""))
+    return 1 if total.failures or total.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

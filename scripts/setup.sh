@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Installs what building and testing Esper need: Debian packages, and PyTorch with the Python
+# packages in .venv. Safe to run again and again: what is already there is left alone.
+#
+#   ESPER_TORCH=<folder of an installed torch package>   use that PyTorch, install none
+#   ESPER_PYTHON=<python>                                the Python that .venv is made with
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+TORCH_VERSION=2.13.0
+BUILD_PACKAGES=(
+    g++ cmake ninja-build ccache mold make git pkg-config ca-certificates
+    python3 python3-venv
+    nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
+    libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
+    libssl-dev libcurl4-openssl-dev zlib1g-dev
+)
+# For make lint, fuzz and coverage only: a system without them still builds and tests.
+TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev gcovr)
+PYTHON_PACKAGES=(numpy safetensors pillow pytest)
+
+say() { echo "setup: $*"; }
+refuse() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+# Prints those of the named Debian packages that are not installed.
+missing_packages() {
+    local installed
+    installed=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true)"
+    for package in "$@"; do
+        [[ $installed == *" installed:$package "* ]] || echo "$package"
+    done
+}
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_be_root() { [[ $EUID -eq 0 ]] || { command -v sudo && sudo -n true; } >/dev/null 2>&1; }
+
+lists_are_fresh=no
+install_packages() {
+    if [[ $lists_are_fresh == no ]]; then
+        say "apt-get update"
+        as_root apt-get update -qq || say "apt-get update failed; going on with the lists at hand"
+        lists_are_fresh=yes
+    fi
+    say "apt-get install $*"
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+stamp_file=.venv/.esper-setup
+stamp="$(sha256sum <scripts/setup.sh | cut -c1-16) torch=${ESPER_TORCH:-own}"
+is_stamped() { [[ -f $stamp_file && $(head -1 "$stamp_file") == "$stamp" ]]; }
+
+if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
+    mapfile -t missing < <(missing_packages "${BUILD_PACKAGES[@]}")
+    if [[ ${#missing[@]} -gt 0 ]]; then
+        can_be_root || refuse "these packages are missing and installing them needs root. Run:
+    apt-get update && apt-get install ${missing[*]}"
+        install_packages "${missing[@]}" ||
+            refuse "apt-get could not install: ${missing[*]} (its own message is above)"
+    fi
+    mapfile -t missing < <(missing_packages "${TOOL_PACKAGES[@]}")
+    if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
+        if ! can_be_root || ! install_packages "${missing[@]}"; then
+            say "without ${missing[*]}, 'make lint', 'make fuzz' or 'make coverage' will not work"
+        fi
+    fi
+else
+    for tool in g++ cmake ninja git python3; do
+        command -v "$tool" >/dev/null || refuse "this is no Debian system and '$tool' is missing.
+Install what Debian calls: ${BUILD_PACKAGES[*]}"
+    done
+fi
+
+if [[ -n ${ESPER_TORCH:-} && ! -f $ESPER_TORCH/lib/libtorch_cpu.so ]]; then
+    refuse "ESPER_TORCH=$ESPER_TORCH: expected the folder of an installed torch package, with
+lib/libtorch_cpu.so in it. 'python3 -c \"import torch; print(torch.__path__[0])\"' prints it."
+fi
+
+if is_stamped && [[ -x .venv/bin/python ]]; then
+    say "everything is there"
+    exit 0
+fi
+
+python="${ESPER_PYTHON:-$(command -v python3)}"
+if [[ ! -x .venv/bin/python ]]; then
+    say "making .venv with $("$python" --version)"
+    "$python" -m venv .venv ||
+        refuse "$python cannot make a virtual environment; name one that can with ESPER_PYTHON"
+fi
+venv=.venv/bin/python
+packages=$("$venv" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+pip_install() { "$venv" -m pip install --quiet --disable-pip-version-check "$@"; }
+
+has_torch() {
+    "$venv" -c "
+from importlib.metadata import version
+assert version('torch').split('+')[0] == '$TORCH_VERSION'" 2>/dev/null
+}
+
+rm -f "$packages/esper_torch.pth"
+if [[ -n ${ESPER_TORCH:-} ]]; then
+    say "using the PyTorch in $ESPER_TORCH"
+    # Lets .venv import that PyTorch and what it came with; .venv's own packages go first.
+    (cd "$ESPER_TORCH/.." && pwd) >"$packages/esper_torch.pth"
+    "$venv" -c 'import torch' 2>/dev/null ||
+        say "$("$venv" --version) cannot import it: Python tests that need torch will be skipped"
+elif ! has_torch; then
+    # The CPU build first: the default one for Linux brings gigabytes of CUDA.
+    say "installing torch $TORCH_VERSION (CPU build)"
+    quick=(--retries 1 --timeout 20)
+    pip_install "${quick[@]}" "torch==$TORCH_VERSION+cpu" 2>/dev/null ||
+        pip_install "${quick[@]}" "torch==$TORCH_VERSION+cpu" \
+            --extra-index-url https://download.pytorch.org/whl/cpu 2>/dev/null ||
+        { say "no CPU build at hand; installing the default build" &&
+            pip_install "torch==$TORCH_VERSION"; } ||
+        refuse "pip could not install torch $TORCH_VERSION; set ESPER_TORCH to an installed one"
+fi
+
+needed=()
+for package in "${PYTHON_PACKAGES[@]}"; do
+    module=${package/pillow/PIL}
+    "$venv" -c "import $module" 2>/dev/null || needed+=("$package")
+done
+if [[ ${#needed[@]} -gt 0 ]]; then
+    say "installing ${needed[*]}"
+    pip_install "${needed[@]}" || refuse "pip could not install ${needed[*]} into .venv"
+fi
+
+echo "$stamp" >"$stamp_file"
+say "done"
