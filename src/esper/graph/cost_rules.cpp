@@ -97,6 +97,7 @@ struct Registry {
         {"aten::max_pool2d_with_indices", max_pool},
         // Data that only moves. Repeating a value costs the addition of its gradients.
         {"aten::expand", repeated},
+        {"aten::expand_as", repeated},
         {"aten::repeat", repeated},
         {"aten::upsample_nearest2d", repeated},
         {"aten::upsample_nearest2d.vec", repeated},
