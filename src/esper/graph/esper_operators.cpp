@@ -46,18 +46,18 @@ at::Tensor dropout_mask(const at::Tensor& like, double p, std::int64_t site, con
     const std::array<std::uint32_t, 2> key{0x64726f70U, static_cast<std::uint32_t>(site)};
     const std::int64_t n = values.numel();
     for (std::int64_t i = 0; i < n; i += 4) {
-        auto words = philox4x32({static_cast<std::uint32_t>(i / 4),
-                                 static_cast<std::uint32_t>((i / 4) >> 32),
-                                 static_cast<std::uint32_t>(at_step),
-                                 static_cast<std::uint32_t>(at_step >> 32)},
-                                key);
+        auto words = philox4x32(
+            {static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>((i / 4) >> 32),
+             static_cast<std::uint32_t>(at_step), static_cast<std::uint32_t>(at_step >> 32)},
+            key);
         for (std::int64_t j = 0; j < 4 && i + j < n; ++j)
             out[i + j] = words[static_cast<std::size_t>(j)] < threshold ? 0.0F : scale;
     }
     return mask.copy_(values.view(mask.sizes()));
 }
 
-at::Tensor dropout_mask_meta(const at::Tensor& like, double, std::int64_t, const at::Tensor&, bool) {
+at::Tensor dropout_mask_meta(const at::Tensor& like, double, std::int64_t, const at::Tensor&,
+                             bool) {
     return at::empty_like(like, at::MemoryFormat::Contiguous);
 }
 

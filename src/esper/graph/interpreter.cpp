@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "esper/graph/op_list.h"
-#include "esper/graph/operator_library.h"
+#include "esper/graph/lowering.h"
 #include "esper/graph/tensor_store.h"
 #include "esper/graph/torch_compat.h"
 
@@ -18,32 +17,6 @@ struct Interpreter::Impl {
 
 namespace {
 
-Result<OpCall> lower(const Instruction& instruction, bool training) {
-    ESPER_TRY(auto handle, find_operator(instruction.op));
-    OpCall call(handle);
-    call.label = instruction.scope.empty() ? instruction.op
-                                           : instruction.op + " in " + instruction.scope;
-    const auto& arguments = handle.schema().arguments();
-    for (std::uint32_t i = 0; i < instruction.args.size(); ++i) {
-        const auto& argument = instruction.args[i];
-        call.stack.emplace_back();
-        if (const auto* id = std::get_if<ValueId>(&argument)) {
-            call.slot_arguments.push_back({i, id->value()});
-        } else if (const auto* list = std::get_if<ValueList>(&argument)) {
-            OpCall::ListArgument lowered{i, {}, false};
-            auto element = arguments[i].type()->expectRef<c10::ListType>().getElementType();
-            lowered.optional_elements = element->kind() == c10::TypeKind::OptionalType;
-            for (const auto& item : *list)
-                lowered.slots.push_back(item ? item->value() : OpCall::kNoSlot);
-            call.list_arguments.push_back(std::move(lowered));
-        } else {
-            call.stack.back() = to_ivalue(std::get<Constant>(argument), training);
-        }
-    }
-    for (auto result : instruction.results) call.results.push_back(result.value());
-    return call;
-}
-
 Status check_input(const Input& input, const at::Tensor& tensor) {
     const auto& shape = input.type.shape;
     bool ok = tensor.defined() && tensor.dim() == static_cast<std::int64_t>(shape.size()) &&
@@ -51,12 +24,12 @@ Status check_input(const Input& input, const at::Tensor& tensor) {
     for (std::size_t i = 0; ok && i < shape.size(); ++i)
         ok = shape[i] < 0 || tensor.size(static_cast<std::int64_t>(i)) == shape[i];
     if (ok) return {};
-    return fail(GraphError::kShapeMismatch,
-                fmt::format("input '{}' must be {}, got {}", input.name, to_string(input.type),
-                            tensor.defined()
-                                ? fmt::format("{} [{}]", c10::toString(tensor.scalar_type()),
-                                              fmt::join(tensor.sizes(), ", "))
-                                : "nothing"));
+    return fail(
+        GraphError::kShapeMismatch,
+        fmt::format("input '{}' must be {}, got {}", input.name, to_string(input.type),
+                    tensor.defined() ? fmt::format("{} [{}]", c10::toString(tensor.scalar_type()),
+                                                   fmt::join(tensor.sizes(), ", "))
+                                     : "nothing"));
 }
 
 }  // namespace

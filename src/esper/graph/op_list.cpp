@@ -70,7 +70,9 @@ void run_call(const OpCall& call, std::vector<c10::IValue>& slots, torch::jit::S
         if (call.results[i] != OpCall::kNoSlot) slots[call.results[i]] = std::move(stack[i]);
 }
 
-std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+std::string first_line(std::string_view text) {
+    return std::string(text.substr(0, text.find('\n')));
+}
 
 }  // namespace
 

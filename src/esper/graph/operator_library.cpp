@@ -16,7 +16,8 @@ std::string suggestion(const std::string& name, const std::string& overload) {
     for (const auto& known : dispatcher.getAllOpNames()) {
         names.push_back(known.name);
         if (known.name == name)
-            overloads.push_back(known.overload_name.empty() ? name : name + "." + known.overload_name);
+            overloads.push_back(known.overload_name.empty() ? name
+                                                            : name + "." + known.overload_name);
     }
     if (!overloads.empty())
         return "the overloads of '" + name + "' are " + join(overloads, ", ") +

@@ -40,7 +40,8 @@ bool constant_fits(const Constant& constant, const c10::Type& type) {
                 return holds.template operator()<std::vector<bool>>();
             return false;
         }
-        default: return false;
+        default:
+            return false;
     }
 }
 
@@ -76,10 +77,10 @@ Status validate_instruction(const Instruction& instruction, std::size_t index) {
     const auto& schema = handle.schema();
     auto where = fmt::format("instruction {} ({})", index, instruction.op);
     if (schema.arguments().size() != instruction.args.size())
-        return fail(GraphError::kBadArguments,
-                    fmt::format("{}: expected {} arguments, got {}; the schema is {}", where,
-                                schema.arguments().size(), instruction.args.size(),
-                                c10::toString(schema)));
+        return fail(
+            GraphError::kBadArguments,
+            fmt::format("{}: expected {} arguments, got {}; the schema is {}", where,
+                        schema.arguments().size(), instruction.args.size(), c10::toString(schema)));
     for (std::size_t i = 0; i < instruction.args.size(); ++i) {
         const auto& argument = schema.arguments()[i];
         if (!fits(instruction.args[i], *argument.type()))
@@ -94,7 +95,8 @@ Status validate_instruction(const Instruction& instruction, std::size_t index) {
     for (const auto& r : schema.returns())
         if (r.type()->kind() != c10::TypeKind::TensorType)
             return fail(GraphError::kBadArguments,
-                        where + ": only operators that return tensors can stand in a Program, not " +
+                        where +
+                            ": only operators that return tensors can stand in a Program, not " +
                             r.type()->str());
     return {};
 }

@@ -24,11 +24,13 @@ at::Tensor shaped_view(const at::Tensor& flat, std::int64_t offset, const Parame
                        bool channels_last) {
     auto part = flat.narrow(0, offset, parameter.type.numel());
     const auto& s = parameter.type.shape;
-    if (channels_last && s.size() == 4) return part.view({s[0], s[2], s[3], s[1]}).permute({0, 3, 1, 2});
+    if (channels_last && s.size() == 4)
+        return part.view({s[0], s[2], s[3], s[1]}).permute({0, 3, 1, 2});
     return part.view(s);
 }
 
-// Fills in logical (row-major) order, so that the memory order of a tensor does not change its values.
+// Fills in logical (row-major) order, so that the memory order of a tensor does not change its
+// values.
 void initialise(at::Tensor target, const Init& init, std::uint64_t seed, const std::string& name) {
     if (init.kind == Init::Kind::kZeros) {
         target.zero_();
@@ -94,7 +96,8 @@ Status TensorStore::add(const Program& program, std::string_view block) {
         buffers_.emplace(b.name, value);
     }
     for (const auto& c : program.controls())
-        if (!controls_.count(c.name)) controls_.emplace(c.name, at::full({}, c.initial, at::kFloat));
+        if (!controls_.count(c.name))
+            controls_.emplace(c.name, at::full({}, c.initial, at::kFloat));
     return {};
 }
 

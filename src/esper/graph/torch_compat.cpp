@@ -6,16 +6,26 @@ namespace esper::graph {
 
 at::ScalarType to_scalar_type(DType dtype) {
     switch (dtype) {
-        case DType::kFloat32: return at::kFloat;
-        case DType::kBFloat16: return at::kBFloat16;
-        case DType::kFloat16: return at::kHalf;
-        case DType::kFloat64: return at::kDouble;
-        case DType::kInt64: return at::kLong;
-        case DType::kInt32: return at::kInt;
-        case DType::kInt16: return at::kShort;
-        case DType::kInt8: return at::kChar;
-        case DType::kUInt8: return at::kByte;
-        case DType::kBool: return at::kBool;
+        case DType::kFloat32:
+            return at::kFloat;
+        case DType::kBFloat16:
+            return at::kBFloat16;
+        case DType::kFloat16:
+            return at::kHalf;
+        case DType::kFloat64:
+            return at::kDouble;
+        case DType::kInt64:
+            return at::kLong;
+        case DType::kInt32:
+            return at::kInt;
+        case DType::kInt16:
+            return at::kShort;
+        case DType::kInt8:
+            return at::kChar;
+        case DType::kUInt8:
+            return at::kByte;
+        case DType::kBool:
+            return at::kBool;
     }
     return at::kFloat;
 }
@@ -29,9 +39,12 @@ Result<DType> from_scalar_type(at::ScalarType type) {
 
 at::MemoryFormat to_memory_format(MemoryFormat format) {
     switch (format) {
-        case MemoryFormat::kContiguous: return at::MemoryFormat::Contiguous;
-        case MemoryFormat::kPreserve: return at::MemoryFormat::Preserve;
-        case MemoryFormat::kChannelsLast: return at::MemoryFormat::ChannelsLast;
+        case MemoryFormat::kContiguous:
+            return at::MemoryFormat::Contiguous;
+        case MemoryFormat::kPreserve:
+            return at::MemoryFormat::Preserve;
+        case MemoryFormat::kChannelsLast:
+            return at::MemoryFormat::ChannelsLast;
     }
     return at::MemoryFormat::Contiguous;
 }
@@ -46,7 +59,9 @@ struct ToIValue {
     c10::IValue operator()(std::int64_t v) const { return v; }
     c10::IValue operator()(double v) const { return v; }
     c10::IValue operator()(const std::string& v) const { return v; }
-    c10::IValue operator()(const std::vector<std::int64_t>& v) const { return c10::List<int64_t>(v); }
+    c10::IValue operator()(const std::vector<std::int64_t>& v) const {
+        return c10::List<int64_t>(v);
+    }
     c10::IValue operator()(const std::vector<double>& v) const { return c10::List<double>(v); }
     c10::IValue operator()(const std::vector<bool>& v) const {
         c10::List<bool> list;

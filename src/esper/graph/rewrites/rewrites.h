@@ -1,0 +1,48 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "esper/graph/op_list.h"
+
+namespace esper::graph {
+
+/// A recorded list on its way to being run, with what rewrites must respect.
+struct RecordedList {
+    OpList ops;
+    /// Slots that hold the same tensor in every run.
+    std::map<std::uint32_t, at::Tensor> persistent;
+    /// Slots filled by the caller in every run.
+    std::vector<std::uint32_t> inputs;
+    /// Slots whose values leave the list.
+    std::vector<std::uint32_t> outputs;
+    /// Where each gradient must end up: after the list has run, slot → copied into target.
+    struct GradientWrite {
+        std::uint32_t slot;
+        at::Tensor target;
+    };
+    std::vector<GradientWrite> gradients;
+
+    /// How many reads each slot has, by calls, outputs and gradient writes.
+    std::vector<std::uint32_t> count_reads() const;
+    /// The index of the call that defines each slot; -1 for inputs and persistent ones.
+    std::vector<std::int64_t> defining_call() const;
+};
+
+/// Drops calls whose results nobody reads and that write nothing.
+void remove_dead_calls(RecordedList& list);
+
+/// Runs calls such as `ones_like` whose result never varies once, now, if nobody writes to it.
+void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor>& recorded_values);
+
+/// Lets the operator that makes a gradient write it straight into the flat gradient buffer
+/// (`mm` → `mm.out`), and leaves out a cast that the copy into the buffer does anyway.
+void write_gradients_in_place(RecordedList& list);
+
+/// BatchNorm followed by ReLU (and an addition between) as one operator, forward and backward.
+void fuse_batch_norm_relu(RecordedList& list);
+
+}  // namespace esper::graph
