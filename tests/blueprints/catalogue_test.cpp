@@ -1,5 +1,6 @@
 #include "esper/blueprints/catalogue.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/corrcoef.h>
 #include <ATen/ops/equal.h>
@@ -7,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "esper/graph/cost.h"
 #include "esper/graph/operators.h"
@@ -94,10 +97,7 @@ TEST(Catalogue, CanBeCosted) {
         auto cost = graph::count_cost(*blueprint.program);
         ASSERT_TRUE(cost) << cost.error().to_string();
         EXPECT_GT(cost->forward_flops, 0U);
-        if (blueprint.has_parameters)
-            EXPECT_GT(cost->training_flops, cost->forward_flops);
-        else
-            EXPECT_EQ(cost->training_flops, cost->forward_flops);
+        EXPECT_EQ(cost->training_flops > cost->forward_flops, blueprint.has_parameters);
     });
 }
 
@@ -109,7 +109,8 @@ TEST(Catalogue, GivesEveryTrainableParameterAGradient) {
         for (const auto& p : bench.program->parameters()) {
             const auto& gradient = gradients.at(p.name);
             ASSERT_EQ(gradient.defined(), p.trainable) << p.name;
-            if (p.trainable) EXPECT_GT(gradient.abs().sum().item<double>(), 0.0) << p.name;
+            if (!p.trainable) continue;
+            EXPECT_GT(gradient.abs().sum().item<double>(), 0.0) << p.name;
         }
         EXPECT_EQ(blueprint.has_parameters, blueprint.name != "sham");
     });
@@ -191,8 +192,7 @@ TEST(Catalogue, NeverLetsATokenSeeALaterOne) {
         auto a = bench.run({x}).front();
         auto b = bench.run({changed}).front();
         EXPECT_TRUE(at::allclose(a.narrow(1, 0, 7), b.narrow(1, 0, 7), 1e-5, 1e-6));
-        EXPECT_FALSE(at::allclose(a.narrow(1, 7, 5), b.narrow(1, 7, 5), 1e-3, 1e-4) &&
-                     name != "low_rank");
+        EXPECT_FALSE(at::allclose(a.narrow(1, 7, 5), b.narrow(1, 7, 5), 1e-3, 1e-4));
     }
 }
 
