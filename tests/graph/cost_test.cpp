@@ -117,10 +117,11 @@ TEST(Cost, OfNormsFollowsTheDocumentedSteps) {
         operator_costs(affine("aten::layer_norm", {2, 8}, {ints({8})}, {}), 7 * 16, 13 * 16));
     EXPECT_TRUE(operator_costs(affine("aten::group_norm", {2, 8, 3, 3}, {constant(2)}, {}), 7 * 144,
                                13 * 144));
-    EXPECT_TRUE(operator_costs(
-        affine("aten::batch_norm", {2, 8, 3, 3}, {},
-               {none(), none(), training_flag(), constant(0.1), constant(1e-5), constant(true)}),
-        7 * 144, 13 * 144));
+    auto batch = cost_of([](ProgramBuilder& b) {
+        return batch_norm(b, "bn", b.parameter("x", floats({2, 8, 3, 3}), normal(1)), 8);
+    });
+    EXPECT_EQ(batch.forward_flops, 7U * 144);
+    EXPECT_EQ(batch.training_flops, 20U * 144);
     EXPECT_TRUE(operator_costs(flops_of("aten::rms_norm", {{2, 8}}, {ints({8})}), 3 * 16, 5 * 16));
     auto rms = cost_of([](ProgramBuilder& b) {
         return rms_norm(b, "n", b.parameter("x", floats({2, 8}), normal(1)), 8);

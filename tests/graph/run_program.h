@@ -1,6 +1,7 @@
 #pragma once
 // Runs a Program with fresh parameters, and backward through it, for tests.
 
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
@@ -29,6 +30,7 @@ struct Bench {
 
     explicit Bench(ProgramPtr p, std::uint64_t seed = 1)
         : program(std::move(p)), store(TensorStore::Options{seed, false}) {
+        at::set_num_threads(1);  // small tensors: threads would only wait for each other
         auto added = store.add(*program, "test");
         EXPECT_TRUE(added) << added.error().to_string();
     }
