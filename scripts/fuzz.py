@@ -30,7 +30,7 @@ def main():
     if unknown:
         raise SystemExit(f"no fuzz target {', '.join(unknown)}; there are: {', '.join(known)}")
     subprocess.run(["cmake", "--preset", "fuzz", "--log-level=WARNING"], check=True,
-                   cwd=repository.ROOT)
+                   cwd=repository.ROOT, stdout=subprocess.DEVNULL)
     found = BUILD / "found"
     found.mkdir(parents=True, exist_ok=True)
     failed = []
