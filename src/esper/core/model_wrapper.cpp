@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <unordered_set>
 
 #include "esper/base/text.h"
 
@@ -36,6 +38,27 @@ Error nothing_selected(const graph::Program& program, const WrapOptions& options
     return fail(CoreError::kNoAnchor, std::move(text)).value();
 }
 
+/// Gives each slot a name of letters, digits, `_`, `-` and `/` that no other has.
+class SlotNames {
+  public:
+    std::string make(const graph::Anchor& anchor, std::uint32_t seeds, std::uint32_t chunk) {
+        auto name = anchor.name;
+        for (auto& c : name)
+            if (c == '.')
+                c = '/';
+            else if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '/')
+                c = '_';
+        if (seeds > 1) name += fmt::format("/c{}", chunk);
+        // Only anchors that differ in odd characters can meet here.
+        auto unique = name;
+        for (int n = 2; !taken_.insert(unique).second; ++n) unique = fmt::format("{}-{}", name, n);
+        return unique;
+    }
+
+  private:
+    std::unordered_set<std::string> taken_;
+};
+
 /// 77850 → `77,850`.
 std::string with_commas(std::int64_t n) {
     auto digits = std::to_string(n);
@@ -55,6 +78,7 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
     const auto seeds = options.seeds_per_anchor;
     if (seeds == 0) return fail(CoreError::kBadWrap, "seeds_per_anchor must be 1 or more, got 0");
     WrappedModel model;
+    SlotNames names;
     const auto all = program->anchors();
     model.slots.reserve(all.size());
     for (std::uint32_t a = 0; a < all.size(); ++a) {
@@ -69,10 +93,8 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
         for (std::uint32_t chunk = 0; chunk < seeds; ++chunk) {
             const auto begin = anchor.features * chunk / seeds;
             const auto end = anchor.features * (chunk + 1) / seeds;
-            model.slots.push_back(
-                {static_cast<std::uint32_t>(model.slots.size()),
-                 seeds == 1 ? anchor.name : fmt::format("{}:{}", anchor.name, chunk), a, chunk,
-                 begin, end - begin});
+            model.slots.push_back({static_cast<std::uint32_t>(model.slots.size()),
+                                   names.make(anchor, seeds, chunk), a, chunk, begin, end - begin});
         }
     }
     if (model.slots.empty()) return fail(nothing_selected(*program, options));
