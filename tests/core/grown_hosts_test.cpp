@@ -9,6 +9,7 @@
 #include "esper/core/hosts/host.h"
 #include "esper/core/model_wrapper.h"
 #include "esper/graph/anchor_types.h"
+#include "esper/graph/cost.h"
 #include "esper/graph/edits.h"
 #include "esper/graph/joint/joint_program.h"
 #include "esper/graph/loss.h"
@@ -101,6 +102,19 @@ TEST(Hosts, TrainAlikeAsJointProgramsAndEagerly) {
         graph::testing::Bench bench(program);
         expect_joint_equals_eager(program, bench.store, batch_for(program));
     }
+}
+
+TEST(Hosts, CanBeCostedWithTheirLoss) {
+    for (const auto& spec : small_hosts())
+        for (bool per_example : {false, true}) {
+            auto host = value_or_throw(make_host(spec));
+            auto program = value_or_throw(with_loss(*host, {0.1, per_example}));
+            auto alone = graph::count_cost(*host);
+            auto cost = graph::count_cost(*program);
+            ASSERT_TRUE(cost) << cost.error().to_string();
+            EXPECT_GT(cost->forward_flops, alone->forward_flops);
+            EXPECT_LT(cost->forward_flops, alone->forward_flops * 3 / 2);
+        }
 }
 
 TEST(GrownHosts, CannotNoticeASeedInIsolationAndTrainAlikeWithItBlended) {
