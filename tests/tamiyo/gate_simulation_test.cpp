@@ -97,12 +97,14 @@ TEST(GateSimulation, ALookAfterEachExampleWithFixedSampleBoundsWouldBreakTheProm
 TEST(GateSimulation, ARealEffectIsKeptAndAHarmfulOneCulled) {
     // An effect of a tenth of the deviation: 5,000 examples see it nearly always.
     const GateSpec spec{.n0 = 500, .rent = 0, .delta_k = error_of_look(error_of_seed(0.05, 1), 1)};
-    for (const Draw& draw : {Draw(gaussian), Draw(heavy_tailed), Draw(skewed)}) {
-        const Shares helps = simulate(draw, 0.1, spec, 150, 5000);
+    const std::pair<Draw, double> with_deviation[] = {
+        {gaussian, 1}, {heavy_tailed, std::sqrt(2.0)}, {skewed, 1}};
+    for (const auto& [draw, deviation] : with_deviation) {
+        const Shares helps = simulate(draw, 0.1 * deviation, spec, 150, 5000);
         EXPECT_GT(helps.kept, 0.95);
         EXPECT_EQ(helps.culled, 0);
         EXPECT_LT(helps.examples, 4000) << "and mostly before all examples are walked";
-        const Shares harms = simulate(draw, -0.1, spec, 150, 5000);
+        const Shares harms = simulate(draw, -0.1 * deviation, spec, 150, 5000);
         EXPECT_GT(harms.culled, 0.95);
         EXPECT_EQ(harms.kept, 0);
     }
