@@ -31,6 +31,7 @@ struct Row {
     double ours_p99 = 0;
     Estimate ratio;
     std::size_t n = 0;
+    Better better = Better::kLower;
 };
 
 /// Collects rows and writes them. A ratio above 1 means that ours is better.
@@ -60,7 +61,7 @@ class Report {
         const double tail = better == Better::kLower ? 0.99 : 0.01;
         rows_.push_back({std::move(name), std::move(unit), std::move(against), median(s.ours),
                          median(s.peer), quantile(s.ours, tail), bootstrap(ratios, median),
-                         ratios.size()});
+                         ratios.size(), better});
     }
 
     /// Against a goal of the target list: `q` is the quantile that the goal speaks of.
@@ -76,7 +77,7 @@ class Report {
         }
         const double tail = better == Better::kLower ? 0.99 : 0.01;
         rows_.push_back({std::move(name), std::move(unit), "goal", e.value, goal,
-                         quantile({ours.begin(), ours.end()}, tail), ratio, ours.size()});
+                         quantile({ours.begin(), ours.end()}, tail), ratio, ours.size(), better});
     }
 
     const std::vector<Row>& rows() const { return rows_; }
@@ -123,9 +124,10 @@ class Report {
             if (!rows.empty()) rows += ",\n    ";
             rows += fmt::format(
                 "{{\"case\": {}, \"ours\": {}, \"peer\": {}, \"unit\": {}, \"ratio\": {}, "
-                "\"ci_low\": {}, \"ci_high\": {}, \"n\": {}, \"against\": {}, \"ours_p99\": {}}}",
+                "\"ci_low\": {}, \"ci_high\": {}, \"n\": {}, \"against\": {}, \"ours_p99\": {}, "
+                "\"better\": {}}}",
                 q(r.name), r.ours, r.peer, q(r.unit), r.ratio.value, r.ratio.low, r.ratio.high, r.n,
-                q(r.against), r.ours_p99);
+                q(r.against), r.ours_p99, q(r.better == Better::kLower ? "lower" : "higher"));
         }
         return fmt::format(
             "{{\n  \"name\": {},\n  \"machine\": {{\"cpu\": {}, \"cores\": {}, \"threads\": {}}},\n"

@@ -19,14 +19,14 @@ BUILD = repository.ROOT / "build" / "coverage"
 ROOMS = ("base", "contracts", "utils", "configs", "execution")
 
 
-def run(*command):
-    subprocess.run([str(c) for c in command], check=True, cwd=repository.ROOT)
+def run(*command, **options):
+    subprocess.run([str(c) for c in command], check=True, cwd=repository.ROOT, **options)
 
 
 def main():
     if shutil.which("gcovr") is None:
         raise SystemExit("gcovr is missing; scripts/setup.sh installs it on Debian 12")
-    run("cmake", "--preset", "coverage", "--log-level=WARNING")
+    run("cmake", "--preset", "coverage", "--log-level=WARNING", stdout=subprocess.DEVNULL)
     run("ninja", "-C", BUILD, "--quiet", "all_tests")
     for old in BUILD.rglob("*.gcda"):
         old.unlink()

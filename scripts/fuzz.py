@@ -29,7 +29,7 @@ def main():
     unknown = [n for n in arguments.names if n not in known]
     if unknown:
         raise SystemExit(f"no fuzz target {', '.join(unknown)}; there are: {', '.join(known)}")
-    subprocess.run(["cmake", "--preset", "fuzz", "--log-level=WARNING"], check=True,
+    subprocess.run(["cmake", "--preset", "fuzz", "--log-level=WARNING"], check=True, stdout=subprocess.DEVNULL,
                    cwd=repository.ROOT)
     found = BUILD / "found"
     found.mkdir(parents=True, exist_ok=True)

@@ -12,11 +12,13 @@
 
 namespace esper {
 
-#define ESPER_FILE_ERRORS(X)                                                  \
-    X(kNotFound, kData)                                                       \
-    X(kUnreadable, kData)                                                     \
-    X(kUnwritable, kRuntime) X(kTooLarge, kData) X(kTruncated, kVerification) \
-        X(kChecksumMismatch, kVerification) X(kNotEnvelope, kData) X(kBadArgument, kUsage)
+#define ESPER_FILE_ERRORS(X)     \
+    X(kNotFound, kData)          \
+    X(kUnreadable, kData)        \
+    X(kUnwritable, kRuntime)     \
+    X(kTooLarge, kData)          \
+    X(kTruncated, kVerification) \
+    X(kChecksumMismatch, kVerification) X(kNotEnvelope, kData) X(kBadArgument, kUsage)
 ESPER_DEFINE_ERRORS(FileError, "files", ESPER_FILE_ERRORS)
 
 /// The whole file; refuses files larger than `limit` bytes and whatever is not a regular file.

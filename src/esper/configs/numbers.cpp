@@ -35,7 +35,10 @@ bool read_number(std::string_view text, int& out) { return read(text, out); }
 
 std::string write_number(double value) {
     std::array<char, 40> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+    // Whole numbers of a length that people read are written out.
+    const bool whole = value == std::floor(value) && std::fabs(value) < 1e15;
+    const auto form = whole ? std::chars_format::fixed : std::chars_format::general;
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, form);
     std::string text(buffer.data(), end.ptr);
     const auto exponent = text.find('e');
     if (exponent != std::string::npos && text.find('.') == std::string::npos) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+namespace esper::configs {
+
+/// JSON Schema (draft 2020-12) of a configuration file, for editors that complete and check YAML.
+/// Published as docs/config.schema.json.
+std::string json_schema();
+
+/// Every key with what it takes, its default and its meaning, as Markdown. Published as
+/// docs/configuration.md.
+std::string configuration_reference();
+
+}  // namespace esper::configs

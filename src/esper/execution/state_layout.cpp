@@ -1,0 +1,7 @@
+#include "esper/execution/state_layout.h"
+
+namespace esper::execution {
+
+template class BasicStateTable<StdAtomics>;
+
+}  // namespace esper::execution

@@ -1,0 +1,49 @@
+#pragma once
+// execution (Kasmina): the seeds' state table, the kernel cache, the kernel executor, recovery.
+
+#include <cstdint>
+
+#include "esper/base/error.h"
+#include "esper/contracts/enums.h"
+#include "esper/contracts/seed_lifecycle.h"
+
+namespace esper::execution {
+
+using contracts::ComponentType;
+using contracts::SeedState;
+
+#define ESPER_STATE_ERRORS(X)           \
+    X(kNoSuchSeed, kUsage)              \
+    X(kIllegalTransition, kUsage)       \
+    X(kWrongActor, kUsage)              \
+    X(kTerminal, kUsage)                \
+    X(kStale, kRuntime)                 \
+    X(kEmbargoed, kRuntime)             \
+    X(kMissingKernel, kUsage)           \
+    X(kBadValue, kUsage)                \
+    X(kGroupRefused, kRuntime)          \
+    X(kQueueFull, kRuntime)             \
+    X(kSizeMismatch, kData)             \
+    X(kBadSnapshot, kData)              \
+    X(kUnsupportedVersion, kData)       \
+    X(kChecksumMismatch, kVerification) \
+    X(kCorrupt, kVerification)
+ESPER_DEFINE_ERRORS(StateError, "state", ESPER_STATE_ERRORS)
+
+/// Whether `actor` may move a seed from one state to the other. The moves are those of
+/// contracts::may_go; of the actors,
+///   Tolaria alone enters ROLLED_BACK (from any state that is not terminal),
+///   Kasmina alone enters ERROR_RECOVERY, and reports how a load ended and when an embargo is over,
+///   Tamiyo commands everything else (and may do what Kasmina reports, except ERROR_RECOVERY).
+bool is_legal(SeedState from, SeedState to, ComponentType actor);
+
+/// The same with the reason: kTerminal, kIllegalTransition or kWrongActor.
+Status check_transition(SeedState from, SeedState to, ComponentType actor);
+
+/// States in which a failing kernel may hit the host, so that a fault leads to ERROR_RECOVERY.
+constexpr bool can_fault(SeedState s) { return contracts::may_go(s, SeedState::kErrorRecovery); }
+
+/// A seed is moved to ERROR_RECOVERY by this many run-time errors.
+inline constexpr std::uint16_t kErrorsUntilRecovery = 3;
+
+}  // namespace esper::execution

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "esper/services/tolaria/data/dataset.h"
+
+namespace esper::tolaria {
+
+/// What may happen to a train image. Applied only where `fill` is given a variation.
+struct Augmentation {
+    /// Mirror left to right, one time in two.
+    bool flip = true;
+    /// Move by up to so many pixels each way; what comes in from outside has the mean colour.
+    std::uint32_t shift = 4;
+    /// Side of a square painted over with the mean colour (DeVries & Taylor 2017); 0: none.
+    std::uint32_t cutout = 0;
+};
+
+/// One draw of the augmentation: the picture moves by (right, down), is then mirrored, then cut.
+struct Placement {
+    bool flip = false;
+    int right = 0;
+    int down = 0;
+    /// The square [cut_top, cut_top + cut) × [cut_left, cut_left + cut), clipped to the image.
+    int cut_left = 0;
+    int cut_top = 0;
+    int cut = 0;
+};
+
+/// A pure function of (variation, example).
+Placement draw_placement(const Augmentation& augmentation, const Variation& variation,
+                         std::uint32_t example, int width, int height);
+
+/// Byte pixel → normalised float, per channel: (value/255 - mean) / deviation.
+class Normalisation {
+  public:
+    Normalisation() = default;
+    Normalisation(const std::vector<double>& mean, const std::vector<double>& deviation);
+    const float* table(std::size_t channel) const { return tables_[channel].data(); }
+
+  private:
+    std::vector<std::array<float, 256>> tables_;
+};
+
+/// Writes one planar byte image {channels, height, width} as normalised floats.
+void place_image(const std::uint8_t* planes, int channels, int height, int width,
+                 const Placement& placement, const Normalisation& normalisation, ImageLayout layout,
+                 float* out);
+
+}  // namespace esper::tolaria

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <memory>
+
+#include "esper/services/tolaria/data/image_dataset.h"
+#include "esper/services/tolaria/data/split.h"
+
+namespace esper::tolaria {
+
+struct Cifar10Options {
+    /// The folder with the files, or the one that holds `cifar-10-batches-bin`.
+    std::filesystem::path folder = {};
+    ImageLayout layout = ImageLayout::kChannelsLast;
+    Augmentation augmentation = {};
+    /// Shares of the 50,000 training images; what probe and validation leave is train. The test
+    /// part is the test batch, whatever `split.test` says.
+    Split split = {};
+};
+
+/// CIFAR-10 in its standard binary form (Krizhevsky 2009): `data_batch_1..5.bin` and
+/// `test_batch.bin`, each 10,000 records of one class byte and 3 × 32 × 32 pixel bytes. Which of
+/// the 50,000 are train, probe and validation is a fixed permutation, the same in every run.
+class Cifar10 final : public ImageDataset {
+  public:
+    /// Errors: kMissing names the file and what to do; kTruncated; kCorrupt for a class above 9.
+    static Result<std::shared_ptr<const Cifar10>> open(const Cifar10Options& options);
+
+    std::uint32_t size(Part part) const override;
+    const ImagePart& part(Part which) const override {
+        return parts_[static_cast<std::size_t>(which)];
+    }
+
+  private:
+    explicit Cifar10(const Cifar10Options& options);
+    std::array<ImagePart, kPartCount> parts_;
+};
+
+}  // namespace esper::tolaria

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "esper/services/tolaria/data/augment.h"
+#include "esper/services/tolaria/data/dataset.h"
+
+namespace esper::tolaria {
+
+/// The images of one part: planar bytes {n, channels, height, width} and a class number for each.
+struct ImagePart {
+    std::vector<std::uint8_t> pixels;
+    std::vector<std::uint8_t> labels;
+};
+
+/// What all image sets share: normalisation by the train part, layout, augmentation. A set only
+/// says where the bytes of a part are.
+class ImageDataset : public Dataset {
+  public:
+    const DatasetInfo& info() const override { return info_; }
+    Status fill(Part part, std::span<const std::uint32_t> indices,
+                const std::optional<Variation>& variation, InputBuffer inputs,
+                std::int64_t* targets) const override;
+
+    /// The bytes of a part; made at the first call where the set draws them.
+    virtual const ImagePart& part(Part part) const = 0;
+
+  protected:
+    ImageDataset(std::string name, std::vector<std::string> class_names, int channels, int height,
+                 int width, ImageLayout layout, Augmentation augmentation);
+    /// Measures mean and deviation per channel; to be called once, before any `fill`.
+    void normalise_by(const ImagePart& train);
+    void set_fingerprint(std::string hex) { info_.fingerprint = std::move(hex); }
+
+  private:
+    DatasetInfo info_;
+    Augmentation augmentation_;
+    Normalisation normalisation_;
+};
+
+}  // namespace esper::tolaria

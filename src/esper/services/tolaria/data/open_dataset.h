@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "esper/services/tolaria/data/augment.h"
+#include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/data/split.h"
+
+namespace esper::tolaria {
+
+/// The `data` section of a configuration.
+struct DataOptions {
+    /// `text`, `cifar10` or `drawn`.
+    std::string name = "text";
+    /// File (text) or folder (cifar10); empty: `data/tinyshakespeare.txt`,
+    /// `data/cifar-10-batches-bin`. A relative path is looked for in the working directory, then in
+    /// the folder Esper was built from.
+    std::filesystem::path path = {};
+    /// Text: characters in one window.
+    std::uint32_t context = 128;
+    /// Drawn: which set.
+    std::uint64_t seed = 0;
+    ImageLayout layout = ImageLayout::kChannelsLast;
+    Augmentation augmentation = {};
+    Split split = {};
+};
+
+/// Opens a data set by name. Errors: kUnknownName (with the nearest name) and what the set's own
+/// `open` returns; none of the parts is empty afterwards.
+Result<std::shared_ptr<const Dataset>> open_dataset(const DataOptions& options);
+
+/// The path itself where it exists or is absolute, else below the source folder where it exists
+/// there, else the path itself.
+std::filesystem::path find_data(const std::filesystem::path& path);
+
+}  // namespace esper::tolaria

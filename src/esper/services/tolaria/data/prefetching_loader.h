@@ -1,0 +1,79 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "esper/services/tolaria/data/aligned_buffer.h"
+#include "esper/services/tolaria/data/batch_plan.h"
+#include "esper/services/tolaria/data/dataset.h"
+
+namespace esper::tolaria {
+
+/// One filled batch. `pixels` or `tokens` holds `indices.size()` inputs, by the data set's kind.
+struct Batch {
+    std::uint64_t step = 0;
+    std::uint64_t epoch = 0;
+    std::vector<std::uint32_t> indices;
+    AlignedVector<float> pixels;
+    AlignedVector<std::int64_t> tokens;
+    AlignedVector<std::int64_t> targets;
+
+    std::int64_t size() const { return static_cast<std::int64_t>(indices.size()); }
+};
+
+struct LoaderOptions {
+    /// Seed of the augmentation; nothing: examples as they are.
+    std::optional<std::uint64_t> variation_seed = {};
+    /// Batches [first_step, end_step) are delivered.
+    std::uint64_t first_step = 0;
+    std::uint64_t end_step = UINT64_MAX;
+    /// Batches made ahead of the reader, at least 1.
+    std::size_t depth = 3;
+};
+
+/// Makes batches in one background thread, a bounded number ahead of the reader, in the plan's
+/// exact order. Buffers are reused: after the first few batches nothing is allocated. One reader.
+/// Destroying it at any moment stops the thread.
+class PrefetchingLoader {
+  public:
+    PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part, BatchPlan plan,
+                      LoaderOptions options);
+    ~PrefetchingLoader();
+    PrefetchingLoader(const PrefetchingLoader&) = delete;
+    PrefetchingLoader& operator=(const PrefetchingLoader&) = delete;
+
+    /// The next batch, valid until the next call; null behind the last. An error of the data set is
+    /// returned at the batch it belongs to, and again ever after.
+    Result<const Batch*> next();
+
+  private:
+    void run();
+    Status make(Batch& batch, std::uint64_t step);
+
+    const std::shared_ptr<const Dataset> dataset_;
+    const Part part_;
+    BatchPlan plan_;  // touched by the background thread only
+    const LoaderOptions options_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::unique_ptr<Batch>> ready_;
+    std::vector<std::unique_ptr<Batch>> spare_;
+    std::optional<Error> error_;
+    bool finished_ = false;
+    bool stop_ = false;
+    std::unique_ptr<Batch> current_;  // touched by the reader only
+    std::thread thread_;
+};
+
+/// Fills `batch` with the examples it is asked for, in the calling thread; buffers grow as needed.
+Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variation>& variation,
+                  Batch& batch);
+
+}  // namespace esper::tolaria

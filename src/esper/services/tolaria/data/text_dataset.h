@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/data/split.h"
+#include "esper/services/tolaria/data/vocabulary.h"
+
+namespace esper::tolaria {
+
+struct TextOptions {
+    /// A UTF-8 file.
+    std::filesystem::path path = {};
+    /// Characters in one window.
+    std::uint32_t context = 128;
+    /// Shares of the file's characters.
+    Split split = {};
+};
+
+/// Windows of `context` characters with the next character at each place as target. The parts are
+/// stretches of the file in the order train, probe, validation, test and share no character. With a
+/// variation, a window of train begins anywhere; otherwise windows stand side by side.
+class TextDataset final : public Dataset {
+  public:
+    static Result<std::shared_ptr<const TextDataset>> open(const TextOptions& options);
+    /// From a text in memory; `options.path` only names it.
+    static Result<std::shared_ptr<const TextDataset>> of_text(std::string_view utf8,
+                                                              const TextOptions& options);
+
+    const DatasetInfo& info() const override { return info_; }
+    std::uint32_t size(Part part) const override;
+    Status fill(Part part, std::span<const std::uint32_t> indices,
+                const std::optional<Variation>& variation, InputBuffer inputs,
+                std::int64_t* targets) const override;
+
+    const Vocabulary& vocabulary() const { return vocabulary_; }
+
+  private:
+    struct Stretch {
+        std::size_t begin = 0;
+        std::size_t length = 0;
+    };
+    TextDataset() = default;
+    const Stretch& stretch(Part part) const { return parts_[static_cast<std::size_t>(part)]; }
+
+    DatasetInfo info_;
+    Vocabulary vocabulary_;
+    std::size_t context_ = 0;
+    std::vector<std::uint32_t> tokens_;
+    std::array<Stretch, kPartCount> parts_;
+};
+
+}  // namespace esper::tolaria

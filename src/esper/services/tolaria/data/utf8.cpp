@@ -1,0 +1,33 @@
+#include "esper/services/tolaria/data/utf8.h"
+
+namespace esper::tolaria {
+
+Utf8Step decode_utf8(std::string_view text, std::size_t offset) {
+    const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    const unsigned first = byte(offset);
+    if (first < 0x80) return {static_cast<char32_t>(first), 1};
+    const unsigned length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
+    if (length == 0 || first > 0xF4) return {};
+    char32_t value = first & (0x7FU >> length);
+    for (unsigned i = 1; i < length; ++i) {
+        const unsigned next = byte(offset + i);
+        if ((next & 0xC0U) != 0x80) return {};
+        value = (value << 6) | (next & 0x3FU);
+    }
+    const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
+    const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+    if (overlong || surrogate || value > 0x10FFFF) return {};
+    return {value, length};
+}
+
+std::string encode_utf8(char32_t c) {
+    const auto tail = [&](int shift) { return static_cast<char>(0x80U | ((c >> shift) & 0x3FU)); };
+    if (c < 0x80) return {static_cast<char>(c)};
+    if (c < 0x800) return {static_cast<char>(0xC0U | (c >> 6)), tail(0)};
+    if (c < 0x10000) return {static_cast<char>(0xE0U | (c >> 12)), tail(6), tail(0)};
+    return {static_cast<char>(0xF0U | (c >> 18)), tail(12), tail(6), tail(0)};
+}
+
+}  // namespace esper::tolaria

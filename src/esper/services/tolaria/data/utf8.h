@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace esper::tolaria {
+
+struct Utf8Step {
+    char32_t code_point = 0;
+    /// Bytes consumed; 0 where the text is not valid UTF-8 (overlong forms and surrogates are not).
+    std::uint32_t length = 0;
+};
+
+/// Decodes the character that begins at `text[offset]`; `offset` must be inside the text.
+Utf8Step decode_utf8(std::string_view text, std::size_t offset);
+
+std::string encode_utf8(char32_t code_point);
+
+}  // namespace esper::tolaria
