@@ -59,7 +59,7 @@ void add_form(Json& json, TextForm form) {
             json["pattern"] = "^[A-Za-z0-9_.*?-]+$";
             break;
         case TextForm::kUrl:
-            json["pattern"] = "^$|^[A-Za-z0-9_.+-]+://[^/: ][^ ]*$";
+            json["pattern"] = "^$|^[A-Za-z0-9_.+-]+://([^/?# ]*@)?[^/?#:@ ][^ ]*$";
             break;
         case TextForm::kAny:
             break;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "esper/base/text.h"
 
 namespace esper::configs {
@@ -35,8 +37,13 @@ Error Problems::report() const {
 }
 
 std::string shown(std::string_view text) {
+    std::size_t end = std::min(text.size(), kShownBytes);
+    // Not in the middle of a character.
+    while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
+        --end;
+    }
     std::string out = "'";
-    for (const char c : text.substr(0, kShownBytes)) {
+    for (const char c : text.substr(0, end)) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20 || byte == 0x7f) {
             out += fmt::format("\\x{:02x}", byte);
@@ -44,13 +51,7 @@ std::string shown(std::string_view text) {
             out += c;
         }
     }
-    if (text.size() > kShownBytes) {
-        // Not in the middle of a character.
-        while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0) == 0x80) {
-            out.pop_back();
-        }
-        out += "…";
-    }
+    if (end < text.size()) out += "…";
     return out + "'";
 }
 

@@ -51,9 +51,12 @@ bool is_url(std::string_view text) {
     if (scheme == std::string_view::npos || scheme == 0) return false;
     const auto in_scheme = [](char c) { return is_word_character(c) || c == '+'; };
     if (!std::ranges::all_of(text.substr(0, scheme), in_scheme)) return false;
-    const auto rest = text.substr(scheme + 3);
-    return !rest.empty() && rest.find(' ') == std::string_view::npos && rest.front() != '/' &&
-           rest.front() != ':';
+    auto host = text.substr(scheme + 3);
+    if (host.find(' ') != std::string_view::npos) return false;
+    host = host.substr(0, host.find_first_of("/?#"));
+    // In front of the host there may be a user, a password, or (redis) a password alone.
+    if (const auto at = host.rfind('@'); at != std::string_view::npos) host = host.substr(at + 1);
+    return !host.empty() && host.front() != ':';
 }
 
 /// Words that a reader of YAML 1.1 or 1.2 takes for something other than a text.

@@ -33,8 +33,9 @@ class TextBuffer final : public std::streambuf {
 /// that is being filled; a container moves into its parent when it ends.
 class TreeBuilder final : public YAML::EventHandler {
   public:
-    TreeBuilder(const std::string& source, Problems& problems, const YamlLimits& limits)
-        : source_(source), problems_(problems), limits_(limits) {}
+    TreeBuilder(std::string_view text, const std::string& source, Problems& problems,
+                const YamlLimits& limits)
+        : text_(text), source_(source), problems_(problems), limits_(limits) {}
 
     YamlNode take() { return std::move(root_); }
 
@@ -56,6 +57,7 @@ class TreeBuilder final : public YAML::EventHandler {
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
         refuse_reference(mark, tag, anchor);
+        if (tag == "!") check_quotes(mark);
         if (wants_key()) {
             take_key(mark, value);
             return;
@@ -96,6 +98,22 @@ class TreeBuilder final : public YAML::EventHandler {
         if (!tag.empty() && tag != "?" && tag != "!") {
             refuse(mark, fmt::format("tags are not supported, got {}", shown(tag)));
         }
+    }
+
+    /// yaml-cpp takes a quote that is never closed for closed where the text ends.
+    void check_quotes(const YAML::Mark& mark) const {
+        auto at = static_cast<std::size_t>(mark.pos);
+        if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return;
+        const char quote = text_[at];
+        while (++at < text_.size()) {
+            if (quote == '"' && text_[at] == '\\') {
+                ++at;
+            } else if (text_[at] == quote) {
+                if (quote == '"' || at + 1 >= text_.size() || text_[at + 1] != quote) return;
+                ++at;
+            }
+        }
+        refuse(mark, "a quote is opened and never closed");
     }
 
     bool wants_key() const {
@@ -141,6 +159,8 @@ class TreeBuilder final : public YAML::EventHandler {
             return;
         }
         into.has_key = false;
+        // The parser notices a missing value only where the next thing begins.
+        if (node.kind == YamlNode::Kind::kNull) node.line = into.key_line;
         if (into.repeated) return;
         into.node.entries.push_back({std::move(into.key), into.key_line, std::move(node)});
     }
@@ -162,6 +182,7 @@ class TreeBuilder final : public YAML::EventHandler {
         place(std::move(node));
     }
 
+    std::string_view text_;
     const std::string& source_;
     Problems& problems_;
     const YamlLimits& limits_;
@@ -182,7 +203,7 @@ std::optional<YamlNode> read_yaml(std::string_view text, const std::string& sour
     }
     TextBuffer buffer(text);
     std::istream stream(&buffer);
-    TreeBuilder builder(source, problems, limits);
+    TreeBuilder builder(text, source, problems, limits);
     try {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -19,10 +20,13 @@ enum class SeedMode : std::uint8_t {
     kFolded = 2,
 };
 std::string_view seed_mode_name(SeedMode mode);
+std::optional<SeedMode> seed_mode_from_name(std::string_view name);
 
-/// Puts a blueprint (a Program with input `x` and output `y` of the anchor's type) at an anchor.
-/// Its parameters become `seed.<seed>.<name>`. The anchor then names the new sum, so that a second
-/// seed may sit on top of the first.
+/// Puts a blueprint (a Program with input `x` and output `y` of the anchor's type) at an anchor,
+/// kIsolated. Its parameters, buffers and controls become `seed.<seed>.<name>`; its anchors are not
+/// taken over. Everything that read the anchor's value then reads the new sum, and so does the
+/// anchor, so that a second seed may sit on top of the first. Seed names consist of letters,
+/// digits, `_`, `-` and `/`.
 struct InsertSeed {
     std::string seed;
     std::string anchor;
@@ -37,8 +41,8 @@ struct SetSeedMode {
 struct RemoveSeed {
     std::string seed;
 };
-/// Replaces the operator of the instruction that defines `scope`'s n-th call by another with the
-/// same arguments and results (e.g. a compiled kernel registered as an operator).
+/// Replaces the operator of one instruction by another with the same arguments and results (e.g. a
+/// compiled kernel registered as an operator). Joins and detaches of seeds stay as they are.
 struct ReplaceOperator {
     std::size_t instruction = 0;
     std::string expected_op;
@@ -47,10 +51,13 @@ struct ReplaceOperator {
 
 using Edit = std::variant<InsertSeed, SetSeedMode, RemoveSeed, ReplaceOperator>;
 
-/// The edited Program. Errors: kUnknownName, kIllegalEdit, kShapeMismatch, kForbiddenOperator.
+/// The edited Program; values that stay keep their order. Errors: kUnknownName (anchor or seed),
+/// kIllegalEdit (also where an instruction writes into the anchor's value later on),
+/// kShapeMismatch, kForbiddenOperator, and what validate_operators reports.
 Result<ProgramPtr> apply(const Program& program, const Edit& edit);
 
-/// The names of the seeds in a Program, in order of insertion, with their modes and anchors.
+/// The seeds in a Program, in the order of its instructions (of several at one anchor, the lowest
+/// first), with their modes and anchors.
 struct SeedInProgram {
     std::string seed;
     std::string anchor;
@@ -58,6 +65,8 @@ struct SeedInProgram {
 };
 std::vector<SeedInProgram> seeds_in(const Program& program);
 
+/// A blueprint goes along as its text form. Errors of reading: kMalformed, and what from_text
+/// reports.
 nlohmann::json to_json(const Edit& edit);
 Result<Edit> edit_from_json(const nlohmann::json& json);
 

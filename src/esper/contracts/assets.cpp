@@ -1,0 +1,99 @@
+#include "esper/contracts/assets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace esper::contracts {
+namespace {
+
+std::string check_order(Timestamp created, Timestamp updated) {
+    if (created <= updated) return {};
+    return fmt::format("updated_at {} lies before created_at {}", to_string(updated),
+                       to_string(created));
+}
+
+}  // namespace
+
+std::string Seed::label() const {
+    std::string out(to_text(state));
+    bool start = true;
+    for (char& c : out) {
+        if (c == '_') {
+            c = ' ';
+        } else if (!start) {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
+        start = c == ' ';
+    }
+    return out;
+}
+
+std::string Seed::inconsistency() const { return check_order(created_at, updated_at); }
+
+ConfidenceLevel confidence_for_risk(double risk_score) {
+    if (risk_score <= 0.2) return ConfidenceLevel::kHigh;
+    if (risk_score <= 0.5) return ConfidenceLevel::kModerate;
+    return ConfidenceLevel::kSpeculative;
+}
+
+std::string UrabraskValidationReport::inconsistency() const {
+    if (passed_validation && failure) return "passed_validation is true, but failure says why not";
+    if (conf_level.has_value() != risk_score.has_value()) {
+        return "risk_score and conf_level go together";
+    }
+    if (risk_score && *conf_level != confidence_for_risk(*risk_score)) {
+        return fmt::format("risk_score {} means conf_level {}, not {}", *risk_score,
+                           to_text(confidence_for_risk(*risk_score)), to_text(*conf_level));
+    }
+    return {};
+}
+
+std::string CompiledKernelArtifact::inconsistency() const {
+    const bool measured = validation_report.has_value();
+    if (status == KernelStatus::kValidated && !(measured && validation_report->passed_validation)) {
+        return "status VALIDATED needs a validation_report that passed";
+    }
+    if (status == KernelStatus::kPendingBenchmarking && measured) {
+        return "status PENDING_BENCHMARKING, but there is a validation_report";
+    }
+    if (compilation_metadata.pipeline != compilation_pipeline) {
+        return fmt::format("compilation_pipeline is {}, compilation_metadata says {}",
+                           to_text(compilation_pipeline), to_text(compilation_metadata.pipeline));
+    }
+    return {};
+}
+
+std::string Blueprint::metric_summary() const {
+    if (performance_metrics.empty()) return "none available";
+    std::string out;
+    for (const auto& [name_of, value] : performance_metrics) {
+        if (!out.empty()) out += ", ";
+        out += fmt::format("{}: {:.3f}", name_of, value);
+    }
+    return out;
+}
+
+std::string Blueprint::inconsistency() const { return check_order(created_at, updated_at); }
+
+std::size_t TrainingSession::active_seed_count() const {
+    return static_cast<std::size_t>(
+        std::count_if(seeds.begin(), seeds.end(), [](const Seed& s) { return s.is_active(); }));
+}
+
+JsonText TrainingSession::summary() const {
+    std::string out = "{\"session_id\":";
+    append_json_string(out, session_id);
+    out += ",\"name\":";
+    append_json_string(out, name);
+    out += fmt::format(
+        ",\"status\":\"{}\",\"seeds\":{},\"active_seeds\":{},\"blueprints\":{},"
+        "\"created_at\":\"{}\",\"updated_at\":\"{}\"}}",
+        to_text(status), seeds.size(), active_seed_count(), blueprints.size(),
+        contracts::to_string(created_at), contracts::to_string(updated_at));
+    return JsonText::parse(out).value_or(JsonText());
+}
+
+std::string TrainingSession::inconsistency() const { return check_order(created_at, updated_at); }
+
+}  // namespace esper::contracts

@@ -1,0 +1,116 @@
+#include "esper/configs/relations.h"
+
+#include <gtest/gtest.h>
+
+#include "esper/configs/load.h"
+
+namespace esper::configs {
+namespace {
+
+std::string conflict(std::vector<std::string> overrides) {
+    const auto result = load_config({.overrides = std::move(overrides)});
+    if (result) return "";
+    EXPECT_TRUE(result.error().is(ConfigError::kConflict)) << result.error().to_string();
+    return result.error().message();
+}
+
+TEST(Relations, KeysThatDoNotGoTogetherAreNamed) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+        {{"model.heads=3"}, "model.width, model.heads: the heads must share the width evenly"},
+        {{"model.host=mlp"}, "model.host, data.kind: text needs a gpt"},
+        {{"data.kind=drawn"}, "model.host, data.kind: a gpt learns from text"},
+        {{"data.context=129"}, "data.context, model.context: examples of 129 characters"},
+        {{"model.host=resnet", "data.kind=drawn", "model.depth=9"},
+         "model.depth, model.host: a resnet has 6n+2 layers (8, 14, 20, …), got 9"},
+        {{"data.split.train=0.9"},
+         "data.split.train, data.split.probe, data.split.validation, "
+         "data.split.test: the four parts are disjoint"},
+        {{"data.kind=cifar10", "model.host=vgg"},
+         "data.split.test, data.kind: cifar10 brings its own test images"},
+        {{"data.split.test=0"}, "data.split.test, data.kind: this data has no test part"},
+        {{"data.path="}, "data.path, data.kind: this data is read from data.path"},
+        {{"optimization.optimizer=sgd", "optimization.momentum=0"},
+         "optimization.nesterov, optimization.momentum: nesterov needs a momentum"},
+        {{"optimization.warmup=85%"}, "optimization.warmup, optimization.cooldown: warm-up and"},
+        {{"growth.start=0.8"}, "growth.start, growth.stop: growth must start before it stops"},
+        {{"optimization.cooldown=0.3"},
+         "growth.stop, optimization.cooldown: nothing may germinate in the cool-down, which begins "
+         "at 0.7 of the run; growth.stop is 0.8"},
+        {{"controller.tournament.random_entrants=21"},
+         "controller.tournament.random_entrants, controller.tournament.candidates: 21 random"},
+        {{"storage.database.kind=postgres"},
+         "storage.database.url, storage.database.kind: postgres needs a URL"},
+        {{"storage.database.path="}, "storage.database.path, storage.database.kind: sqlite needs"},
+        {{"storage.s3.access_key=a"},
+         "storage.s3.access_key, storage.s3.secret_key: a key's name and its secret"},
+        {{"storage.artifacts=s3", "storage.s3.endpoint="},
+         "storage.s3.endpoint, storage.artifacts: an object store needs its address"},
+        {{"bus.kind=redis", "bus.redis.url=http://x"},
+         "bus.redis.url, bus.kind: redis needs a URL"},
+    };
+    for (const auto& [overrides, message] : cases) {
+        const std::string expected = "command line: " + message;
+        EXPECT_EQ(conflict(overrides).substr(0, expected.size()), expected);
+    }
+}
+
+TEST(Relations, WhatIsNotInUseIsNotHeldAgainstAnyone) {
+    for (const std::vector<std::string>& overrides : std::vector<std::vector<std::string>>{
+             {"growth.enabled=false", "growth.start=0.9", "growth.stop=0.1"},
+             {"model.path=net.pt2", "model.host=mlp", "model.heads=7"},
+             {"optimization.schedule=constant", "growth.stop=1"},
+             {"optimization.momentum=0"},
+             {"bus.redis.url="},
+             {"data.kind=drawn", "model.host=mlp", "data.path="}}) {
+        EXPECT_EQ(conflict(overrides), "");
+    }
+}
+
+TEST(Relations, AConflictPointsToTheLineThatMadeIt) {
+    const auto result = parse_config("model:\n  depth: 1\n  heads: 5\n", "a.yaml");
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().message().find("a.yaml:3: model.width, model.heads"), 0u)
+        << result.error().message();
+}
+
+TEST(Relations, ARefusedValueIsReportedOnceNotAsAConflictToo) {
+    const auto result = parse_config("model:\n  width: wide\n  heads: 5\n", "a.yaml");
+    ASSERT_FALSE(result);
+    EXPECT_TRUE(result.error().is(ConfigError::kBadValue)) << result.error().message();
+}
+
+TEST(Relations, AConfigurationBuiltInCodeIsCheckedToo) {
+    EsperConfig config;
+    EXPECT_TRUE(check_config(config));
+    config.growth.gate.delta = 2;
+    config.model.heads = 3;
+    config.optimization.betas = {0.5, 1.0};
+    config.growth.strategy = static_cast<GraftingStrategy>(99);
+    config.growth.anchors = {""};
+    config.optimization.warmup.value = -1;
+    config.run.name = "..";
+    const auto status = check_config(config);
+    ASSERT_FALSE(status);
+    const std::string& message = status.error().message();
+    EXPECT_TRUE(status.error().is(ConfigError::kSeveral));
+    for (const std::string path :
+         {"growth.gate.delta", "model.width, model.heads", "optimization.betas", "growth.strategy",
+          "growth.anchors", "optimization.warmup", "run.name"}) {
+        EXPECT_NE(message.find("configuration: " + path), std::string::npos) << message;
+    }
+    EXPECT_EQ(message.find("7 problems"), 0u) << message;
+}
+
+TEST(Relations, UnlikelyChoicesAreWarnedOf) {
+    EXPECT_TRUE(find_warnings(EsperConfig{}).empty());
+    const auto loaded = load_config_with_origins(
+        {.profile = "production",
+         .overrides = {"storage.artifacts=s3", "bus.kind=redis", "storage.database.kind=postgres",
+                       "storage.database.url=postgres://127.0.0.1/x", "services.http.timeout=5s",
+                       "storage.cache_mb=64", "optimization.schedule=cosine"}});
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    EXPECT_EQ(loaded->warnings.size(), 7u);
+}
+
+}  // namespace
+}  // namespace esper::configs
