@@ -9,7 +9,7 @@ namespace esper::graph {
 namespace {
 
 // Pure tensor functions whose result shapes follow from argument shapes. Sorted.
-constexpr std::array<std::string_view, 57> kAllowed = {
+constexpr std::array<std::string_view, 60> kAllowed = {
     "aten::adaptive_avg_pool2d",
     "aten::add.Scalar",
     "aten::add.Tensor",
@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 57> kAllowed = {
     "aten::bmm",
     "aten::cat",
     "aten::clamp",
+    "aten::constant_pad_nd",
     "aten::contiguous",
     "aten::conv1d",
     "aten::conv2d",
@@ -29,6 +30,7 @@ constexpr std::array<std::string_view, 57> kAllowed = {
     "aten::div.Tensor",
     "aten::elu",
     "aten::expand",
+    "aten::expand_as",
     "aten::flatten.using_ints",
     "aten::gelu",
     "aten::group_norm",
@@ -55,6 +57,7 @@ constexpr std::array<std::string_view, 57> kAllowed = {
     "aten::select.int",
     "aten::sigmoid",
     "aten::silu",
+    "aten::sin",
     "aten::slice.Tensor",
     "aten::softmax.int",
     "aten::sub.Tensor",

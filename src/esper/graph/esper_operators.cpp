@@ -77,6 +77,11 @@ void register_esper_operators() {
         static torch::Library meta(torch::Library::IMPL, "esper",
                                    std::make_optional(c10::DispatchKey::Meta), __FILE__, __LINE__);
         meta.impl("dropout_mask", &dropout_mask_meta);
+        // A mask has no gradient; without this, autograd would warn at each backward.
+        static torch::Library autograd(torch::Library::IMPL, "esper",
+                                       std::make_optional(c10::DispatchKey::Autograd), __FILE__,
+                                       __LINE__);
+        autograd.impl("dropout_mask", torch::CppFunction::makeFallthrough());
     });
 }
 

@@ -4,58 +4,12 @@
 
 #include <cmath>
 
+#include "esper/services/tolaria/optimizer_kernels.h"
+
 namespace esper::tolaria {
 
-namespace {
-
-#define ESPER_VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
-
-struct SgdStep {
-    float rate, momentum, decay, scale;
-    bool nesterov, first;
-};
-
-ESPER_VECTORISED void sgd(float* p, const float* g, float* m, std::int64_t n, SgdStep s) {
-    for (std::int64_t i = 0; i < n; ++i) {
-        const float gradient = g[i] * s.scale + s.decay * p[i];
-        m[i] = s.first ? gradient : s.momentum * m[i] + gradient;
-        p[i] -= s.rate * (s.nesterov ? gradient + s.momentum * m[i] : m[i]);
-    }
-}
-
-struct AdamStep {
-    float shrink, beta1, beta2, step_size, root_correction, eps, scale;
-};
-
-ESPER_VECTORISED void adamw(float* p, const float* g, float* m, float* v, std::int64_t n, AdamStep s) {
-    for (std::int64_t i = 0; i < n; ++i) {
-        const float gradient = g[i] * s.scale;
-        p[i] *= s.shrink;
-        m[i] += (gradient - m[i]) * (1.0F - s.beta1);
-        v[i] = s.beta2 * v[i] + (1.0F - s.beta2) * gradient * gradient;
-        p[i] -= s.step_size * m[i] / (std::sqrt(v[i]) / s.root_correction + s.eps);
-    }
-}
-
-// Eight partial sums in a fixed order: the same bits on every machine with the same lanes or fewer.
-ESPER_VECTORISED double sum_of_squares(const float* x, std::int64_t n) {
-    double total = 0;
-    for (std::int64_t begin = 0; begin < n; begin += 4096) {
-        const std::int64_t end = std::min(n, begin + 4096);
-        float lanes[16] = {};
-        std::int64_t i = begin;
-        for (; i + 16 <= end; i += 16)
-            for (int l = 0; l < 16; ++l) lanes[l] += x[i + l] * x[i + l];
-        for (int l = 0; i < end; ++i, ++l) lanes[l] += x[i] * x[i];
-        for (float lane : lanes) total += lane;
-    }
-    return total;
-}
-
-}  // namespace
-
 double Optimizer::norm(const at::Tensor& flat) {
-    return std::sqrt(sum_of_squares(flat.const_data_ptr<float>(), flat.numel()));
+    return std::sqrt(sum_of_squares({flat.const_data_ptr<float>(), static_cast<std::size_t>(flat.numel())}));
 }
 
 Optimizer::Report Optimizer::step(
@@ -75,33 +29,25 @@ Optimizer::Report Optimizer::step(
     for (const auto& block : store.blocks()) {
         const auto& s = chosen.at(block->name);
         if (s.frozen || !std::isfinite(squares[s.clip_group])) continue;
-        const double group_norm = std::sqrt(squares[s.clip_group]);
-        const double scale = config_.clip_norm > 0 && group_norm > config_.clip_norm
-                                 ? config_.clip_norm / (group_norm + 1e-6)
-                                 : 1.0;
+        const double scale = clip_factor(std::sqrt(squares[s.clip_group]), config_.clip_norm);
         auto& state = state_[block->name];
-        const bool first = state.steps++ == 0;
+        ++state.steps;
         if (!state.first.defined()) state.first = at::zeros_like(block->flat);
-        auto* p = block->flat.mutable_data_ptr<float>();
-        const auto* g = block->grad.const_data_ptr<float>();
-        auto* m = state.first.mutable_data_ptr<float>();
-        const double block_rate = rate * s.rate;
+        ParameterBlock flat;
+        flat.values = block->flat.mutable_data_ptr<float>();
+        flat.gradients = block->grad.const_data_ptr<float>();
+        flat.first_moment = state.first.mutable_data_ptr<float>();
+        flat.n = static_cast<std::size_t>(block->flat.numel());
         const double decay = s.weight_decay ? config_.weight_decay : 0.0;
         if (config_.optimizer == configs::Optimizer::kSgd) {
-            sgd(p, g, m, block->flat.numel(),
-                {static_cast<float>(block_rate), static_cast<float>(config_.momentum),
-                 static_cast<float>(decay), static_cast<float>(scale), config_.nesterov, first});
+            sgd_step({rate * s.rate, config_.momentum, decay, config_.nesterov, scale}, flat);
             continue;
         }
         if (!state.second.defined()) state.second = at::zeros_like(block->flat);
-        const double beta1 = config_.betas[0];
-        const double beta2 = config_.betas[1];
-        const auto t = static_cast<double>(state.steps);
-        adamw(p, g, m, state.second.mutable_data_ptr<float>(), block->flat.numel(),
-              {static_cast<float>(1 - block_rate * decay), static_cast<float>(beta1),
-               static_cast<float>(beta2), static_cast<float>(block_rate / (1 - std::pow(beta1, t))),
-               static_cast<float>(std::sqrt(1 - std::pow(beta2, t))),
-               static_cast<float>(config_.eps), static_cast<float>(scale)});
+        flat.second_moment = state.second.mutable_data_ptr<float>();
+        adamw_step({rate * s.rate, config_.betas[0], config_.betas[1], config_.eps, decay,
+                    static_cast<std::uint64_t>(state.steps), scale},
+                   flat);
     }
     return report;
 }

@@ -72,16 +72,16 @@ RunLength run_length(const configs::EsperConfig& config, const Dataset& data) {
     return length;
 }
 
-ScheduleSpec schedule_of(const configs::EsperConfig& config, const RunLength& length) {
+LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length) {
     const auto& o = config.optimization;
-    ScheduleSpec spec;
-    spec.kind = o.schedule;
-    spec.peak = o.learning_rate;
-    spec.total_steps = length.total_steps;
-    spec.warmup_steps = o.warmup.steps(length.steps_per_epoch, length.total_steps).value_or(0);
-    spec.cooldown_steps =
-        static_cast<std::int64_t>(o.cooldown * static_cast<double>(length.total_steps));
-    return spec;
+    LearningRateSchedule schedule;
+    schedule.kind = o.schedule;
+    schedule.peak = o.learning_rate;
+    schedule.total_steps = static_cast<std::uint64_t>(length.total_steps);
+    schedule.warmup_steps = static_cast<std::uint64_t>(
+        o.warmup.steps(length.steps_per_epoch, length.total_steps).value_or(0));
+    schedule.cooldown = o.cooldown;
+    return schedule;
 }
 
 }  // namespace esper::tolaria

@@ -22,6 +22,6 @@ struct RunLength {
 };
 RunLength run_length(const configs::EsperConfig& config, const Dataset& data);
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data);
-ScheduleSpec schedule_of(const configs::EsperConfig& config, const RunLength& length);
+LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length);
 
 }  // namespace esper::tolaria

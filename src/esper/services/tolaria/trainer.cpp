@@ -134,7 +134,7 @@ Result<double> Trainer::train_step() {
                     "the loss became " + std::to_string(result.loss) + " at step " +
                         std::to_string(step_) +
                         "; lower optimization.learning_rate or set optimization.clip_norm");
-    optimizer_.step(store_, learning_rate(schedule_, step_), [](const std::string&) { return BlockSettings{}; });
+    optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)), [](const std::string&) { return BlockSettings{}; });
     ++step_;
     return result.loss;
 }
@@ -160,7 +160,7 @@ Status Trainer::end_epoch() {
          {"train_loss", train_loss},
          {"val_loss", validation.loss},
          {"val_accuracy", validation.accuracy},
-         {"learning_rate", learning_rate(schedule_, step_ - 1)},
+         {"learning_rate", learning_rate(schedule_, static_cast<std::uint64_t>(step_ - 1))},
          {"parameters", static_cast<double>(program_->parameter_count())},
          {"flops_per_example", static_cast<double>(cost.forward_flops)},
          {"flops_total", flops_total_}}));

@@ -78,7 +78,7 @@ class Trainer {
     CheckpointRing ring_;
     std::shared_ptr<const Dataset> dataset_;
     RunLength length_;
-    ScheduleSpec schedule_;
+    LearningRateSchedule schedule_;
     graph::ProgramPtr program_;
     graph::TensorStore store_;
     Engine engine_;

@@ -44,6 +44,18 @@ Colour random_colour(RandomStream& stream) {
     return {real(stream, 0, 1), real(stream, 0, 1), real(stream, 0, 1)};
 }
 
+/// How often a class wears its own colour: a short cut that is quickly learnt and soon exhausted.
+constexpr double kTypicalColour = 0.2;
+
+Colour typical_colour(std::size_t shape) {
+    const double turn = 2 * std::numbers::pi * static_cast<double>(shape) /
+                        static_cast<double>(kSilhouetteNames.size());
+    const auto channel = [&](double phase) {
+        return static_cast<float>(0.5 + 0.5 * std::cos(turn - phase * std::numbers::pi));
+    };
+    return {channel(0), channel(2.0 / 3), channel(4.0 / 3)};
+}
+
 /// `from` moved by `distance` in a random direction; folded back into [0, 1].
 Colour colour_near(const Colour& from, float distance, RandomStream& stream) {
     Colour way{};
@@ -64,11 +76,12 @@ Colour colour_near(const Colour& from, float distance, RandomStream& stream) {
 
 /// A colour, a slope across the picture and blotches of a few pixels.
 Colour paint_background(Canvas& canvas, RandomStream& stream) {
-    const Colour base = {real(stream, 0.2, 0.8), real(stream, 0.2, 0.8), real(stream, 0.2, 0.8)};
-    const Colour slope_x = colour_near({}, real(stream, 0, 0.3), stream);
-    const Colour slope_y = colour_near({}, real(stream, 0, 0.3), stream);
+    const Colour base = {real(stream, 0.25, 0.75), real(stream, 0.25, 0.75),
+                         real(stream, 0.25, 0.75)};
+    const Colour slope_x = colour_near({}, real(stream, 0, 0.2), stream);
+    const Colour slope_y = colour_near({}, real(stream, 0, 0.2), stream);
     constexpr std::size_t kGrid = 7;
-    const float strength = real(stream, 0.0, 0.25);
+    const float strength = real(stream, 0.0, 0.15);
     std::array<Colour, kGrid * kGrid> blotches;
     for (Colour& b : blotches) {
         for (float& value : b) value = strength * real(stream, -1, 1);
@@ -97,7 +110,9 @@ Colour paint_background(Canvas& canvas, RandomStream& stream) {
 }
 
 /// A straight bar between two points anywhere near the picture.
-void paint_stroke(Canvas& canvas, const Colour& colour, float thickness, RandomStream& stream) {
+void paint_stroke(Canvas& canvas, double thinnest, double thickest, RandomStream& stream) {
+    const Colour colour = random_colour(stream);
+    const float thickness = real(stream, thinnest, thickest);
     const Point a{real(stream, -4, 36), real(stream, -4, 36)};
     const float angle = real(stream, 0, 2 * std::numbers::pi);
     const float length = real(stream, 6, 24);
@@ -165,7 +180,7 @@ Filling random_filling(const Colour& background, float contrast, RandomStream& s
     Filling filling;
     filling.colour = colour_near(background, contrast, stream);
     filling.second = colour_near(background, contrast, stream);
-    const std::uint64_t kind = stream.below(3);
+    const std::uint64_t kind = stream.below(4);
     if (kind == 1) {
         filling.stripe_wave = real(stream, 0.9, 2.2);
         filling.stripe_turn = real(stream, 0, 2 * std::numbers::pi);
@@ -204,7 +219,7 @@ std::uint8_t draw_example(std::uint64_t seed, std::uint32_t index,
     Canvas canvas;
     const Colour background = paint_background(canvas, stream);
     for (std::uint64_t i = stream.below(4); i > 0; --i) {
-        paint_stroke(canvas, random_colour(stream), real(stream, 0.3, 1.5), stream);
+        paint_stroke(canvas, 0.3, 1.2, stream);
     }
     // Small shapes of any class lie about: being there is not being the subject.
     for (std::uint64_t i = stream.below(3); i > 0; --i) {
@@ -217,17 +232,19 @@ std::uint8_t draw_example(std::uint64_t seed, std::uint32_t index,
     }
 
     Pose pose;
-    pose.radius = real(stream, 6, 12);
-    pose.centre = {real(stream, 9, 22), real(stream, 9, 22)};
-    pose.turn = real(stream, 0, 2 * std::numbers::pi);
+    pose.radius = real(stream, 7, 12.5);
+    pose.centre = {real(stream, 10, 21), real(stream, 10, 21)};
+    pose.turn = real(stream, -0.6, 0.6);
     pose.stretch = real(stream, 0.82, 1.22);
-    const float contrast = real(stream, 0.2, 0.7);
-    paint_silhouette(canvas, shape, pose, random_filling(background, contrast, stream), stream);
+    const float contrast = real(stream, 0.35, 0.8);
+    Filling filling = random_filling(background, contrast, stream);
+    if (stream.uniform() < kTypicalColour) filling.colour = typical_colour(shape);
+    paint_silhouette(canvas, shape, pose, filling, stream);
 
     for (std::uint64_t i = stream.below(3); i > 0; --i) {
-        paint_stroke(canvas, random_colour(stream), real(stream, 0.5, 2.0), stream);
+        paint_stroke(canvas, 0.5, 2.0, stream);
     }
-    add_noise(canvas, real(stream, 0.02, 0.12), stream, planes);
+    add_noise(canvas, real(stream, 0.02, 0.08), stream, planes);
     return static_cast<std::uint8_t>(shape);
 }
 

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "esper/graph/layers.h"
+
+namespace esper::blueprints {
+
+/// What a blueprint's file is given, and what it hands back about its last layer.
+struct Branch {
+    graph::ProgramBuilder& b;
+    graph::ValueId x;
+    graph::AnchorKind kind;
+    std::int64_t features;
+
+    /// Features of a trunk that is narrower than the anchor: features / ratio, at least 8.
+    std::int64_t narrow(std::int64_t ratio) const;
+
+    /// GroupNorm for images, RMSNorm for vectors and tokens.
+    graph::ValueId norm(const std::string& name, graph::ValueId value, std::int64_t size);
+    /// 1×1 convolution for images, linear layer for vectors and tokens.
+    graph::ValueId project(const std::string& name, graph::ValueId value, std::int64_t in,
+                           std::int64_t out, graph::Init init, bool bias = false);
+    /// The last layer, from H with `in` features back to the anchor's. Small random weights: where
+    /// H has unit variance, s(x) has a standard deviation of kReadoutScale.
+    graph::ValueId readout(graph::ValueId h, std::int64_t in, bool bias = true);
+
+    static constexpr double kReadoutScale = 0.1;
+
+    // Set by readout().
+    std::string readout_weight;
+    std::string readout_bias;
+    std::optional<graph::ValueId> readout_input;
+};
+
+}  // namespace esper::blueprints

@@ -1,0 +1,27 @@
+#include "esper/blueprints/branch.h"
+
+namespace esper::blueprints {
+
+using namespace graph;
+
+// Each feature sees itself at this and the three tokens before, then a linear layer mixes features:
+// D² + 4·D weights, the cheap way to look back.
+ValueId causal_mixer(Branch& branch) {
+    constexpr std::int64_t kWindow = 4;
+    auto& b = branch.b;
+    const auto d = branch.features;
+    auto normed = branch.norm("norm", branch.x, d);
+    auto columns = b.call("aten::transpose.int", {normed, constant(1), constant(2)}, "mix");
+    // Zeros before the first token only: no token sees a later one.
+    auto padded =
+        b.call("aten::constant_pad_nd", {columns, ints({kWindow - 1, 0}), constant(0.0)}, "mix");
+    auto weight =
+        b.parameter("mix.weight", {DType::kFloat32, {d, 1, kWindow}}, kaiming_normal(kWindow));
+    auto mixed =
+        b.call("aten::conv1d",
+               {padded, weight, none(), ints({1}), ints({0}), ints({1}), constant(d)}, "mix");
+    auto rows = b.call("aten::transpose.int", {mixed, constant(1), constant(2)}, "mix");
+    return branch.readout(gelu(b, rows, "trunk"), d);
+}
+
+}  // namespace esper::blueprints

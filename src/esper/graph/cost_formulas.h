@@ -1,0 +1,44 @@
+#pragma once
+
+#include "esper/graph/cost_rules.h"
+
+namespace esper::graph::cost_rules {
+
+// What one call costs. A multiply-add is two operations; a transcendental function is one; padding
+// of convolutions and pooling counts as if it were data.
+
+Flops matrix_product(const CostCall& call);        ///< [.., M, K] × [.., K, N]
+Flops added_matrix_product(const CostCall& call);  ///< c + a × b
+Flops convolution(const CostCall& call);
+Flops transposed_convolution(const CostCall& call);
+/// Causal attention counts the T(T+1)/2 pairs it needs, not the square.
+Flops attention(const CostCall& call);
+/// A look-up; its backward adds each row's gradient into the table.
+Flops embedding(const CostCall& call);
+
+/// Per element: mean 1, variance 2, normalise 2, weight 1, bias 1. Backward: input 9 (+1 with a
+/// weight), weight 2, bias 1. BatchNorm is counted as in training.
+Flops batch_norm(const CostCall& call);
+Flops group_norm(const CostCall& call);
+Flops layer_norm(const CostCall& call);
+/// Per element: squares 2, scale 1, weight 1. Backward: input 5 (+1), weight 3.
+Flops rms_norm(const CostCall& call);
+/// Per element: maximum, difference, exponential, sum, quotient; backward 4.
+Flops softmax(const CostCall& call);
+Flops cross_entropy(const CostCall& call);
+
+Flops sum_of_two(const CostCall& call);
+Flops product_of_two(const CostCall& call);
+Flops quotient_of_two(const CostCall& call);
+Flops added_product(const CostCall& call);
+Flops shifted(const CostCall& call);      ///< one per element, the gradient passes
+Flops no_gradient(const CostCall& call);  ///< one per element, no way back
+
+Flops sum(const CostCall& call);
+Flops mean(const CostCall& call);
+Flops extreme(const CostCall& call);
+Flops average_pool(const CostCall& call);
+Flops max_pool(const CostCall& call);
+Flops repeated(const CostCall& call);
+
+}  // namespace esper::graph::cost_rules

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "esper/base/thread_pool.h"
+
+namespace esper::tolaria {
+
+/// Instruction sets that the kernels are compiled for; chosen at run time. All give the same bits:
+/// every operation is rounded on its own, none is fused.
+enum class Isa : std::uint8_t { kBaseline, kAvx2, kAvx512 };
+/// The best that this CPU has.
+Isa best_isa();
+
+/// One flat block of parameters with its gradients and its optimizer state, `n` elements each.
+/// Moments of a new block are zero.
+struct ParameterBlock {
+    float* values = nullptr;
+    const float* gradients = nullptr;
+    /// SGD: the momentum buffer (unused, may be null, at momentum 0). AdamW: the first moment.
+    float* first_moment = nullptr;
+    /// AdamW only.
+    float* second_moment = nullptr;
+    /// Where the new values also go as bfloat16, rounded to nearest even; null: nowhere.
+    std::uint16_t* bf16_values = nullptr;
+    std::size_t n = 0;
+};
+
+/// As torch.optim.SGD, dampening 0: g ← scale·g + decay·p; b ← μ·b + g; p ← p - lr·(g + μ·b) with
+/// Nesterov, p - lr·b without.
+struct SgdStep {
+    double learning_rate = 0.1;
+    double momentum = 0.9;
+    double weight_decay = 0;
+    bool nesterov = true;
+    /// Multiplies the gradient first; what clipping asks for.
+    double gradient_scale = 1;
+};
+
+/// As torch.optim.AdamW (Loshchilov & Hutter 2019): p ← p·(1 - lr·decay); m ← m + (1-β₁)(g - m);
+/// v ← β₂v + (1-β₂)g²; p ← p - lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε).
+struct AdamWStep {
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+    double weight_decay = 0.01;
+    /// t: this block's own count of steps, this one included (≥ 1).
+    std::uint64_t step = 1;
+    double gradient_scale = 1;
+};
+
+/// One pass over the block. With a pool, large blocks are shared out; the result does not depend
+/// on the number of threads.
+void sgd_step(const SgdStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
+              Isa isa = best_isa());
+void adamw_step(const AdamWStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
+                Isa isa = best_isa());
+
+/// Copies values to bfloat16, rounded to nearest even; NaN stays NaN.
+void to_bf16(std::span<const float> values, std::uint16_t* out, Isa isa = best_isa());
+
+/// Sum of squares of a block, in one pass and in double. The order of addition is fixed by the
+/// position of the elements alone: threads and instruction set do not change a bit. Not finite
+/// exactly when some element is not.
+double sum_of_squares(std::span<const float> values, ThreadPool* pool = nullptr,
+                      Isa isa = best_isa());
+
+/// What a gradient of that norm is to be multiplied by so that its norm is at most `limit`
+/// (torch.nn.utils.clip_grad_norm_); 1 for a limit of 0.
+double clip_factor(double norm, double limit);
+
+}  // namespace esper::tolaria

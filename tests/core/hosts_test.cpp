@@ -1,0 +1,230 @@
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "esper/core/hosts/host.h"
+#include "esper/graph/shapes.h"
+#include "graph/run_program.h"
+
+namespace esper::core {
+namespace {
+
+using graph::ProgramPtr;
+using graph::testing::Bench;
+using graph::testing::input_for;
+
+ProgramPtr built(const HostSpec& spec) {
+    auto program = make_host(spec);
+    EXPECT_TRUE(program) << program.error().to_string();
+    return program ? *program : nullptr;
+}
+
+HostSpec mlp() { return {.kind = "mlp", .depth = 4, .width = 64, .features = 64}; }
+HostSpec resnet(std::int64_t depth, std::int64_t width = 16) {
+    return {.kind = "resnet", .depth = depth, .width = width};
+}
+HostSpec vgg(std::int64_t depth, std::int64_t width) {
+    return {.kind = "vgg", .depth = depth, .width = width};
+}
+HostSpec gpt() {
+    return {.kind = "gpt", .depth = 2, .width = 32, .classes = 65, .heads = 4, .context = 16};
+}
+
+std::vector<HostSpec> one_of_each() {
+    auto images = mlp();
+    images.features = 0;
+    auto plain = vgg(8, 4);
+    plain.batch_norm = false;
+    auto tied = gpt();
+    tied.tied_head = true;
+    auto dropped = gpt();
+    dropped.dropout = 0.1;
+    return {mlp(), images, resnet(8, 8), resnet(14, 8), vgg(11, 4), plain, gpt(), tied, dropped};
+}
+
+// Counts from the same networks written as torch.nn modules.
+TEST(Hosts, HaveTheParametersOfTheirPyTorchTwins) {
+    EXPECT_EQ(built(mlp())->parameter_count(), 17'290);
+    EXPECT_EQ(built(resnet(8))->parameter_count(), 78'042);
+    EXPECT_EQ(built(resnet(20))->parameter_count(), 272'474);
+    EXPECT_EQ(built(resnet(56))->parameter_count(), 855'770);
+    EXPECT_EQ(built(resnet(110))->parameter_count(), 1'730'714);
+    EXPECT_EQ(built(resnet(20, 32))->parameter_count(), 1'084'586);
+    EXPECT_EQ(built(vgg(11, 64))->parameter_count(), 9'228'362);
+    EXPECT_EQ(built(vgg(16, 64))->parameter_count(), 14'724'042);
+    auto plain = vgg(16, 64);
+    plain.batch_norm = false;
+    EXPECT_EQ(built(plain)->parameter_count(), 14'719'818);
+    auto small = gpt();
+    small.width = 128;
+    small.context = 128;
+    EXPECT_EQ(built(small)->parameter_count(), 429'824);
+    HostSpec large{.kind = "gpt",
+                   .depth = 12,
+                   .width = 768,
+                   .classes = 50'257,
+                   .heads = 12,
+                   .context = 1024,
+                   .tied_head = true};
+    EXPECT_EQ(built(large)->parameter_count(), 124'439'808);  // GPT-2 small
+}
+
+TEST(Hosts, NameParametersAsPyTorchDoes) {
+    auto net = built(resnet(14));
+    for (const char* name : {"conv1.weight", "bn1.bias", "layer1.0.conv1.weight",
+                             "layer2.0.downsample.0.weight", "layer3.1.bn2.weight", "fc.bias"})
+        EXPECT_NE(net->find_parameter(name), nullptr) << name;
+    for (const char* name : {"bn1.running_mean", "layer2.0.downsample.1.running_var"})
+        EXPECT_NE(net->find_buffer(name), nullptr) << name;
+    EXPECT_EQ(net->find_parameter("layer1.0.downsample.0.weight"), nullptr);
+    auto text = built(gpt());
+    for (const char* name : {"tok_emb.weight", "pos_emb.weight", "blocks.0.attn.qkv.weight",
+                             "blocks.1.mlp.proj.bias", "ln_f.weight", "head.weight"})
+        EXPECT_NE(text->find_parameter(name), nullptr) << name;
+}
+
+TEST(Hosts, GiveLogitsOfTheDeclaredShapeAtAnyBatchSize) {
+    for (const auto& spec : one_of_each()) {
+        auto program = built(spec);
+        for (std::int64_t batch : {2, 5}) {
+            auto types = graph::infer_types(*program, batch);
+            ASSERT_TRUE(types) << types.error().to_string();
+            const auto& logits = (*types)[program->find_output("logits")->value.value()];
+            std::vector<std::int64_t> expected{batch, spec.classes};
+            if (spec.kind == "gpt") expected.insert(expected.begin() + 1, spec.context);
+            EXPECT_EQ(logits.shape, expected) << program->name();
+        }
+    }
+}
+
+TEST(Hosts, DeclareAnchorsWithTheShapeThatFlowsThere) {
+    for (const auto& spec : one_of_each()) {
+        auto program = built(spec);
+        auto types = graph::infer_types(*program, 2);
+        ASSERT_TRUE(types);
+        ASSERT_FALSE(program->anchors().empty());
+        for (const auto& anchor : program->anchors()) {
+            const auto& shape = (*types)[anchor.value.value()].shape;
+            bool image = anchor.kind == graph::AnchorKind::kImage;
+            std::size_t rank = image ? 4 : anchor.kind == graph::AnchorKind::kTokens ? 3 : 2;
+            ASSERT_EQ(shape.size(), rank) << anchor.name;
+            EXPECT_EQ(image ? shape[1] : shape.back(), anchor.features) << anchor.name;
+            // X must have y's positions, or a readout could not be fitted beside it.
+            ASSERT_TRUE(anchor.layer_input) << anchor.name;
+            auto x = (*types)[anchor.layer_input->value()].shape;
+            ASSERT_EQ(x.size(), rank) << anchor.name;
+            x[image ? 1 : rank - 1] = anchor.features;
+            EXPECT_EQ(x, shape) << anchor.name;
+        }
+    }
+    EXPECT_EQ(built(resnet(20))->anchors().size(), 9U);
+    EXPECT_EQ(built(vgg(16, 4))->anchors().size(), 13U);
+    EXPECT_EQ(built(gpt())->anchors().size(), 2U);
+    EXPECT_EQ(built(mlp())->anchors().size(), 4U);
+}
+
+TEST(Hosts, GiveEveryParameterAGradient) {
+    for (const auto& spec : one_of_each()) {
+        Bench bench(built(spec));
+        auto x = input_for(bench.program->inputs()[0], 4);
+        for (const auto& [name, gradient] : bench.gradients({x})) {
+            ASSERT_TRUE(gradient.defined()) << bench.program->name() << " " << name;
+            EXPECT_GT(gradient.abs().sum().item<double>(), 0.0)
+                << bench.program->name() << " " << name;
+        }
+    }
+}
+
+TEST(Hosts, StartNearTheLossOfAGuess) {
+    for (const auto& spec : one_of_each()) {
+        Bench bench(built(spec));
+        auto x = input_for(bench.program->inputs()[0], 32);
+        auto logits = bench.run({x}, true).front().reshape({-1, spec.classes});
+        auto target = at::randint(spec.classes, {logits.size(0)}, at::kLong);
+        auto loss = at::cross_entropy_loss(logits, target).item<double>();
+        EXPECT_NEAR(loss, std::log(static_cast<double>(spec.classes)), 1.2)
+            << bench.program->name();
+    }
+}
+
+TEST(Hosts, UpdateBatchStatisticsInTrainingOnly) {
+    Bench bench(built(resnet(8, 8)));
+    auto x = input_for(bench.program->inputs()[0], 8);
+    auto mean = *bench.store.find("bn1.running_mean");
+    auto before = mean.clone();
+    auto first = bench.run({x}, false).front();
+    EXPECT_TRUE(at::equal(mean, before));
+    bench.run({x}, true);
+    EXPECT_FALSE(at::equal(mean, before));
+    EXPECT_FALSE(at::equal(bench.run({x}, false).front(), first));
+}
+
+TEST(Hosts, EvaluateEachExampleByItself) {
+    for (const auto& spec : {resnet(8, 8), gpt()}) {
+        Bench bench(built(spec));
+        auto x = input_for(bench.program->inputs()[0], 3);
+        auto together = bench.run({x}).front();
+        auto alone = bench.run({x.narrow(0, 1, 1)}).front();
+        EXPECT_TRUE(at::allclose(together.narrow(0, 1, 1), alone, 1e-4, 1e-5));
+    }
+}
+
+TEST(GptHost, DoesNotSeeTheFuture) {
+    Bench bench(built(gpt()));
+    auto x = input_for(bench.program->inputs()[0], 2, 65);
+    auto y = x.clone();
+    y.narrow(1, 10, 6).add_(1).remainder_(65);
+    auto a = bench.run({x}).front();
+    auto b = bench.run({y}).front();
+    EXPECT_TRUE(at::allclose(a.narrow(1, 0, 10), b.narrow(1, 0, 10), 1e-5, 1e-6));
+    EXPECT_FALSE(at::allclose(a.narrow(1, 10, 1), b.narrow(1, 10, 1), 1e-3, 1e-4));
+}
+
+TEST(GptHost, DropsDifferentlyAtEachStepAndNeverInEvaluation) {
+    auto spec = gpt();
+    spec.dropout = 0.5;
+    Bench bench(built(spec));
+    auto x = input_for(bench.program->inputs()[0], 2, 65);
+    auto train = [&] { return bench.run({x}, true).front(); };
+    auto first = train();
+    EXPECT_TRUE(at::equal(first, train()));
+    ASSERT_TRUE(bench.store.set_control("dropout.step", 1));
+    EXPECT_FALSE(at::equal(first, train()));
+    auto evaluated = bench.run({x}, false).front();
+    Bench plain(built(gpt()));
+    EXPECT_TRUE(at::equal(evaluated, plain.run({x}, false).front()));
+    EXPECT_EQ(plain.program->find_control("dropout.step"), nullptr);
+}
+
+void expect_bad(const HostSpec& spec, CoreError code, std::string_view words) {
+    auto program = make_host(spec);
+    ASSERT_FALSE(program) << words;
+    EXPECT_TRUE(program.error().is(code)) << program.error().to_string();
+    EXPECT_NE(program.error().message().find(words), std::string::npos)
+        << program.error().to_string();
+}
+
+TEST(Hosts, RefuseSizesThatMakeNoNetwork) {
+    expect_bad({.kind = "resnt"}, CoreError::kUnknownHost, "did you mean 'resnet'");
+    expect_bad(resnet(9), CoreError::kBadHostSpec, "nearest are 8 and 14");
+    expect_bad(resnet(2), CoreError::kBadHostSpec, "depth from 8");
+    expect_bad(vgg(3, 16), CoreError::kBadHostSpec, "depth from 8");
+    auto small = vgg(8, 16);
+    small.image_size = 16;
+    expect_bad(small, CoreError::kBadHostSpec, "image_size from 32");
+    auto heads = gpt();
+    heads.heads = 5;
+    expect_bad(heads, CoreError::kBadHostSpec, "divide its width");
+    auto dropped = gpt();
+    dropped.dropout = 1.0;
+    expect_bad(dropped, CoreError::kBadHostSpec, "dropout in [0, 1)");
+    auto empty = mlp();
+    empty.width = 0;
+    expect_bad(empty, CoreError::kBadHostSpec, "width from 1");
+}
+
+}  // namespace
+}  // namespace esper::core
