@@ -35,6 +35,11 @@ TEST(Duration, ProgressBecomesSteps) {
     EXPECT_EQ(Duration::seconds(5).steps(50, 1000), std::nullopt);
 }
 
+TEST(Duration, ALengthBeyondAnyRunStaysACount) {
+    EXPECT_EQ(Duration::epochs(1e300).steps(50, 1000), 9000000000000000);
+    EXPECT_EQ(Duration::percent(0).steps(50, 1000), 0);
+}
+
 TEST(Duration, ClockTimeBecomesSeconds) {
     EXPECT_EQ(Duration::milliseconds(250).in_seconds(), 0.25);
     EXPECT_EQ(Duration::minutes(2).in_seconds(), 120);

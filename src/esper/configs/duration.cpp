@@ -1,5 +1,6 @@
 #include "esper/configs/duration.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -23,6 +24,9 @@ constexpr std::array<UnitName, 8> kUnits{{{"ep", TimeUnit::kEpochs, 0},
                                           {"m", TimeUnit::kMinutes, 60},
                                           {"h", TimeUnit::kHours, 3600},
                                           {"d", TimeUnit::kDays, 86400}}};
+
+/// Rounds; a length beyond any run is cut where counting steps is still exact.
+std::int64_t whole_steps(double steps) { return std::llround(std::clamp(steps, 0.0, 9e15)); }
 
 }  // namespace
 
@@ -51,11 +55,11 @@ std::optional<std::int64_t> Duration::steps(std::int64_t steps_per_epoch,
                                             std::int64_t run_steps) const {
     switch (unit) {
         case TimeUnit::kEpochs:
-            return std::llround(value * static_cast<double>(steps_per_epoch));
+            return whole_steps(value * static_cast<double>(steps_per_epoch));
         case TimeUnit::kBatches:
-            return std::llround(value);
+            return whole_steps(value);
         case TimeUnit::kRunShare:
-            return std::llround(value / 100 * static_cast<double>(run_steps));
+            return whole_steps(value / 100 * static_cast<double>(run_steps));
         default:
             return std::nullopt;
     }

@@ -110,14 +110,6 @@ std::vector<std::string> Schema::child_names(std::size_t section) const {
     return names;
 }
 
-std::vector<std::string> Schema::paths() const {
-    std::vector<std::string> paths;
-    for (const Key& key : keys_) {
-        if (!key.is_section()) paths.push_back(key.path);
-    }
-    return paths;
-}
-
 std::vector<std::string> Schema::paths_named(std::string_view name) const {
     std::vector<std::string> paths;
     for (const Key& key : keys_) {

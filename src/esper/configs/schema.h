@@ -46,8 +46,6 @@ class Schema {
     const void* locate(const EsperConfig& config, std::size_t key) const;
 
     std::vector<std::string> child_names(std::size_t section) const;
-    /// Paths of all keys that are no sections.
-    std::vector<std::string> paths() const;
     /// Paths of the keys with this last name, whatever their section.
     std::vector<std::string> paths_named(std::string_view name) const;
 
