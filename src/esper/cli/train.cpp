@@ -55,7 +55,9 @@ class Screen {
         }
         if (quiet_) return;
         if (p.validation_loss) {
-            std::fprintf(stderr, "%sepoch %3lld  step %6lld/%lld  train loss %.4f  val loss %.4f  val accuracy %.2f %%\n",
+            std::fprintf(stderr,
+                         "%sepoch %3lld  step %6lld/%lld  train loss %.4f  val loss %.4f  val "
+                         "accuracy %.2f %%\n",
                          bar_ ? "\r\033[K" : "", static_cast<long long>(p.epoch),
                          static_cast<long long>(p.step), static_cast<long long>(p.total_steps),
                          p.train_loss, *p.validation_loss, *p.validation_accuracy * 100);
@@ -84,7 +86,8 @@ int drive(tolaria::Trainer& trainer, const Arguments& arguments, const std::stri
     running = nullptr;
     if (!status) return report(status.error());
     if (!arguments.quiet)
-        std::fprintf(stderr, "%s: %s\n", std::string(tolaria::to_text(*status)).c_str(), folder.c_str());
+        std::fprintf(stderr, "%s: %s\n", std::string(tolaria::to_text(*status)).c_str(),
+                     folder.c_str());
     return *status == tolaria::RunStatus::kStopped ? 130 : 0;
 }
 
@@ -99,7 +102,8 @@ int train(const Arguments& arguments) {
     configs::LoadOptions options;
     options.path = arguments.config;
     options.overrides = arguments.overrides;
-    if (arguments.seed >= 0) options.overrides.push_back("run.seed=" + std::to_string(arguments.seed));
+    if (arguments.seed >= 0)
+        options.overrides.push_back("run.seed=" + std::to_string(arguments.seed));
     options.env = configs::process_environment();
     auto config = configs::load_config(options);
     if (!config) return report(config.error());
@@ -148,10 +152,13 @@ void add_train(CLI::App& app, int& exit_code) {
     auto a = std::make_shared<Arguments>();
     auto* command = app.add_subcommand("train", "train, and grow, a network");
     auto* words = command->add_option_function<std::vector<std::string>>(
-        "config", [a](const std::vector<std::string>& all) {
+        "config",
+        [a](const std::vector<std::string>& all) {
             for (const auto& word : all) {
-                if (word.find('=') == std::string::npos) a->config = word;
-                else a->overrides.push_back(word);
+                if (word.find('=') == std::string::npos)
+                    a->config = word;
+                else
+                    a->overrides.push_back(word);
             }
         },
         "a YAML file, then key=value overrides");

@@ -11,17 +11,21 @@ using contracts::GraftingStrategy;
 double graft_alpha(GraftingStrategy strategy, double progress) {
     const double x = std::clamp(progress, 0.0, 1.0);
     switch (strategy) {
-        case GraftingStrategy::kLinear: return x;
-        case GraftingStrategy::kCosine: return 0.5 * (1 - std::cos(std::numbers::pi * x));
+        case GraftingStrategy::kLinear:
+            return x;
+        case GraftingStrategy::kCosine:
+            return 0.5 * (1 - std::cos(std::numbers::pi * x));
         case GraftingStrategy::kSigmoid: {
             // A logistic from -6 to 6, stretched so that its ends are exactly 0 and 1.
             auto logistic = [](double t) { return 1 / (1 + std::exp(-t)); };
             const double low = logistic(-6);
             return (logistic(12 * x - 6) - low) / (1 - 2 * low);
         }
-        case GraftingStrategy::kInstant: return 1;
+        case GraftingStrategy::kInstant:
+            return 1;
         case GraftingStrategy::kSmoothstep:
-        case GraftingStrategy::kDriftControlled: return x * x * (3 - 2 * x);
+        case GraftingStrategy::kDriftControlled:
+            return x * x * (3 - 2 * x);
     }
     return x;
 }

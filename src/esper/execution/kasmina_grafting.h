@@ -6,12 +6,13 @@
 
 namespace esper::execution {
 
-/// α as a function of how much of the ramp is behind, 0 … 1 (growth.md, grafting strategies). Monotone
-/// from 0 to 1. DRIFT_CONTROLLED rises like SMOOTHSTEP; its pauses are the ramp clock's (RampClock).
+/// α as a function of how much of the ramp is behind, 0 … 1 (growth.md, grafting strategies).
+/// Monotone from 0 to 1. DRIFT_CONTROLLED rises like SMOOTHSTEP; its pauses are the ramp clock's
+/// (RampClock).
 double graft_alpha(contracts::GraftingStrategy strategy, double progress);
 
-/// Counts the steps of a ramp. Under DRIFT_CONTROLLED a step whose loss lies more than three standard
-/// deviations above its running mean does not count: α waits until the loss has settled.
+/// Counts the steps of a ramp. Under DRIFT_CONTROLLED a step whose loss lies more than three
+/// standard deviations above its running mean does not count: α waits until the loss has settled.
 class RampClock {
   public:
     RampClock() = default;

@@ -44,7 +44,8 @@ class KasminaLayer {
         std::function<Status(const graph::Edit&, const graph::Program& after, std::string reason)>;
 
     /// One slot per name in `anchors`. `host` must already be in `store`.
-    KasminaLayer(graph::ProgramPtr host, std::vector<std::string> anchors, graph::TensorStore& store);
+    KasminaLayer(graph::ProgramPtr host, std::vector<std::string> anchors,
+                 graph::TensorStore& store);
 
     void on_edit(EditListener listener) { listener_ = std::move(listener); }
 
@@ -53,9 +54,9 @@ class KasminaLayer {
     SeedState state(std::uint32_t slot) const { return table_->state(slot); }
     const StateTable& table() const { return *table_; }
 
-    /// DORMANT → GERMINATED → LOADING → TRAINING (GRAFTING for a blueprint without parameters): puts
-    /// `blueprint` at the slot's anchor in isolation and initialises its parameters as the block
-    /// `seed.<name>`. Errors: StateError, GraphError.
+    /// DORMANT → GERMINATED → LOADING → TRAINING (GRAFTING for a blueprint without parameters):
+    /// puts `blueprint` at the slot's anchor in isolation and initialises its parameters as the
+    /// block `seed.<name>`. Errors: StateError, GraphError.
     Status germinate(std::uint32_t slot, const std::string& blueprint_name,
                      const graph::ProgramPtr& blueprint, bool has_parameters, std::int64_t step,
                      std::uint32_t epoch, const std::string& reason);
@@ -72,7 +73,8 @@ class KasminaLayer {
                 std::uint32_t epoch, const std::string& reason);
     /// CULLED → DORMANT.
     Status wake(std::uint32_t slot, std::int64_t step, std::uint32_t epoch);
-    /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then CULLED.
+    /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then
+    /// CULLED.
     Status fault(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
                  std::uint32_t epoch, const std::string& reason);
 

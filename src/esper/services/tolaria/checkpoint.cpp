@@ -19,7 +19,8 @@ constexpr std::size_t kAlignment = 64;
 
 std::size_t aligned(std::size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
-std::size_t extent(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides) {
+std::size_t extent(const std::vector<std::int64_t>& shape,
+                   const std::vector<std::int64_t>& strides) {
     std::size_t last = 1;
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (shape[i] == 0) return 0;
@@ -36,9 +37,9 @@ Result<Checkpoint> parse(const std::string& payload) {
     std::uint64_t length = 0;
     std::memcpy(&length, payload.data(), 8);
     if (length > payload.size() - 8) return bad("claims a header longer than itself");
-    const auto header = nlohmann::json::parse(payload.begin() + 8,
-                                              payload.begin() + 8 + static_cast<std::ptrdiff_t>(length),
-                                              nullptr, false);
+    const auto header = nlohmann::json::parse(
+        payload.begin() + 8, payload.begin() + 8 + static_cast<std::ptrdiff_t>(length), nullptr,
+        false);
     if (!header.is_object() || !header.contains("state") || !header.contains("tensors"))
         return bad("has a header that is not the JSON it should be");
     const std::size_t base = aligned(8 + length);
@@ -158,14 +159,15 @@ Result<Checkpoint> CheckpointRing::newest() const {
         if (checkpoint) return checkpoint;
         damaged += "\n  " + checkpoint.error().message();
     }
-    return fail(FileError::kNotFound,
-                "no whole checkpoint in " + folder_.string() + (damaged.empty() ? "" : ":" + damaged));
+    return fail(FileError::kNotFound, "no whole checkpoint in " + folder_.string() +
+                                          (damaged.empty() ? "" : ":" + damaged));
 }
 
 void CheckpointRing::forget_after(std::int64_t step) {
     std::error_code ignored;
     for (auto s : steps())
-        if (s > step) std::filesystem::remove(folder_ / ("step-" + std::to_string(s) + ".ckpt"), ignored);
+        if (s > step)
+            std::filesystem::remove(folder_ / ("step-" + std::to_string(s) + ".ckpt"), ignored);
 }
 
 }  // namespace esper::tolaria

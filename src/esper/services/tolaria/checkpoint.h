@@ -28,17 +28,19 @@ Status write_checkpoint(const std::filesystem::path& path, const Checkpoint& che
 /// Errors: those of read_checked_file, kBadCheckpoint.
 Result<Checkpoint> read_checkpoint(const std::filesystem::path& path);
 
-/// The folder `checkpoints/` of a run: a ring of the newest `keep` files `step-<n>.ckpt`, `best.ckpt`
-/// and the name of the newest in `last`.
+/// The folder `checkpoints/` of a run: a ring of the newest `keep` files `step-<n>.ckpt`,
+/// `best.ckpt` and the name of the newest in `last`.
 class CheckpointRing {
   public:
-    CheckpointRing(std::filesystem::path folder, int keep) : folder_(std::move(folder)), keep_(keep) {}
+    CheckpointRing(std::filesystem::path folder, int keep)
+        : folder_(std::move(folder)), keep_(keep) {}
     Status write(std::int64_t step, const Checkpoint& checkpoint, bool is_best);
     /// Steps on disk, oldest first.
     std::vector<std::int64_t> steps() const;
     /// Path of a step's file, of `best`, or of the newest (`last`). Errors: FileError::kNotFound.
     Result<std::filesystem::path> find(const std::string& which) const;
-    /// The newest checkpoint that reads back whole; damaged ones are passed over. Errors: kNotFound.
+    /// The newest checkpoint that reads back whole; damaged ones are passed over. Errors:
+    /// kNotFound.
     Result<Checkpoint> newest() const;
     /// Deletes what lies after `step` (a rollback went behind it).
     void forget_after(std::int64_t step);

@@ -74,7 +74,7 @@ Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program
         const auto have = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
         std::copy(tokens.end() - have, tokens.end(), window.mutable_data_ptr<std::int64_t>());
         ESPER_TRY(auto logits, engine.logits(program, store, {window}));
-        auto row = logits.select(0, 0).select(0, have - 1).contiguous();
+        auto row = logits.select(0, 0).select(0, have - 1).to(at::kFloat).contiguous();
         tokens.push_back(draw(row.const_data_ptr<float>(), row.numel(), random));
         text += info.class_names[static_cast<std::size_t>(tokens.back())];
     }

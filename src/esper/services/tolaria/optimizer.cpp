@@ -9,7 +9,8 @@
 namespace esper::tolaria {
 
 double Optimizer::norm(const at::Tensor& flat) {
-    return std::sqrt(sum_of_squares({flat.const_data_ptr<float>(), static_cast<std::size_t>(flat.numel())}));
+    return std::sqrt(
+        sum_of_squares({flat.const_data_ptr<float>(), static_cast<std::size_t>(flat.numel())}));
 }
 
 Optimizer::Report Optimizer::step(
@@ -25,7 +26,8 @@ Optimizer::Report Optimizer::step(
         if (!s.frozen) squares[s.clip_group] += n * n;
         chosen.emplace(block->name, s);
     }
-    if (auto it = squares.find(0); it != squares.end()) report.gradient_norm = std::sqrt(it->second);
+    if (auto it = squares.find(0); it != squares.end())
+        report.gradient_norm = std::sqrt(it->second);
     for (const auto& block : store.blocks()) {
         const auto& s = chosen.at(block->name);
         if (s.frozen || !std::isfinite(squares[s.clip_group])) continue;

@@ -23,9 +23,9 @@ struct BlockSettings {
     int clip_group = 0;
 };
 
-/// SGD with Nesterov momentum (Sutskever et al., ICML 2013, in PyTorch's form) or AdamW (Loshchilov &
-/// Hutter, ICLR 2019, algorithm 2), one pass over each flat block. State belongs to a block, with its
-/// own step count: a block that comes or goes leaves the others as they are.
+/// SGD with Nesterov momentum (Sutskever et al., ICML 2013, in PyTorch's form) or AdamW (Loshchilov
+/// & Hutter, ICLR 2019, algorithm 2), one pass over each flat block. State belongs to a block, with
+/// its own step count: a block that comes or goes leaves the others as they are.
 class Optimizer {
   public:
     explicit Optimizer(const configs::OptimizationConfig& config) : config_(config) {}
@@ -39,8 +39,8 @@ class Optimizer {
     /// Norms of all blocks, without a step. Errors: none.
     static double norm(const at::Tensor& flat);
 
-    /// One step at learning rate `rate`. When a block of group 0 is not finite no block of that group
-    /// moves.
+    /// One step at learning rate `rate`. When a block of group 0 is not finite no block of that
+    /// group moves.
     Report step(graph::TensorStore& store, double rate,
                 const std::function<BlockSettings(const std::string&)>& settings);
 

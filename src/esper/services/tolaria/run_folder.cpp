@@ -71,7 +71,8 @@ Result<nlohmann::json> RunFolder::read_run_json() const {
     ESPER_TRY(auto text, read_file(path_ / "run.json"));
     auto json = nlohmann::json::parse(text, nullptr, false);
     if (!json.is_object())
-        return fail(TolariaError::kBadRunFolder, (path_ / "run.json").string() + " is not a JSON object");
+        return fail(TolariaError::kBadRunFolder,
+                    (path_ / "run.json").string() + " is not a JSON object");
     return json;
 }
 
@@ -80,8 +81,7 @@ std::map<std::string, std::uint64_t> RunFolder::lengths() const {
 }
 
 Status RunFolder::cut_back(const std::map<std::string, std::uint64_t>& lengths) {
-    for (const auto& [name, size] : lengths)
-        ESPER_CHECK_STATUS(truncate_file(path_ / name, size));
+    for (const auto& [name, size] : lengths) ESPER_CHECK_STATUS(truncate_file(path_ / name, size));
     ESPER_TRY(auto reopened, open_files(path_));
     *this = std::move(reopened);
     return {};

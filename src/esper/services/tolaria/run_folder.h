@@ -21,14 +21,16 @@ class RunFolder {
     /// Opens an existing run. Errors: kBadRunFolder.
     static Result<RunFolder> open(const std::filesystem::path& folder);
     /// The first free `runs/<name>-<n>` below `base`.
-    static std::filesystem::path next_free(const std::filesystem::path& base, const std::string& name);
+    static std::filesystem::path next_free(const std::filesystem::path& base,
+                                           const std::string& name);
 
     const std::filesystem::path& path() const { return path_; }
     std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
     std::filesystem::path journal() const { return path_ / "journal.jsonl"; }
 
     /// One line of events.jsonl: {"event", "step", "epoch", …}.
-    Status event(const std::string& kind, std::int64_t step, std::int64_t epoch, nlohmann::json detail);
+    Status event(const std::string& kind, std::int64_t step, std::int64_t epoch,
+                 nlohmann::json detail);
     /// One row of metrics.csv; the first row fixes the columns.
     Status metrics(const std::vector<std::pair<std::string, double>>& row);
     Status write_run_json(const nlohmann::json& run);

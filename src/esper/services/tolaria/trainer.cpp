@@ -16,10 +16,14 @@ namespace esper::tolaria {
 
 std::string_view to_text(RunStatus status) {
     switch (status) {
-        case RunStatus::kRunning: return "running";
-        case RunStatus::kDone: return "done";
-        case RunStatus::kStopped: return "stopped";
-        case RunStatus::kFailed: return "failed";
+        case RunStatus::kRunning:
+            return "running";
+        case RunStatus::kDone:
+            return "done";
+        case RunStatus::kStopped:
+            return "stopped";
+        case RunStatus::kFailed:
+            return "failed";
     }
     return "?";
 }
@@ -134,7 +138,8 @@ Result<double> Trainer::train_step() {
                     "the loss became " + std::to_string(result.loss) + " at step " +
                         std::to_string(step_) +
                         "; lower optimization.learning_rate or set optimization.clip_norm");
-    optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)), [](const std::string&) { return BlockSettings{}; });
+    optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
+                    [](const std::string&) { return BlockSettings{}; });
     ++step_;
     return result.loss;
 }
@@ -146,9 +151,9 @@ Status Trainer::end_epoch() {
     ESPER_TRY(auto validation,
               evaluate_part(engine_, program_, store_, *dataset_, Part::kValidation,
                             static_cast<std::uint32_t>(config_.data.batch_size)));
-    const bool is_best = validation_losses_.empty() ||
-                         validation.loss < *std::min_element(validation_losses_.begin(),
-                                                             validation_losses_.end());
+    const bool is_best =
+        validation_losses_.empty() ||
+        validation.loss < *std::min_element(validation_losses_.begin(), validation_losses_.end());
     train_losses_.push_back(train_loss);
     validation_losses_.push_back(validation.loss);
     validation_accuracies_.push_back(validation.accuracy);
@@ -165,7 +170,8 @@ Status Trainer::end_epoch() {
          {"flops_per_example", static_cast<double>(cost.forward_flops)},
          {"flops_total", flops_total_}}));
     if (watcher_)
-        watcher_({step_, length_.total_steps, epoch, train_loss, validation.loss, validation.accuracy, 0});
+        watcher_({step_, length_.total_steps, epoch, train_loss, validation.loss,
+                  validation.accuracy, 0});
     const auto every = std::max<std::int64_t>(
         1, config_.checkpoint.every.steps(length_.steps_per_epoch, length_.total_steps)
                .value_or(length_.steps_per_epoch));

@@ -47,7 +47,9 @@ class Trainer {
                                                    const std::filesystem::path& folder);
     ~Trainer();
 
-    void on_progress(std::function<void(const Progress&)> watcher) { watcher_ = std::move(watcher); }
+    void on_progress(std::function<void(const Progress&)> watcher) {
+        watcher_ = std::move(watcher);
+    }
     /// Ends the run after the step in progress, with a checkpoint. Safe from a signal handler.
     void request_stop() { stop_.store(true); }
 

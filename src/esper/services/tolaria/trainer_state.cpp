@@ -1,3 +1,5 @@
+#include <torch/version.h>
+
 #include <nlohmann/json.hpp>
 
 #include "esper/base/clock.h"
@@ -6,15 +8,14 @@
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/trainer.h"
 
-#include <torch/version.h>
-
 namespace esper::tolaria {
 
 using nlohmann::json;
 
 Status Trainer::save(bool is_best) {
     Checkpoint checkpoint;
-    for (const auto& block : store_.blocks()) checkpoint.tensors["block." + block->name] = block->flat;
+    for (const auto& block : store_.blocks())
+        checkpoint.tensors["block." + block->name] = block->flat;
     for (const auto& [name, t] : store_.buffers()) checkpoint.tensors["buffer." + name] = t;
     for (const auto& [name, t] : store_.controls()) checkpoint.tensors["control." + name] = t;
     json optimizer = json::object();
@@ -51,7 +52,8 @@ Status Trainer::load(const Checkpoint& checkpoint) {
                         state.at("data").get<std::string>().substr(0, 12) + ")");
     ESPER_TRY(auto program, graph::from_text(state.at("program").get<std::string>()));
     if (program->hash().hex() != state.at("program_sha256"))
-        return fail(TolariaError::kBadCheckpoint, "the checkpoint's Program does not have its hash");
+        return fail(TolariaError::kBadCheckpoint,
+                    "the checkpoint's Program does not have its hash");
     if (program->hash() != program_->hash())
         return fail(TolariaError::kChangedRun,
                     "the configuration describes another network than the run's: its host is " +
@@ -65,7 +67,8 @@ Status Trainer::load(const Checkpoint& checkpoint) {
         into.copy_(it->second);
         return {};
     };
-    for (const auto& block : store_.blocks()) ESPER_CHECK_STATUS(take("block." + block->name, block->flat));
+    for (const auto& block : store_.blocks())
+        ESPER_CHECK_STATUS(take("block." + block->name, block->flat));
     for (const auto& [name, t] : store_.buffers()) ESPER_CHECK_STATUS(take("buffer." + name, t));
     for (const auto& [name, t] : store_.controls()) ESPER_CHECK_STATUS(take("control." + name, t));
     std::map<std::string, Optimizer::BlockState> optimizer;
@@ -113,7 +116,11 @@ Status Trainer::write_run_json(RunStatus status) {
              {"flops_total", flops_total_},
              {"wall_seconds", wall},
              {"seeds",
-              {{"germinated", 0}, {"fossilized", 0}, {"culled", 0}, {"cancelled", 0}, {"rolled_back", 0}}},
+              {{"germinated", 0},
+               {"fossilized", 0},
+               {"culled", 0},
+               {"cancelled", 0},
+               {"rolled_back", 0}}},
              {"program_sha256", program_->hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
              {"versions", {{"esper", "0.1.0"}, {"torch", TORCH_VERSION}}},
