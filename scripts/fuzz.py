@@ -29,8 +29,8 @@ def main():
     unknown = [n for n in arguments.names if n not in known]
     if unknown:
         raise SystemExit(f"no fuzz target {', '.join(unknown)}; there are: {', '.join(known)}")
-    subprocess.run(["cmake", "--preset", "fuzz", "--log-level=WARNING"], check=True, stdout=subprocess.DEVNULL,
-                   cwd=repository.ROOT)
+    subprocess.run(["cmake", "--preset", "fuzz", "--log-level=WARNING"], check=True,
+                   cwd=repository.ROOT, stdout=subprocess.DEVNULL)
     found = BUILD / "found"
     found.mkdir(parents=True, exist_ok=True)
     failed = []

@@ -132,5 +132,16 @@ if [[ ${#needed[@]} -gt 0 ]]; then
     pip_install "${needed[@]}" || refuse "pip could not install ${needed[*]} into .venv"
 fi
 
+# The S3 tests talk to a server that verifies signatures. It brings many packages, so it lives in an
+# environment of its own; without it those tests are skipped, with the reason.
+if ! .venv-test/bin/python -c 'import boto3, flask, moto' 2>/dev/null; then
+    say "installing moto and boto3 into .venv-test"
+    if ! { "$python" -m venv .venv-test &&
+        .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+            "moto[server]>=5,<6" "boto3>=1.34"; }; then
+        say "no moto or boto3: the S3 tests will be skipped"
+    fi
+fi
+
 echo "$stamp" >"$stamp_file"
 say "done"

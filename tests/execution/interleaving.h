@@ -3,6 +3,7 @@
 // scheduling point, and walks all interleavings of those accesses. Interleavings are sequentially
 // consistent; what weaker orders could add is left to ThreadSanitizer.
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <atomic>
@@ -74,6 +75,8 @@ class Interleaver {
   private:
     struct Fiber {
         ucontext_t context{};
+        jmp_buf place{};
+        bool entered = false;
         std::unique_ptr<char[]> stack;
         std::function<void()> body;
         bool done = false;
@@ -98,14 +101,26 @@ class Interleaver {
         Fiber& f = *self->fibers_[static_cast<std::size_t>(self->running_)];
         f.body();
         f.done = true;
-        swapcontext(&f.context, &self->scheduler_);
+        _longjmp(self->scheduler_, 1);
     }
 
     void switch_out(bool waiting) {
         Fiber& f = *fibers_[static_cast<std::size_t>(running_)];
         f.waiting = waiting;
         f.history = mix(f.history, waiting ? 1 : 2);  // it has come as far as this access
-        swapcontext(&f.context, &scheduler_);
+        if (_setjmp(f.place) == 0) _longjmp(scheduler_, 1);
+    }
+
+    /// Runs fiber `i` until its next access. A context starts it; later switches are jumps, which
+    /// need no system call.
+    void resume(std::size_t i) {
+        Fiber& f = *fibers_[i];
+        if (_setjmp(scheduler_) != 0) return;
+        if (!f.entered) {
+            f.entered = true;
+            setcontext(&f.context);
+        }
+        _longjmp(f.place, 1);
     }
 
     void run_once(const std::function<Scenario()>& make) {
@@ -134,7 +149,7 @@ class Interleaver {
             }
             schedule += static_cast<char>('0' + pick);
             running_ = pick;
-            swapcontext(&scheduler_, &fibers_[static_cast<std::size_t>(pick)]->context);
+            resume(static_cast<std::size_t>(pick));
             running_ = -1;
         }
         for (const auto& f : fibers_) {
@@ -192,7 +207,7 @@ class Interleaver {
     std::vector<Choice> path_;
     std::unordered_set<std::uint64_t> seen_;
     std::vector<std::unique_ptr<Fiber>> fibers_;
-    ucontext_t scheduler_{};
+    jmp_buf scheduler_{};
     int running_ = -1;
     std::uint32_t atomics_ = 0;
     std::uint64_t memory_ = 0;

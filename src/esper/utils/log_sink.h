@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "esper/base/error.h"
+
+namespace esper::utils {
+
+#define ESPER_LOG_ERRORS(X) X(kCannotOpen, kUsage) X(kCannotWrite, kRuntime)
+ESPER_DEFINE_ERRORS(LogError, "logging", ESPER_LOG_ERRORS)
+
+/// Where finished lines go. Called from the logger's own thread only.
+class LogSink {
+  public:
+    virtual ~LogSink() = default;
+    /// Whole lines. Error: kCannotWrite.
+    virtual Status write(std::string_view lines) = 0;
+};
+
+/// Appends to a file; when it has grown beyond `max_bytes` (0: never) it becomes `<path>.1`, the
+/// older ones move up, and `keep` of them stay. Error: kCannotOpen.
+Result<std::unique_ptr<LogSink>> file_sink(const std::filesystem::path& path,
+                                           std::uint64_t max_bytes = 0, int keep = 3);
+
+/// Standard error.
+std::unique_ptr<LogSink> stderr_sink();
+
+}  // namespace esper::utils

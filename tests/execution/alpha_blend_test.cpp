@@ -1,0 +1,136 @@
+#include "esper/execution/alpha_blend.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "esper/base/random.h"
+
+namespace esper::execution {
+namespace {
+
+float widen(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
+
+std::vector<float> normals(std::size_t n, std::uint32_t which) {
+    RandomStream random(3, "alpha blend", 0, which);
+    std::vector<float> v(n);
+    for (float& x : v) x = static_cast<float>(random.normal());
+    return v;
+}
+
+std::vector<Bf16> halves(const std::vector<float>& v) {
+    std::vector<Bf16> h;
+    for (float x : v) h.push_back(static_cast<Bf16>(std::bit_cast<std::uint32_t>(x) >> 16));
+    return h;
+}
+
+bool same_bits(const auto& a, const auto& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0;
+}
+
+// 2 200 003 floats are past the size from which outputs bypass the caches.
+constexpr std::size_t kSizes[] = {0, 1, 15, 16, 31, 33, 64, 1000, 2'200'003};
+
+TEST(AlphaBlend, ForwardIsOneFusedMultiplyAdd) {
+    const auto y = normals(1000, 0), s = normals(1000, 1);
+    std::vector<float> out(1000);
+    alpha_blend(y.data(), s.data(), 0.3f, out.data(), out.size());
+    for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(out[i], std::fma(0.3f, s[i], y[i]));
+}
+
+TEST(AlphaBlend, EveryImplementationGivesTheSameBits) {
+    const auto& all = alpha_blend_kernels();
+    for (std::size_t n : kSizes) {
+        const auto y = normals(n, 0), s = normals(n, 1);
+        const auto yh = halves(y), sh = halves(s);
+        struct Out {
+            std::vector<float> f, ds, dy;
+            std::vector<Bf16> h, hds, hdy;
+            double da = 0, hda = 0;
+        };
+        std::vector<Out> outs;
+        for (const auto& k : all) {
+            Out o{std::vector<float>(n), std::vector<float>(n), std::vector<float>(n),
+                  std::vector<Bf16>(n),  std::vector<Bf16>(n),  std::vector<Bf16>(n)};
+            k.f32(y.data(), s.data(), 0.7f, o.f.data(), n);
+            k.bf16(yh.data(), sh.data(), 0.7f, o.h.data(), n);
+            o.da = k.f32_backward(y.data(), s.data(), 0.7f, o.ds.data(), o.dy.data(), n);
+            o.hda = k.bf16_backward(yh.data(), sh.data(), 0.7f, o.hds.data(), o.hdy.data(), n);
+            EXPECT_TRUE(same_bits(o.dy, y) && same_bits(o.hdy, yh));
+            outs.push_back(std::move(o));
+        }
+        for (std::size_t k = 1; k < outs.size(); ++k) {
+            SCOPED_TRACE(std::string(all[k].name) + " n=" + std::to_string(n));
+            EXPECT_TRUE(same_bits(outs[k].f, outs[0].f));
+            EXPECT_TRUE(same_bits(outs[k].h, outs[0].h));
+            EXPECT_TRUE(same_bits(outs[k].ds, outs[0].ds));
+            EXPECT_TRUE(same_bits(outs[k].hds, outs[0].hds));
+            EXPECT_EQ(outs[k].da, outs[0].da);
+            EXPECT_EQ(outs[k].hda, outs[0].hda);
+        }
+    }
+}
+
+TEST(AlphaBlend, TheGradientIsThatOfTheForwardPass) {
+    constexpr std::size_t kN = 257;
+    const auto s = normals(kN, 1), g = normals(kN, 2);
+    std::vector<float> ds(kN);
+    const double da = alpha_blend_backward(g.data(), s.data(), 0.4f, ds.data(), nullptr, kN);
+    double want = 0;
+    for (std::size_t i = 0; i < kN; ++i) {
+        want += double{g[i]} * double{s[i]};
+        EXPECT_EQ(ds[i], 0.4f * g[i]);
+    }
+    EXPECT_NEAR(da, want, 1e-12 * kN);
+}
+
+TEST(AlphaBlend, WorksInPlaceAndAtAnyAlignment) {
+    for (const auto& k : alpha_blend_kernels()) {
+        for (std::size_t n : {std::size_t{77}, std::size_t{2'200'003}}) {
+            const auto y = normals(n, 0), s = normals(n, 1);
+            std::vector<float> want(n), in_place = y, shifted(n + 1);
+            k.f32(y.data(), s.data(), 0.5f, want.data(), n);
+            k.f32(in_place.data(), s.data(), 0.5f, in_place.data(), n);
+            k.f32(y.data(), s.data(), 0.5f, shifted.data() + 1, n);
+            EXPECT_TRUE(same_bits(in_place, want)) << k.name;
+            EXPECT_EQ(std::memcmp(shifted.data() + 1, want.data(), n * 4), 0) << k.name;
+            const auto gh = halves(y), sh = halves(s);
+            std::vector<Bf16> ds(n), ds_in_place = gh;
+            k.bf16_backward(gh.data(), sh.data(), 0.5f, ds.data(), nullptr, n);
+            k.bf16_backward(ds_in_place.data(), sh.data(), 0.5f, ds_in_place.data(), nullptr, n);
+            EXPECT_TRUE(same_bits(ds_in_place, ds)) << k.name;
+            std::vector<Bf16> over = gh, dy(n);
+            k.bf16_backward(over.data(), sh.data(), 0.5f, over.data(), dy.data(), n);
+            EXPECT_TRUE(same_bits(over, ds) && same_bits(dy, gh)) << k.name;
+            std::vector<float> fover = y, fdy(n);
+            k.f32_backward(fover.data(), s.data(), 0.5f, fover.data(), fdy.data(), n);
+            EXPECT_TRUE(same_bits(fdy, y)) << k.name;
+        }
+    }
+}
+
+TEST(AlphaBlend, HalvesRoundToNearestEvenAndKeepNaNAndInfinity) {
+    for (const auto& k : alpha_blend_kernels()) {
+        const float inf = std::numeric_limits<float>::infinity();
+        std::vector<Bf16> y(48), s(48), out(48);
+        // 1 + 2^-8 lies between two bf16 neighbours (ties to even: 1); 1 + 3·2^-8 goes up.
+        y[0] = 0x3f80, s[0] = 0x3b80;
+        y[1] = 0x3f81, s[1] = 0x3b80;
+        y[2] = halves({inf})[0], s[2] = 0;
+        y[3] = 0x7f81, s[3] = 0;  // a signalling NaN
+        y[4] = 0x7f7f, s[4] = 0x7f7f;
+        k.bf16(y.data(), s.data(), 1.0f, out.data(), out.size());
+        EXPECT_EQ(out[0], 0x3f80) << k.name;
+        EXPECT_EQ(out[1], 0x3f82) << k.name;
+        EXPECT_EQ(widen(out[2]), inf) << k.name;
+        EXPECT_EQ(out[3], 0x7fc0) << k.name;
+        EXPECT_EQ(widen(out[4]), inf) << k.name;
+    }
+}
+
+}  // namespace
+}  // namespace esper::execution
