@@ -5,7 +5,10 @@
 
 #include <cmath>
 
+#include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
+#include "esper/graph/anchor_types.h"
+#include "esper/graph/cost.h"
 #include "esper/graph/shapes.h"
 #include "graph/run_program.h"
 
@@ -86,6 +89,35 @@ TEST(Hosts, NameParametersAsPyTorchDoes) {
         EXPECT_NE(text->find_parameter(name), nullptr) << name;
 }
 
+// A ResNet's convolutions all cost the same, since a quarter of the positions has twice the
+// channels on both sides; only the first (3 channels) and those that change the shape (fewer
+// inputs) differ.
+TEST(Hosts, CostWhatAPersonCounts) {
+    auto cost = graph::count_cost(*built(resnet(20)));
+    ASSERT_TRUE(cost) << cost.error().to_string();
+    const std::uint64_t plane = 32 * 32 * 16;
+    const std::uint64_t convolution = 2 * plane * 144;
+    const std::uint64_t stem = 2 * plane * 27;
+    const std::uint64_t shortcut = 2 * (plane / 2) * 16;
+    const std::uint64_t convolutions =
+        stem + 16 * convolution + 2 * (convolution / 2) + 2 * shortcut;
+    const std::uint64_t norms = 7 * (7 * plane + 7 * plane / 2 + 7 * plane / 4);
+    const std::uint64_t relus = 7 * plane + 6 * plane / 2 + 6 * plane / 4;
+    const std::uint64_t sums = 3 * plane + 3 * plane / 2 + 3 * plane / 4;
+    const std::uint64_t head = 64 * 64 + 2 * 64 * 10 + 10;
+    EXPECT_EQ(cost->forward_flops, convolutions + norms + relus + sums + head);
+    EXPECT_EQ(cost->parameters, 272'474);
+
+    auto text = graph::count_cost(*built(gpt()));
+    ASSERT_TRUE(text);
+    const std::uint64_t tokens = 16, d = 32, pairs = 4 * 16 * 17 / 2;
+    const std::uint64_t block =
+        tokens * (2 * 7 * d + 2 * 12 * d * d + (3 + 1 + 4 + 1) * d  // biases
+                  + 4 * d + 2 * d) +
+        pairs * (2 * 8 + 1 + 5 + 2 * 8);
+    EXPECT_EQ(text->forward_flops, tokens * (d + 7 * d + 2 * d * 65) + 2 * block);
+}
+
 TEST(Hosts, GiveLogitsOfTheDeclaredShapeAtAnyBatchSize) {
     for (const auto& spec : one_of_each()) {
         auto program = built(spec);
@@ -124,6 +156,37 @@ TEST(Hosts, DeclareAnchorsWithTheShapeThatFlowsThere) {
     EXPECT_EQ(built(vgg(16, 4))->anchors().size(), 13U);
     EXPECT_EQ(built(gpt())->anchors().size(), 2U);
     EXPECT_EQ(built(mlp())->anchors().size(), 4U);
+}
+
+TEST(Hosts, LeaveTheBatchFreeAtTheirAnchors) {
+    using Shapes = std::vector<std::int64_t>;
+    auto images = graph::anchor_types(*built(resnet(8)));
+    ASSERT_TRUE(images) << images.error().to_string();
+    EXPECT_EQ((*images)[2].shape, (Shapes{-1, 64, 8, 8}));
+    auto tokens = graph::anchor_types(*built(gpt()));
+    ASSERT_TRUE(tokens);
+    EXPECT_EQ((*tokens)[0].shape, (Shapes{-1, 16, 32}));
+}
+
+// Every blueprint at every anchor of every host takes and gives what flows there.
+TEST(Hosts, TakeEveryBlueprintAtEveryAnchor) {
+    for (const auto& spec : one_of_each()) {
+        auto program = built(spec);
+        auto types = graph::anchor_types(*program);
+        ASSERT_TRUE(types);
+        for (std::size_t i = 0; i < types->size(); ++i) {
+            const auto& anchor = program->anchors()[i];
+            for (const auto& name : blueprints::blueprint_names(anchor.kind, true)) {
+                auto made = blueprints::make_blueprint(name, anchor, (*types)[i]);
+                ASSERT_TRUE(made) << name << " at " << anchor.name << made.error().to_string();
+                auto inferred = graph::infer_types(*made->program, 2);
+                ASSERT_TRUE(inferred) << name << inferred.error().to_string();
+                auto expected = (*types)[i];
+                expected.shape[0] = 2;
+                EXPECT_EQ((*inferred)[made->program->outputs()[0].value.value()], expected);
+            }
+        }
+    }
 }
 
 TEST(Hosts, GiveEveryParameterAGradient) {

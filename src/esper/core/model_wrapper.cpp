@@ -1,0 +1,122 @@
+#include "esper/core/model_wrapper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_set>
+
+#include "esper/base/text.h"
+
+namespace esper::core {
+
+namespace {
+
+bool selected(const graph::Anchor& anchor, const WrapOptions& options) {
+    if (!options.kinds.empty() &&
+        std::find(options.kinds.begin(), options.kinds.end(), anchor.kind) == options.kinds.end())
+        return false;
+    bool take = false;
+    for (std::string_view pattern : options.anchors) {
+        const bool without = pattern.starts_with('!');
+        if (glob_match(pattern.substr(without ? 1 : 0), anchor.name)) take = !without;
+    }
+    return take;
+}
+
+Error nothing_selected(const graph::Program& program, const WrapOptions& options) {
+    std::vector<std::string> names;
+    for (const auto& anchor :
+         program.anchors().first(std::min<std::size_t>(20, program.anchors().size())))
+        names.push_back(fmt::format("{} ({})", anchor.name, anchor_kind_name(anchor.kind)));
+    if (names.size() < program.anchors().size()) names.emplace_back("…");
+    auto kinds = options.kinds.empty() ? std::string() : " of the chosen kinds";
+    auto text = names.empty()
+                    ? fmt::format("'{}' has no anchors, so no seed can sit in it", program.name())
+                    : fmt::format("no anchor of '{}'{} matches {}; there are: {}", program.name(),
+                                  kinds, join(options.anchors, ", "), join(names, ", "));
+    return fail(CoreError::kNoAnchor, std::move(text)).value();
+}
+
+bool may_stand_in_a_name(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '/';
+}
+
+/// Turns names of anchors into names that seeds may have, no two of them alike.
+class SeedNames {
+  public:
+    explicit SeedNames(std::size_t anchors) {
+        names_.reserve(anchors);
+        taken_.reserve(anchors);
+    }
+    const std::string& make(const std::string& anchor) {
+        auto name = anchor;
+        for (auto& c : name)
+            if (!may_stand_in_a_name(c)) c = c == '.' ? '/' : '_';
+        // Only anchors that differ in odd characters can meet here.
+        auto unique = name;
+        for (int n = 2; taken_.contains(unique); ++n) unique = name + "-" + std::to_string(n);
+        names_.push_back(std::move(unique));
+        taken_.insert(names_.back());
+        return names_.back();
+    }
+
+  private:
+    std::vector<std::string> names_;  ///< never grows past its capacity: taken_ points into it
+    std::unordered_set<std::string_view> taken_;
+};
+
+/// 77850 → `77,850`.
+std::string with_commas(std::int64_t n) {
+    auto digits = std::to_string(n);
+    for (auto i = static_cast<std::int64_t>(digits.size()) - 3; i > 0; i -= 3)
+        digits.insert(static_cast<std::size_t>(i), ",");
+    return digits;
+}
+
+std::string counted(std::size_t n, std::string_view what) {
+    return fmt::format("{} {}{}", with_commas(static_cast<std::int64_t>(n)), what,
+                       n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options) {
+    const auto seeds = options.seeds_per_anchor;
+    if (seeds == 0) return fail(CoreError::kBadWrap, "seeds_per_anchor must be 1 or more, got 0");
+    WrappedModel model;
+    const auto all = program->anchors();
+    SeedNames names(all.size());
+    model.slots.reserve(all.size() * std::min<std::size_t>(seeds, 64));
+    for (std::uint32_t a = 0; a < all.size(); ++a) {
+        const auto& anchor = all[a];
+        if (!selected(anchor, options)) continue;
+        if (anchor.features < seeds)
+            return fail(CoreError::kBadWrap,
+                        fmt::format("anchor '{}' has {} features, too few to share among {} seeds; "
+                                    "lower seeds_per_anchor or leave the anchor out with '!{}'",
+                                    anchor.name, anchor.features, seeds, anchor.name));
+        ++model.anchors;
+        const auto& name = names.make(anchor.name);
+        for (std::uint32_t chunk = 0; chunk < seeds; ++chunk) {
+            const auto begin = anchor.features * chunk / seeds;
+            const auto end = anchor.features * (chunk + 1) / seeds;
+            model.slots.push_back({static_cast<std::uint32_t>(model.slots.size()),
+                                   seeds == 1 ? name : name + "/c" + std::to_string(chunk), a,
+                                   chunk, begin, end - begin});
+        }
+    }
+    if (model.slots.empty()) return fail(nothing_selected(*program, options));
+    model.program = std::move(program);
+    return model;
+}
+
+graph::ProgramPtr unwrap(WrappedModel model) { return std::move(model.program); }
+
+std::string WrappedModel::summary() const {
+    return fmt::format("{}, {}, {}", counted(anchors, "anchor"), counted(slots.size(), "seed"),
+                       counted(static_cast<std::size_t>(program->parameter_count()), "parameter"));
+}
+
+}  // namespace esper::core

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "esper/core/errors.h"
+#include "esper/graph/program.h"
+
+namespace esper::core {
+
+/// Which anchors get seeds. A pattern is a glob (base/text.h): `layer2.*`, `blocks.?`, `**`; one
+/// that starts with `!` takes anchors out again. The last pattern that matches decides.
+struct WrapOptions {
+    std::vector<std::string> anchors{"**"};
+    /// Kinds of anchors; empty takes all.
+    std::vector<graph::AnchorKind> kinds{};
+    /// Each on its own, equal share of the anchor's features (a chunk).
+    std::uint32_t seeds_per_anchor = 1;
+};
+
+/// A place where one seed may live.
+struct SeedSlot {
+    std::uint32_t index = 0;  ///< dense, in the order of the Program's anchors
+    /// The anchor's name with `/` for its dots, as names of seeds want it; with several seeds per
+    /// anchor `/c<chunk>` behind it. Unique.
+    std::string name;
+    std::uint32_t anchor = 0;  ///< index into program->anchors()
+    std::uint32_t chunk = 0;
+    std::int64_t first_feature = 0;
+    std::int64_t features = 0;
+};
+
+/// A Program and the places found in it. Nothing is added: sleeping seeds are no instructions, so
+/// the Program is the very object that was wrapped.
+struct WrappedModel {
+    graph::ProgramPtr program;
+    std::vector<SeedSlot> slots;
+    std::uint32_t anchors = 0;  ///< that have seeds
+
+    const graph::Anchor& anchor_of(const SeedSlot& slot) const {
+        return program->anchors()[slot.anchor];
+    }
+    /// `12 anchors, 12 seeds, 77,850 parameters`.
+    std::string summary() const;
+};
+
+/// Finds the places for seeds; time and memory O(anchors), whatever the size of the parameters.
+/// Errors: kNoAnchor when nothing is selected, with the names there are; kBadWrap when an anchor
+/// has fewer features than seeds.
+Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options = {});
+
+/// The Program as it was wrapped, the same object.
+graph::ProgramPtr unwrap(WrappedModel model);
+
+}  // namespace esper::core
