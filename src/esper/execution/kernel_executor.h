@@ -32,7 +32,7 @@ struct ExecutorOptions {
     std::chrono::nanoseconds deadline = std::chrono::seconds(10);
     std::uint32_t strikes = 3;  ///< lesser faults until a kernel is permanently evicted
     bool check_finite = true;
-    std::filesystem::path guard_helper;  ///< empty: KernelGuard::default_helper()
+    std::filesystem::path guard_helper = {};  ///< empty: KernelGuard::default_helper()
 };
 
 /// One call of a seed's kernel. Of each output, `data` is where it goes, shape and dtype are what
@@ -41,10 +41,10 @@ struct KernelCall {
     std::uint64_t kernel_id = 0;
     std::span<const KernelTensor> inputs;
     std::span<const KernelTensor> outputs;
-    std::string layer;
-    std::optional<std::uint32_t> seed;  ///< its row in the state table is told of faults
+    std::string layer = {};
+    std::optional<std::uint32_t> seed = {};  ///< its row in the state table is told of faults
     std::uint32_t epoch = 0;
-    std::optional<std::chrono::nanoseconds> deadline;
+    std::optional<std::chrono::nanoseconds> deadline = {};
 };
 
 struct ExecutionReport {

@@ -83,7 +83,7 @@ struct RecoveryOptions {
     std::uint32_t problematic_component = 10;
     double escalation_rate = 0.1;  ///< errors a second …
     std::chrono::nanoseconds escalation_window = std::chrono::seconds(300);  ///< … over this
-    utils::BreakerOptions breaker;
+    utils::BreakerOptions breaker = {};
 };
 
 struct RecoveryStats {
