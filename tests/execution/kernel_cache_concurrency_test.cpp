@@ -68,17 +68,20 @@ TEST(KernelCacheInterleaving, AReaderNeverHoldsAnEntryThatWasGivenToAnotherKey) 
             if (id_of(table->value(entry)) != 1) *wrong = true;
             table->unpin(entry);
         };
+        // Away and back again: the reader must not be misled by an entry that looks the same.
         auto writer = [=] {
-            if (table->evict_unpinned(0)) table->unpin(table->insert(2, kernel(2)));
+            if (!table->evict_unpinned(0)) return;
+            table->unpin(table->insert(2, kernel(2)));
+            if (table->evict_unpinned(0)) table->unpin(table->insert(1, kernel(1)));
         };
-        return Scenario{{reader, reader, writer}, [=]() -> std::string {
+        return Scenario{{reader, writer}, [=]() -> std::string {
                             if (*wrong) return "another key's kernel was seen";
                             const bool one = table->holds(0, 1), two = table->holds(0, 2);
                             return one != two ? "" : "an entry was lost";
                         }};
     });
     EXPECT_EQ(e.failure, "");
-    EXPECT_GT(e.states, 500u);
+    EXPECT_GT(e.states, 100u);
 }
 
 TEST(KernelCacheInterleaving, ARemovedEntryIsReclaimedExactlyOnceWhoeverComesLast) {

@@ -119,7 +119,7 @@ TEST(KernelCache, AKernelLargerThanTheBudgetIsGivenButNotKept) {
 
 TEST(KernelCache, ManyThreadsThatMissTheSameKernelLoadItOnce) {
     TestSource source;
-    source.delay = std::chrono::milliseconds(50);
+    source.delay_ms = 50;
     KernelCache cache({}, source);
     std::vector<std::thread> threads;
     std::atomic<int> good{0};
@@ -136,10 +136,10 @@ TEST(KernelCache, OthersAreServedWhileOneKernelLoads) {
     TestSource source;
     KernelCache cache({}, source);
     ASSERT_TRUE(cache.get(1));
-    source.delay = std::chrono::milliseconds(300);
+    source.delay_ms = 300;
     std::thread slow([&] { EXPECT_TRUE(cache.get(2)); });
     while (source.fetches < 2) std::this_thread::yield();
-    source.delay = std::chrono::milliseconds(0);
+    source.delay_ms = 0;
     const auto start = std::chrono::steady_clock::now();
     EXPECT_TRUE(cache.get(1));
     EXPECT_TRUE(cache.get(3));
@@ -246,7 +246,7 @@ TEST(KernelCache, ABannedKernelIsGoneAtOnceAndNeverLoadedAgain) {
 
 TEST(KernelCache, ABanDuringALoadWins) {
     TestSource source;
-    source.delay = std::chrono::milliseconds(100);
+    source.delay_ms = 100;
     KernelCache cache({}, source);
     std::thread loader([&] { EXPECT_TRUE(cache.get(1).error().is(CacheError::kBanned)); });
     while (source.fetches < 1) std::this_thread::yield();

@@ -39,7 +39,8 @@ class TestSource final : public execution::KernelSource {
   public:
     Result<std::string> fetch(std::uint64_t id) override {
         fetches.fetch_add(1);
-        if (delay.count() > 0) std::this_thread::sleep_for(delay);
+        const std::chrono::milliseconds pause(delay_ms);
+        if (pause.count() > 0) std::this_thread::sleep_for(pause);
         if (throwing) throw std::runtime_error("the library is on fire");
         if (failing) return fail(TestSourceError::kNoSuchKernel, "no such kernel");
         return std::to_string(id) + std::string(size(id), 'k');
@@ -52,7 +53,7 @@ class TestSource final : public execution::KernelSource {
 
     std::function<std::size_t(std::uint64_t)> size = [](std::uint64_t) { return 100; };
     std::function<bool(const std::string&)> refuse;
-    std::chrono::milliseconds delay{0};
+    std::atomic<int> delay_ms{0};
     std::atomic<bool> failing{false};
     std::atomic<bool> throwing{false};
     std::atomic<int> fetches{0};

@@ -78,6 +78,16 @@ ESPER_AVX2 inline void add_products(__m256 g, __m256 s, __m256d& low, __m256d& h
                            _mm256_cvtps_pd(_mm256_extractf128_ps(s, 1)), high);
 }
 
+ESPER_AVX2 inline void add_products(const float* s, __m256 g, __m256d& low, __m256d& high) {
+    add_products(g, _mm256_loadu_ps(s), low, high);
+}
+/// Exact in fp32: eight bits by eight bits.
+ESPER_AVX2 inline void add_products(const Bf16* s, __m256 g, __m256d& low, __m256d& high) {
+    const __m256 product = _mm256_mul_ps(g, load_wide(s));
+    low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_castps256_ps128(product)));
+    high = _mm256_add_pd(high, _mm256_cvtps_pd(_mm256_extractf128_ps(product, 1)));
+}
+
 template <bool kStream, typename T>
 ESPER_AVX2 double backward_loop(const T* g, const T* s, float alpha, T* ds, T* dy, std::size_t n) {
     const __m256 a = _mm256_set1_ps(alpha);
@@ -86,8 +96,8 @@ ESPER_AVX2 double backward_loop(const T* g, const T* s, float alpha, T* ds, T* d
     std::size_t i = 0;
     for (; i + 16 <= n; i += 16) {
         const __m256 g0 = load_wide(g + i), g1 = load_wide(g + i + 8);
-        add_products(g0, load_wide(s + i), lane[0], lane[1]);
-        add_products(g1, load_wide(s + i + 8), lane[2], lane[3]);
+        add_products(s + i, g0, lane[0], lane[1]);
+        add_products(s + i + 8, g1, lane[2], lane[3]);
         // dy first: ds may be g itself.
         if (dy != nullptr) std::copy_n(g + i, 16, dy + i);
         put<kStream>(ds + i, _mm256_mul_ps(a, g0), _mm256_mul_ps(a, g1));

@@ -99,6 +99,14 @@ ESPER_AVX512 inline void add_products(__m512 g, __m512 s, __m512d& low, __m512d&
     high = _mm512_fmadd_pd(g1, s1, high);
 }
 
+/// The same for products that are exact in fp32.
+ESPER_AVX512 inline void add_exact(__m512 product, __m512d& low, __m512d& high) {
+    low = _mm512_add_pd(low, _mm512_cvtps_pd(_mm512_castps512_ps256(product)));
+    high = _mm512_add_pd(
+        high,
+        _mm512_cvtps_pd(_mm512_castps512_ps256(_mm512_shuffle_f32x4(product, product, 0xee))));
+}
+
 template <bool kStream>
 ESPER_AVX512 double backward_loop(const float* g, const float* s, float alpha, float* ds, float* dy,
                                   std::size_t n) {
@@ -127,8 +135,8 @@ ESPER_AVX512 double backward_loop(const Bf16* g, const Bf16* s, float alpha, Bf1
     std::size_t i = 0;
     for (; i + 32 <= n; i += 32) {
         const __m512 g0 = load_wide(g + i), g1 = load_wide(g + i + 16);
-        add_products(g0, load_wide(s + i), low, high);
-        add_products(g1, load_wide(s + i + 16), low, high);
+        add_exact(_mm512_mul_ps(g0, load_wide(s + i)), low, high);
+        add_exact(_mm512_mul_ps(g1, load_wide(s + i + 16)), low, high);
         // dy first: ds may be g itself.
         if (dy != nullptr) {
             const __m512i copy = _mm512_loadu_si512(g + i);

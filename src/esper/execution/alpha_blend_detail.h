@@ -50,7 +50,8 @@ inline void backward_tail(const Bf16* g, const Bf16* s, float alpha, Bf16* ds, B
                           std::size_t from, std::size_t n, Lanes& lanes) {
     for (std::size_t i = from; i < n; ++i) {
         const Bf16 grad = g[i];
-        lanes[i % kLanes] += static_cast<double>(widen(grad)) * static_cast<double>(widen(s[i]));
+        // Exact: eight bits by eight bits.
+        lanes[i % kLanes] += static_cast<double>(widen(grad) * widen(s[i]));
         ds[i] = narrow(alpha * widen(grad));
         if (dy != nullptr) dy[i] = grad;
     }

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <limits>
 
 #include "esper/execution/transitions.h"
 
@@ -51,11 +52,12 @@ constexpr std::uint64_t pack_pair(std::uint32_t low, std::uint32_t high) {
     return low | static_cast<std::uint64_t>(high) << 32;
 }
 
-constexpr SeedWords pack(const SeedRecord& r) {
+/// With its version given apart: the record may hold the one before.
+constexpr SeedWords pack(const SeedRecord& r, std::uint32_t version) {
     SeedWords w{};
     w[0] = static_cast<std::uint64_t>(r.state) | static_cast<std::uint64_t>(r.flags) << 8 |
            static_cast<std::uint64_t>(r.error_count) << 16 |
-           static_cast<std::uint64_t>(r.version) << 32;
+           static_cast<std::uint64_t>(version) << 32;
     w[1] = r.kernel_id;
     w[2] = pack_pair(std::bit_cast<std::uint32_t>(r.alpha), std::bit_cast<std::uint32_t>(r.health));
     w[3] = pack_pair(r.last_update_epoch, r.latency_us);
@@ -93,13 +95,57 @@ struct Transition {
     std::uint64_t command_id = 0;      ///< the caller's own mark, returned in reports
 };
 
-/// Legality of a move for this row: the table of moves, the actor, the embargo, the kernel.
-Status check(const SeedRecord& row, const Transition& move);
+/// Why a move is refused that is_allowed refuses.
+[[gnu::cold]] Error refusal(const SeedRecord& row, const Transition& move);
+
+/// Legality of a move for this row: the table of moves, the actor, the kernel, the embargo.
+inline bool is_allowed(const SeedRecord& row, const Transition& move) {
+    return is_legal(row.state, move.to, move.actor) &&
+           (move.to != SeedState::kGerminated || move.kernel_id != 0) &&
+           (row.state != SeedState::kCulled || move.to != SeedState::kDormant ||
+            move.epoch >= row.embargo_until);
+}
+inline Status check(const SeedRecord& row, const Transition& move) {
+    if (is_allowed(row, move)) [[likely]]
+        return {};
+    return tl::unexpected<Error>(refusal(row, move));
+}
 
 /// The row after a legal move. Germination sets the kernel and forgets the last tenant's errors,
 /// health and α; leaving for CULLED, CANCELLED, ROLLED_BACK or DORMANT clears α (and DORMANT the
 /// kernel); ERROR_RECOVERY raises the fallback flag; FOSSILIZED fixes α at 1.
-void apply(SeedRecord& row, const Transition& move);
+inline void apply(SeedRecord& row, const Transition& move) {
+    using enum SeedState;
+    unsigned flags = row.flags & ~unsigned{kReadyForTransition};
+    const SeedState to = move.to;
+    if (to == kGerminated || to == kDormant || to == kCulled || to == kCancelled ||
+        to == kRolledBack) {
+        row.alpha = 0;
+    }
+    if (to == kGerminated) {
+        row.kernel_id = move.kernel_id;
+        row.error_count = 0;
+        row.health = 0;
+        row.latency_us = 0;
+        flags &= ~unsigned{kHasHealth | kFallbackActive};
+    } else if (to == kDormant) {
+        row.kernel_id = 0;
+        flags &= ~unsigned{kFallbackActive};
+    } else if (to == kCulled) {
+        const std::uint64_t until = std::uint64_t{move.epoch} + move.embargo_epochs;
+        row.embargo_until = until > std::numeric_limits<std::uint32_t>::max()
+                                ? std::numeric_limits<std::uint32_t>::max()
+                                : static_cast<std::uint32_t>(until);
+    } else if (to == kErrorRecovery) {
+        flags |= kFallbackActive;
+    } else if (to == kFossilized) {
+        row.alpha = 1;
+    }
+    row.flags = static_cast<std::uint8_t>(flags);
+    row.state = to;
+    row.last_update_epoch = move.epoch;
+    ++row.transitions;
+}
 
 /// One run-time error at `epoch`. The third one moves a seed whose kernel can hit the host to
 /// ERROR_RECOVERY.

@@ -6,11 +6,11 @@
 #include <memory>
 #include <new>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "esper/execution/atomics_policy.h"
 #include "esper/execution/command_queue.h"
+#include "esper/execution/state_errors.h"
 #include "esper/execution/state_snapshot.h"
 
 namespace esper::execution {
@@ -114,18 +114,18 @@ class BasicStateTable {
         return words_[seed * seed_stride_ + i * word_stride_];
     }
 
-    Status check_seed(std::uint32_t seed) const;
     SeedWords load_row(std::uint32_t seed) const;
     void wait_at_gate() const;
-    /// Makes the row busy if `admit(control)` agrees; false if it refused.
-    template <typename Admit>
-    bool lock_row(std::uint32_t seed, std::uint64_t& control, Admit admit);
-    SeedWords load_locked(std::uint32_t seed, std::uint64_t control) const;
-    void publish(std::uint32_t seed, const SeedRecord& record);
-    /// Runs `change(record)` on the row as one write and returns its Status.
+    /// Makes the row busy and returns its control word from before.
+    std::uint64_t lock_row(std::uint32_t seed);
+    /// The same in one try, if the control word is still this one.
+    bool take_row(std::uint32_t seed, std::uint64_t control);
+    SeedWords load_words(std::uint32_t seed, std::uint64_t control) const;
+    void publish(std::uint32_t seed, const SeedWords& words);
+    /// Runs `change(row)` on the row as one write, or not at all if it refuses (returns false); it
+    /// may be run more than once. `row` is the row after it, or as it was.
     template <typename Change>
-    Status modify(std::uint32_t seed, Change change);
-    Result<SeedState> move_row(const Transition& move, const SeedState* from);
+    bool modify(std::uint32_t seed, SeedRecord& row, Change change);
     template <typename Visit>
     void collect(Visit visit) const;
 

@@ -3,6 +3,9 @@
 
 #include "esper/execution/state_table.h"
 
+// The record must stay in registers: an out-of-line change costs more than the whole exchange.
+#define ESPER_ALWAYS_INLINE __attribute__((always_inline))
+
 namespace esper::execution {
 
 template <typename Policy>
@@ -27,7 +30,7 @@ BasicStateTable<Policy>::BasicStateTable(std::uint32_t seeds, std::uint32_t queu
     auto* raw = static_cast<Word*>(::operator new(count * sizeof(Word) + 1, std::align_val_t{64}));
     for (std::size_t i = 0; i < count; ++i) new (raw + i) Word(0);
     words_ = std::unique_ptr<Word[], Free>(raw, Free{count});
-    const SeedWords dormant = pack(SeedRecord{});
+    const SeedWords dormant = pack(SeedRecord{}, 0);
     for (std::uint32_t s = 0; s < seeds; ++s) {
         for (std::size_t i = 0; i < kSeedWords; ++i) {
             word(s, i).store(dormant[i], std::memory_order_relaxed);
@@ -39,14 +42,6 @@ template <typename Policy>
 void BasicStateTable<Policy>::Free::operator()(Word* words) const {
     std::destroy_n(words, count);
     ::operator delete(words, std::align_val_t{64});
-}
-
-template <typename Policy>
-Status BasicStateTable<Policy>::check_seed(std::uint32_t seed) const {
-    if (seed < seeds_) [[likely]]
-        return {};
-    return fail(StateError::kNoSuchSeed, "no seed " + std::to_string(seed) + ": the table has " +
-                                             std::to_string(seeds_) + " seeds");
 }
 
 template <typename Policy>
@@ -73,37 +68,35 @@ void BasicStateTable<Policy>::wait_at_gate() const {
 }
 
 template <typename Policy>
-template <typename Admit>
-bool BasicStateTable<Policy>::lock_row(std::uint32_t seed, std::uint64_t& control, Admit admit) {
+std::uint64_t BasicStateTable<Policy>::lock_row(std::uint32_t seed) {
     for (unsigned attempt = 0;; ++attempt) {
-        control = word(seed, 0).load(std::memory_order_acquire);
-        if ((control & kBusyBit) == 0) {
-            if (!admit(control)) return false;
-            if (word(seed, 0).compare_exchange_strong(control, control | kBusyBit,
-                                                      std::memory_order_acquire)) {
-                return true;
-            }
-        } else {
+        std::uint64_t control = word(seed, 0).load(std::memory_order_acquire);
+        if ((control & kBusyBit) != 0) {
             Policy::relax(attempt);
+        } else if (take_row(seed, control)) {
+            return control;
         }
     }
 }
 
 template <typename Policy>
-SeedWords BasicStateTable<Policy>::load_locked(std::uint32_t seed, std::uint64_t control) const {
+bool BasicStateTable<Policy>::take_row(std::uint32_t seed, std::uint64_t control) {
+    return word(seed, 0).compare_exchange_strong(control, control | kBusyBit,
+                                                 std::memory_order_acquire);
+}
+
+template <typename Policy>
+SeedWords BasicStateTable<Policy>::load_words(std::uint32_t seed, std::uint64_t control) const {
     SeedWords w;
     w[0] = control;
     for (std::size_t i = 1; i < kSeedWords; ++i) {
-        w[i] = word(seed, i).load(std::memory_order_relaxed);
+        w[i] = word(seed, i).load(std::memory_order_acquire);
     }
     return w;
 }
 
 template <typename Policy>
-void BasicStateTable<Policy>::publish(std::uint32_t seed, const SeedRecord& record) {
-    SeedRecord next = record;
-    next.version = record.version + 2;
-    const SeedWords w = pack(next);
+void BasicStateTable<Policy>::publish(std::uint32_t seed, const SeedWords& w) {
     // Release on each word: a reader that meets a new word also meets the busy control word.
     for (std::size_t i = 1; i < kSeedWords; ++i) {
         word(seed, i).store(w[i], std::memory_order_release);
@@ -113,129 +106,124 @@ void BasicStateTable<Policy>::publish(std::uint32_t seed, const SeedRecord& reco
 
 template <typename Policy>
 template <typename Change>
-Status BasicStateTable<Policy>::modify(std::uint32_t seed, Change change) {
-    ESPER_CHECK_STATUS(check_seed(seed));
+inline bool BasicStateTable<Policy>::modify(std::uint32_t seed, SeedRecord& row, Change change) {
     wait_at_gate();
-    std::uint64_t control = 0;
-    lock_row(seed, control, [](std::uint64_t) { return true; });
-    SeedRecord record = unpack(load_locked(seed, control));
-    Status status = change(record);
-    if (status) {
-        publish(seed, record);
-    } else {
-        word(seed, 0).store(control, std::memory_order_release);
+    for (unsigned attempt = 0;; ++attempt) {
+        const std::uint64_t control = word(seed, 0).load(std::memory_order_acquire);
+        if ((control & kBusyBit) != 0) [[unlikely]] {
+            Policy::relax(attempt);
+            continue;
+        }
+        // Everything is worked out before the row is taken: it was not changed meanwhile if it can
+        // still be taken at this version, and it stays busy for a few stores only.
+        row = unpack(load_words(seed, control));
+        if (!change(row)) [[unlikely]] {
+            if (word(seed, 0).load(std::memory_order_relaxed) != control) continue;
+            return false;
+        }
+        const SeedWords next = pack(row, row.version + 2);
+        if (!take_row(seed, control)) [[unlikely]]
+            continue;
+        publish(seed, next);
+        return true;
     }
-    return status;
 }
 
 template <typename Policy>
 Result<SeedRecord> BasicStateTable<Policy>::read(std::uint32_t seed) const {
-    ESPER_CHECK_STATUS(check_seed(seed));
+    if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
     return unpack(load_row(seed));
 }
 
 template <typename Policy>
-Result<SeedState> BasicStateTable<Policy>::move_row(const Transition& move, const SeedState* from) {
-    ESPER_CHECK_STATUS(check_seed(move.seed));
-    wait_at_gate();
-    std::uint64_t control = 0;
-    // What the control word alone refuses is refused without taking the row.
-    const bool locked = lock_row(move.seed, control, [&](std::uint64_t c) {
-        return (from == nullptr || control_state(c) == *from) &&
-               is_legal(control_state(c), move.to, move.actor);
-    });
-    const SeedState left = control_state(control);
-    if (!locked) {
-        if (from != nullptr && left != *from) {
-            return fail(StateError::kStale,
-                        "seed " + std::to_string(move.seed) + ": expected it in " +
-                            std::string(contracts::to_text(*from)) + ", found it in " +
-                            std::string(contracts::to_text(left)) + "; read it again");
-        }
-        return tl::unexpected<Error>(check(SeedRecord{.state = left}, move).error());
-    }
-    SeedRecord record = unpack(load_locked(move.seed, control));
-    if (Status status = check(record, move); !status) {
-        word(move.seed, 0).store(control, std::memory_order_release);
-        return tl::unexpected<Error>(std::move(status).error());
-    }
-    apply(record, move);
-    publish(move.seed, record);
-    return left;
-}
-
-template <typename Policy>
 Result<SeedState> BasicStateTable<Policy>::transition(const Transition& move) {
-    return move_row(move, nullptr);
+    if (move.seed >= seeds_) [[unlikely]]
+        return fail(state_errors::no_such_seed(move.seed, seeds_));
+    SeedRecord row;
+    SeedState left{};
+    const bool moved = modify(move.seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
+        if (!is_allowed(r, move)) return false;
+        left = r.state;
+        apply(r, move);
+        return true;
+    });
+    if (moved) [[likely]]
+        return left;
+    return fail(refusal(row, move));
 }
 
 template <typename Policy>
 Result<SeedState> BasicStateTable<Policy>::transition_from(SeedState from, const Transition& move) {
-    return move_row(move, &from);
+    if (move.seed >= seeds_) return fail(state_errors::no_such_seed(move.seed, seeds_));
+    SeedRecord row;
+    const bool moved = modify(move.seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
+        if (r.state != from || !is_allowed(r, move)) return false;
+        apply(r, move);
+        return true;
+    });
+    if (moved) return from;
+    if (row.state != from) return fail(state_errors::stale(move.seed, from, row.state));
+    return fail(refusal(row, move));
 }
 
 template <typename Policy>
 Result<SeedState> BasicStateTable<Policy>::record_error(std::uint32_t seed, std::uint32_t epoch) {
-    SeedState after{};
-    ESPER_CHECK_STATUS(modify(seed, [&](SeedRecord& r) -> Status {
+    if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
+    SeedRecord row;
+    modify(seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
         count_error(r, epoch);
-        after = r.state;
-        return {};
-    }));
-    return after;
+        return true;
+    });
+    return row.state;
 }
 
 template <typename Policy>
 Status BasicStateTable<Policy>::record(std::uint32_t seed, float health, std::uint64_t latency_us,
                                        std::uint32_t epoch) {
-    if (!(health >= 0 && health <= 1)) {
-        return fail(StateError::kBadValue, "seed " + std::to_string(seed) +
-                                               ": a health sample lies in 0 … 1, got " +
-                                               std::to_string(health));
-    }
+    if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
+    if (!(health >= 0 && health <= 1)) return fail(state_errors::bad_health(seed, health));
     constexpr std::uint64_t kMax = std::numeric_limits<std::uint32_t>::max();
-    return modify(seed, [&](SeedRecord& r) -> Status {
+    SeedRecord row;
+    modify(seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
         add_health(r, health);
         r.latency_us = static_cast<std::uint32_t>(std::min(latency_us, kMax));
         r.last_update_epoch = epoch;
-        return {};
+        return true;
     });
+    return {};
 }
 
 template <typename Policy>
 Status BasicStateTable<Policy>::set_alpha(std::uint32_t seed, float alpha) {
-    if (!(alpha >= 0 && alpha <= 1)) {
-        return fail(StateError::kBadValue, "seed " + std::to_string(seed) +
-                                               ": α lies in 0 … 1, got " + std::to_string(alpha));
-    }
-    return modify(seed, [&](SeedRecord& r) -> Status {
-        if (!contracts::is_blended(r.state) || r.state == SeedState::kFossilized) {
-            return fail(StateError::kBadValue,
-                        "seed " + std::to_string(seed) + " in " +
-                            std::string(contracts::to_text(r.state)) +
-                            " has no α to set; it is blended from GRAFTING to FINE_TUNING");
-        }
+    if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
+    if (!(alpha >= 0 && alpha <= 1)) return fail(state_errors::bad_alpha(seed, alpha));
+    SeedRecord row;
+    const bool set = modify(seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
+        if (!contracts::is_blended(r.state) || r.state == SeedState::kFossilized) return false;
         r.alpha = alpha;
-        return {};
+        return true;
     });
+    if (set) return {};
+    return fail(state_errors::no_alpha(seed, row.state));
 }
 
 template <typename Policy>
 Status BasicStateTable<Policy>::set_ready(std::uint32_t seed, bool ready) {
-    return modify(seed, [&](SeedRecord& r) -> Status {
+    if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
+    SeedRecord row;
+    modify(seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
         const auto without = static_cast<unsigned>(r.flags) & ~unsigned{kReadyForTransition};
         r.flags = static_cast<std::uint8_t>(without | (ready ? unsigned{kReadyForTransition} : 0u));
-        return {};
+        return true;
     });
+    return {};
 }
 
 template <typename Policy>
 Status BasicStateTable<Policy>::enqueue(const Transition& move) {
-    ESPER_CHECK_STATUS(check_seed(move.seed));
+    if (move.seed >= seeds_) return fail(state_errors::no_such_seed(move.seed, seeds_));
     if (queue_.push(move)) return {};
-    return fail(StateError::kQueueFull, "the command queue holds " +
-                                            std::to_string(queue_.capacity()) +
-                                            " commands; apply them at an epoch boundary first");
+    return fail(state_errors::queue_full(queue_.capacity()));
 }
 
 template <typename Policy>
@@ -257,9 +245,7 @@ BoundaryReport BasicStateTable<Policy>::apply_pending(std::uint32_t epoch, Bound
     wait_at_gate();
     std::vector<SeedRecord> before;
     for (std::uint32_t seed : seeds) {
-        std::uint64_t control = 0;
-        lock_row(seed, control, [](std::uint64_t) { return true; });
-        before.push_back(unpack(load_locked(seed, control)));
+        before.push_back(unpack(load_words(seed, lock_row(seed))));
     }
     std::vector<SeedRecord> after = before;
     auto slot = [&](std::uint32_t seed) {
@@ -277,17 +263,16 @@ BoundaryReport BasicStateTable<Policy>::apply_pending(std::uint32_t epoch, Bound
         after = before;
         for (auto& o : report.outcomes) {
             if (o.status) {
-                o.status = fail(StateError::kGroupRefused,
-                                "seed " + std::to_string(o.command.seed) +
-                                    ": legal, but another command of its group was refused");
+                o.status = fail(state_errors::group_refused(o.command.seed));
             }
         }
     }
     for (std::size_t i = 0; i < seeds.size(); ++i) {
         if (after[i] == before[i]) {
-            word(seeds[i], 0).store(pack(before[i])[0], std::memory_order_release);
+            word(seeds[i], 0)
+                .store(pack(before[i], before[i].version)[0], std::memory_order_release);
         } else {
-            publish(seeds[i], after[i]);
+            publish(seeds[i], pack(after[i], after[i].version + 2));
         }
     }
     return report;
@@ -354,10 +339,7 @@ Status BasicStateTable<Policy>::verify() const {
         const bool known =
             static_cast<std::size_t>(control_state(w[0])) < contracts::kEnumCount<SeedState>;
         if (w[kSeedWords - 1] != seal_of(w) || !known) {
-            return fail(StateError::kCorrupt,
-                        "seed " + std::to_string(s) +
-                            ": its row was overwritten from outside the table; roll back to the "
-                            "last checkpoint");
+            return fail(state_errors::corrupt(s));
         }
     }
     return {};
@@ -366,22 +348,21 @@ Status BasicStateTable<Policy>::verify() const {
 template <typename Policy>
 Status BasicStateTable<Policy>::restore(const StateSnapshot& snapshot) {
     if (snapshot.size() != seeds_) {
-        return fail(StateError::kSizeMismatch,
-                    "a snapshot of " + std::to_string(snapshot.size()) + " seeds for a table of " +
-                        std::to_string(seeds_) + "; resize the snapshot first");
+        return fail(state_errors::size_mismatch(snapshot.size(), seeds_));
     }
     wait_at_gate();
     std::vector<std::uint64_t> control(seeds_);
     for (std::uint32_t s = 0; s < seeds_; ++s) {
-        lock_row(s, control[s], [](std::uint64_t) { return true; });
+        control[s] = lock_row(s);
     }
     for (std::uint32_t s = 0; s < seeds_; ++s) {
-        SeedRecord record = snapshot.row(s);
         // The row's own version goes on, so that no reader takes the restored row for the old one.
-        record.version = static_cast<std::uint32_t>(control[s] >> 32);
-        publish(s, record);
+        const auto version = static_cast<std::uint32_t>(control[s] >> 32);
+        publish(s, pack(snapshot.row(s), version + 2));
     }
     return {};
 }
 
 }  // namespace esper::execution
+
+#undef ESPER_ALWAYS_INLINE

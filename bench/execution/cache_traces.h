@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cmath>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "cache_policies.h"
+#include "esper/base/hash.h"
+#include "esper/base/random.h"
+
+namespace bench {
+
+/// A run as the cache sees it: every step runs the kernels of the seeds alive; now and then a
+/// candidate is tried at some anchor for a while, and one in five of them stays.
+inline Trace training_trace(std::size_t accesses, std::uint64_t seed) {
+    esper::RandomStream random(seed, "training trace");
+    Trace trace;
+    std::vector<std::uint64_t> settled;
+    std::uint64_t next_kernel = 1;
+    while (trace.size() < accesses) {
+        const std::uint64_t candidate = next_kernel++;
+        const auto steps = 50 + random.below(200);
+        for (std::uint64_t i = 0; i < steps; ++i) {
+            for (std::uint64_t k : settled) trace.push_back(k);
+            trace.push_back(candidate);
+        }
+        if (random.below(5) == 0) settled.push_back(candidate);
+        if (settled.size() > 96) settled.erase(settled.begin());
+        // The controller looks at what else there is: read once, mostly never run.
+        for (int i = 0; i < 20; ++i) trace.push_back(1'000'000 + random.below(2000));
+    }
+    trace.resize(accesses);
+    return trace;
+}
+
+/// Popularity after Zipf's law over `kernels`, which drifts.
+inline Trace zipf_trace(std::size_t accesses, std::uint64_t kernels, double skew,
+                        std::uint64_t seed) {
+    esper::RandomStream random(seed, "zipf trace");
+    std::vector<double> sum(kernels);
+    double total = 0;
+    for (std::uint64_t k = 0; k < kernels; ++k) {
+        total += 1 / std::pow(static_cast<double>(k + 1), skew);
+        sum[k] = total;
+    }
+    Trace trace;
+    for (std::size_t i = 0; i < accesses; ++i) {
+        const auto at = std::lower_bound(sum.begin(), sum.end(), random.uniform() * total);
+        const auto rank = static_cast<std::uint64_t>(at - sum.begin());
+        trace.push_back((rank + i / 20'000 * 3) % kernels);
+    }
+    return trace;
+}
+
+/// One id (any word) a line, as a run's log has them.
+inline Trace recorded_trace(const std::string& path) {
+    Trace trace;
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) trace.push_back(esper::sha256(line).prefix64());
+    return trace;
+}
+
+}  // namespace bench

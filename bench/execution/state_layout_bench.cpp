@@ -1,0 +1,174 @@
+// Seed state table and blend kernels. With `--walk N`: N random operations against the plain model
+// instead (10⁹ takes a few minutes).
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "bench_report.h"
+#include "esper/base/thread_pool.h"
+#include "esper/execution/alpha_blend.h"
+#include "esper/execution/state_layout.h"
+#include "execution/state_model.h"
+#include "execution/tick_timer.h"
+
+namespace {
+
+using namespace esper;
+using namespace esper::execution;
+using enum contracts::SeedState;
+
+constexpr SeedState kCycle[] = {kGerminated, kCancelled, kDormant};
+
+/// The obvious table: one lock, rows in a vector.
+class LockedTable {
+  public:
+    explicit LockedTable(std::uint32_t seeds) : rows_(seeds) {}
+    Status transition(const Transition& move) {
+        std::lock_guard lock(mutex_);
+        SeedRecord& row = rows_[move.seed];
+        ESPER_CHECK_STATUS(check(row, move));
+        apply(row, move);
+        return {};
+    }
+    std::vector<SeedRecord> snapshot() {
+        std::lock_guard lock(mutex_);
+        return rows_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<SeedRecord> rows_;
+};
+
+template <typename Table>
+auto cycle(Table& table, std::uint32_t seed) {
+    return [&table, seed, i = 0u]() mutable {
+        bench::keep(table.transition({.seed = seed, .to = kCycle[i % 3], .kernel_id = 1}));
+        ++i;
+    };
+}
+
+void transitions(bench::Report& report) {
+    const bench::TickTimer timer;
+    StateTable table(64);
+    LockedTable locked(64);
+    auto alone = timer.each(300'000, cycle(table, 0));
+    report.add_goal("transition p50, alone", "ns", alone, 20, 0.5);
+    {
+        const bench::Rival rival(cycle(table, 1));
+        auto next_to = timer.each(300'000, cycle(table, 0));
+        report.add_goal("transition p50, rival on the next seed", "ns", next_to, 20, 0.5);
+        report.add_goal("transition p99, rival on the next seed", "ns", next_to, 100, 0.99);
+    }
+    {
+        const bench::Rival a(cycle(table, 1)), b(cycle(locked, 1));
+        report.add_pairs("transition beside a rival", "ns",
+                         bench::interleave(40, 20'000, cycle(table, 0), cycle(locked, 0)),
+                         "mutexed rows");
+    }
+    StateTable lines(64, 16, Layout::kLinePerSeed), columns(64, 16, Layout::kColumns);
+    {
+        const bench::Rival a(cycle(lines, 1)), b(cycle(columns, 1));
+        report.add_pairs("transition beside a rival, a line a seed", "ns",
+                         bench::interleave(40, 20'000, cycle(lines, 0), cycle(columns, 0)),
+                         "dense columns");
+    }
+    StateTable padded(64, 16, Layout::kPaddedColumns);
+    report.add_pairs("transition, a line a seed", "ns",
+                     bench::interleave(40, 20'000, cycle(lines, 0), cycle(padded, 0)),
+                     "padded columns");
+}
+
+void snapshots(bench::Report& report) {
+    constexpr std::uint32_t kSeeds = 10'000;
+    StateTable table(kSeeds);
+    StateSnapshot out;
+    report.add_goal(
+        "snapshot of 10,000 seeds", "us",
+        [&] {
+            auto ns = bench::sample(50, 5, [&] { table.snapshot(out); });
+            for (double& x : ns) x /= 1000;
+            return ns;
+        }(),
+        1000);
+    // While the peer copies, its writers wait; ours go on.
+    LockedTable locked(kSeeds);
+    const bench::Rival a([&] { bench::keep(table.snapshot()); });
+    const bench::Rival b([&] { bench::keep(locked.snapshot()); });
+    report.add_pairs("transition while snapshots are taken", "ns",
+                     bench::interleave(20, 5'000, cycle(table, 0), cycle(locked, 0)),
+                     "mutexed rows");
+}
+
+/// Runs `f(from, to)` on parts of 0 … n with all cores.
+template <typename F>
+void on_all_cores(ThreadPool& pool, std::size_t n, F f) {
+    std::vector<std::future<void>> parts;
+    const std::size_t each = (n / pool.size() + 63) / 64 * 64;
+    for (std::size_t from = 0; from < n; from += each) {
+        const std::size_t to = std::min(n, from + each);
+        parts.push_back(pool.submit([=] { f(from, to); }));
+    }
+    for (auto& p : parts) p.get();
+}
+
+/// The blend's bytes a second as a share of the machine's own best copy of as many bytes.
+template <typename T>
+void blends(bench::Report& report, const char* type) {
+    constexpr std::size_t kBytes = std::size_t{256} << 20;
+    const std::size_t n = kBytes / sizeof(T);
+    ThreadPool pool(std::thread::hardware_concurrency());
+    std::vector<T> y(n), s(n), out(n);
+    auto copy = [&] {
+        on_all_cores(pool, n, [&](std::size_t from, std::size_t to) {
+            std::memcpy(out.data() + from, y.data() + from, (to - from) * sizeof(T));
+        });
+    };
+    auto forward = [&] {
+        on_all_cores(pool, n, [&](std::size_t from, std::size_t to) {
+            alpha_blend(y.data() + from, s.data() + from, 0.3f, out.data() + from, to - from);
+        });
+    };
+    auto backward = [&] {
+        on_all_cores(pool, n, [&](std::size_t from, std::size_t to) {
+            bench::keep(alpha_blend_backward(y.data() + from, s.data() + from, 0.3f,
+                                             out.data() + from, static_cast<T*>(nullptr),
+                                             to - from));
+        });
+    };
+    auto share = [&](auto work) {
+        // Three arrays are moved by the blend, two by the copy.
+        const bench::Samples pairs = bench::interleave(15, 1, work, copy);
+        std::vector<double> shares;
+        for (std::size_t i = 0; i < pairs.ours.size(); ++i) {
+            shares.push_back(3 * pairs.peer[i] / (2 * pairs.ours[i]));
+        }
+        return shares;
+    };
+    const std::string name = std::string("blend ") + type;
+    report.add_goal(name + " forward, share of copy bandwidth", "share", share(forward), 0.98, 0.5,
+                    bench::Better::kHigher);
+    report.add_goal(name + " backward, share of copy bandwidth", "share", share(backward), 0.98,
+                    0.5, bench::Better::kHigher);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    for (int i = 1; i + 1 < argc; ++i) {
+        if (std::strcmp(argv[i], "--walk") == 0) {
+            const std::uint64_t n = std::strtoull(argv[i + 1], nullptr, 10);
+            const std::string problem = esper::testing::walk_against_model(n, 7);
+            fmt::print("{} random operations: {}\n", n,
+                       problem.empty() ? "the table and the model agree" : problem);
+            return problem.empty() ? 0 : 1;
+        }
+    }
+    bench::Report report("state_layout");
+    transitions(report);
+    snapshots(report);
+    blends<float>(report, "fp32");
+    blends<Bf16>(report, "bf16");
+    return report.finish(argc, argv);
+}
