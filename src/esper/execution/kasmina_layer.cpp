@@ -191,7 +191,8 @@ nlohmann::json KasminaLayer::to_json() const {
 
 Status KasminaLayer::restore(const nlohmann::json& json, graph::ProgramPtr program) {
     const auto bytes = json.at("table").get<std::vector<std::uint8_t>>();
-    ESPER_TRY(auto snapshot, parse_snapshot({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+    ESPER_TRY(auto snapshot,
+              parse_snapshot({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
     ESPER_CHECK_STATUS(table_->restore(snapshot));
     germinated_ = json.at("germinated");
     for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -202,10 +203,10 @@ Status KasminaLayer::restore(const nlohmann::json& json, graph::ProgramPtr progr
         slot.entered_step = saved.at("entered_step");
         const auto& r = saved.at("ramp");
         const auto& loss = saved.at("ramp_loss");
-        slot.ramp.restore(
-            contracts::from_text<contracts::GraftingStrategy>(saved.at("strategy").get<std::string>())
-                .value_or(contracts::GraftingStrategy::kSmoothstep),
-            {r[0], r[1], r[2], loss[0], loss[1]});
+        slot.ramp.restore(contracts::from_text<contracts::GraftingStrategy>(
+                              saved.at("strategy").get<std::string>())
+                              .value_or(contracts::GraftingStrategy::kSmoothstep),
+                          {r[0], r[1], r[2], loss[0], loss[1]});
     }
     program_ = std::move(program);
     return {};

@@ -43,9 +43,9 @@ Result<std::unique_ptr<Growth>> Growth::create(const Context& context, graph::Pr
         std::make_unique<execution::KasminaLayer>(host, std::move(anchors), context.store);
     growth->controller_ = std::make_unique<tamiyo::Controller>(
         config.growth, config.controller,
-        tamiyo::RunShape{config.run.seed, context.length.steps_per_epoch, context.length.total_steps});
-    growth->probe_order_ =
-        tamiyo::probe_order(config.run.seed, context.dataset.size(Part::kProbe));
+        tamiyo::RunShape{config.run.seed, context.length.steps_per_epoch,
+                         context.length.total_steps});
+    growth->probe_order_ = tamiyo::probe_order(config.run.seed, context.dataset.size(Part::kProbe));
     return growth;
 }
 
@@ -115,16 +115,17 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
         view.slots.push_back(std::move(s));
     }
     ESPER_TRY(view.flops_ratio, relative_flops(*program()));
-    view.growth_open = may_grow(context_.schedule, static_cast<std::uint64_t>(step),
-                                context_.config.growth.stop);
+    view.growth_open =
+        may_grow(context_.schedule, static_cast<std::uint64_t>(step), context_.config.growth.stop);
     ESPER_CHECK_STATUS(add_candidates(view));
     return view;
 }
 
 Result<std::vector<float>> Growth::probe_losses(const graph::ProgramPtr& program) {
-    ESPER_TRY(auto seen,
-              evaluate_part(context_.engine, program, context_.store, context_.dataset, Part::kProbe,
-                            static_cast<std::uint32_t>(context_.config.data.batch_size)));
+    ESPER_TRY(
+        auto seen,
+        evaluate_part(context_.engine, program, context_.store, context_.dataset, Part::kProbe,
+                      static_cast<std::uint32_t>(context_.config.data.batch_size)));
     ESPER_TRY(auto cost, graph::count_cost(*program));
     flops_ += static_cast<double>(cost.forward_flops) * seen.examples;
     return std::move(seen.losses);
@@ -137,8 +138,8 @@ Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
     auto blended = program();
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
     if (isolated) {
-        ESPER_TRY(blended, graph::apply(*program(), graph::SetSeedMode{slot.seed,
-                                                                       graph::SeedMode::kBlended}));
+        ESPER_TRY(blended, graph::apply(*program(),
+                                        graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}));
         ESPER_CHECK_STATUS(context_.store.add(*blended, "seed." + slot.seed));
     }
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 0));
@@ -164,8 +165,9 @@ Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
     request.batch_size = static_cast<std::uint32_t>(context_.config.data.batch_size);
     ESPER_TRY(auto fit, fit_readout(request, context_.engine, context_.store, context_.dataset));
     ESPER_TRY(auto cost, graph::count_cost(*program()));
-    flops_ += static_cast<double>(cost.training_flops) * static_cast<double>(fit.training_examples) +
-              static_cast<double>(cost.forward_flops) * static_cast<double>(fit.evaluation_examples);
+    flops_ +=
+        static_cast<double>(cost.training_flops) * static_cast<double>(fit.training_examples) +
+        static_cast<double>(cost.forward_flops) * static_cast<double>(fit.evaluation_examples);
     candidate.predicted_gain = fit.gain();
     fits_[{candidate.slot, candidate.blueprint}] = std::move(fit);
     context_.engine.keep_only({program()});
@@ -188,7 +190,8 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
             ESPER_CHECK_STATUS(context_.folder.event("gate", step, epoch, std::move(detail)));
             now.slots[request.slot].gate = result;
         }
-        for (auto i : controller_->nominees(now)) ESPER_CHECK_STATUS(measure(now.candidates[i], step));
+        for (auto i : controller_->nominees(now))
+            ESPER_CHECK_STATUS(measure(now.candidates[i], step));
         const auto decisions = controller_->decide(now);
         for (const auto& decision : decisions) {
             ESPER_CHECK_STATUS(
@@ -214,7 +217,8 @@ Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int6
             if (slot.seed.empty() || "seed." + slot.seed != block) continue;
             const std::string reason = "its gradient was not finite";
             ESPER_CHECK_STATUS(context_.folder.event(
-                "fault", step, epoch, {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
+                "fault", step, epoch,
+                {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
             ESPER_CHECK_STATUS(kasmina_->fault(
                 slot.index, static_cast<std::uint32_t>(context_.config.growth.embargo.value), step,
                 static_cast<std::uint32_t>(epoch), reason));
@@ -239,7 +243,8 @@ Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint
     auto fit = fits_.find({d.slot, d.blueprint});
     if (context_.config.growth.readout == configs::Readout::kClosedForm && fit != fits_.end() &&
         fit->second.gamma > 0) {
-        const auto* weight = context_.store.find_parameter("seed." + seed + "." + blueprint.readout_weight);
+        const auto* weight =
+            context_.store.find_parameter("seed." + seed + "." + blueprint.readout_weight);
         auto value = weight->value;
         value.copy_(fit->second.weight);
     }
@@ -251,8 +256,10 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
     const auto& growth = context_.config.growth;
     const auto embargo = static_cast<std::uint32_t>(growth.embargo.value);
     switch (d.command) {
-        case AdaptationCommand::kGerminate: return germinate(d, step, epoch);
-        case AdaptationCommand::kPromote: return {};  // loading is part of germinating here
+        case AdaptationCommand::kGerminate:
+            return germinate(d, step, epoch);
+        case AdaptationCommand::kPromote:
+            return {};  // loading is part of germinating here
         case AdaptationCommand::kGraft:
             return kasmina_->graft(d.slot, growth.strategy,
                                    tamiyo::graft_steps(growth, context_.length.total_steps), step,
@@ -270,9 +277,9 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
             ++counts_.culled;
             return kasmina_->cull(d.slot, embargo, step, epoch, d.reason);
         default:
-            return fail(TolariaError::kUnsupported,
-                        "the command '" + std::string(contracts::to_text(d.command)) +
-                            "' is not one that growth can carry out");
+            return fail(TolariaError::kUnsupported, "the command '" +
+                                                        std::string(contracts::to_text(d.command)) +
+                                                        "' is not one that growth can carry out");
     }
 }
 

@@ -24,9 +24,9 @@ struct SeedCounts {
     int germinated = 0, fossilized = 0, culled = 0, cancelled = 0, rolled_back = 0;
 };
 
-/// Carries a run's growth: at each epoch boundary it shows the controller the state of things, takes
-/// the measurements the controller asks for on the probe part, and has Kasmina carry out what the
-/// controller decides. Every decision goes into events.jsonl with its evidence.
+/// Carries a run's growth: at each epoch boundary it shows the controller the state of things,
+/// takes the measurements the controller asks for on the probe part, and has Kasmina carry out what
+/// the controller decides. Every decision goes into events.jsonl with its evidence.
 class Growth {
   public:
     struct Context {
@@ -38,7 +38,8 @@ class Growth {
         RunLength length;
         LearningRateSchedule schedule;
     };
-    /// `host` must already be in the store. Errors: kUnsupported when no anchor fits growth.anchors.
+    /// `host` must already be in the store. Errors: kUnsupported when no anchor fits
+    /// growth.anchors.
     static Result<std::unique_ptr<Growth>> create(const Context& context, graph::ProgramPtr host);
 
     execution::KasminaLayer& kasmina() { return *kasmina_; }

@@ -68,7 +68,8 @@ std::optional<graph::ValueId> feeding(const graph::Program& program, const std::
     if (parameter == nullptr) return std::nullopt;
     for (const auto& instruction : program.instructions())
         for (const auto& argument : instruction.args)
-            if (const auto* id = std::get_if<graph::ValueId>(&argument); id && *id == parameter->value)
+            if (const auto* id = std::get_if<graph::ValueId>(&argument);
+                id && *id == parameter->value)
                 return std::get<graph::ValueId>(instruction.args[0]);
     return std::nullopt;
 }
@@ -96,8 +97,8 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
               graph::apply(*request.program,
                            graph::InsertSeed{request.seed, request.anchor, request.blueprint.name,
                                              request.blueprint.program}));
-    ESPER_TRY(auto blended, graph::apply(*isolated, graph::SetSeedMode{request.seed,
-                                                                       graph::SeedMode::kBlended}));
+    ESPER_TRY(auto blended,
+              graph::apply(*isolated, graph::SetSeedMode{request.seed, graph::SeedMode::kBlended}));
     TrialBlock trial{store, request.seed};
     ESPER_CHECK_STATUS(store.add(*blended, "seed." + request.seed));
     ESPER_CHECK_STATUS(store.set_control("alpha." + request.seed, 1.0));
@@ -117,15 +118,19 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     auto draw = [&]() -> Status {
         batch.indices.clear();
         for (std::uint32_t i = 0; i < request.batch_size; ++i)
-            batch.indices.push_back(static_cast<std::uint32_t>(random.below(dataset.size(Part::kTrain))));
+            batch.indices.push_back(
+                static_cast<std::uint32_t>(random.below(dataset.size(Part::kTrain))));
         return fill_batch(dataset, Part::kTrain,
-                          Variation{request.run_seed, static_cast<std::uint64_t>(request.step)}, batch);
+                          Variation{request.run_seed, static_cast<std::uint64_t>(request.step)},
+                          batch);
     };
     Moments moments;
     for (int i = 0; i < kFitBatches; ++i) {
         ESPER_CHECK_STATUS(draw());
-        ESPER_TRY(auto pass, engine.train(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
-        auto x = taps.size() > 2 && pass.taps[2].is_floating_point() ? rows(pass.taps[2]) : at::Tensor();
+        ESPER_TRY(auto pass,
+                  engine.train(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
+        auto x =
+            taps.size() > 2 && pass.taps[2].is_floating_point() ? rows(pass.taps[2]) : at::Tensor();
         auto g = rows(pass.gradient_taps[0]).neg();
         auto y = rows(pass.taps[1]);
         if (request.blueprint.features != y.size(1)) {
@@ -136,7 +141,8 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         fit.training_examples += request.batch_size;
     }
     fit.samples = moments.n;
-    const auto direction = moments.readout().to(at::kFloat).view(weight->value.sizes()).contiguous();
+    const auto direction =
+        moments.readout().to(at::kFloat).view(weight->value.sizes()).contiguous();
 
     const double gammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
     std::vector<double> losses(std::size(gammas), 0.0);

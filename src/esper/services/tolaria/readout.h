@@ -13,7 +13,8 @@ namespace esper::tolaria {
 /// still wants at the anchor, −∂L/∂y, less what the host layer could do itself from its input X.
 struct ReadoutFit {
     at::Tensor weight;  ///< shaped like the branch's readout weight, already scaled by gamma
-    double gamma = 0;   ///< scale found by line search, relative to the anchor's own size; 0: rejected
+    double gamma =
+        0;  ///< scale found by line search, relative to the anchor's own size; 0: rejected
     double loss_without = 0;
     double loss_with = 0;  ///< on the held-out batches, at gamma
     std::int64_t samples = 0;

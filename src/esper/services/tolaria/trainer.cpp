@@ -136,12 +136,13 @@ void Trainer::restart_loader() {
 
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
-    ESPER_TRY(growth_, Growth::create({config_, store_, engine_, *dataset_, folder_, length_, schedule_},
-                                      program_));
-    growth_->kasmina().on_edit(
-        [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
-            return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));
-        });
+    ESPER_TRY(growth_,
+              Growth::create({config_, store_, engine_, *dataset_, folder_, length_, schedule_},
+                             program_));
+    growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,
+                                      std::string reason) {
+        return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));
+    });
     return {};
 }
 
@@ -168,8 +169,9 @@ Result<double> Trainer::train_step() {
                     "the loss became " + std::to_string(result.loss) + " at step " +
                         std::to_string(step_) +
                         "; lower optimization.learning_rate or set optimization.clip_norm");
-    const auto moved = optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
-                                       [this](const std::string& b) { return settings_of(b); });
+    const auto moved =
+        optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
+                        [this](const std::string& b) { return settings_of(b); });
     ++step_;
     if (growth_) {
         ESPER_CHECK_STATUS(growth_->kasmina().tick(result.loss));

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "esper/configs/config.h"
+#include "esper/graph/journal.h"
 #include "esper/services/tolaria/checkpoint.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/engine.h"
-#include "esper/graph/journal.h"
 #include "esper/services/tolaria/evaluation.h"
 #include "esper/services/tolaria/growth.h"
 #include "esper/services/tolaria/optimizer.h"

@@ -47,7 +47,8 @@ Status Trainer::save(bool is_best) {
 }
 
 // Seeds' blocks in the order they had, so that sums over blocks round alike.
-Status Trainer::rebuild_store(const graph::ProgramPtr& program, const std::vector<std::string>& blocks) {
+Status Trainer::rebuild_store(const graph::ProgramPtr& program,
+                              const std::vector<std::string>& blocks) {
     for (const auto& block : blocks)
         if (block != "host") ESPER_CHECK_STATUS(store_.add(*program, block, block + "."));
     return store_.add(*program, "rest");
