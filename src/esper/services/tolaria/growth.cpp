@@ -146,7 +146,11 @@ Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
     ESPER_TRY(auto without, probe_losses(blended));
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
     ESPER_TRY(auto with, probe_losses(blended));
-    if (isolated) context_.store.remove("", alpha);
+    if (isolated) {
+        context_.store.remove("", alpha);
+        // What was recorded is bound to the control that has just gone.
+        context_.engine.keep_only({program()});
+    }
     std::vector<float> differences;
     for (auto i : probe_order_) differences.push_back(without[i] - with[i]);
     return tamiyo::look(differences, request.spec);
@@ -199,12 +203,6 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
             ESPER_CHECK_STATUS(carry_out(decision, step));
         }
         if (decisions.empty()) break;
-    }
-    for (const auto& slot : kasmina_->slots()) {
-        if (kasmina_->state(slot.index) != SeedState::kCulled) continue;
-        ESPER_TRY(auto record, kasmina_->table().read(slot.index));
-        if (record.embargo_until <= epoch)
-            ESPER_CHECK_STATUS(kasmina_->wake(slot.index, step, static_cast<std::uint32_t>(epoch)));
     }
     context_.engine.keep_only({program()});
     return {};
@@ -276,6 +274,8 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kCull:
             ++counts_.culled;
             return kasmina_->cull(d.slot, embargo, step, epoch, d.reason);
+        case AdaptationCommand::kReset:
+            return kasmina_->wake(d.slot, step, epoch);
         default:
             return fail(TolariaError::kUnsupported, "the command '" +
                                                         std::string(contracts::to_text(d.command)) +
