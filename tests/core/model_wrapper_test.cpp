@@ -34,7 +34,7 @@ TEST(Wrap, GivesOneSeedToEachAnchorAndChangesNothing) {
     for (std::uint32_t i = 0; i < 9; ++i) {
         const auto& slot = model->slots[i];
         EXPECT_EQ(slot.index, i);
-        EXPECT_EQ(slot.name, model->anchor_of(slot).name);
+        EXPECT_EQ(slot.anchor, i);
         EXPECT_EQ(slot.first_feature, 0);
         EXPECT_EQ(slot.features, model->anchor_of(slot).features);
     }
@@ -47,18 +47,19 @@ TEST(Wrap, GivesOneSeedToEachAnchorAndChangesNothing) {
 TEST(Wrap, ChoosesAnchorsByGlobWhereTheLastMatchDecides) {
     auto some = wrap(resnet(), {.anchors = {"layer2.*"}});
     ASSERT_TRUE(some);
-    EXPECT_EQ(names(*some), (std::vector<std::string>{"layer2.0", "layer2.1", "layer2.2"}));
+    EXPECT_EQ(names(*some), (std::vector<std::string>{"layer2/0", "layer2/1", "layer2/2"}));
     auto without = wrap(resnet(), {.anchors = {"**", "!layer?.0", "layer3.0"}});
     ASSERT_TRUE(without);
     EXPECT_EQ(names(*without),
-              (std::vector<std::string>{"layer1.1", "layer1.2", "layer2.1", "layer2.2", "layer3.0",
-                                        "layer3.1", "layer3.2"}));
+              (std::vector<std::string>{"layer1/1", "layer1/2", "layer2/1", "layer2/2", "layer3/0",
+                                        "layer3/1", "layer3/2"}));
 }
 
 TEST(Wrap, SharesAnAnchorsFeaturesAmongItsSeeds) {
     auto model = wrap(resnet(), {.anchors = {"layer1.0"}, .seeds_per_anchor = 3});
     ASSERT_TRUE(model);
-    EXPECT_EQ(names(*model), (std::vector<std::string>{"layer1.0:0", "layer1.0:1", "layer1.0:2"}));
+    EXPECT_EQ(names(*model),
+              (std::vector<std::string>{"layer1/0/c0", "layer1/0/c1", "layer1/0/c2"}));
     std::int64_t next = 0;
     for (const auto& slot : model->slots) {
         EXPECT_EQ(slot.first_feature, next);
@@ -67,6 +68,20 @@ TEST(Wrap, SharesAnAnchorsFeaturesAmongItsSeeds) {
     }
     EXPECT_EQ(next, 16);
     EXPECT_EQ(model->summary(), "1 anchor, 3 seeds, 272,474 parameters");
+}
+
+// Anchors of imported models have whatever names their modules had.
+TEST(Wrap, GivesSlotsNamesThatASeedMayHave) {
+    graph::ProgramBuilder b("odd");
+    auto x = b.input("x", {graph::DType::kFloat32, {-1, 4}});
+    for (const char* name : {"a.b", "a/b", "a b", "a:b", "a_b"}) {
+        x = graph::relu(b, x, "");
+        b.anchor(name, graph::AnchorKind::kVector, x, 4);
+    }
+    b.output("logits", x);
+    auto model = wrap(*b.finish());
+    ASSERT_TRUE(model) << model.error().to_string();
+    EXPECT_EQ(names(*model), (std::vector<std::string>{"a/b", "a/b-2", "a_b", "a_b-2", "a_b-3"}));
 }
 
 void expect_refused(const Result<WrappedModel>& model, CoreError code, std::string_view words) {

@@ -33,7 +33,8 @@ ESPER_CONTRACT_ENUM(SeedState, ESPER_SEED_STATES)
     X(kInstant, 5, "INSTANT")
 ESPER_CONTRACT_ENUM(GraftingStrategy, ESPER_GRAFTING_STRATEGIES)
 
-/// Commands that act on a seed. Only Tolaria may send rollback, only Emrakul prune.
+/// Commands that act on a seed. Only Tolaria may send rollback, only Emrakul prune;
+/// reset wakes a slot whose seed was culled or cancelled.
 #define ESPER_ADAPTATION_COMMANDS(X) \
     X(kGerminate, 0, "germinate")    \
     X(kCancel, 1, "cancel")          \
@@ -45,7 +46,8 @@ ESPER_CONTRACT_ENUM(GraftingStrategy, ESPER_GRAFTING_STRATEGIES)
     X(kFossilize, 7, "fossilize")    \
     X(kCull, 8, "cull")              \
     X(kRollback, 9, "rollback")      \
-    X(kPrune, 10, "prune")
+    X(kPrune, 10, "prune")           \
+    X(kReset, 11, "reset")
 ESPER_CONTRACT_ENUM(AdaptationCommand, ESPER_ADAPTATION_COMMANDS)
 
 #define ESPER_BLUEPRINT_STATUSES(X)   \

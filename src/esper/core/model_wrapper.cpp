@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "esper/base/text.h"
 
@@ -36,6 +38,35 @@ Error nothing_selected(const graph::Program& program, const WrapOptions& options
     return fail(CoreError::kNoAnchor, std::move(text)).value();
 }
 
+bool may_stand_in_a_name(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '/';
+}
+
+/// Turns names of anchors into names that seeds may have, no two of them alike.
+class SeedNames {
+  public:
+    explicit SeedNames(std::size_t anchors) {
+        names_.reserve(anchors);
+        taken_.reserve(anchors);
+    }
+    const std::string& make(const std::string& anchor) {
+        auto name = anchor;
+        for (auto& c : name)
+            if (!may_stand_in_a_name(c)) c = c == '.' ? '/' : '_';
+        // Only anchors that differ in odd characters can meet here.
+        auto unique = name;
+        for (int n = 2; taken_.contains(unique); ++n) unique = name + "-" + std::to_string(n);
+        names_.push_back(std::move(unique));
+        taken_.insert(names_.back());
+        return names_.back();
+    }
+
+  private:
+    std::vector<std::string> names_;  ///< never grows past its capacity: taken_ points into it
+    std::unordered_set<std::string_view> taken_;
+};
+
 /// 77850 → `77,850`.
 std::string with_commas(std::int64_t n) {
     auto digits = std::to_string(n);
@@ -56,7 +87,8 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
     if (seeds == 0) return fail(CoreError::kBadWrap, "seeds_per_anchor must be 1 or more, got 0");
     WrappedModel model;
     const auto all = program->anchors();
-    model.slots.reserve(all.size());
+    SeedNames names(all.size());
+    model.slots.reserve(all.size() * std::min<std::size_t>(seeds, 64));
     for (std::uint32_t a = 0; a < all.size(); ++a) {
         const auto& anchor = all[a];
         if (!selected(anchor, options)) continue;
@@ -66,13 +98,13 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
                                     "lower seeds_per_anchor or leave the anchor out with '!{}'",
                                     anchor.name, anchor.features, seeds, anchor.name));
         ++model.anchors;
+        const auto& name = names.make(anchor.name);
         for (std::uint32_t chunk = 0; chunk < seeds; ++chunk) {
             const auto begin = anchor.features * chunk / seeds;
             const auto end = anchor.features * (chunk + 1) / seeds;
-            model.slots.push_back(
-                {static_cast<std::uint32_t>(model.slots.size()),
-                 seeds == 1 ? anchor.name : fmt::format("{}:{}", anchor.name, chunk), a, chunk,
-                 begin, end - begin});
+            model.slots.push_back({static_cast<std::uint32_t>(model.slots.size()),
+                                   seeds == 1 ? name : name + "/c" + std::to_string(chunk), a,
+                                   chunk, begin, end - begin});
         }
     }
     if (model.slots.empty()) return fail(nothing_selected(*program, options));

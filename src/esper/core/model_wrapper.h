@@ -22,7 +22,8 @@ struct WrapOptions {
 /// A place where one seed may live.
 struct SeedSlot {
     std::uint32_t index = 0;  ///< dense, in the order of the Program's anchors
-    /// The anchor's name; with several seeds per anchor `<anchor>:<chunk>`.
+    /// The anchor's name with `/` for its dots, as names of seeds want it; with several seeds per
+    /// anchor `/c<chunk>` behind it. Unique.
     std::string name;
     std::uint32_t anchor = 0;  ///< index into program->anchors()
     std::uint32_t chunk = 0;

@@ -175,6 +175,8 @@ Flops extreme(const CostCall& call) {
     return {call.numel(0) - call.out_numel(), call.needs_gradient(0) ? call.numel(0) : 0};
 }
 
+Flops picked(const CostCall& call) { return {call.numel(0) - call.out_numel(), 0}; }
+
 Flops average_pool(const CostCall& call) {
     auto n = call.out_numel() * window(call);
     return {n, call.needs_gradient(0) ? n : 0};

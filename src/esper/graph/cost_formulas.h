@@ -37,6 +37,7 @@ Flops no_gradient(const CostCall& call);  ///< one per element, no way back
 Flops sum(const CostCall& call);
 Flops mean(const CostCall& call);
 Flops extreme(const CostCall& call);
+Flops picked(const CostCall& call);  ///< the index of an extreme: comparisons, no way back
 Flops average_pool(const CostCall& call);
 Flops max_pool(const CostCall& call);
 Flops repeated(const CostCall& call);

@@ -32,6 +32,17 @@ void register_fallback() {
     });
 }
 
+// Attention is tagged as random for the sake of its dropout; without dropout it draws nothing.
+bool draws_random_numbers(const c10::OperatorHandle& op, const torch::jit::Stack& stack,
+                          std::size_t first) {
+    if (!op.hasTag(at::Tag::nondeterministic_seeded)) return false;
+    const auto& arguments = op.schema().arguments();
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+        if (arguments[i].name() == "dropout_p" || arguments[i].name() == "dropout_rate")
+            return !(stack[first + i].isDouble() && stack[first + i].toDouble() == 0);
+    return true;
+}
+
 const void* storage_of(const at::Tensor& tensor) {
     return tensor.has_storage() ? static_cast<const void*>(tensor.storage().unsafeGetStorageImpl())
                                 : static_cast<const void*>(tensor.unsafeGetTensorImpl());
@@ -122,7 +133,7 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
             call.stack.back() = value;
         }
     }
-    if (op.hasTag(at::Tag::nondeterministic_seeded) && !error_)
+    if (draws_random_numbers(op, stack, first) && !error_)
         error_ = fail(GraphError::kExecution,
                       call.label +
                           " draws from the global random generator, which a replay could not "

@@ -1,0 +1,190 @@
+#include "esper/execution/kasmina_layer.h"
+
+#include <nlohmann/json.hpp>
+
+#include "esper/base/hash.h"
+
+namespace esper::execution {
+
+namespace {
+
+std::string block_of(const std::string& seed) { return "seed." + seed; }
+std::string alpha_of(const std::string& seed) { return "alpha." + seed; }
+
+ComponentType actor_for(SeedState from, SeedState to) {
+    if (to == SeedState::kErrorRecovery) return ComponentType::kKasmina;
+    if (from == SeedState::kLoading || to == SeedState::kDormant) return ComponentType::kKasmina;
+    return ComponentType::kTamiyo;
+}
+
+}  // namespace
+
+KasminaLayer::KasminaLayer(graph::ProgramPtr host, std::vector<std::string> anchors,
+                           graph::TensorStore& store)
+    : program_(std::move(host)),
+      store_(&store),
+      table_(std::make_unique<StateTable>(static_cast<std::uint32_t>(anchors.size()))) {
+    for (auto& anchor : anchors) {
+        SeedSlot slot;
+        slot.index = static_cast<std::uint32_t>(slots_.size());
+        slot.anchor = std::move(anchor);
+        slots_.push_back(std::move(slot));
+    }
+}
+
+Status KasminaLayer::move(SeedSlot& slot, SeedState to, std::int64_t step, std::uint32_t epoch,
+                          std::uint32_t embargo) {
+    Transition transition;
+    transition.seed = slot.index;
+    transition.to = to;
+    transition.actor = actor_for(table_->state(slot.index), to);
+    transition.epoch = epoch;
+    transition.kernel_id = slot.blueprint.empty() ? 0 : sha256(slot.blueprint).prefix64();
+    transition.embargo_epochs = embargo;
+    ESPER_TRY(auto left, table_->transition(transition));
+    (void)left;
+    slot.entered_step = step;
+    return {};
+}
+
+Status KasminaLayer::edit(const graph::Edit& change, const std::string& reason) {
+    ESPER_TRY(auto after, graph::apply(*program_, change));
+    if (listener_) ESPER_CHECK_STATUS(listener_(change, *after, reason));
+    program_ = after;
+    return {};
+}
+
+Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint_name,
+                               const graph::ProgramPtr& blueprint, bool has_parameters,
+                               std::int64_t step, std::uint32_t epoch, const std::string& reason) {
+    auto& slot = slots_.at(index);
+    const auto seed = "s" + std::to_string(germinated_ + 1);
+    const auto old = slot;
+    slot.blueprint = blueprint_name;
+    if (auto ok = move(slot, SeedState::kGerminated, step, epoch); !ok) {
+        slot = old;
+        return ok;
+    }
+    ++germinated_;
+    slot.seed = seed;
+    ESPER_CHECK_STATUS(move(slot, SeedState::kLoading, step, epoch));
+    auto loaded = edit(graph::InsertSeed{seed, slot.anchor, blueprint_name, blueprint}, reason);
+    if (loaded) loaded = store_->add(*program_, block_of(seed));
+    if (!loaded) {
+        slot.seed.clear();
+        ESPER_CHECK_STATUS(move(slot, SeedState::kCulled, step, epoch));
+        return loaded;
+    }
+    if (has_parameters) return move(slot, SeedState::kTraining, step, epoch);
+    ESPER_CHECK_STATUS(edit(graph::SetSeedMode{seed, graph::SeedMode::kBlended}, reason));
+    ESPER_CHECK_STATUS(store_->add(*program_, block_of(seed)));
+    return move(slot, SeedState::kGrafting, step, epoch);
+}
+
+Status KasminaLayer::graft(std::uint32_t index, contracts::GraftingStrategy strategy,
+                           std::int64_t ramp_steps, std::int64_t step, std::uint32_t epoch,
+                           const std::string& reason) {
+    auto& slot = slots_.at(index);
+    if (table_->state(index) != SeedState::kGrafting) {
+        ESPER_CHECK_STATUS(
+            check_transition(table_->state(index), SeedState::kGrafting, ComponentType::kTamiyo));
+        ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}, reason));
+        ESPER_CHECK_STATUS(store_->add(*program_, block_of(slot.seed)));
+        ESPER_CHECK_STATUS(move(slot, SeedState::kGrafting, step, epoch));
+    }
+    slot.ramp = RampClock(strategy, ramp_steps);
+    return set_alpha(index, slot.ramp.alpha());
+}
+
+Status KasminaLayer::advance(std::uint32_t index, SeedState to, std::int64_t step,
+                             std::uint32_t epoch) {
+    return move(slots_.at(index), to, step, epoch);
+}
+
+Status KasminaLayer::fossilize(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
+                               const std::string& reason) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(
+        check_transition(table_->state(index), SeedState::kFossilized, ComponentType::kTamiyo));
+    ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kFolded}, reason));
+    store_->remove("", alpha_of(slot.seed));
+    return move(slot, SeedState::kFossilized, step, epoch);
+}
+
+Status KasminaLayer::take_out(SeedSlot& slot, const std::string& reason) {
+    ESPER_CHECK_STATUS(edit(graph::RemoveSeed{slot.seed}, reason));
+    store_->remove(block_of(slot.seed), block_of(slot.seed) + ".");
+    store_->remove("", alpha_of(slot.seed));
+    slot.seed.clear();
+    return {};
+}
+
+Status KasminaLayer::cull(std::uint32_t index, std::uint32_t embargo_epochs, std::int64_t step,
+                          std::uint32_t epoch, const std::string& reason) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(
+        check_transition(table_->state(index), SeedState::kCulled, ComponentType::kTamiyo));
+    ESPER_CHECK_STATUS(take_out(slot, reason));
+    return move(slot, SeedState::kCulled, step, epoch, embargo_epochs);
+}
+
+Status KasminaLayer::wake(std::uint32_t index, std::int64_t step, std::uint32_t epoch) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(move(slot, SeedState::kDormant, step, epoch));
+    slot.blueprint.clear();
+    return {};
+}
+
+Status KasminaLayer::fault(std::uint32_t index, std::uint32_t embargo_epochs, std::int64_t step,
+                           std::uint32_t epoch, const std::string& reason) {
+    auto& slot = slots_.at(index);
+    if (can_fault(table_->state(index)))
+        ESPER_CHECK_STATUS(move(slot, SeedState::kErrorRecovery, step, epoch));
+    return cull(index, embargo_epochs, step, epoch, reason);
+}
+
+Status KasminaLayer::set_alpha(std::uint32_t index, double alpha) {
+    return store_->set_control(alpha_of(slots_.at(index).seed), alpha);
+}
+
+Status KasminaLayer::tick(double loss) {
+    for (auto& slot : slots_) {
+        if (table_->state(slot.index) != SeedState::kGrafting) continue;
+        slot.ramp.tick(loss);
+        ESPER_CHECK_STATUS(set_alpha(slot.index, slot.ramp.alpha()));
+        ESPER_CHECK_STATUS(table_->set_alpha(slot.index, static_cast<float>(slot.ramp.alpha())));
+    }
+    return {};
+}
+
+std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) const {
+    for (const auto& slot : slots_) {
+        if (slot.seed.empty() || block_of(slot.seed) != block) continue;
+        const auto s = table_->state(slot.index);
+        SeedTreatment t;
+        t.isolated = s == SeedState::kTraining;
+        t.frozen = s == SeedState::kStabilization || s == SeedState::kEvaluating;
+        t.ramping = s == SeedState::kGrafting;
+        return t;
+    }
+    return std::nullopt;
+}
+
+nlohmann::json KasminaLayer::to_json() const {
+    nlohmann::json slots = nlohmann::json::array();
+    for (const auto& slot : slots_) {
+        const auto record = table_->read(slot.index);
+        const auto ramp = slot.ramp.state();
+        slots.push_back({{"anchor", slot.anchor},
+                         {"seed", slot.seed},
+                         {"blueprint", slot.blueprint},
+                         {"entered_step", slot.entered_step},
+                         {"state", contracts::to_text(record->state)},
+                         {"embargo_until", record->embargo_until},
+                         {"ramp", {ramp.steps, ramp.done, ramp.seen}},
+                         {"ramp_loss", {ramp.mean, ramp.variance}}});
+    }
+    return {{"germinated", germinated_}, {"slots", slots}};
+}
+
+}  // namespace esper::execution

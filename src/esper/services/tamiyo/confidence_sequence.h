@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+namespace esper::tamiyo {
+
+/// An anytime-valid asymptotic confidence sequence on the mean of independent numbers: with
+/// probability at least 1 − delta the mean lies within mean() ± radius() at *every* moment from
+/// `smallest` numbers on, so one may look after each number and stop when one likes.
+/// Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas: "Time-uniform central limit theory and asymptotic
+/// confidence sequences" (Annals of Statistics 2024), theorem 2.2, with ρ² = 1/smallest.
+class ConfidenceSequence {
+  public:
+    /// delta in (0, 1), anything else makes the radius infinite; smallest below 2 counts as 2.
+    ConfidenceSequence(double delta, std::int64_t smallest);
+
+    void add(double value);
+
+    std::int64_t count() const { return count_; }
+    double mean() const { return mean_; }
+    /// Sample standard deviation; 0 below two numbers.
+    double deviation() const;
+    /// s·√( 2(tρ²+1)/(t²ρ²) · ln(√(tρ²+1)/δ) ); infinite below `smallest` numbers.
+    double radius() const;
+    double lower() const { return mean() - radius(); }
+    double upper() const { return mean() + radius(); }
+
+  private:
+    double delta_;
+    double smallest_;
+    std::int64_t count_ = 0;
+    double mean_ = 0;
+    double squares_ = 0;  ///< sum of squared distances from the mean (Welford 1962)
+};
+
+}  // namespace esper::tamiyo

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <vector>
+
+#include "esper/configs/growth.h"
+#include "esper/services/tamiyo/decision.h"
+#include "esper/services/tamiyo/errors.h"
+#include "esper/services/tamiyo/policy.h"
+#include "esper/services/tamiyo/view.h"
+
+namespace esper::tamiyo {
+
+/// The lengths of a seed's life in optimizer steps.
+struct LifeSteps {
+    std::int64_t training = 0;
+    std::int64_t graft = 0;
+    std::int64_t stabilization = 0;
+    std::int64_t fine_tune = 0;
+    std::int64_t embargo = 0;
+    std::int64_t gate_budget = 0;
+    std::int64_t gate_lag = 0;
+
+    /// From germination to the last gate, if no gate holds.
+    std::int64_t whole() const { return training + graft + stabilization + fine_tune; }
+};
+LifeSteps life_steps(const configs::GrowthConfig& growth, const RunShape& run);
+
+/// Steps of the α ramp: growth.graft_steps, or the larger of 300 and 3 % of the run.
+std::int64_t graft_steps(const configs::GrowthConfig& growth, std::int64_t total_steps);
+
+/// A look that the trainer is asked to take: per-example losses of the probe set with the seed's
+/// α = 0 and α = 1, same weights, then `look(differences, spec)`.
+struct LookRequest {
+    std::uint32_t slot = 0;
+    GateStage stage = GateStage::kBeforeGraft;
+    std::int64_t ordinal = 1;  ///< k: which seed of the run
+    std::int64_t look = 1;     ///< l: which look at this seed
+    GateSpec spec = {};
+    /// Also compare with a fork of the host from before the graft, trained without the seed: always
+    /// for shams, else for gate.fork_share of the seeds, drawn by seed and k. Never at
+    /// kBeforeGraft.
+    bool fork = false;
+};
+
+/// Leads a seed from germination to FOSSILIZED or CULLED and, after the embargo, back to DORMANT.
+/// Keeps account of the gates' error: seeds are numbered in the order they germinate, looks are
+/// counted over a seed's whole life. At the run's last boundary durations and budgets count as
+/// over, so that nothing stays undecided.
+class Lifecycle {
+  public:
+    Lifecycle(const configs::GrowthConfig& growth, const RunShape& run);
+
+    std::vector<LookRequest> looks_due(const ControllerView& view) const;
+    /// At most one command a slot, never kGerminate. Books the looks that the view carries.
+    std::vector<Decision> decide(const ControllerView& view);
+    /// A seed is about to germinate in the slot: gives it its number k.
+    std::int64_t germinated(std::uint32_t slot);
+
+    std::int64_t germinations() const { return germinations_; }
+    const LifeSteps& steps() const { return steps_; }
+
+    nlohmann::json save() const;
+    Status restore(const nlohmann::json& state);
+
+  private:
+    struct Account {
+        std::int64_t ordinal = 0;
+        std::int64_t looks = 0;
+        /// Step at which the seed began to learn, or to be blended where it has no parameters.
+        std::optional<std::int64_t> began = {};
+    };
+    std::optional<LookRequest> look_due(const ControllerView& view, const SlotView& slot) const;
+    std::optional<Decision> next(const ControllerView& view, const SlotView& slot);
+    std::optional<Decision> judge(const ControllerView& view, const SlotView& slot,
+                                  const LookRequest& request, AdaptationCommand on_keep);
+    Account account_of(std::uint32_t slot) const;
+
+    configs::GrowthConfig growth_;
+    RunShape run_;
+    LifeSteps steps_;
+    std::int64_t germinations_ = 0;
+    std::map<std::uint32_t, Account> accounts_;
+};
+
+}  // namespace esper::tamiyo

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "esper/services/tolaria/data/prefetching_loader.h"
+
+namespace esper::tolaria {
+
+/// A batch's buffers as tensors {inputs, targets}, without a copy: valid as long as the batch is.
+/// Images are [N, C, H, W] with the strides of the data set's layout, tokens i64 [N, T].
+std::vector<at::Tensor> as_tensors(const Batch& batch, const DatasetInfo& info);
+
+}  // namespace esper::tolaria

@@ -1,0 +1,81 @@
+#include "esper/services/tolaria/engine.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace esper::tolaria {
+
+using graph::JointProgram;
+using graph::JointSpec;
+
+Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string kind,
+                                   graph::TensorStore& store, const std::vector<at::Tensor>& inputs,
+                                   const std::function<Result<JointSpec>()>& make_spec) {
+    kind += fmt::format(" {} {}", static_cast<int>(precision_), static_cast<const void*>(&store));
+    for (const auto& input : inputs)
+        kind += fmt::format(" {}[{}]", c10::toString(input.scalar_type()),
+                            fmt::join(input.sizes(), ","));
+    auto& mine = recorded_[program->hash().hex()];
+    if (auto it = mine.find(kind); it != mine.end()) return &it->second;
+    ESPER_TRY(JointSpec spec, make_spec());
+    spec.precision = precision_;
+    ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
+    return &mine.emplace(std::move(kind), std::move(joint)).first->second;
+}
+
+Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                 const std::vector<at::Tensor>& inputs,
+                                 const std::vector<graph::ValueId>& taps,
+                                 const std::vector<graph::ValueId>& gradient_taps) {
+    std::string kind = "train";
+    for (auto v : taps) kind += fmt::format(" t{}", v.value());
+    for (auto v : gradient_taps) kind += fmt::format(" g{}", v.value());
+    ESPER_TRY(auto* joint, find(program, kind, store, inputs, [&]() -> Result<JointSpec> {
+                  ESPER_TRY(auto with, graph::with_loss(*program, {label_smoothing_, false}));
+                  JointSpec spec;
+                  spec.program = with;
+                  spec.losses = {"loss"};
+                  spec.taps = taps;
+                  spec.gradient_taps = gradient_taps;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(inputs));
+    return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
+                      std::move(outputs.gradient_taps)};
+}
+
+Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                    const std::vector<at::Tensor>& inputs) {
+    ESPER_TRY(auto* joint, find(program, "evaluate", store, inputs, [&]() -> Result<JointSpec> {
+                  ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
+                  JointSpec spec;
+                  spec.program = with;
+                  spec.training = false;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(inputs));
+    return PerExample{outputs.outputs[0], outputs.outputs[1]};
+}
+
+Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                  const std::vector<at::Tensor>& inputs) {
+    ESPER_TRY(auto* joint, find(program, "logits", store, inputs, [&]() -> Result<JointSpec> {
+                  JointSpec spec;
+                  spec.program = program;
+                  spec.training = false;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(inputs));
+    return outputs.outputs[0];
+}
+
+void Engine::keep_only(const std::vector<graph::ProgramPtr>& programs) {
+    std::erase_if(recorded_, [&](const auto& item) {
+        return std::none_of(programs.begin(), programs.end(),
+                            [&](const auto& p) { return p->hash().hex() == item.first; });
+    });
+}
+
+}  // namespace esper::tolaria

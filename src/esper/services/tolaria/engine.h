@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "esper/graph/joint/joint_program.h"
+#include "esper/graph/loss.h"
+
+namespace esper::tolaria {
+
+/// What a pass over one batch gives.
+struct StepResult {
+    double loss = 0;
+    std::vector<at::Tensor> taps;
+    std::vector<at::Tensor> gradient_taps;
+};
+struct PerExample {
+    at::Tensor losses;   ///< f32 [N]
+    at::Tensor correct;  ///< f32 [N], share of right tokens per example
+};
+
+/// Turns (Program, store, batch) into losses and gradients, keeping the joint Programs it records:
+/// one per (Program hash, kind of pass, precision, input signature).
+class Engine {
+  public:
+    Engine(graph::Precision precision, double label_smoothing)
+        : precision_(precision), label_smoothing_(label_smoothing) {}
+
+    /// Forward and backward in training mode; gradients land in the store. `taps` are values of
+    /// `program`. Errors: those of JointProgram.
+    Result<StepResult> train(const graph::ProgramPtr& program, graph::TensorStore& store,
+                             const std::vector<at::Tensor>& inputs,
+                             const std::vector<graph::ValueId>& taps = {},
+                             const std::vector<graph::ValueId>& gradient_taps = {});
+    /// Forward in evaluation mode, without label smoothing, per example.
+    Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                const std::vector<at::Tensor>& inputs);
+    /// Logits in evaluation mode. `inputs` without targets.
+    Result<at::Tensor> logits(const graph::ProgramPtr& program, graph::TensorStore& store,
+                              const std::vector<at::Tensor>& inputs);
+
+    /// Forgets what was recorded for Programs other than these (their tensors may be gone).
+    void keep_only(const std::vector<graph::ProgramPtr>& programs);
+    void clear() { recorded_.clear(); }
+    graph::Precision precision() const { return precision_; }
+    void set_precision(graph::Precision precision) { precision_ = precision; }
+
+  private:
+    Result<graph::JointProgram*> find(const graph::ProgramPtr& program, std::string kind,
+                                      graph::TensorStore& store,
+                                      const std::vector<at::Tensor>& inputs,
+                                      const std::function<Result<graph::JointSpec>()>& make_spec);
+    graph::Precision precision_;
+    double label_smoothing_;
+    std::map<std::string, std::map<std::string, graph::JointProgram>> recorded_;
+};
+
+}  // namespace esper::tolaria

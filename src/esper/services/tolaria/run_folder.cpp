@@ -1,0 +1,90 @@
+#include "esper/services/tolaria/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace esper::tolaria {
+
+namespace fs = std::filesystem;
+
+RunFolder::RunFolder(fs::path path, LineAppender events, LineAppender metrics)
+    : path_(std::move(path)), events_(std::move(events)), metrics_(std::move(metrics)) {}
+
+Result<RunFolder> RunFolder::open_files(const fs::path& folder) {
+    ESPER_TRY(auto events, LineAppender::open(folder / "events.jsonl"));
+    ESPER_TRY(auto metrics, LineAppender::open(folder / "metrics.csv"));
+    return RunFolder(folder, std::move(events), std::move(metrics));
+}
+
+Result<RunFolder> RunFolder::create(const fs::path& folder) {
+    if (fs::exists(folder / "run.json"))
+        return fail(TolariaError::kBadRunFolder,
+                    folder.string() + " already holds a run; continue it with 'esper resume " +
+                        folder.string() + "' or name another folder with --run");
+    std::error_code error;
+    fs::create_directories(folder / "checkpoints", error);
+    if (error)
+        return fail(TolariaError::kBadRunFolder,
+                    "cannot make " + folder.string() + ": " + error.message());
+    return open_files(folder);
+}
+
+Result<RunFolder> RunFolder::open(const fs::path& folder) {
+    if (!fs::exists(folder / "run.json"))
+        return fail(TolariaError::kBadRunFolder,
+                    folder.string() + " is not a run's folder (it has no run.json)");
+    return open_files(folder);
+}
+
+fs::path RunFolder::next_free(const fs::path& base, const std::string& name) {
+    for (int n = 1;; ++n) {
+        auto candidate = base / (name + "-" + std::to_string(n));
+        if (!fs::exists(candidate)) return candidate;
+    }
+}
+
+Status RunFolder::event(const std::string& kind, std::int64_t step, std::int64_t epoch,
+                        nlohmann::json detail) {
+    detail["event"] = kind;
+    detail["step"] = step;
+    detail["epoch"] = epoch;
+    return events_.append(detail.dump());
+}
+
+Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row) {
+    std::string head;
+    std::string line;
+    for (const auto& [name, value] : row) {
+        head += (head.empty() ? "" : ",") + name;
+        line += fmt::format("{}{}", line.empty() ? "" : ",", value);
+    }
+    if (metrics_.size() == 0) ESPER_CHECK_STATUS(metrics_.append(head));
+    return metrics_.append(line);
+}
+
+Status RunFolder::write_run_json(const nlohmann::json& run) {
+    return write_file_atomic(path_ / "run.json", run.dump(2) + "\n");
+}
+
+Result<nlohmann::json> RunFolder::read_run_json() const {
+    ESPER_TRY(auto text, read_file(path_ / "run.json"));
+    auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object())
+        return fail(TolariaError::kBadRunFolder,
+                    (path_ / "run.json").string() + " is not a JSON object");
+    return json;
+}
+
+std::map<std::string, std::uint64_t> RunFolder::lengths() const {
+    return {{"events.jsonl", events_.size()}, {"metrics.csv", metrics_.size()}};
+}
+
+Status RunFolder::cut_back(const std::map<std::string, std::uint64_t>& lengths) {
+    for (const auto& [name, size] : lengths) ESPER_CHECK_STATUS(truncate_file(path_ / name, size));
+    ESPER_TRY(auto reopened, open_files(path_));
+    *this = std::move(reopened);
+    return {};
+}
+
+}  // namespace esper::tolaria

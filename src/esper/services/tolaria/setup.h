@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "esper/configs/config.h"
+#include "esper/core/hosts/host.h"
+#include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/schedule.h"
+
+namespace esper::tolaria {
+
+/// The data set a configuration asks for.
+Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& config);
+
+/// The host a configuration asks for, sized for the data.
+Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data);
+
+/// Lengths of a run in steps.
+struct RunLength {
+    std::int64_t steps_per_epoch = 0;
+    std::int64_t total_steps = 0;
+};
+RunLength run_length(const configs::EsperConfig& config, const Dataset& data);
+std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data);
+LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length);
+
+}  // namespace esper::tolaria

@@ -1,0 +1,131 @@
+#include <torch/version.h>
+
+#include <nlohmann/json.hpp>
+
+#include "esper/base/clock.h"
+#include "esper/graph/cost.h"
+#include "esper/graph/text_format.h"
+#include "esper/services/tolaria/data/prefetching_loader.h"
+#include "esper/services/tolaria/trainer.h"
+
+namespace esper::tolaria {
+
+using nlohmann::json;
+
+Status Trainer::save(bool is_best) {
+    Checkpoint checkpoint;
+    for (const auto& block : store_.blocks())
+        checkpoint.tensors["block." + block->name] = block->flat;
+    for (const auto& [name, t] : store_.buffers()) checkpoint.tensors["buffer." + name] = t;
+    for (const auto& [name, t] : store_.controls()) checkpoint.tensors["control." + name] = t;
+    json optimizer = json::object();
+    for (const auto& [block, s] : optimizer_.state()) {
+        optimizer[block] = s.steps;
+        if (s.first.defined()) checkpoint.tensors["first." + block] = s.first;
+        if (s.second.defined()) checkpoint.tensors["second." + block] = s.second;
+    }
+    const double wall =
+        wall_seconds_before_ + static_cast<double>(system_clock().now_ns() - started_ns_) * 1e-9;
+    json state{{"step", step_},
+               {"program", graph::to_text(*program_)},
+               {"program_sha256", program_->hash().hex()},
+               {"data", dataset_->info().fingerprint},
+               {"initial_parameters", initial_parameters_},
+               {"optimizer_steps", optimizer},
+               {"epoch_loss_sum", epoch_loss_sum_},
+               {"train_losses", train_losses_},
+               {"validation_losses", validation_losses_},
+               {"validation_accuracies", validation_accuracies_},
+               {"flops_total", flops_total_},
+               {"wall_seconds", wall},
+               {"lengths", folder_.lengths()}};
+    checkpoint.state = state.dump();
+    return ring_.write(step_, checkpoint, is_best);
+}
+
+Status Trainer::load(const Checkpoint& checkpoint) {
+    const auto state = json::parse(checkpoint.state);
+    if (state.at("data") != dataset_->info().fingerprint)
+        return fail(TolariaError::kChangedRun,
+                    "the data is not what this run was started on (fingerprint " +
+                        dataset_->info().fingerprint.substr(0, 12) + ", the run's is " +
+                        state.at("data").get<std::string>().substr(0, 12) + ")");
+    ESPER_TRY(auto program, graph::from_text(state.at("program").get<std::string>()));
+    if (program->hash().hex() != state.at("program_sha256"))
+        return fail(TolariaError::kBadCheckpoint,
+                    "the checkpoint's Program does not have its hash");
+    if (program->hash() != program_->hash())
+        return fail(TolariaError::kChangedRun,
+                    "the configuration describes another network than the run's: its host is " +
+                        program_->hash().hex().substr(0, 12) + ", the run's " +
+                        program->hash().hex().substr(0, 12));
+    program_ = program;
+    auto take = [&](const std::string& name, at::Tensor into) -> Status {
+        auto it = checkpoint.tensors.find(name);
+        if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
+            return fail(TolariaError::kBadCheckpoint, "the checkpoint lacks tensor '" + name + "'");
+        into.copy_(it->second);
+        return {};
+    };
+    for (const auto& block : store_.blocks())
+        ESPER_CHECK_STATUS(take("block." + block->name, block->flat));
+    for (const auto& [name, t] : store_.buffers()) ESPER_CHECK_STATUS(take("buffer." + name, t));
+    for (const auto& [name, t] : store_.controls()) ESPER_CHECK_STATUS(take("control." + name, t));
+    std::map<std::string, Optimizer::BlockState> optimizer;
+    for (const auto& [block, steps] : state.at("optimizer_steps").items()) {
+        auto& s = optimizer[block];
+        s.steps = steps.get<std::int64_t>();
+        if (auto it = checkpoint.tensors.find("first." + block); it != checkpoint.tensors.end())
+            s.first = it->second;
+        if (auto it = checkpoint.tensors.find("second." + block); it != checkpoint.tensors.end())
+            s.second = it->second;
+    }
+    optimizer_.set_state(std::move(optimizer));
+    step_ = state.at("step");
+    initial_parameters_ = state.at("initial_parameters");
+    epoch_loss_sum_ = state.at("epoch_loss_sum");
+    train_losses_ = state.at("train_losses").get<std::vector<double>>();
+    validation_losses_ = state.at("validation_losses").get<std::vector<double>>();
+    validation_accuracies_ = state.at("validation_accuracies").get<std::vector<double>>();
+    flops_total_ = state.at("flops_total");
+    wall_seconds_before_ = state.at("wall_seconds");
+    engine_.set_precision(config_.run.precision == configs::Precision::kBf16
+                              ? graph::Precision::kBFloat16
+                              : graph::Precision::kFloat32);
+    return folder_.cut_back(state.at("lengths").get<std::map<std::string, std::uint64_t>>());
+}
+
+Status Trainer::write_run_json(RunStatus status) {
+    ESPER_TRY(auto cost, graph::count_cost(*program_));
+    auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
+    const double wall =
+        wall_seconds_before_ + static_cast<double>(system_clock().now_ns() - started_ns_) * 1e-9;
+    json run{{"status", to_text(status)},
+             {"name", config_.run.name},
+             {"seed", config_.run.seed},
+             {"epochs", step_ / length_.steps_per_epoch},
+             {"steps", step_},
+             {"train_loss", last(train_losses_)},
+             {"val_loss", last(validation_losses_)},
+             {"val_accuracy", last(validation_accuracies_)},
+             {"test_accuracy", test_ ? json(test_->accuracy) : json()},
+             {"test_loss", test_ ? json(test_->loss) : json()},
+             {"parameters", program_->parameter_count()},
+             {"parameters_initial", initial_parameters_},
+             {"flops_per_example", cost.forward_flops},
+             {"flops_total", flops_total_},
+             {"wall_seconds", wall},
+             {"seeds",
+              {{"germinated", 0},
+               {"fossilized", 0},
+               {"culled", 0},
+               {"cancelled", 0},
+               {"rolled_back", 0}}},
+             {"program_sha256", program_->hash().hex()},
+             {"precision", contracts::to_text(config_.run.precision)},
+             {"versions", {{"esper", "0.1.0"}, {"torch", TORCH_VERSION}}},
+             {"machine", {{"threads", config_.run.threads}}}};
+    return folder_.write_run_json(run);
+}
+
+}  // namespace esper::tolaria

@@ -1,0 +1,136 @@
+// The gate's promises, held against thousands of simulated seeds whose true effect is known.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "esper/base/random.h"
+#include "esper/services/tamiyo/gate.h"
+
+namespace esper::tamiyo {
+namespace {
+
+using Draw = std::function<double(RandomStream&)>;
+
+double gaussian(RandomStream& r) { return r.normal(); }
+/// Student's t with 4 degrees of freedom: no fourth moment.
+double heavy_tailed(RandomStream& r) {
+    const double half_chi2 = -std::log((1 - r.uniform()) * (1 - r.uniform()));
+    return r.normal() / std::sqrt(half_chi2 / 2);
+}
+/// Exponential, centred: skewness 2, like losses that only a few examples change.
+double skewed(RandomStream& r) { return -std::log(1 - r.uniform()) - 1; }
+double skewed_down(RandomStream& r) { return -skewed(r); }
+/// Nine of ten examples see no difference at all.
+double rare(RandomStream& r) { return r.uniform() < 0.9 ? 0.0 : r.normal(); }
+
+struct Shares {
+    double kept = 0;
+    double culled = 0;
+    double examples = 0;
+};
+Shares simulate(const Draw& draw, double shift, const GateSpec& spec, int runs, int examples) {
+    Shares shares;
+    std::vector<float> d(static_cast<std::size_t>(examples));
+    for (int run = 0; run < runs; ++run) {
+        RandomStream r(1, "gate simulation", static_cast<std::uint64_t>(run));
+        for (float& x : d) x = static_cast<float>(draw(r) + shift);
+        const GateResult result = look(d, spec);
+        shares.kept += result.verdict == Verdict::kKeep;
+        shares.culled += result.verdict == Verdict::kCull;
+        shares.examples += static_cast<double>(result.t);
+    }
+    return {shares.kept / runs, shares.culled / runs, shares.examples / runs};
+}
+
+class UnderNoEffect : public testing::TestWithParam<std::pair<const char*, Draw>> {};
+
+TEST_P(UnderNoEffect, TheShareOfSequencesThatEverCrossStaysBelowDelta) {
+    for (const double delta : {0.05, 0.2}) {
+        const Shares s =
+            simulate(GetParam().second, 0, {.n0 = 200, .rent = 0, .delta_k = delta}, 2000, 1500);
+        EXPECT_LE(s.kept + s.culled, delta) << GetParam().first;
+        EXPECT_LE(s.kept, delta / 2 + 2 * std::sqrt(delta / 2 / 2000)) << GetParam().first;
+        RecordProperty(std::string(GetParam().first) + std::to_string(delta),
+                       std::to_string(s.kept) + " kept, " + std::to_string(s.culled) + " culled");
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Differences, UnderNoEffect,
+                         testing::Values(std::pair<const char*, Draw>{"gaussian", gaussian},
+                                         std::pair<const char*, Draw>{"heavy_tailed", heavy_tailed},
+                                         std::pair<const char*, Draw>{"skewed", skewed},
+                                         std::pair<const char*, Draw>{"skewed_down", skewed_down},
+                                         std::pair<const char*, Draw>{"rare", rare}),
+                         [](const auto& test) { return std::string(test.param.first); });
+
+TEST(GateSimulation, TheBoundIsNotEmptySomeSequencesDoCross) {
+    // A radius that is far too wide would pass the tests above; at a generous delta some cross.
+    const Shares s = simulate(gaussian, 0, {.n0 = 100, .rent = 0, .delta_k = 0.5}, 500, 4000);
+    EXPECT_GT(s.kept + s.culled, 0.1);
+    EXPECT_LE(s.kept + s.culled, 0.5);
+}
+
+TEST(GateSimulation, ALookAfterEachExampleWithFixedSampleBoundsWouldBreakThePromise) {
+    // What the sequence is for: the textbook 95 % interval, looked at all the way, errs far more.
+    int crossed = 0;
+    const int runs = 400;
+    for (int run = 0; run < runs; ++run) {
+        RandomStream r(2, "fixed-sample", static_cast<std::uint64_t>(run));
+        double sum = 0;
+        double squares = 0;
+        for (int t = 1; t <= 3000; ++t) {
+            const double x = r.normal();
+            sum += x;
+            squares += x * x;
+            if (t < 200) continue;
+            const double mean = sum / t;
+            if (std::abs(mean) > 1.96 * std::sqrt((squares / t - mean * mean) / t)) {
+                ++crossed;
+                break;
+            }
+        }
+    }
+    EXPECT_GT(static_cast<double>(crossed) / runs, 0.15);
+}
+
+TEST(GateSimulation, ARealEffectIsKeptAndAHarmfulOneCulled) {
+    // An effect of a tenth of the deviation: 5,000 examples see it nearly always.
+    const GateSpec spec{.n0 = 500, .rent = 0, .delta_k = error_of_look(error_of_seed(0.05, 1), 1)};
+    const std::pair<Draw, double> with_deviation[] = {
+        {gaussian, 1}, {heavy_tailed, std::sqrt(2.0)}, {skewed, 1}};
+    for (const auto& [draw, deviation] : with_deviation) {
+        const Shares helps = simulate(draw, 0.1 * deviation, spec, 150, 5000);
+        EXPECT_GT(helps.kept, 0.95);
+        EXPECT_EQ(helps.culled, 0);
+        EXPECT_LT(helps.examples, 4000) << "and mostly before all examples are walked";
+        const Shares harms = simulate(draw, -0.1 * deviation, spec, 150, 5000);
+        EXPECT_GT(harms.culled, 0.95);
+        EXPECT_EQ(harms.kept, 0);
+    }
+}
+
+TEST(GateSimulation, OverAWholeRunOfUselessSeedsTheErrorStaysWithinDelta) {
+    // Eight useless seeds a run, three looks each, every look a chance to be kept by mistake.
+    const double delta = 0.2;
+    const int runs = 250;
+    int mistaken = 0;
+    std::vector<float> d(600);
+    for (int run = 0; run < runs; ++run) {
+        bool kept = false;
+        for (int k = 1; k <= 8; ++k) {
+            for (int l = 1; l <= 3; ++l) {
+                RandomStream r(3, "whole run", static_cast<std::uint64_t>(run),
+                               static_cast<std::uint32_t>(100 * k + l));
+                for (float& x : d) x = static_cast<float>(r.normal());
+                const double spent = error_of_look(error_of_seed(delta, k), l);
+                kept |= look(d, {.n0 = 100, .rent = 0, .delta_k = spent}).verdict == Verdict::kKeep;
+            }
+        }
+        mistaken += kept;
+    }
+    EXPECT_LE(static_cast<double>(mistaken) / runs, delta);
+}
+
+}  // namespace
+}  // namespace esper::tamiyo

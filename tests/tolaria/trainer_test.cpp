@@ -1,0 +1,119 @@
+#include "esper/services/tolaria/trainer.h"
+
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace esper::tolaria {
+namespace {
+
+namespace fs = std::filesystem;
+
+configs::EsperConfig tiny() {
+    configs::EsperConfig config;
+    config.run.epochs = 3;
+    config.run.steps_per_epoch = 4;
+    config.run.precision = configs::Precision::kFp32;
+    config.run.threads = 1;
+    config.model.depth = 1;
+    config.model.width = 16;
+    config.model.heads = 2;
+    config.model.context = 16;
+    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
+    config.data.batch_size = 64;
+    config.data.split = {0.97, 0.01, 0.01, 0.01};
+    return config;
+}
+
+struct Folder {
+    fs::path path;
+    explicit Folder(const std::string& name)
+        : path(fs::temp_directory_path() / ("esper-trainer-" + name + std::to_string(::getpid()))) {
+        fs::remove_all(path);
+    }
+    ~Folder() { fs::remove_all(path); }
+};
+
+at::Tensor host_values(Trainer& trainer) { return trainer.store().blocks().front()->flat; }
+
+TEST(Trainer, LearnsAndWritesItsFolder) {
+    Folder folder("learns");
+    auto trainer = value_or_throw(Trainer::create(tiny(), folder.path));
+    std::vector<double> losses;
+    trainer->on_progress([&](const Progress& p) {
+        if (p.validation_loss) losses.push_back(*p.validation_loss);
+    });
+    EXPECT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
+    ASSERT_EQ(losses.size(), 3U);
+    EXPECT_LT(losses.back(), losses.front());
+    for (const auto* name : {"config.yaml", "run.json", "metrics.csv", "events.jsonl"})
+        EXPECT_TRUE(fs::exists(folder.path / name)) << name;
+}
+
+TEST(Trainer, AStoppedAndResumedRunEndsBitEqualToAnUndisturbedOne) {
+    Folder undisturbed("undisturbed");
+    Folder stopped("stopped");
+    auto one = value_or_throw(Trainer::create(tiny(), undisturbed.path));
+    ASSERT_EQ(value_or_throw(one->run()), RunStatus::kDone);
+    {
+        auto two = value_or_throw(Trainer::create(tiny(), stopped.path));
+        auto* raw = two.get();
+        two->on_progress([raw](const Progress& p) {
+            if (p.epoch == 1) raw->request_stop();
+        });
+        ASSERT_EQ(value_or_throw(two->run()), RunStatus::kStopped);
+        EXPECT_LT(two->step(), two->length().total_steps);
+    }
+    auto resumed = value_or_throw(Trainer::resume(tiny(), stopped.path));
+    ASSERT_EQ(value_or_throw(resumed->run()), RunStatus::kDone);
+    EXPECT_TRUE(at::equal(host_values(*one), host_values(*resumed)));
+    auto text = [](const fs::path& p) { return value_or_throw(read_file(p)); };
+    EXPECT_EQ(text(undisturbed.path / "metrics.csv"), text(stopped.path / "metrics.csv"));
+}
+
+TEST(Trainer, RefusesToResumeAnotherNetwork) {
+    Folder folder("another");
+    ASSERT_TRUE(value_or_throw(Trainer::create(tiny(), folder.path)));
+    auto config = tiny();
+    config.model.width = 32;
+    auto resumed = Trainer::resume(config, folder.path);
+    ASSERT_FALSE(resumed);
+    EXPECT_TRUE(resumed.error().is(TolariaError::kChangedRun)) << resumed.error().message();
+}
+
+TEST(Trainer, RefusesAFolderThatHoldsARun) {
+    Folder folder("taken");
+    ASSERT_TRUE(value_or_throw(Trainer::create(tiny(), folder.path)));
+    auto again = Trainer::create(tiny(), folder.path);
+    ASSERT_FALSE(again);
+    EXPECT_TRUE(again.error().is(TolariaError::kBadRunFolder));
+}
+
+TEST(Trainer, RefusesAHostThatDoesNotFitTheData) {
+    auto config = tiny();
+    config.model.host = configs::Host::kResnet;
+    Folder folder("misfit");
+    auto trainer = Trainer::create(config, folder.path);
+    ASSERT_FALSE(trainer);
+    EXPECT_TRUE(trainer.error().is(TolariaError::kUnsupported));
+}
+
+TEST(Trainer, PassesOverADamagedCheckpoint) {
+    Folder folder("damaged");
+    auto config = tiny();
+    config.checkpoint.every = configs::Duration::epochs(1);
+    {
+        ASSERT_TRUE(value_or_throw(value_or_throw(Trainer::create(config, folder.path))->run()) ==
+                    RunStatus::kDone);
+    }
+    CheckpointRing ring(folder.path / "checkpoints", 5);
+    auto newest = value_or_throw(ring.find("last"));
+    fs::resize_file(newest, fs::file_size(newest) / 2);
+    auto resumed = value_or_throw(Trainer::resume(config, folder.path));
+    EXPECT_LT(resumed->step(), resumed->length().total_steps);
+    EXPECT_EQ(read_checkpoint(newest).error().room(), "files");
+}
+
+}  // namespace
+}  // namespace esper::tolaria
