@@ -23,7 +23,8 @@ bool matches(const std::vector<std::string>& patterns, const std::string& name) 
 
 }  // namespace
 
-Result<std::unique_ptr<Growth>> Growth::create(const Context& context, graph::ProgramPtr host) {
+Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
+                                               const graph::ProgramPtr& host) {
     std::unique_ptr<Growth> growth(new Growth(context));
     const auto& config = context.config;
     std::vector<std::string> anchors;

@@ -40,7 +40,8 @@ class Growth {
     };
     /// `host` must already be in the store. Errors: kUnsupported when no anchor fits
     /// growth.anchors.
-    static Result<std::unique_ptr<Growth>> create(const Context& context, graph::ProgramPtr host);
+    static Result<std::unique_ptr<Growth>> create(const Context& context,
+                                                  const graph::ProgramPtr& host);
 
     execution::KasminaLayer& kasmina() { return *kasmina_; }
     const graph::ProgramPtr& program() const { return kasmina_->program(); }
