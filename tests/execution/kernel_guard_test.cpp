@@ -62,7 +62,8 @@ TEST_F(KernelGuardTest, ACrashIsAnErrorAndTheOutputIsUntouched) {
     EXPECT_FALSE((*last_.guard)->alive());
     EXPECT_TRUE(again().error().is(KernelError::kGuardUnavailable));
     EXPECT_TRUE(run("abort();").error().is(KernelError::kCrashed));
-    EXPECT_TRUE(run("volatile int z = 0; y[0] = (float)(7 / z);").error().is(KernelError::kCrashed));
+    EXPECT_TRUE(
+        run("volatile int z = 0; y[0] = (float)(7 / z);").error().is(KernelError::kCrashed));
 }
 
 TEST_F(KernelGuardTest, AHangIsKilledAtItsDeadline) {

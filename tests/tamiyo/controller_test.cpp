@@ -16,6 +16,7 @@ using configs::Policy;
 ToyTrainer eventful(Policy policy, std::uint64_t seed) {
     configs::GrowthConfig growth = short_lives();
     growth.limits.max_in_flight = 3;
+    growth.limits.max_flops_ratio = 1.35;
     growth.sham = seed % 2 == 1;
     configs::ControllerConfig config = with_policy(policy);
     config.period = configs::Duration::epochs(2);
@@ -104,6 +105,7 @@ TEST_P(EveryPolicy, KeepsWithinTheLimits) {
                 in_flight += contracts::is_in_flight(slot.state);
             }
             EXPECT_LE(in_flight, 3);
+            EXPECT_LE(t.view.flops_ratio, 1.35);
         }
     }
 }

@@ -71,6 +71,12 @@ struct ToyTrainer {
             looks.push_back(request);
             view.slots[request.slot].gate = measure(request);
         }
+        view.flops_ratio = 1;
+        for (const SlotView& slot : view.slots) {
+            if (contracts::is_in_flight(slot.state) || slot.state == SeedState::kFossilized) {
+                view.flops_ratio += slot.relative_flops;
+            }
+        }
         view.candidates = candidates(view);
         for (const std::size_t i : controller.nominees(view)) {
             view.candidates[i].predicted_gain = gain(view.candidates[i]);

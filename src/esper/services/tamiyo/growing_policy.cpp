@@ -77,7 +77,6 @@ std::vector<Decision> GrowingPolicy::decide(const ControllerView& view) {
         return {};
     }
     const std::vector<Entrant> entrants = line_up(view);
-    waiting_for_ = "no blueprint may germinate at any dormant slot";
     std::vector<Decision> decisions;
     std::set<std::uint32_t> taken;
     double flops_ratio = view.flops_ratio;
@@ -90,7 +89,7 @@ std::vector<Decision> GrowingPolicy::decide(const ControllerView& view) {
         if (!tournament_.affordable(flops)) continue;
         Answer answer = whether(view, entrant, moment);
         if (!answer.yes) {
-            if (decisions.empty()) waiting_for_ = answer.why;
+            if (waiting_for_.empty()) waiting_for_ = std::move(answer.why);
             continue;
         }
         flops_ratio = flops;
@@ -112,7 +111,11 @@ std::vector<Decision> GrowingPolicy::decide(const ControllerView& view) {
         admission_.germinated(view);
         tournament_.germinated();
     }
-    if (!decisions.empty()) waiting_for_.clear();
+    if (!decisions.empty()) {
+        waiting_for_.clear();
+    } else if (waiting_for_.empty()) {
+        waiting_for_ = "no blueprint may germinate at any dormant slot";
+    }
     return decisions;
 }
 
