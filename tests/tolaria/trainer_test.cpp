@@ -99,6 +99,16 @@ TEST(Trainer, RefusesAHostThatDoesNotFitTheData) {
     EXPECT_TRUE(trainer.error().is(TolariaError::kUnsupported));
 }
 
+TEST(Trainer, EndsARunWhoseLossIsNoNumberAnyMore) {
+    auto config = tiny();
+    config.optimization.learning_rate = 1e30;
+    Folder folder("diverges");
+    auto trainer = value_or_throw(Trainer::create(config, folder.path));
+    auto status = trainer->run();
+    ASSERT_FALSE(status);
+    EXPECT_TRUE(status.error().is(TolariaError::kDiverged)) << status.error().to_string();
+}
+
 TEST(Trainer, PassesOverADamagedCheckpoint) {
     Folder folder("damaged");
     auto config = tiny();

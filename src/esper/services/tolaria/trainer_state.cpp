@@ -60,7 +60,7 @@ Status Trainer::load(const Checkpoint& checkpoint) {
                         program_->hash().hex().substr(0, 12) + ", the run's " +
                         program->hash().hex().substr(0, 12));
     program_ = program;
-    auto take = [&](const std::string& name, at::Tensor into) -> Status {
+    auto take = [&](const std::string& name, const at::Tensor& into) -> Status {
         auto it = checkpoint.tensors.find(name);
         if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
             return fail(TolariaError::kBadCheckpoint, "the checkpoint lacks tensor '" + name + "'");
