@@ -39,6 +39,10 @@ ToyTrainer eventful(Policy policy, std::uint64_t seed) {
         if (r.uniform() < 0.2) return std::nullopt;
         return r.uniform(-0.01, 0.05);
     };
+    t.signals = [seed](const SlotView& slot, std::int64_t epoch) {
+        RandomStream r(seed, "signals", static_cast<std::uint64_t>(epoch), slot.index);
+        return SlotSignals{.activation_variance = r.uniform(), .dead_ratio = r.uniform()};
+    };
     t.candidates = [](const ControllerView& v) {
         std::vector<Candidate> list;
         for (const SlotView& slot : v.slots) {
@@ -127,6 +131,15 @@ TEST(Controller, NumbersSeedsInTheOrderInWhichTheyGerminate) {
     }
     EXPECT_EQ(t.controller.lifecycle().germinations(),
               static_cast<std::int64_t>(germinations.size()));
+}
+
+TEST(Controller, AveragesTakeAnEpochOnceHoweverOftenItsBoundaryIsSettled) {
+    ToyTrainer t = eventful(Policy::kHeuristic, 2);
+    t.epochs(12);
+    const nlohmann::json before = t.controller.save();
+    ASSERT_FALSE(before.at("policy").at("health").at("slots").empty());
+    t.controller.decide(t.view);
+    EXPECT_EQ(t.controller.save(), before);
 }
 
 TEST(Controller, RefusesTheStateOfAnotherPolicyAndKeepsItsOwn) {

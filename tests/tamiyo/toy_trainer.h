@@ -44,6 +44,7 @@ struct ToyTrainer {
         view.train_loss.push_back(loss(view.epoch));
         for (SlotView& slot : view.slots) {
             slot.steps_in_state += run.steps_per_epoch;
+            slot.signals = signals(slot, view.epoch);
             slot.ramp_complete = slot.state == SeedState::kGrafting &&
                                  slot.steps_in_state >= graft_steps(growth_, run.total_steps);
         }
@@ -179,6 +180,8 @@ struct ToyTrainer {
     std::function<std::optional<double>(const Candidate&)> gain = [](const Candidate&) {
         return 0.01;
     };
+    std::function<SlotSignals(const SlotView&, std::int64_t epoch)> signals =
+        [](const SlotView&, std::int64_t) { return SlotSignals{}; };
     int gains_measured = 0;
     std::vector<LookRequest> looks;
     std::vector<Decision> decisions;

@@ -8,7 +8,7 @@ namespace esper::execution {
 
 Status check(const SeedRecord& row, const Transition& move) {
     if (!is_legal(row.state, move.to, move.actor)) [[unlikely]] {
-        return check_transition(row.state, move.to, move.actor).map_error([&](Error e) {
+        return check_transition(row.state, move.to, move.actor).map_error([&](const Error& e) {
             return e.within(fmt::format("seed {}", move.seed));
         });
     }

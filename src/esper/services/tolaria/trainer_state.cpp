@@ -76,7 +76,7 @@ Status Trainer::load(const Checkpoint& checkpoint) {
     ESPER_CHECK_STATUS(rebuild_store(program, state.at("blocks").get<std::vector<std::string>>()));
     if (growth_ && state.contains("growth"))
         ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program));
-    auto take = [&](const std::string& name, at::Tensor into) -> Status {
+    auto take = [&](const std::string& name, const at::Tensor& into) -> Status {
         auto it = checkpoint.tensors.find(name);
         if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
             return fail(TolariaError::kBadCheckpoint, "the checkpoint lacks tensor '" + name + "'");
