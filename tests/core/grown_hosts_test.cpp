@@ -104,6 +104,24 @@ TEST(Hosts, TrainAlikeAsJointProgramsAndEagerly) {
     }
 }
 
+TEST(GptHost, JoinsTheGradientsOfQueriesKeysAndValues) {
+    auto host = value_or_throw(
+        make_host({.kind = "gpt", .depth = 2, .width = 32, .heads = 2, .context = 8}));
+    auto program = value_or_throw(with_loss(*host, {}));
+    graph::testing::Bench bench(program);
+    std::map<std::string, std::size_t> counts[2];
+    for (bool rewrite : {false, true}) {
+        auto recorded = value_or_throw(graph::JointProgram::record(
+            {program, true, graph::Precision::kFloat32, {"loss"}, {}, {}, rewrite}, bench.store,
+            batch_for(program)));
+        for (const auto& [name, count] : recorded.operator_histogram())
+            counts[rewrite ? 1 : 0][name] = count;
+    }
+    EXPECT_EQ(counts[0]["aten::select_backward"], 6U);
+    EXPECT_EQ(counts[1]["aten::select_backward"], 0U);
+    EXPECT_EQ(counts[1]["aten::stack"], 2U);
+}
+
 TEST(Hosts, CanBeCostedWithTheirLoss) {
     for (const auto& spec : small_hosts())
         for (bool per_example : {false, true}) {

@@ -151,6 +151,36 @@ TEST(JointProgram, RefusesInputsOfAnotherShape) {
     EXPECT_TRUE(got.error().is(GraphError::kShapeMismatch));
 }
 
+TEST(JointProgram, RefusesALossThatIsNoScalar) {
+    TensorStore store({1, false});
+    auto program = small_mlp();
+    ASSERT_TRUE(store.add(*program, "host"));
+    std::vector<at::Tensor> inputs{at::randn({4, 8})};
+    auto joint = JointProgram::record(
+        {program, true, Precision::kFloat32, {"logits"}, {}, {}, true}, store, inputs);
+    ASSERT_FALSE(joint);
+    EXPECT_TRUE(joint.error().is(GraphError::kNotDifferentiable)) << joint.error().to_string();
+}
+
+TEST(JointProgram, RefusesAnOperatorWhoseRandomNumbersAReplayCouldNotRepeat) {
+    ProgramBuilder b("dropping");
+    auto x = b.input("x", {DType::kFloat32, {-1, 8}});
+    auto w = b.parameter("fc.weight", {DType::kFloat32, {8, 8}}, kWeights);
+    auto y = b.call("aten::linear", {x, w, none()}, "fc");
+    y = b.call("aten::dropout", {y, constant(0.5), training_flag()}, "drop");
+    b.output("logits", y);
+    auto program = value_or_throw(with_loss(*value_or_throw(b.finish()), {}));
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    std::vector<at::Tensor> inputs{at::randn({4, 8}), at::randint(0, 8, {4}, at::kLong)};
+    auto joint = JointProgram::record({program, true, Precision::kFloat32, {"loss"}, {}, {}, true},
+                                      store, inputs);
+    ASSERT_FALSE(joint);
+    EXPECT_TRUE(joint.error().is(GraphError::kExecution)) << joint.error().to_string();
+    EXPECT_TRUE(JointProgram::record({program, false, Precision::kFloat32, {"loss"}, {}, {}, true},
+                                     store, inputs));
+}
+
 TEST(JointProgram, RewritesMakeTheListShorterAndNothingElse) {
     auto program = value_or_throw(with_loss(*small_mlp(), {}));
     TensorStore store({1, false});

@@ -98,7 +98,7 @@ TEST(TextDataset, TheBundledTextOpensByDefault) {
 }
 
 TEST(TextDataset, TheFingerprintFollowsTextContextAndSplit) {
-    const auto of = [](std::string text, std::uint32_t context, Split split) {
+    const auto of = [](const std::string& text, std::uint32_t context, Split split) {
         return value_or_throw(TextDataset::of_text(text, {.context = context, .split = split}))
             ->info()
             .fingerprint;
@@ -130,7 +130,7 @@ TEST(TextDataset, AMissingFileNamesThePathAndTheKey) {
 
 TEST(TextDataset, BadOptionsAreRefused) {
     const std::string text = counting_text(4000);
-    const auto code = [&](TextOptions options) {
+    const auto code = [&](const TextOptions& options) {
         return TextDataset::of_text(text, options).error();
     };
     EXPECT_TRUE(code({.context = 0}).is(DataError::kBadOption));

@@ -72,6 +72,48 @@ TEST(Trainer, AStoppedAndResumedRunEndsBitEqualToAnUndisturbedOne) {
     EXPECT_EQ(text(undisturbed.path / "metrics.csv"), text(stopped.path / "metrics.csv"));
 }
 
+configs::EsperConfig growing() {
+    auto config = tiny();
+    config.run.epochs = 10;
+    config.data.batch_size = 32;
+    config.growth.blueprints = {"low_rank"};
+    config.growth.graft_steps = 4;
+    config.growth.training = configs::Duration::epochs(1);
+    config.growth.stabilization = configs::Duration::epochs(1);
+    config.growth.fine_tune = configs::Duration::epochs(1);
+    config.growth.gate.lag = configs::Duration::batches(4);
+    config.growth.gate.min_examples = 100;
+    config.controller.policy = configs::Policy::kPeriodic;
+    config.controller.period = configs::Duration::epochs(2);
+    config.checkpoint.every = configs::Duration::epochs(1);
+    return config;
+}
+
+TEST(Trainer, AGrowingRunReplaysFromItsJournalAndResumesToTheSameBits) {
+    Folder undisturbed("grown");
+    Folder stopped("grown-stopped");
+    auto one = value_or_throw(Trainer::create(growing(), undisturbed.path));
+    ASSERT_EQ(value_or_throw(one->run()), RunStatus::kDone);
+    auto entries = value_or_throw(graph::read_journal(undisturbed.path / "journal.jsonl"));
+    EXPECT_GT(entries.size(), 1U) << "nothing germinated";
+    EXPECT_EQ(value_or_throw(graph::replay(entries))->hash(), one->program()->hash());
+    {
+        auto two = value_or_throw(Trainer::create(growing(), stopped.path));
+        auto* raw = two.get();
+        two->on_progress([raw](const Progress& p) {
+            if (p.validation_loss && p.epoch == 3) raw->request_stop();
+        });
+        ASSERT_EQ(value_or_throw(two->run()), RunStatus::kStopped);
+    }
+    auto resumed = value_or_throw(Trainer::resume(growing(), stopped.path));
+    ASSERT_EQ(value_or_throw(resumed->run()), RunStatus::kDone);
+    EXPECT_EQ(resumed->program()->hash(), one->program()->hash());
+    EXPECT_TRUE(at::equal(host_values(*one), host_values(*resumed)));
+    auto text = [](const fs::path& p) { return value_or_throw(read_file(p)); };
+    for (const auto* name : {"metrics.csv", "journal.jsonl", "events.jsonl"})
+        EXPECT_EQ(text(undisturbed.path / name), text(stopped.path / name)) << name;
+}
+
 TEST(Trainer, RefusesToResumeAnotherNetwork) {
     Folder folder("another");
     ASSERT_TRUE(value_or_throw(Trainer::create(tiny(), folder.path)));
@@ -97,6 +139,16 @@ TEST(Trainer, RefusesAHostThatDoesNotFitTheData) {
     auto trainer = Trainer::create(config, folder.path);
     ASSERT_FALSE(trainer);
     EXPECT_TRUE(trainer.error().is(TolariaError::kUnsupported));
+}
+
+TEST(Trainer, EndsARunWhoseLossIsNoNumberAnyMore) {
+    auto config = tiny();
+    config.optimization.learning_rate = 1e30;
+    Folder folder("diverges");
+    auto trainer = value_or_throw(Trainer::create(config, folder.path));
+    auto status = trainer->run();
+    ASSERT_FALSE(status);
+    EXPECT_TRUE(status.error().is(TolariaError::kDiverged)) << status.error().to_string();
 }
 
 TEST(Trainer, PassesOverADamagedCheckpoint) {

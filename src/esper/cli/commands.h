@@ -13,5 +13,12 @@ namespace esper::cli {
 /// Each adds its sub-command; running it sets `exit_code`.
 void add_train(CLI::App& app, int& exit_code);
 void add_resume(CLI::App& app, int& exit_code);
+void add_export(CLI::App& app, int& exit_code);
+void add_inspect(CLI::App& app, int& exit_code);
+void add_replay(CLI::App& app, int& exit_code);
+void add_eval(CLI::App& app, int& exit_code);
+void add_doctor(CLI::App& app, int& exit_code);
+void add_data(CLI::App& app, int& exit_code);
+void add_report(CLI::App& app, int& exit_code);
 
 }  // namespace esper::cli

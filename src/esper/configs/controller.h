@@ -29,12 +29,12 @@ ESPER_CONFIG_SECTION(TournamentConfig, ESPER_TOURNAMENT_KEYS)
     X(double, risk, 100, rule::at_least(0), "the risk score")
 ESPER_CONFIG_SECTION(PriceConfig, ESPER_PRICE_KEYS)
 
-#define ESPER_CONTROLLER_KEYS(X)                                                             \
-    X(Policy, policy, Policy::kHeuristic, rule::any(), "who decides when and where to grow") \
-    X(Duration, period, Duration::epochs(5), rule::some_time(TimeKind::kEpochs),             \
-      "between two germinations (periodic, random)")                                         \
-    X(PlateauConfig, plateau, {}, rule::any(), "when learning counts as stuck")              \
-    X(TournamentConfig, tournament, {}, rule::any(), "who competes for a germination")       \
+#define ESPER_CONTROLLER_KEYS(X)                                                               \
+    X(Policy, policy, Policy::kHeuristic, rule::any(), "who decides when and where to grow")   \
+    X(Duration, period, Duration::epochs(5), rule::some_time(TimeKind::kEpochs),               \
+      "between two germinations (periodic, random), or two measurements of gains (heuristic)") \
+    X(PlateauConfig, plateau, {}, rule::any(), "when learning counts as stuck")                \
+    X(TournamentConfig, tournament, {}, rule::any(), "who competes for a germination")         \
     X(PriceConfig, price, {}, rule::any(), "what an adaptation costs")
 ESPER_CONFIG_SECTION(ControllerConfig, ESPER_CONTROLLER_KEYS)
 

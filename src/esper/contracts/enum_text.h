@@ -57,7 +57,7 @@ constexpr std::optional<E> from_number(std::uint64_t number) {
 }  // namespace esper::contracts
 
 // Declares an enum of one byte from an X-macro list of (kName, number, "TEXT").
-#define ESPER_ENUM_VALUE(name, number, text) name = number,
+#define ESPER_ENUM_VALUE(name, number, text) name = (number),
 #define ESPER_ENUM_ENTRY(name, number, text) EnumEntry<Self>{Self::name, text},
 #define ESPER_CONTRACT_ENUM(Enum, LIST)                                  \
     enum class Enum : std::uint8_t { LIST(ESPER_ENUM_VALUE) };           \

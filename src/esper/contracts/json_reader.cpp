@@ -351,7 +351,7 @@ Status read_json(const RecordInfo& info, std::string_view text, void* record) {
                                 JsonScanner::kMaxBytes, text.size()));
     }
     Reader reader(text, info.version);
-    const Status status = reader.document(info, record);
+    Status status = reader.document(info, record);
     if (status || reader.other_version() == 0) return status;
     // The text names an older version: read again, with the fields of that version only.
     info.reset(record);

@@ -21,6 +21,7 @@ class RampClock {
     /// One training step with this loss.
     void tick(double loss);
     double alpha() const;
+    contracts::GraftingStrategy strategy() const { return strategy_; }
     bool is_complete() const { return done_ >= steps_; }
 
     struct State {

@@ -58,7 +58,7 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
                                const graph::ProgramPtr& blueprint, bool has_parameters,
                                std::int64_t step, std::uint32_t epoch, const std::string& reason) {
     auto& slot = slots_.at(index);
-    const auto seed = "s" + std::to_string(germinated_ + 1);
+    const auto seed = next_seed();
     const auto old = slot;
     slot.blueprint = blueprint_name;
     if (auto ok = move(slot, SeedState::kGerminated, step, epoch); !ok) {
@@ -173,18 +173,43 @@ std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) c
 nlohmann::json KasminaLayer::to_json() const {
     nlohmann::json slots = nlohmann::json::array();
     for (const auto& slot : slots_) {
-        const auto record = table_->read(slot.index);
         const auto ramp = slot.ramp.state();
         slots.push_back({{"anchor", slot.anchor},
                          {"seed", slot.seed},
                          {"blueprint", slot.blueprint},
                          {"entered_step", slot.entered_step},
-                         {"state", contracts::to_text(record->state)},
-                         {"embargo_until", record->embargo_until},
+                         {"state", contracts::to_text(table_->state(slot.index))},
+                         {"strategy", contracts::to_text(slot.ramp.strategy())},
                          {"ramp", {ramp.steps, ramp.done, ramp.seen}},
                          {"ramp_loss", {ramp.mean, ramp.variance}}});
     }
-    return {{"germinated", germinated_}, {"slots", slots}};
+    const auto table = serialise(table_->snapshot());
+    return {{"germinated", germinated_},
+            {"slots", slots},
+            {"table", std::vector<std::uint8_t>(table.begin(), table.end())}};
+}
+
+Status KasminaLayer::restore(const nlohmann::json& json, graph::ProgramPtr program) {
+    const auto bytes = json.at("table").get<std::vector<std::uint8_t>>();
+    ESPER_TRY(auto snapshot,
+              parse_snapshot({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+    ESPER_CHECK_STATUS(table_->restore(snapshot));
+    germinated_ = json.at("germinated");
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        const auto& saved = json.at("slots").at(i);
+        auto& slot = slots_[i];
+        slot.seed = saved.at("seed");
+        slot.blueprint = saved.at("blueprint");
+        slot.entered_step = saved.at("entered_step");
+        const auto& r = saved.at("ramp");
+        const auto& loss = saved.at("ramp_loss");
+        slot.ramp.restore(contracts::from_text<contracts::GraftingStrategy>(
+                              saved.at("strategy").get<std::string>())
+                              .value_or(contracts::GraftingStrategy::kSmoothstep),
+                          {r[0], r[1], r[2], loss[0], loss[1]});
+    }
+    program_ = std::move(program);
+    return {};
 }
 
 }  // namespace esper::execution

@@ -51,6 +51,8 @@ class KasminaLayer {
 
     const graph::ProgramPtr& program() const { return program_; }
     const std::vector<SeedSlot>& slots() const { return slots_; }
+    /// The name that the next seed to germinate will have (its parameters are drawn by name).
+    std::string next_seed() const { return "s" + std::to_string(germinated_ + 1); }
     SeedState state(std::uint32_t slot) const { return table_->state(slot); }
     const StateTable& table() const { return *table_; }
 

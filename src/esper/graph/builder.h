@@ -62,7 +62,7 @@ inline Argument constant(double v) { return Constant{v}; }
 inline Argument constant(bool v) { return Constant{v}; }
 inline Argument constant(const char* v) { return Constant{std::string(v)}; }
 inline Argument ints(std::vector<std::int64_t> v) { return Constant{std::move(v)}; }
-inline Argument values(std::vector<ValueId> v) {
+inline Argument values(const std::vector<ValueId>& v) {
     ValueList list;
     for (auto id : v) list.emplace_back(id);
     return list;

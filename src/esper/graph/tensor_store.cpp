@@ -59,12 +59,13 @@ Status check_same_type(std::string_view name, const at::Tensor& have, const Tens
 
 }  // namespace
 
-Status TensorStore::add(const Program& program, std::string_view block) {
+Status TensorStore::add(const Program& program, std::string_view block, std::string_view prefix) {
     auto fresh = std::make_shared<TensorBlock>();
     fresh->name = std::string(block);
     std::vector<const Parameter*> declared;
     std::int64_t total = 0;
     for (const auto& p : program.parameters()) {
+        if (!p.name.starts_with(prefix)) continue;
         if (const auto* have = find_parameter(p.name)) {
             ESPER_CHECK_STATUS(check_same_type(p.name, have->value, p.type));
             continue;
@@ -87,6 +88,7 @@ Status TensorStore::add(const Program& program, std::string_view block) {
         blocks_.push_back(std::move(fresh));
     }
     for (const auto& b : program.buffers()) {
+        if (!b.name.starts_with(prefix)) continue;
         if (auto it = buffers_.find(b.name); it != buffers_.end()) {
             ESPER_CHECK_STATUS(check_same_type(b.name, it->second, b.type));
             continue;

@@ -43,7 +43,8 @@ class TensorStore {
     /// Adds and initialises what `program` declares and the store lacks; the new parameters become
     /// one block called `block`. Values are drawn by name from RandomStream(seed, "init:<name>"),
     /// so they depend on nothing else. Errors: kShapeMismatch when a name exists with another type.
-    Status add(const Program& program, std::string_view block);
+    /// With a `prefix`, only names that start with it are looked at.
+    Status add(const Program& program, std::string_view block, std::string_view prefix = "");
     /// Removes a block and the buffers and controls whose names start with `prefix`.
     void remove(std::string_view block, std::string_view prefix);
 

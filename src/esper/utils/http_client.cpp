@@ -36,8 +36,13 @@ struct Exchange {
     const HttpRequest& request;
     std::uint64_t max_body;
     CURL* handle;
+    std::chrono::nanoseconds stall_timeout;
     HttpResponse response{};
     std::uint64_t delivered = 0;
+    std::int64_t moved = -1;
+    std::chrono::steady_clock::time_point moved_at{};
+    bool stalled = false;
+    bool head_complete = false;
     bool too_large = false;
     bool stopped = false;
 };
@@ -47,8 +52,10 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
     std::string_view line(data, size * count);
     if (line.starts_with("HTTP/")) {
         x.response.headers.clear();  // the final answer after an interim one
+        x.head_complete = false;
         return line.size();
     }
+    if (line == "\r\n" || line == "\n") x.head_complete = true;
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) return line.size();
     std::string name(line.substr(0, colon));
@@ -86,6 +93,18 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
     return piece.size();
 }
 
+/// Called at least about once a second.
+int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t up) {
+    auto& x = *static_cast<Exchange*>(user);
+    const auto now = std::chrono::steady_clock::now();
+    if (down + up != x.moved) {
+        x.moved = down + up;
+        x.moved_at = now;
+    }
+    x.stalled = now - x.moved_at > x.stall_timeout;
+    return x.stalled ? 1 : 0;
+}
+
 Error describe(CURLcode code, const Exchange& x, const char* detail) {
     HttpError kind = HttpError::kBroken;
     switch (code) {
@@ -112,6 +131,12 @@ Error describe(CURLcode code, const Exchange& x, const char* detail) {
     if (x.too_large) {
         return fail(HttpError::kTooLarge, fmt::format("{} {}: the answer exceeds {} bytes",
                                                       x.request.method, x.request.url, x.max_body))
+            .value();
+    }
+    if (x.stalled) {
+        return fail(HttpError::kTimedOut,
+                    fmt::format("{} {}: no byte moved for {:.1f} s", x.request.method,
+                                x.request.url, static_cast<double>(x.stall_timeout.count()) / 1e9))
             .value();
     }
     if (x.stopped) {
@@ -181,8 +206,9 @@ void HttpClient::Impl::set_up(CURL* handle, const HttpRequest& request, Exchange
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.value_or(options.timeout).count()));
     if (options.stall_timeout.count() > 0) {
-        set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-        set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
+        set(CURLOPT_NOPROGRESS, 0L);
+        set(CURLOPT_XFERINFOFUNCTION, &on_progress);
+        set(CURLOPT_XFERINFODATA, static_cast<void*>(&x));
     }
     set(CURLOPT_TCP_KEEPALIVE, 1L);
     set(CURLOPT_MAXAGE_CONN, static_cast<long>(options.keep_alive.count()));
@@ -212,7 +238,7 @@ Result<HttpResponse> HttpClient::Impl::attempt(CURL* handle, const HttpRequest& 
     for (const auto& [name, value] : request.headers) {
         add(value.empty() ? name + ";" : fmt::format("{}: {}", name, value));
     }
-    Exchange x{request, options.max_body, handle};
+    Exchange x{request, options.max_body, handle, options.stall_timeout};
     char detail[CURL_ERROR_SIZE] = "";
     set_up(handle, request, x, headers.get());
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail);
@@ -230,6 +256,11 @@ Result<HttpResponse> HttpClient::Impl::attempt(CURL* handle, const HttpRequest& 
         figures.total_request_seconds += static_cast<double>(clock.now_ns() - start) / 1e9;
     }
     if (code != CURLE_OK) return fail(describe(code, x, detail));
+    if (!x.head_complete) {
+        // libcurl takes a connection that ends among the headers for the end of the answer.
+        return fail(HttpError::kBroken, fmt::format("{} {}: the answer ended among its headers",
+                                                    request.method, request.url));
+    }
     x.response.status = static_cast<int>(status);
     return std::move(x.response);
 }

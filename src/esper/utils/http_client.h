@@ -67,8 +67,8 @@ struct HttpOptions {
     std::chrono::milliseconds connect_timeout{10'000};
     /// For one attempt, all in all.
     std::chrono::milliseconds timeout{30'000};
-    /// An attempt fails when no byte moves for so long. 0: no limit.
-    std::chrono::seconds stall_timeout{15};
+    /// An attempt fails when no byte moves for so long (looked at once a second). 0: no limit.
+    std::chrono::milliseconds stall_timeout{15'000};
     int retries = 3;
     std::chrono::milliseconds first_delay{100};
     std::chrono::milliseconds longest_delay{5'000};

@@ -180,6 +180,7 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
     if (spec.rewrite) {
         fold_constants(list, recorded);
         remove_dead_calls(list);
+        join_selected_gradients(list);
         write_gradients_in_place(list);
     }
     recorded.clear();

@@ -38,6 +38,11 @@ void remove_dead_calls(RecordedList& list);
 /// Runs calls such as `ones_like` whose result never varies once, now, if nobody writes to it.
 void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor>& recorded_values);
 
+/// Autograd pads the gradient of each part of a tensor (`select`) with zeros to the whole's size
+/// and adds them up; where every part has one, they are stacked instead. The same numbers, with a
+/// fraction of the memory traffic: queries, keys and values of attention.
+void join_selected_gradients(RecordedList& list);
+
 /// Lets the operator that makes a gradient write it straight into the flat gradient buffer
 /// (`mm` → `mm.out`), and leaves out a cast that the copy into the buffer does anyway.
 void write_gradients_in_place(RecordedList& list);

@@ -9,28 +9,10 @@
 #include "esper/configs/growth.h"
 #include "esper/services/tamiyo/decision.h"
 #include "esper/services/tamiyo/errors.h"
-#include "esper/services/tamiyo/policy.h"
+#include "esper/services/tamiyo/life_steps.h"
 #include "esper/services/tamiyo/view.h"
 
 namespace esper::tamiyo {
-
-/// The lengths of a seed's life in optimizer steps.
-struct LifeSteps {
-    std::int64_t training = 0;
-    std::int64_t graft = 0;
-    std::int64_t stabilization = 0;
-    std::int64_t fine_tune = 0;
-    std::int64_t embargo = 0;
-    std::int64_t gate_budget = 0;
-    std::int64_t gate_lag = 0;
-
-    /// From germination to the last gate, if no gate holds.
-    std::int64_t whole() const { return training + graft + stabilization + fine_tune; }
-};
-LifeSteps life_steps(const configs::GrowthConfig& growth, const RunShape& run);
-
-/// Steps of the α ramp: growth.graft_steps, or the larger of 300 and 3 % of the run.
-std::int64_t graft_steps(const configs::GrowthConfig& growth, std::int64_t total_steps);
 
 /// A look that the trainer is asked to take: per-example losses of the probe set with the seed's
 /// α = 0 and α = 1, same weights, then `look(differences, spec)`.
@@ -70,14 +52,16 @@ class Lifecycle {
     struct Account {
         std::int64_t ordinal = 0;
         std::int64_t looks = 0;
+        /// Step of the last look: the same weights are not looked at twice.
+        std::int64_t looked_at = -1;
         /// Step at which the seed began to learn, or to be blended where it has no parameters.
-        std::optional<std::int64_t> began = {};
+        std::int64_t began = -1;
     };
+    /// Opens accounts for seeds in flight, closes those of slots that are at rest.
+    void take_stock(const ControllerView& view);
     std::optional<LookRequest> look_due(const ControllerView& view, const SlotView& slot) const;
     std::optional<Decision> next(const ControllerView& view, const SlotView& slot);
-    std::optional<Decision> judge(const ControllerView& view, const SlotView& slot,
-                                  const LookRequest& request, AdaptationCommand on_keep);
-    Account account_of(std::uint32_t slot) const;
+    std::optional<Decision> judge(const ControllerView& view, const SlotView& slot);
 
     configs::GrowthConfig growth_;
     RunShape run_;

@@ -11,16 +11,10 @@
 #include "esper/configs/growth.h"
 #include "esper/services/tamiyo/decision.h"
 #include "esper/services/tamiyo/errors.h"
+#include "esper/services/tamiyo/life_steps.h"
 #include "esper/services/tamiyo/view.h"
 
 namespace esper::tamiyo {
-
-/// What turns durations into steps and makes randomness repeatable.
-struct RunShape {
-    std::uint64_t seed = 0;
-    std::int64_t steps_per_epoch = 1;
-    std::int64_t total_steps = 1;
-};
 
 /// Decides when and where a seed germinates, and nothing else: what becomes of it afterwards is the
 /// same under every policy (Lifecycle). Belongs to one thread. A policy depends on its state and

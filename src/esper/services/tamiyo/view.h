@@ -29,7 +29,7 @@ struct SlotView {
     SeedState state = SeedState::kDormant;
     std::int64_t steps_in_state = 0;
     SlotSignals signals = {};
-    // What follows concerns a seed that is not dormant.
+    // What follows concerns a seed that is not dormant; a culled one keeps its blueprint's name.
     std::string blueprint = {};
     bool sham = false;
     bool has_parameters = true;
@@ -42,6 +42,8 @@ struct SlotView {
     double relative_parameters = 0;
     /// The look that `Controller::looks_due` asked for at this boundary. Nothing: not measured.
     std::optional<GateResult> gate = {};
+    /// The same differences against the fork, where one was asked for and trained: it decides then.
+    std::optional<GateResult> fork_gate = {};
 };
 
 /// A blueprint that could be germinated in a dormant slot now.
@@ -78,6 +80,9 @@ struct ControllerView {
     bool growth_open = true;
 
     bool is_last() const { return step >= total_steps; }
+    double progress() const {
+        return total_steps > 0 ? static_cast<double>(step) / static_cast<double>(total_steps) : 1;
+    }
 };
 
 }  // namespace esper::tamiyo

@@ -55,7 +55,8 @@ Result<Checkpoint> parse(const std::string& payload) {
             const auto name = t.at("name").get<std::string>();
             if (!dtype || shape.size() != strides.size() ||
                 extent(shape, strides) * graph::dtype_size(*dtype) != bytes ||
-                base + offset + bytes > payload.size())
+                offset > payload.size() || bytes > payload.size() - offset ||
+                base > payload.size() - offset - bytes)
                 return bad("describes tensor '" + name + "' in a way that does not fit its bytes");
             auto tensor = at::empty_strided(shape, strides, graph::to_scalar_type(*dtype));
             std::memcpy(tensor.mutable_data_ptr(), payload.data() + base + offset, bytes);

@@ -49,8 +49,10 @@ std::int64_t draw(const float* logits, std::int64_t n, RandomStream& random) {
         sum += weights.back();
     }
     double at = random.uniform() * sum;
-    for (std::int64_t i = 0; i < n; ++i)
-        if ((at -= weights[static_cast<std::size_t>(i)]) <= 0) return i;
+    for (std::int64_t i = 0; i < n; ++i) {
+        at -= weights[static_cast<std::size_t>(i)];
+        if (at <= 0) return i;
+    }
     return n - 1;
 }
 

@@ -138,6 +138,8 @@ struct Kernels {
     double (*squares)(const float*, std::size_t);
 };
 
+// An attribute cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define ESPER_DEFINE_KERNELS(isa, attribute)                                                \
     attribute void sgd_##isa(const SgdNumbers& k, bool nesterov, const ParameterBlock& b) { \
         sgd_any(k, nesterov, b);                                                            \
@@ -152,6 +154,7 @@ struct Kernels {
         return squares_any(values, n);                                                      \
     }                                                                                       \
     constexpr Kernels k_##isa{sgd_##isa, adamw_##isa, bf16_##isa, squares_##isa};
+// NOLINTEND(bugprone-macro-parentheses)
 ESPER_KERNEL_ISAS(ESPER_DEFINE_KERNELS)
 
 const Kernels& kernels(Isa isa) {

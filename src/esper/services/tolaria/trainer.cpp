@@ -50,6 +50,9 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
     ESPER_CHECK_STATUS(trainer->choose_precision());
     ESPER_CHECK_STATUS(
         write_file_atomic(folder / "config.yaml", configs::to_yaml(trainer->config_)));
+    ESPER_TRY(trainer->journal_,
+              graph::Journal::create(trainer->folder_.journal(), *trainer->program_));
+    ESPER_CHECK_STATUS(trainer->start_growth());
     ESPER_CHECK_STATUS(trainer->write_run_json(RunStatus::kRunning));
     ESPER_CHECK_STATUS(trainer->save(false));
     return trainer;
@@ -64,6 +67,7 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& con
     trainer->dataset_ = data;
     trainer->program_ = host;
     ESPER_CHECK_STATUS(trainer->prepare());
+    ESPER_CHECK_STATUS(trainer->start_growth());
     ESPER_TRY(auto checkpoint, trainer->ring_.newest());
     ESPER_CHECK_STATUS(trainer->load(checkpoint));
     return trainer;
@@ -130,6 +134,33 @@ void Trainer::restart_loader() {
         options);
 }
 
+Status Trainer::start_growth() {
+    if (!config_.growth.enabled) return {};
+    ESPER_TRY(growth_,
+              Growth::create({config_, store_, engine_, *dataset_, folder_, length_, schedule_},
+                             program_));
+    growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,
+                                      std::string reason) {
+        return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));
+    });
+    return {};
+}
+
+BlockSettings Trainer::settings_of(const std::string& block) const {
+    BlockSettings settings;
+    const auto treatment = growth_ ? growth_->kasmina().treatment(block) : std::nullopt;
+    if (!treatment) return settings;
+    const auto& o = config_.optimization;
+    const auto state = optimizer_.state().find(block);
+    const auto age = state == optimizer_.state().end() ? 0 : state->second.steps;
+    settings.frozen = treatment->frozen;
+    settings.weight_decay = !treatment->ramping;
+    settings.rate = newborn_factor(o.newborn_rate, static_cast<std::uint64_t>(o.newborn_steps),
+                                   static_cast<std::uint64_t>(age));
+    if (treatment->isolated) settings.clip_group = 1;
+    return settings;
+}
+
 Result<double> Trainer::train_step() {
     ESPER_TRY(const Batch* batch, loader_->next());
     ESPER_TRY(auto result, engine_.train(program_, store_, as_tensors(*batch, dataset_->info())));
@@ -138,9 +169,15 @@ Result<double> Trainer::train_step() {
                     "the loss became " + std::to_string(result.loss) + " at step " +
                         std::to_string(step_) +
                         "; lower optimization.learning_rate or set optimization.clip_norm");
-    optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
-                    [](const std::string&) { return BlockSettings{}; });
+    const auto moved =
+        optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
+                        [this](const std::string& b) { return settings_of(b); });
     ++step_;
+    if (growth_) {
+        ESPER_CHECK_STATUS(growth_->kasmina().tick(result.loss));
+        ESPER_CHECK_STATUS(growth_->take_out_faulty(moved.not_finite, step_));
+        program_ = growth_->program();
+    }
     return result.loss;
 }
 
@@ -159,6 +196,11 @@ Status Trainer::end_epoch() {
     validation_accuracies_.push_back(validation.accuracy);
     ESPER_TRY(auto cost, graph::count_cost(*program_));
     flops_total_ += static_cast<double>(cost.forward_flops) * validation.examples;
+    if (growth_) {
+        ESPER_CHECK_STATUS(growth_->at_boundary(step_, {train_losses_, validation_losses_}));
+        program_ = growth_->program();
+        flops_total_ += growth_->take_flops();
+    }
     ESPER_CHECK_STATUS(folder_.metrics(
         {{"epoch", static_cast<double>(epoch)},
          {"step", static_cast<double>(step_)},
@@ -197,7 +239,10 @@ Result<RunStatus> Trainer::run() {
         }
         epoch_loss_sum_ += *loss;
         flops_total_ += static_cast<double>(cost.training_flops) * config_.data.batch_size;
-        if (step_ % length_.steps_per_epoch == 0) ESPER_CHECK_STATUS(end_epoch());
+        if (step_ % length_.steps_per_epoch == 0) {
+            ESPER_CHECK_STATUS(end_epoch());
+            ESPER_TRY(cost, graph::count_cost(*program_));
+        }
         const auto now = system_clock().now_ns();
         if (watcher_ && now - last_report > 200'000'000) {
             const double rate = static_cast<double>((step_ - last_step) * config_.data.batch_size) /

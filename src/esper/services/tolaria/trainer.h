@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "esper/configs/config.h"
+#include "esper/graph/journal.h"
 #include "esper/services/tolaria/checkpoint.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/engine.h"
 #include "esper/services/tolaria/evaluation.h"
+#include "esper/services/tolaria/growth.h"
 #include "esper/services/tolaria/optimizer.h"
 #include "esper/services/tolaria/run_folder.h"
 #include "esper/services/tolaria/setup.h"
@@ -74,6 +76,9 @@ class Trainer {
     Status load(const Checkpoint& checkpoint);
     Status write_run_json(RunStatus status);
     void restart_loader();
+    Status start_growth();
+    Status rebuild_store(const graph::ProgramPtr& program, const std::vector<std::string>& blocks);
+    BlockSettings settings_of(const std::string& block) const;
 
     configs::EsperConfig config_;
     RunFolder folder_;
@@ -85,6 +90,8 @@ class Trainer {
     graph::TensorStore store_;
     Engine engine_;
     Optimizer optimizer_;
+    std::optional<graph::Journal> journal_;
+    std::unique_ptr<Growth> growth_;  ///< absent where growth is off
     std::unique_ptr<PrefetchingLoader> loader_;
     std::function<void(const Progress&)> watcher_;
     std::atomic<bool> stop_{false};

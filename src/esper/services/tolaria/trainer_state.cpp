@@ -38,9 +38,20 @@ Status Trainer::save(bool is_best) {
                {"validation_accuracies", validation_accuracies_},
                {"flops_total", flops_total_},
                {"wall_seconds", wall},
-               {"lengths", folder_.lengths()}};
+               {"lengths", folder_.lengths()},
+               {"journal_entries", journal_ ? journal_->size() : 0}};
+    for (const auto& block : store_.blocks()) state["blocks"].push_back(block->name);
+    if (growth_) state["growth"] = growth_->save();
     checkpoint.state = state.dump();
     return ring_.write(step_, checkpoint, is_best);
+}
+
+// Seeds' blocks in the order they had, so that sums over blocks round alike.
+Status Trainer::rebuild_store(const graph::ProgramPtr& program,
+                              const std::vector<std::string>& blocks) {
+    for (const auto& block : blocks)
+        if (block != "host") ESPER_CHECK_STATUS(store_.add(*program, block, block + "."));
+    return store_.add(*program, "rest");
 }
 
 Status Trainer::load(const Checkpoint& checkpoint) {
@@ -54,13 +65,18 @@ Status Trainer::load(const Checkpoint& checkpoint) {
     if (program->hash().hex() != state.at("program_sha256"))
         return fail(TolariaError::kBadCheckpoint,
                     "the checkpoint's Program does not have its hash");
-    if (program->hash() != program_->hash())
+    ESPER_TRY(auto entries, graph::read_journal(folder_.journal()));
+    if (entries.front().initial->hash() != program_->hash())
         return fail(TolariaError::kChangedRun,
                     "the configuration describes another network than the run's: its host is " +
                         program_->hash().hex().substr(0, 12) + ", the run's " +
-                        program->hash().hex().substr(0, 12));
+                        entries.front().initial->hash().hex().substr(0, 12));
+    ESPER_TRY(journal_, graph::Journal::reopen(folder_.journal(), state.at("journal_entries")));
     program_ = program;
-    auto take = [&](const std::string& name, at::Tensor into) -> Status {
+    ESPER_CHECK_STATUS(rebuild_store(program, state.at("blocks").get<std::vector<std::string>>()));
+    if (growth_ && state.contains("growth"))
+        ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program));
+    auto take = [&](const std::string& name, const at::Tensor& into) -> Status {
         auto it = checkpoint.tensors.find(name);
         if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
             return fail(TolariaError::kBadCheckpoint, "the checkpoint lacks tensor '" + name + "'");
@@ -97,6 +113,7 @@ Status Trainer::load(const Checkpoint& checkpoint) {
 
 Status Trainer::write_run_json(RunStatus status) {
     ESPER_TRY(auto cost, graph::count_cost(*program_));
+    const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
     const double wall =
         wall_seconds_before_ + static_cast<double>(system_clock().now_ns() - started_ns_) * 1e-9;
@@ -116,11 +133,11 @@ Status Trainer::write_run_json(RunStatus status) {
              {"flops_total", flops_total_},
              {"wall_seconds", wall},
              {"seeds",
-              {{"germinated", 0},
-               {"fossilized", 0},
-               {"culled", 0},
-               {"cancelled", 0},
-               {"rolled_back", 0}}},
+              {{"germinated", seeds.germinated},
+               {"fossilized", seeds.fossilized},
+               {"culled", seeds.culled},
+               {"cancelled", seeds.cancelled},
+               {"rolled_back", seeds.rolled_back}}},
              {"program_sha256", program_->hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
              {"versions", {{"esper", "0.1.0"}, {"torch", TORCH_VERSION}}},

@@ -202,7 +202,9 @@ void add_noise(const Canvas& canvas, float strength, RandomStream& stream,
                 const auto sum = static_cast<float>((word & 255U) + ((word >> 8) & 255U) +
                                                     ((word >> 16) & 255U) + (word >> 24));
                 const float value = pixel[c] + strength * (sum - 510.0F) / kDeviationOfSum;
+                // Never negative, and the drawn bytes are fixed by this very arithmetic.
                 planes[(c * kSide + y) * kSide + x] =
+                    // NOLINTNEXTLINE(bugprone-incorrect-roundings)
                     static_cast<std::uint8_t>(std::clamp(value, 0.0F, 1.0F) * 255.0F + 0.5F);
             }
         }

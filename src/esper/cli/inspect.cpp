@@ -1,0 +1,114 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "esper/base/files.h"
+#include "esper/base/text.h"
+#include "esper/cli/commands.h"
+#include "esper/cli/run_state.h"
+#include "esper/graph/binary_format.h"
+#include "esper/graph/cost.h"
+#include "esper/graph/text_format.h"
+
+namespace esper::cli {
+
+namespace {
+
+using nlohmann::json;
+
+// A run's folder, a checkpoint, or a Program in either form.
+Result<graph::ProgramPtr> find_program(const std::filesystem::path& path) {
+    if (std::filesystem::is_directory(path)) {
+        ESPER_TRY(auto run, load_run(path, "last"));
+        return run.program;
+    }
+    ESPER_TRY(const auto content, read_file(path));
+    if (content.starts_with("ESPRCKPT")) {
+        ESPER_TRY(auto run, load_checkpoint(path));
+        return run.program;
+    }
+    if (content.starts_with("ESPRPROG")) return graph::from_binary(content);
+    if (content.starts_with("esper-program")) return graph::from_text(content);
+    return fail(FileError::kNotEnvelope,
+                path.string() + " is no run's folder, checkpoint or Program");
+}
+
+Result<json> describe(const graph::Program& program) {
+    ESPER_TRY(const auto cost, graph::count_cost(program));
+    std::map<std::string, int> operators;
+    for (const auto& instruction : program.instructions()) ++operators[instruction.op];
+    json anchors = json::array();
+    for (const auto& anchor : program.anchors())
+        anchors.push_back({{"name", anchor.name},
+                           {"kind", graph::anchor_kind_name(anchor.kind)},
+                           {"features", anchor.features}});
+    json seeds = json::array();
+    for (const auto& seed : graph::seeds_in(program)) {
+        std::int64_t parameters = 0;
+        for (const auto& p : program.parameters())
+            if (p.name.starts_with("seed." + seed.seed + ".")) parameters += p.type.numel();
+        seeds.push_back({{"seed", seed.seed},
+                         {"anchor", seed.anchor},
+                         {"mode", graph::seed_mode_name(seed.mode)},
+                         {"parameters", parameters}});
+    }
+    return json{{"program", program.name()},
+                {"program_sha256", program.hash().hex()},
+                {"parameters", program.parameter_count()},
+                {"flops_per_example", cost.forward_flops},
+                {"training_flops_per_example", cost.training_flops},
+                {"instructions", program.instructions().size()},
+                {"operators", operators},
+                {"anchors", anchors},
+                {"seeds", seeds}};
+}
+
+std::string word(const json& value) { return value.get<std::string>(); }
+
+void print(const json& d) {
+    std::printf("%s  %s\n", word(d["program"]).c_str(), word(d["program_sha256"]).c_str());
+    std::printf("%s parameters, %s FLOPs an example forward, %s in training\n",
+                human_count(d["parameters"].get<double>()).c_str(),
+                human_count(d["flops_per_example"].get<double>()).c_str(),
+                human_count(d["training_flops_per_example"].get<double>()).c_str());
+    std::printf("operators\n");
+    for (const auto& [name, count] : d["operators"].items())
+        std::printf("  %4d  %s\n", count.get<int>(), name.c_str());
+    std::printf("anchors\n");
+    for (const auto& a : d["anchors"])
+        std::printf("  %-24s %-7s %lld features\n", word(a["name"]).c_str(),
+                    word(a["kind"]).c_str(), a["features"].get<long long>());
+    std::printf(d["seeds"].empty() ? "no seeds\n" : "seeds\n");
+    for (const auto& s : d["seeds"])
+        std::printf("  %-24s %-9s at %s, %lld parameters\n", word(s["seed"]).c_str(),
+                    word(s["mode"]).c_str(), word(s["anchor"]).c_str(),
+                    s["parameters"].get<long long>());
+}
+
+Status inspect(const std::string& path, bool as_json) {
+    ESPER_TRY(const auto program, find_program(path));
+    ESPER_TRY(const auto description, describe(*program));
+    if (as_json)
+        std::printf("%s\n", description.dump().c_str());
+    else
+        print(description);
+    return {};
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int& exit_code) {
+    auto path = std::make_shared<std::string>();
+    auto as_json = std::make_shared<bool>(false);
+    auto* command = app.add_subcommand("inspect", "show a run, a checkpoint or a Program");
+    command->add_option("path", *path, "run folder, .ckpt, Program text or binary")->required();
+    command->add_flag("--json", *as_json, "one JSON line");
+    command->callback([path, as_json, &exit_code] {
+        auto done = inspect(*path, *as_json);
+        exit_code = done ? 0 : report_error(done.error());
+    });
+}
+
+}  // namespace esper::cli

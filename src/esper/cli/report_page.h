@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+
+namespace esper::cli {
+
+/// The report's page around its data (one JSON object, see report.cpp): HTML, styles and script in
+/// one text, without any reference to the outside.
+std::string report_page(const std::string& title, std::string data);
+
+}  // namespace esper::cli

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "esper/services/tamiyo/errors.h"
+#include "esper/services/tamiyo/life_steps.h"
+#include "esper/services/tamiyo/view.h"
+
+namespace esper::tamiyo {
+
+/// The rules that hold for germinations under every policy: the window of the run, the pause after
+/// a germination, the limits on numbers, and that a seed's whole life still fits into the run.
+class Admission {
+  public:
+    Admission(const configs::GrowthConfig& growth, const RunShape& run);
+
+    struct Room {
+        int seeds = 0;  ///< that may germinate now
+        std::string why_none;
+    };
+    Room room(const ControllerView& view) const;
+    void germinated(const ControllerView& view);
+
+    std::optional<std::int64_t> last_step() const { return last_step_; }
+    /// The window's bounds in steps.
+    std::int64_t window_start() const { return start_; }
+    std::int64_t window_stop() const { return stop_; }
+
+    nlohmann::json save() const;
+    Status restore(const nlohmann::json& state);
+
+  private:
+    configs::GrowthConfig growth_;
+    std::int64_t whole_life_;
+    std::int64_t cooldown_;
+    std::int64_t start_;
+    std::int64_t stop_;
+    std::optional<std::int64_t> last_step_;
+    int at_last_step_ = 0;
+};
+
+}  // namespace esper::tamiyo

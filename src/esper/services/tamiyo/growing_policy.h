@@ -1,0 +1,82 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "esper/services/tamiyo/admission.h"
+#include "esper/services/tamiyo/analyzer.h"
+#include "esper/services/tamiyo/policy.h"
+#include "esper/services/tamiyo/tournament.h"
+#include "esper/services/tamiyo/trend.h"
+
+namespace esper::tamiyo {
+
+/// What the policies that germinate have in common: the rules of admission, the tournament, the
+/// health of the slots and the trend of the loss. A policy of this kind only says when.
+class GrowingPolicy : public Policy {
+  public:
+    GrowingPolicy(const configs::GrowthConfig& growth, const configs::ControllerConfig& controller,
+                  const RunShape& run);
+
+    std::vector<std::size_t> nominees(const ControllerView& view) const override;
+    std::vector<Decision> decide(const ControllerView& view) override;
+    std::string waiting_for() const override { return waiting_for_; }
+    nlohmann::json save() const override;
+    Status restore(const nlohmann::json& state) override;
+
+  protected:
+    /// Whether an entrant germinates now, why (or why not), and the numbers behind it.
+    struct Answer {
+        bool yes = false;
+        std::string why;
+        std::map<std::string, double> evidence = {};
+    };
+    /// May germination come to pass at this boundary, whatever the candidates' gains turn out to
+    /// be?
+    virtual Answer when(const ControllerView& view) const = 0;
+    /// Asked of each entrant in turn, after `when` said yes.
+    virtual Answer whether(const ControllerView& view, const Entrant& entrant,
+                           const Answer& moment) const;
+    /// The order in which entrants are asked.
+    virtual std::vector<Entrant> line_up(const ControllerView& view) const;
+    /// False where the policy has no use for predicted gains.
+    virtual bool measures() const { return true; }
+
+    /// The validation loss since seeds last changed the network.
+    Trend trend(const ControllerView& view) const;
+    Answer plateau(const ControllerView& view) const;
+
+    const configs::ControllerConfig& config() const { return config_; }
+    const RunShape& run() const { return run_; }
+    const Admission& admission() const { return admission_; }
+    const Tournament& tournament() const { return tournament_; }
+    /// Step at which a candidate's gain was last measured.
+    std::optional<std::int64_t> measured_at() const { return measured_at_; }
+
+  private:
+    void observe(const ControllerView& view);
+
+    configs::ControllerConfig config_;
+    RunShape run_;
+    Admission admission_;
+    Tournament tournament_;
+    HealthAnalyzer health_;
+    std::int64_t seen_epoch_ = -1;
+    /// Last epoch in which a seed was being blended, so that the loss moved because of it.
+    std::int64_t blended_epoch_ = -1;
+    std::optional<std::int64_t> measured_at_;
+    std::string waiting_for_;
+};
+
+std::unique_ptr<Policy> make_heuristic_policy(const configs::GrowthConfig&,
+                                              const configs::ControllerConfig&, const RunShape&);
+std::unique_ptr<Policy> make_periodic_policy(const configs::GrowthConfig&,
+                                             const configs::ControllerConfig&, const RunShape&);
+std::unique_ptr<Policy> make_plateau_policy(const configs::GrowthConfig&,
+                                            const configs::ControllerConfig&, const RunShape&);
+std::unique_ptr<Policy> make_random_policy(const configs::GrowthConfig&,
+                                           const configs::ControllerConfig&, const RunShape&);
+
+}  // namespace esper::tamiyo

@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "esper/services/tamiyo/growing_policy.h"
+
+namespace esper::tamiyo {
+namespace {
+
+/// Grows when growing is the better buy. A pair with a measured gain germinates when
+///   the validation loss is stuck, or
+///   its gain is at least what its FLOPs would bring if they were spent on more steps at the loss's
+///   present slope (which flatters steps: slopes flatten), or
+///   half of the window for growth is over (late growth has too little time to pay).
+/// A pair without a measured gain germinates only when the loss is stuck.
+class HeuristicPolicy final : public GrowingPolicy {
+  public:
+    using GrowingPolicy::GrowingPolicy;
+    std::string_view name() const override { return "heuristic"; }
+
+  private:
+    std::int64_t middle() const {
+        return (admission().window_start() + admission().window_stop()) / 2;
+    }
+
+    /// Gains are measured at most once a period while the loss still falls: measuring costs passes
+    /// over data.
+    Answer when(const ControllerView& view) const override {
+        Answer stuck = plateau(view);
+        if (stuck.yes) return stuck;
+        const std::int64_t pause = steps_of(config().period, run());
+        const auto measured = measured_at();
+        if (!measured || *measured == view.step || view.step >= *measured + pause) {
+            return {true, "", std::move(stuck.evidence)};
+        }
+        return {
+            false,
+            fmt::format("{}; gains are measured again at step {}", stuck.why, *measured + pause),
+            std::move(stuck.evidence)};
+    }
+
+    Answer whether(const ControllerView& view, const Entrant& entrant,
+                   const Answer& moment) const override {
+        const Candidate& c = view.candidates[entrant.candidate];
+        Answer answer{true, moment.why, moment.evidence};
+        if (plateau(view).yes) return answer;
+        if (c.sham) {
+            answer.why = "it is a sham's turn to try the gate";
+            return answer;
+        }
+        if (!c.predicted_gain) {
+            return {false, "no gain is measured, and the validation loss is not stuck"};
+        }
+        if (view.step >= middle()) {
+            answer.why = fmt::format(
+                "half of the window for growth is over (step {}) and a gain of {:.3g} is predicted",
+                middle(), *c.predicted_gain);
+            return answer;
+        }
+        const Trend now = trend(view);
+        if (!now.slope || !now.plateau) {
+            return {false, "too few epochs are measured to know what more steps would bring"};
+        }
+        const double epochs_left =
+            static_cast<double>(view.total_steps - view.step) /
+            static_cast<double>(std::max<std::int64_t>(run().steps_per_epoch, 1));
+        const double by_steps = std::max(0.0, -*now.slope) * c.relative_flops * epochs_left;
+        answer.evidence["gain_by_more_steps"] = by_steps;
+        answer.yes = *c.predicted_gain >= by_steps;
+        answer.why = fmt::format(
+            "the gain predicted is {:.3g}, and {:.3g} if its FLOPs were spent on more steps",
+            *c.predicted_gain, by_steps);
+        return answer;
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> make_heuristic_policy(const configs::GrowthConfig& growth,
+                                              const configs::ControllerConfig& controller,
+                                              const RunShape& run) {
+    return std::make_unique<HeuristicPolicy>(growth, controller, run);
+}
+
+}  // namespace esper::tamiyo

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include "esper/configs/growth.h"
+
+namespace esper::tamiyo {
+
+/// What turns durations into steps and makes randomness repeatable.
+struct RunShape {
+    std::uint64_t seed = 0;
+    std::int64_t steps_per_epoch = 1;
+    std::int64_t total_steps = 1;
+};
+
+/// A duration of progress in optimizer steps; 0 for one on the clock (the configuration refuses
+/// those where progress is meant).
+std::int64_t steps_of(const configs::Duration& duration, const RunShape& run);
+
+/// Steps of the α ramp: growth.graft_steps, or the larger of 300 and 3 % of the run.
+std::int64_t graft_steps(const configs::GrowthConfig& growth, std::int64_t total_steps);
+
+/// The lengths of a seed's life in optimizer steps.
+struct LifeSteps {
+    std::int64_t training = 0;
+    std::int64_t graft = 0;
+    std::int64_t stabilization = 0;
+    std::int64_t fine_tune = 0;
+    std::int64_t embargo = 0;
+    std::int64_t gate_budget = 0;
+    std::int64_t gate_lag = 0;
+
+    /// From germination to the last gate, if no gate holds.
+    std::int64_t whole() const { return training + graft + stabilization + fine_tune; }
+};
+LifeSteps life_steps(const configs::GrowthConfig& growth, const RunShape& run);
+
+}  // namespace esper::tamiyo

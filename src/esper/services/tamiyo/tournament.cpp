@@ -1,0 +1,164 @@
+#include "esper/services/tamiyo/tournament.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "esper/base/random.h"
+#include "esper/services/tamiyo/state_json.h"
+
+namespace esper::tamiyo {
+namespace {
+
+/// Below a thousandth of the host's FLOPs costs count as equal, so that nothing is infinitely good.
+constexpr double kLeastFlops = 1e-3;
+/// Kernels above this risk score are speculative.
+constexpr double kSpeculativeRisk = 0.5;
+
+const SlotView* slot_of(const ControllerView& view, std::uint32_t index) {
+    if (index < view.slots.size() && view.slots[index].index == index) return &view.slots[index];
+    const auto found = std::ranges::find(view.slots, index, &SlotView::index);
+    return found == view.slots.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Tournament::Tournament(const configs::GrowthConfig& growth,
+                       const configs::ControllerConfig& controller, std::uint64_t run_seed)
+    : size_(controller.tournament),
+      price_(controller.price),
+      max_flops_ratio_(growth.limits.max_flops_ratio),
+      speculative_(growth.allow_speculative),
+      shams_(growth.sham),
+      run_seed_(run_seed) {}
+
+bool Tournament::may_enter(const ControllerView& view, const Candidate& c) const {
+    const SlotView* slot = slot_of(view, c.slot);
+    if (!slot || slot->state != SeedState::kDormant) return false;
+    if (c.sham && !shams_) return false;
+    if (!speculative_ && c.risk && *c.risk > kSpeculativeRisk) return false;
+    if (!affordable(view.flops_ratio * (1.0 + c.relative_flops))) return false;
+    // A sham is there to be culled by the gate, not by the line search.
+    return c.sham || !c.predicted_gain ||
+           (std::isfinite(*c.predicted_gain) && *c.predicted_gain > 0);
+}
+
+std::vector<std::size_t> Tournament::eligible(const ControllerView& view) const {
+    std::vector<std::size_t> real;
+    std::vector<std::size_t> shams;
+    for (std::size_t i = 0; i < view.candidates.size(); ++i) {
+        if (!may_enter(view, view.candidates[i])) continue;
+        (view.candidates[i].sham ? shams : real).push_back(i);
+    }
+    return is_shams_turn() && !shams.empty() ? shams : real;
+}
+
+std::optional<double> Tournament::score(const ControllerView& view, const Candidate& c) const {
+    if (!c.predicted_gain || !std::isfinite(*c.predicted_gain)) return std::nullopt;
+    const SlotView* slot = slot_of(view, c.slot);
+    const auto culled = slot ? culls_.find({slot->anchor, c.blueprint}) : culls_.end();
+    const double tries = culled == culls_.end() ? 1.0 : 1.0 + static_cast<double>(culled->second);
+    return *c.predicted_gain / std::max(c.relative_flops, kLeastFlops) / tries;
+}
+
+double Tournament::price(const Candidate& c) const {
+    return price_.memory * c.memory_mb.value_or(0) + price_.latency * c.latency_ms.value_or(0) +
+           price_.risk * c.risk.value_or(0);
+}
+
+std::vector<std::size_t> Tournament::drawn(const ControllerView& view, std::string_view purpose,
+                                           std::vector<std::size_t> from) const {
+    RandomStream stream(run_seed_, purpose, static_cast<std::uint64_t>(view.step));
+    const auto order = random_permutation(stream, static_cast<std::uint32_t>(from.size()));
+    std::vector<std::size_t> shuffled;
+    shuffled.reserve(from.size());
+    for (const std::uint32_t i : order) shuffled.push_back(from[i]);
+    return shuffled;
+}
+
+std::vector<std::size_t> Tournament::nominate(const ControllerView& view,
+                                              const Health& health) const {
+    std::vector<std::size_t> all = eligible(view);
+    std::vector<std::uint32_t> slots;
+    for (const std::size_t i : all) slots.push_back(view.candidates[i].slot);
+    std::sort(slots.begin(), slots.end());
+    slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+    // Slots that were never measured come after the measured ones: nothing speaks for them.
+    std::stable_sort(slots.begin(), slots.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return health(a).value_or(2) < health(b).value_or(2);
+    });
+    if (slots.size() > static_cast<std::size_t>(size_.places)) {
+        slots.resize(static_cast<std::size_t>(size_.places));
+    }
+    std::stable_sort(all.begin(), all.end(), [&](std::size_t a, std::size_t b) {
+        return price(view.candidates[a]) < price(view.candidates[b]);
+    });
+    std::vector<std::size_t> chosen;
+    std::vector<std::size_t> others;
+    for (const std::size_t i : all) {
+        const bool at_place =
+            std::find(slots.begin(), slots.end(), view.candidates[i].slot) != slots.end();
+        const bool has_room = chosen.size() < static_cast<std::size_t>(size_.candidates);
+        (at_place && has_room ? chosen : others).push_back(i);
+    }
+    others = drawn(view, "tamiyo.nominate", std::move(others));
+    const auto extra = std::min(others.size(), static_cast<std::size_t>(size_.random_entrants));
+    chosen.insert(chosen.end(), others.begin(),
+                  others.begin() + static_cast<std::ptrdiff_t>(extra));
+    return chosen;
+}
+
+std::vector<Entrant> Tournament::rank(const ControllerView& view) const {
+    std::vector<Entrant> entrants = shuffled(view);
+    std::stable_sort(entrants.begin(), entrants.end(), [](const Entrant& a, const Entrant& b) {
+        if (!a.score || !b.score) return a.score.has_value() && !b.score.has_value();
+        return *a.score > *b.score;
+    });
+    return entrants;
+}
+
+std::vector<Entrant> Tournament::shuffled(const ControllerView& view) const {
+    std::vector<Entrant> entrants;
+    for (const std::size_t i : drawn(view, "tamiyo.tournament", eligible(view))) {
+        entrants.push_back({i, score(view, view.candidates[i])});
+    }
+    return entrants;
+}
+
+void Tournament::observe(const ControllerView& view) {
+    for (const SlotView& slot : view.slots) {
+        const auto before = seen_.find(slot.index);
+        const bool newly = before == seen_.end() || before->second != SeedState::kCulled;
+        if (slot.state == SeedState::kCulled && newly && !slot.blueprint.empty()) {
+            ++culls_[{slot.anchor, slot.blueprint}];
+        }
+        seen_[slot.index] = slot.state;
+    }
+}
+
+nlohmann::json Tournament::save() const {
+    nlohmann::json culls = nlohmann::json::array();
+    for (const auto& [pair, count] : culls_) culls.push_back({pair.first, pair.second, count});
+    nlohmann::json seen = nlohmann::json::array();
+    for (const auto& [slot, state] : seen_) seen.push_back({slot, contracts::to_text(state)});
+    return {{"germinated", germinated_}, {"culls", std::move(culls)}, {"seen", std::move(seen)}};
+}
+
+Status Tournament::restore(const nlohmann::json& state) {
+    return restore_guarded("the tournament", [&] {
+        std::map<Pair, std::int64_t> culls;
+        for (const auto& c : state.at("culls")) {
+            culls[{c.at(0).get<std::string>(), c.at(1).get<std::string>()}] =
+                c.at(2).get<std::int64_t>();
+        }
+        std::map<std::uint32_t, SeedState> seen;
+        for (const auto& s : state.at("seen")) {
+            seen[s.at(0).get<std::uint32_t>()] = enum_of<SeedState>(s.at(1).get<std::string>());
+        }
+        germinated_ = state.at("germinated").get<std::int64_t>();
+        culls_ = std::move(culls);
+        seen_ = std::move(seen);
+    });
+}
+
+}  // namespace esper::tamiyo
