@@ -5,12 +5,18 @@
 #include <memory>
 
 namespace esper {
-namespace {
+namespace error_test {
 
 #define ESPER_KITCHEN_ERRORS(X) X(kBurnt, kRuntime) X(kBadRecipe, kUsage) X(kNoFlour, kData)
 ESPER_DEFINE_ERRORS(KitchenError, "kitchen", ESPER_KITCHEN_ERRORS)
 #define ESPER_GARDEN_ERRORS(X) X(kFrost, kVerification)
 ESPER_DEFINE_ERRORS(GardenError, "garden", ESPER_GARDEN_ERRORS)
+
+}  // namespace error_test
+
+namespace {
+
+using namespace error_test;
 
 Result<std::unique_ptr<int>> bake(bool flour) {
     if (!flour)

@@ -42,7 +42,7 @@ TEST(DiskTier, TheLeastRecentlyUsedGoesWhenTheBudgetIsFull) {
     TemporaryFolder folder;
     auto tier = open_tier(folder, 3 * 1100);
     const std::string bytes(1000, 'x');
-    for (std::uint64_t id : {1, 2, 3}) ASSERT_TRUE(tier->put(id, bytes));
+    for (std::uint64_t id : {1u, 2u, 3u}) ASSERT_TRUE(tier->put(id, bytes));
     ASSERT_TRUE(tier->get(1));
     ASSERT_TRUE(tier->put(4, bytes));
     EXPECT_FALSE(tier->get(2));

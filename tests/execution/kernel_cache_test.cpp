@@ -184,7 +184,7 @@ TEST(KernelCache, ASourceThatThrowsIsAFailureLikeAnother) {
 TEST(KernelCache, MissesAreCountedByTheirCause) {
     TestSource source;
     KernelCache cache({.max_bytes = 1 << 20, .max_entries = 2}, source);
-    for (std::uint64_t id : {1, 2, 3}) ASSERT_TRUE(cache.get(id));
+    for (std::uint64_t id : {1u, 2u, 3u}) ASSERT_TRUE(cache.get(id));
     ASSERT_FALSE(cache.find(1));
     ASSERT_TRUE(cache.get(1));
     EXPECT_EQ(misses(cache, MissCause::kCapacity), 1u);
@@ -298,7 +298,7 @@ TEST(KernelCache, WhatUsuallyFollowsIsLoadedAhead) {
         done.get_future().wait();
         pool.submit([] {}).get();
     };
-    for (std::uint64_t id : {10, 11, 12}) ASSERT_TRUE(cache.get(id));
+    for (std::uint64_t id : {10u, 11u, 12u}) ASSERT_TRUE(cache.get(id));
     for (std::uint64_t id = 100; id < 120; ++id) ASSERT_TRUE(cache.get(id));
     settle();
     ASSERT_FALSE(cache.find(11));

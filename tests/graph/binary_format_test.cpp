@@ -48,7 +48,8 @@ TEST(BinaryForm, StaysAsItIs) {
     h.output("y", h.call("aten::relu", {x}, "a"));
     const std::string bytes = to_binary(*h.make());
     std::string hex;
-    for (const unsigned char c : bytes) {
+    for (const char signed_byte : bytes) {
+        const auto c = static_cast<unsigned char>(signed_byte);
         hex += "0123456789abcdef"[c >> 4];
         hex += "0123456789abcdef"[c & 15];
     }

@@ -190,7 +190,7 @@ TEST(Logging, NeverWaitsForAStuckSinkButDropsAndCounts) {
     std::uint64_t flood = 0;
     for (const std::string& line : lines) {
         const Json j = Json::parse(line);
-        if (j["message"] == "flood") {
+        if (j["message"].get<std::string>() == "flood") {
             ++flood;
         } else {
             reported += j["count"].get<std::uint64_t>();

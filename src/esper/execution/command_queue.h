@@ -27,7 +27,7 @@ class BoundedQueue {
     /// False when full.
     bool push(const T& value) {
         std::uint64_t at = tail_.load(std::memory_order_relaxed);
-        for (unsigned attempt = 0;; ++attempt) {
+        for (;;) {
             Cell& cell = cells_[at & mask_];
             const std::uint64_t turn = cell.turn.load(std::memory_order_acquire);
             if (turn == at) {

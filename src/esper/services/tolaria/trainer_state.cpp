@@ -62,7 +62,7 @@ Status Trainer::load(const Checkpoint& checkpoint) {
                         dataset_->info().fingerprint.substr(0, 12) + ", the run's is " +
                         state.at("data").get<std::string>().substr(0, 12) + ")");
     ESPER_TRY(auto program, graph::from_text(state.at("program").get<std::string>()));
-    if (program->hash().hex() != state.at("program_sha256"))
+    if (program->hash().hex() != state.at("program_sha256").get<std::string>())
         return fail(TolariaError::kBadCheckpoint,
                     "the checkpoint's Program does not have its hash");
     ESPER_TRY(auto entries, graph::read_journal(folder_.journal()));
