@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Lists the values of our error enums that no test mentions; exit status 1 when there is one.
 
-An enum is what ESPER_DEFINE_ERRORS declares; a mention is `Enum::kValue` in a file under tests/.
+An enum is what ESPER_DEFINE_ERRORS declares; a mention is `Enum::kValue` in a C++ file under
+tests/, or `room.Value`, as a command prints it, in a Python one.
 
     check_error_values.py [ROOT]
 """
@@ -14,14 +15,14 @@ import repository
 
 LIST = re.compile(r"#define\s+(\w+)\(X\)((?:[^\n]*\\\n)*[^\n]*)")
 VALUE = re.compile(r"\bX\(\s*(k\w+)")
-ENUM = re.compile(r"^\s*ESPER_DEFINE_ERRORS\(\s*(\w+)\s*,\s*\"[^\"]*\"\s*,\s*(\w+)\s*\)", re.M)
+ENUM = re.compile(r"^\s*ESPER_DEFINE_ERRORS\(\s*(\w+)\s*,\s*\"([^\"]*)\"\s*,\s*(\w+)\s*\)", re.M)
 
 
 def declared(text):
-    """(enum, [values]) for each error enum declared in a header's text."""
+    """(enum, room, [values]) for each error enum declared in a header's text."""
     lists = {name: VALUE.findall(body) for name, body in LIST.findall(text)}
-    for enum, list_name in ENUM.findall(text):
-        yield enum, lists.get(list_name, [])
+    for enum, room, list_name in ENUM.findall(text):
+        yield enum, room, lists.get(list_name, [])
 
 
 def read(root, suffixes, folder):
@@ -33,10 +34,12 @@ def read(root, suffixes, folder):
 def untested(root):
     tests = "\n".join(read(root, {".cpp", ".h"}, "tests"))
     mentioned = set(re.findall(r"\b(\w+)::(k\w+)\b", tests))
+    printed = set(re.findall(r"\b(\w+)\.(\w+)\b", "\n".join(read(root, {".py"}, "tests"))))
     for text in read(root, {".h", ".cpp"}, "src"):
-        for enum, values in declared(text):
+        for enum, room, values in declared(text):
             for value in values:
-                if (enum, value) not in mentioned:
+                is_printed = (room, value.removeprefix("k")) in printed
+                if (enum, value) not in mentioned and not is_printed:
                     yield f"{enum}::{value}"
 
 

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "esper/base/fault_points.h"
 #include "esper/execution/kernel_image.h"
 #include "esper/execution/loaded_kernel.h"
 #include "execution/temporary_folder.h"
@@ -32,6 +33,16 @@ TEST(KernelBundle, WhatIsSignedByATrustedKeyLoads) {
     ASSERT_TRUE(kernel) << kernel.error().to_string();
     EXPECT_EQ(dynamic_cast<LoadedKernel&>(**kernel).artifact_id(), "b3d4-cpu-fast-1");
     EXPECT_GT((*kernel)->charge(), 1000u);
+}
+
+TEST(KernelBundle, AKeyThatOpenSslWillNotTakeIsAnErrorEverywhere) {
+    ASSERT_TRUE(FaultPoints::arm("signature.openssl@1+"));
+    EXPECT_TRUE(generate_key_pair().error().is(KernelError::kBadKey));
+    EXPECT_TRUE(public_key_of(PrivateKey{}).error().is(KernelError::kBadKey));
+    EXPECT_TRUE(sign(PrivateKey{}, "message").error().is(KernelError::kBadKey));
+    EXPECT_TRUE(make_bundle("a", "object", PrivateKey{}).error().is(KernelError::kBadKey));
+    FaultPoints::disarm_all();
+    EXPECT_TRUE(sign(PrivateKey{}, "message"));
 }
 
 TEST(KernelBundle, ASignatureOfAnotherKeyIsRefused) {

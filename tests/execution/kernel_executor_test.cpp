@@ -189,25 +189,33 @@ TEST_F(KernelExecutorTest, ACacheOfOtherThingsIsRefused) {
 /// Each class of error, injected once: which strategy acts, and what the caller gets.
 struct InjectedCase {
     const char* point;
+    Error error;
     ErrorType type;
     Strategy strategy;
     bool identity;
 };
+Error blank(auto code) { return fail(code, "").value(); }
 class Injected : public KernelExecutorTest, public ::testing::WithParamInterface<InjectedCase> {};
 INSTANTIATE_TEST_SUITE_P(
     KernelExecutor, Injected,
-    ::testing::Values(
-        InjectedCase{"executor.execution", ErrorType::kKernelExecution, Strategy::kFallback, true},
-        InjectedCase{"executor.loading", ErrorType::kKernelLoading, Strategy::kRetry, false},
-        InjectedCase{"executor.validation", ErrorType::kKernelValidation, Strategy::kDegrade,
-                     false},
-        InjectedCase{"executor.memory", ErrorType::kMemoryOverflow, Strategy::kCircuitBreaker,
-                     false},
-        InjectedCase{"executor.device", ErrorType::kDeviceError, Strategy::kEscalate, true},
-        InjectedCase{"executor.network", ErrorType::kNetworkError, Strategy::kRetry, false},
-        InjectedCase{"executor.breaker", ErrorType::kCircuitBreaker, Strategy::kDegrade, false},
-        InjectedCase{"executor.timeout", ErrorType::kTimeout, Strategy::kRetry, true},
-        InjectedCase{"executor.unknown", ErrorType::kUnknown, Strategy::kFallback, true}),
+    ::testing::Values(InjectedCase{"executor.execution", blank(KernelError::kReturnedError),
+                                   ErrorType::kKernelExecution, Strategy::kFallback, true},
+                      InjectedCase{"executor.loading", blank(KernelError::kNotLoadable),
+                                   ErrorType::kKernelLoading, Strategy::kRetry, false},
+                      InjectedCase{"executor.validation", blank(KernelError::kNotFinite),
+                                   ErrorType::kKernelValidation, Strategy::kDegrade, false},
+                      InjectedCase{"executor.memory", blank(KernelError::kOutOfMemory),
+                                   ErrorType::kMemoryOverflow, Strategy::kCircuitBreaker, false},
+                      InjectedCase{"executor.device", blank(KernelError::kDevice),
+                                   ErrorType::kDeviceError, Strategy::kEscalate, true},
+                      InjectedCase{"executor.network", blank(KernelError::kNetwork),
+                                   ErrorType::kNetworkError, Strategy::kRetry, false},
+                      InjectedCase{"executor.breaker", blank(RecoveryError::kBreakerOpen),
+                                   ErrorType::kCircuitBreaker, Strategy::kDegrade, false},
+                      InjectedCase{"executor.timeout", blank(KernelError::kTimedOut),
+                                   ErrorType::kTimeout, Strategy::kRetry, true},
+                      InjectedCase{"executor.unknown", blank(KernelError::kUnknown),
+                                   ErrorType::kUnknown, Strategy::kFallback, true}),
     [](const auto& injected) { return std::string(to_text(injected.param.type)); });
 
 TEST_P(Injected, EveryClassIsMetByItsStrategyAndTrainingGoesOn) {
@@ -217,6 +225,8 @@ TEST_P(Injected, EveryClassIsMetByItsStrategyAndTrainingGoesOn) {
     ASSERT_TRUE(FaultPoints::arm(std::string(c.point) + "@1"));
     const ExecutionReport r = run(executor, "good");
     ASSERT_TRUE(r.error);
+    EXPECT_EQ(r.error->room(), c.error.room());
+    EXPECT_EQ(r.error->name(), c.error.name());
     EXPECT_EQ(classify(*r.error), c.type);
     EXPECT_EQ(r.recovery.strategy, c.strategy);
     EXPECT_EQ(r.identity, c.identity);

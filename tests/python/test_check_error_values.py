@@ -27,7 +27,16 @@ def test_an_enum_whose_values_all_have_tests_is_not_listed(repository_with):
     assert list(check_error_values.untested(root)) == []
 
 
+def test_a_value_as_a_command_prints_it_counts_in_a_python_test(repository_with):
+    root = repository_with({
+        "src/esper/cli/oven.cpp": HEADER,
+        "tests/base/oven_test.cpp": "OvenError::kCold SinkError::kBlocked sink.Hot",
+        "tests/python/test_oven.py": 'assert "oven.Open" in errors or "sink.Hot" in errors',
+    })
+    assert list(check_error_values.untested(root)) == ["OvenError::kHot"]
+
+
 def test_the_rooms_own_enums_are_seen():
     text = (check_error_values.repository.ROOT / "src/esper/base/files.h").read_text()
-    enums = dict(check_error_values.declared(text))
+    enums = {enum: values for enum, _, values in check_error_values.declared(text)}
     assert {"kNotFound", "kBadArgument"} <= set(enums["FileError"])

@@ -20,5 +20,6 @@ void add_eval(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_data(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
+void add_soak(CLI::App& app, int& exit_code);
 
 }  // namespace esper::cli

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     esper::cli::add_doctor(app, exit_code);
     esper::cli::add_data(app, exit_code);
     esper::cli::add_report(app, exit_code);
+    esper::cli::add_soak(app, exit_code);
     if (refuse_unknown_command(app, argc, argv)) return 2;
     try {
         app.parse(argc, argv);

@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::size_t kMaxFailures = 4096;
 constexpr std::size_t kMaxTraces = 16384;
+// Prefetches that may wait for a worker; whoever asks for more is faster than the library, and a
+// kernel that is needed is loaded by whoever needs it.
+constexpr std::uint32_t kMaxBackground = 64;
 
 /// What this thread asked for last, to learn which kernel follows which.
 struct LastAccess {
@@ -311,7 +314,8 @@ void KernelCache::schedule(std::uint64_t id, std::uint32_t depth) {
     if (pool_ == nullptr) return;
     {
         std::lock_guard lock(mutex_);
-        if (closing_ || banned_.contains(id) || failures_.contains(id) || flights_.contains(id)) {
+        if (closing_ || background_ >= kMaxBackground || banned_.contains(id) ||
+            failures_.contains(id) || flights_.contains(id)) {
             return;
         }
         ++background_;

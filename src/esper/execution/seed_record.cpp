@@ -31,11 +31,4 @@ void count_error(SeedRecord& row, std::uint32_t epoch) {
     }
 }
 
-void add_health(SeedRecord& row, float health) {
-    constexpr float kWeight = 0.1f;
-    row.health =
-        (row.flags & kHasHealth) != 0 ? (1 - kWeight) * row.health + kWeight * health : health;
-    row.flags |= kHasHealth;
-}
-
 }  // namespace esper::execution

@@ -98,12 +98,15 @@ struct Transition {
 /// Why a move is refused that is_allowed refuses.
 [[gnu::cold]] Error refusal(const SeedRecord& row, const Transition& move);
 
-/// Legality of a move for this row: the table of moves, the actor, the kernel, the embargo.
-inline bool is_allowed(const SeedRecord& row, const Transition& move) {
-    return is_legal(row.state, move.to, move.actor) &&
-           (move.to != SeedState::kGerminated || move.kernel_id != 0) &&
+/// What a legal move needs of this row and itself: a kernel to germinate, no embargo to wake.
+constexpr bool fits(const SeedRecord& row, const Transition& move) {
+    return (move.to != SeedState::kGerminated || move.kernel_id != 0) &&
            (row.state != SeedState::kCulled || move.to != SeedState::kDormant ||
             move.epoch >= row.embargo_until);
+}
+/// Whether the move may be made: the table of moves, the actor, the kernel, the embargo.
+constexpr bool is_allowed(const SeedRecord& row, const Transition& move) {
+    return is_legal(row.state, move.to, move.actor) && fits(row, move);
 }
 inline Status check(const SeedRecord& row, const Transition& move) {
     if (is_allowed(row, move)) [[likely]]
@@ -114,7 +117,7 @@ inline Status check(const SeedRecord& row, const Transition& move) {
 /// The row after a legal move. Germination sets the kernel and forgets the last tenant's errors,
 /// health and α; leaving for CULLED, CANCELLED, ROLLED_BACK or DORMANT clears α (and DORMANT the
 /// kernel); ERROR_RECOVERY raises the fallback flag; FOSSILIZED fixes α at 1.
-inline void apply(SeedRecord& row, const Transition& move) {
+constexpr void apply(SeedRecord& row, const Transition& move) {
     using enum SeedState;
     unsigned flags = row.flags & ~unsigned{kReadyForTransition};
     const SeedState to = move.to;
@@ -152,6 +155,11 @@ inline void apply(SeedRecord& row, const Transition& move) {
 void count_error(SeedRecord& row, std::uint32_t epoch);
 
 /// One health sample: an exponential average with weight 0.1, started by its first sample.
-void add_health(SeedRecord& row, float health);
+constexpr void add_health(SeedRecord& row, float health) {
+    constexpr float kWeight = 0.1f;
+    row.health =
+        (row.flags & kHasHealth) != 0 ? (1 - kWeight) * row.health + kWeight * health : health;
+    row.flags |= kHasHealth;
+}
 
 }  // namespace esper::execution

@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "esper/base/fault_points.h"
+
 namespace esper::execution {
 namespace {
 
@@ -19,6 +21,9 @@ const unsigned char* bytes_of(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
+/// Stands for an OpenSSL that refuses (out of memory, Ed25519 switched off by its configuration).
+FaultPoint refusal{"signature.openssl"};
+
 auto bad_key() {
     return fail(KernelError::kBadKey, "OpenSSL does not take this as an Ed25519 key of 32 bytes");
 }
@@ -29,7 +34,7 @@ Result<KeyPair> generate_key_pair() {
     const std::unique_ptr<EVP_PKEY_CTX, Free> context(
         EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, nullptr));
     EVP_PKEY* raw = nullptr;
-    if (!context || EVP_PKEY_keygen_init(context.get()) != 1 ||
+    if (refusal.fires() || !context || EVP_PKEY_keygen_init(context.get()) != 1 ||
         EVP_PKEY_keygen(context.get(), &raw) != 1) {
         return bad_key();
     }
@@ -48,7 +53,9 @@ Result<PublicKey> public_key_of(const PrivateKey& secret) {
         EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret.data(), secret.size()));
     PublicKey open{};
     std::size_t n = open.size();
-    if (!key || EVP_PKEY_get_raw_public_key(key.get(), open.data(), &n) != 1) return bad_key();
+    if (refusal.fires() || !key || EVP_PKEY_get_raw_public_key(key.get(), open.data(), &n) != 1) {
+        return bad_key();
+    }
     return open;
 }
 
@@ -58,7 +65,7 @@ Result<Signature> sign(const PrivateKey& secret, std::string_view message) {
     const Digest context(EVP_MD_CTX_new());
     Signature signature{};
     std::size_t n = signature.size();
-    if (!key || !context ||
+    if (refusal.fires() || !key || !context ||
         EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
         EVP_DigestSign(context.get(), signature.data(), &n, bytes_of(message), message.size()) !=
             1) {
