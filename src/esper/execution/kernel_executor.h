@@ -19,7 +19,7 @@
 
 namespace esper::execution {
 
-/// Where a kernel runs; docs/kernels.md says what each way survives.
+/// Where a kernel runs; docs/reliability-kernels.md says what each way survives.
 enum class ExecutionMode : std::uint8_t {
     kGuarded,    ///< always in a guard process
     kProbation,  ///< in a guard process until it has proved itself, then in this one
