@@ -60,7 +60,8 @@ TEST(Interleaving, TheCheckerFindsADeadlock) {
         auto take = [](Lock& lock) {
             while (lock.exchange(1) != 0) TracedAtomics::relax(0);
         };
-        auto both = [take](std::shared_ptr<Lock> first, std::shared_ptr<Lock> second) {
+        auto both = [take](const std::shared_ptr<Lock>& first,
+                           const std::shared_ptr<Lock>& second) {
             return [=] {
                 take(*first), take(*second);
                 second->store(0), first->store(0);

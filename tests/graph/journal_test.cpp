@@ -221,7 +221,7 @@ TEST_F(JournalTest, ReopeningCutsWhatACrashLeftAndGoesOn) {
 TEST_F(JournalTest, ReopeningRefusesMissingOrChangedEntries) {
     write();
     const std::string good = content();
-    for (const std::uint64_t entries : {0, 6, 100}) {
+    for (const std::uint64_t entries : {0u, 6u, 100u}) {
         const auto journal = Journal::reopen(path_, entries);
         ASSERT_FALSE(journal);
         EXPECT_TRUE(journal.error().is(GraphError::kBrokenChain)) << journal.error().to_string();

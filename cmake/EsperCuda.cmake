@@ -1,0 +1,18 @@
+# nvcc, where there is one: the GPU twins of execution/cuda are built then (ESPER_CUDA=OFF leaves
+# them out). They are left out of sanitized and coverage builds, whose flags nvcc does not know.
+option(ESPER_CUDA "build the CUDA twins where nvcc is found" ON)
+set(ESPER_HAS_CUDA OFF)
+if(ESPER_CUDA AND NOT ESPER_SANITIZE AND NOT CMAKE_CXX_FLAGS MATCHES "coverage")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES 80 90)
+    endif()
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
+    set(ESPER_HAS_CUDA ON)
+  endif()
+endif()
