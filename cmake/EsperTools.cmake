@@ -11,12 +11,10 @@ if(ESPER_MOLD AND NOT CMAKE_BUILD_TYPE STREQUAL "Coverage")
 endif()
 
 add_library(esper_options INTERFACE)
-# nvcc takes none of these.
-target_compile_options(esper_options INTERFACE
-  $<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wconversion;-Wshadow;-Werror>
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-error=maybe-uninitialized>
+target_compile_options(esper_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>
   # GCC 12 warns about its own std::string operator+ (GCC bug 105651).
-  $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
 target_include_directories(esper_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(ESPER_SANITIZE)
   add_compile_options(-fsanitize=${ESPER_SANITIZE} -fno-omit-frame-pointer)
