@@ -29,7 +29,7 @@ constexpr std::uint64_t kOperationsPerDiskAccess = 8192;
 
 class SoakKernel final : public CachedKernel {
   public:
-    SoakKernel(std::uint64_t id, std::string bytes) : id(id), bytes_(std::move(bytes)) {}
+    SoakKernel(std::uint64_t kernel, std::string bytes) : id(kernel), bytes_(std::move(bytes)) {}
     std::uint64_t charge() const override { return bytes_.size(); }
     const std::uint64_t id;
 
