@@ -104,7 +104,8 @@ int main(int argc, char** argv) {
 
     for (const std::string name : {"default", "cifar10", "testing"}) {
         report.add_goal(fmt::format("configs/{}.yaml", name), "ms",
-                        load_ms({.path = fmt::format("{}/configs/{}.yaml", root, name)}, 500), kGoalMs);
+                        load_ms({.path = fmt::format("{}/configs/{}.yaml", root, name)}, 500),
+                        kGoalMs);
     }
     const auto folder = std::filesystem::temp_directory_path() / "esper_configs_bench.yaml";
     const EsperConfig config;

@@ -27,7 +27,8 @@ int main(int argc, char** argv) {
     bench::Report report("executor");
     const std::uint64_t id = kernel_id_of("double");
     const std::string bundle = bundle_of("double", compile_kernel(esper::testing::kDouble, "-O3"));
-    VerifiedKernelSource source([&](std::uint64_t) { return std::string(bundle); }, {test_keys().open});
+    VerifiedKernelSource source([&](std::uint64_t) { return std::string(bundle); },
+                                {test_keys().open});
     KernelCache cache({}, source);
     RecoveryManager recovery;
     std::vector<float> x(1 << 16, 1.0f), y(1 << 16);

@@ -9,32 +9,31 @@ def soak(*arguments, **environment):
     environment = {**os.environ, **environment}
     result = subprocess.run([os.environ["ESPER_BINARY"], "soak", "--json", *arguments],
                             capture_output=True, text=True, timeout=120, env=environment)
-    phases = [json.loads(line) for line in result.stdout.splitlines()]
-    return result.returncode, phases, result.stderr
+    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_the_cache_and_the_seeds_keep_memory_descriptors_and_threads_flat():
-    status, phases, _ = soak("--cache-ops", "3000000", "--lives", "3000")
+    status, phases = soak("--cache-ops", "3000000", "--lives", "3000")
     assert [p["phase"] for p in phases] == ["cache", "lives"]
     assert all(p["flat"] for p in phases), phases
     assert status == 0
 
 
 def test_a_leak_of_some_bytes_an_operation_is_found():
-    status, phases, _ = soak("--cache-ops", "1000000", "--lives", "0", ESPER_FAULTS="soak.leak%10")
+    status, phases = soak("--cache-ops", "1000000", "--lives", "0", ESPER_FAULTS="soak.leak%10")
     assert status == 1
     assert not phases[0]["flat"]
     assert phases[0]["bytes_per_operation"] > 4
 
 
 def test_another_kernel_than_was_asked_for_ends_the_soak():
-    status, phases, errors = soak("--cache-ops", "100000", "--lives", "0",
-                                  ESPER_FAULTS="soak.wrong_kernel@1000")
-    assert (status, phases) == (1, [])
-    assert "soak.WrongKernel" in errors
+    status, lines = soak("--cache-ops", "100000", "--lives", "0",
+                         ESPER_FAULTS="soak.wrong_kernel@1000")
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0]["error"].startswith("soak.WrongKernel: ")
 
 
 def test_without_a_temporary_folder_the_soak_says_what_it_needs():
-    status, phases, errors = soak(TMPDIR="/proc/no such folder")
-    assert (status, phases) == (1, [])
-    assert "soak.NoFolder" in errors and "TMPDIR" in errors
+    status, lines = soak(TMPDIR="/proc/no such folder")
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0]["error"].startswith("soak.NoFolder: ") and "TMPDIR" in lines[0]["error"]

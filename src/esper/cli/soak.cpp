@@ -70,6 +70,13 @@ Result<bool> phase(const char* name, std::uint64_t operations, const SoakWork& w
     return flat;
 }
 
+int failed(const Error& error, const Options& options) {
+    if (options.as_json) {
+        std::printf("%s\n", nlohmann::json{{"error", error.to_string()}}.dump().c_str());
+    }
+    return report_error(error);
+}
+
 int run(const Options& options) {
     at::set_num_threads(1);
     bool flat = true;
@@ -81,13 +88,13 @@ int run(const Options& options) {
     };
     try {
         if (auto ok = one("cache", options.cache_operations, soak_cache); !ok) {
-            return report_error(ok.error());
+            return failed(ok.error(), options);
         }
         if (auto ok = one("lives", options.lives, soak_lives); !ok) {
-            return report_error(ok.error());
+            return failed(ok.error(), options);
         }
     } catch (const EsperException& e) {
-        return report_error(e.error());
+        return failed(e.error(), options);
     }
     return flat ? 0 : 1;
 }
