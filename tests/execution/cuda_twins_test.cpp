@@ -76,8 +76,8 @@ void expect_same_blend(std::size_t n) {
     const double dalpha =
         execution::alpha_blend_backward(y.data(), s.data(), 0.3f, ds.data(), dy.data(), n);
 
-    const auto gy = on_gpu(y), gs = on_gpu(s), gout = on_gpu(out), gds = on_gpu(ds),
-               gdy = on_gpu(dy);
+    const DeviceMemory gy = on_gpu(y), gs = on_gpu(s), gout = on_gpu(out), gds = on_gpu(ds),
+                       gdy = on_gpu(dy);
     const auto sum = on_gpu(std::vector<double>(1)),
                scratch = on_gpu(std::vector<double>(kBackwardScratch));
     value_or_throw(cuda::alpha_blend(gy.as<T>(), gs.as<T>(), 0.3f, gout.as<T>(), n));

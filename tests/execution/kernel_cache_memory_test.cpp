@@ -62,7 +62,9 @@ TEST(KernelCacheMemory, MachineCodeThatIsReplacedLeavesNothingMapped) {
     EXPECT_LE(trend.thread_growth(), 0);
     // The allocator may map an arena more; three mappings a kernel would be thousands.
     EXPECT_LE(mappings(), mapped_after_warm_up + 8);
-    if (memory_can_be_judged()) EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
+    if (memory_can_be_judged()) {
+        EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
+    }
 }
 
 TEST(KernelCacheMemory, MissesForgottenFailuresAndRemovalsStayFlat) {
@@ -87,7 +89,9 @@ TEST(KernelCacheMemory, MissesForgottenFailuresAndRemovalsStayFlat) {
     }
     EXPECT_EQ(TestKernel::alive(), 0);
     EXPECT_LE(trend.descriptor_growth(), 0);
-    if (memory_can_be_judged()) EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
+    if (memory_can_be_judged()) {
+        EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
+    }
 }
 
 }  // namespace
