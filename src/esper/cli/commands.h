@@ -21,5 +21,11 @@ void add_doctor(CLI::App& app, int& exit_code);
 void add_data(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
+/// The roles as processes of their own: each refuses, saying that it is not built yet.
+void add_roles(CLI::App& app, int& exit_code);
+
+struct OutputFlags;
+/// --json and -q.
+void add_output_flags(CLI::App* command, OutputFlags& flags);
 
 }  // namespace esper::cli

@@ -12,7 +12,7 @@ bool refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
     std::vector<std::string> names;
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         if (command->get_name() == argv[1]) return false;
-        names.push_back(command->get_name());
+        if (!command->get_group().empty()) names.push_back(command->get_name());
     }
     std::fprintf(stderr, "esper: there is no command %s; there are: %s\n",
                  esper::quote_with_suggestion(argv[1], names).c_str(),
@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
     esper::cli::add_data(app, exit_code);
     esper::cli::add_report(app, exit_code);
     esper::cli::add_soak(app, exit_code);
+    esper::cli::add_roles(app, exit_code);
     if (refuse_unknown_command(app, argc, argv)) return 2;
     try {
         app.parse(argc, argv);

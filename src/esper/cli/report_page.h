@@ -4,8 +4,8 @@
 
 namespace esper::cli {
 
-/// The report's page around its data (one JSON object, see report.cpp): HTML, styles and script in
-/// one text, without any reference to the outside.
+/// The report's page around its data (one JSON object, see report_data.cpp): HTML, styles and
+/// scripts (the files of report/) in one text, without any reference to the outside.
 std::string report_page(const std::string& title, std::string data);
 
 }  // namespace esper::cli

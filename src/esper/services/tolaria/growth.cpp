@@ -8,6 +8,7 @@
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
 #include "esper/services/tolaria/evaluation.h"
+#include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
 
@@ -189,7 +190,10 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
         for (const auto& request : controller_->looks_due(now)) {
             ESPER_TRY(auto result, look(request));
             auto detail = tamiyo::to_json(result);
-            detail["seed"] = kasmina_->slots()[request.slot].seed;
+            const auto& slot = kasmina_->slots()[request.slot];
+            detail["seed"] = slot.seed;
+            detail["anchor"] = slot.anchor;
+            detail["blueprint"] = slot.blueprint;
             detail["stage"] = contracts::to_text(request.stage);
             detail["look"] = request.look;
             ESPER_CHECK_STATUS(context_.folder.event("gate", step, epoch, std::move(detail)));
@@ -199,13 +203,27 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
             ESPER_CHECK_STATUS(measure(now.candidates[i], step));
         const auto decisions = controller_->decide(now);
         for (const auto& decision : decisions) {
-            ESPER_CHECK_STATUS(
-                context_.folder.event("decision", step, epoch, tamiyo::to_json(decision)));
+            auto detail = tamiyo::to_json(decision);
+            if (decision.command == AdaptationCommand::kGerminate) {
+                detail["seed"] = kasmina_->next_seed();
+                ESPER_CHECK_STATUS(sample_before_growth(step, epoch));
+            }
+            ESPER_CHECK_STATUS(context_.folder.event("decision", step, epoch, std::move(detail)));
             ESPER_CHECK_STATUS(carry_out(decision, step));
         }
         if (decisions.empty()) break;
     }
     context_.engine.keep_only({program()});
+    return {};
+}
+
+Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
+    if (counts_.germinated > 0) return {};
+    ESPER_TRY(const auto flops,
+              record_sample({context_.engine, program(), context_.store, context_.dataset.info(),
+                             context_.folder},
+                            context_.config, "before the first growth", step, epoch));
+    flops_ += flops;
     return {};
 }
 

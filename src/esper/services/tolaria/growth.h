@@ -72,6 +72,7 @@ class Growth {
     Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program);
     Result<tamiyo::GateResult> look(const tamiyo::LookRequest& request);
     Status measure(tamiyo::Candidate& candidate, std::int64_t step);
+    Status sample_before_growth(std::int64_t step, std::int64_t epoch);
     Status carry_out(const tamiyo::Decision& decision, std::int64_t step);
     Status germinate(const tamiyo::Decision& decision, std::int64_t step, std::uint32_t epoch);
     Result<blueprints::Blueprint> blueprint_for(std::uint32_t slot, const std::string& name);

@@ -49,7 +49,9 @@ Status RunFolder::event(const std::string& kind, std::int64_t step, std::int64_t
     detail["event"] = kind;
     detail["step"] = step;
     detail["epoch"] = epoch;
-    return events_.append(detail.dump());
+    ESPER_CHECK_STATUS(events_.append(detail.dump()));
+    if (listener_) listener_(detail);
+    return {};
 }
 
 Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row) {
@@ -83,6 +85,7 @@ std::map<std::string, std::uint64_t> RunFolder::lengths() const {
 Status RunFolder::cut_back(const std::map<std::string, std::uint64_t>& lengths) {
     for (const auto& [name, size] : lengths) ESPER_CHECK_STATUS(truncate_file(path_ / name, size));
     ESPER_TRY(auto reopened, open_files(path_));
+    reopened.listener_ = std::move(listener_);
     *this = std::move(reopened);
     return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -31,6 +32,10 @@ class RunFolder {
     /// One line of events.jsonl: {"event", "step", "epoch", …}.
     Status event(const std::string& kind, std::int64_t step, std::int64_t epoch,
                  nlohmann::json detail);
+    /// Called with each event once it is written.
+    void on_event(std::function<void(const nlohmann::json&)> listener) {
+        listener_ = std::move(listener);
+    }
     /// One row of metrics.csv; the first row fixes the columns.
     Status metrics(const std::vector<std::pair<std::string, double>>& row);
     Status write_run_json(const nlohmann::json& run);
@@ -46,6 +51,7 @@ class RunFolder {
     std::filesystem::path path_;
     LineAppender events_;
     LineAppender metrics_;
+    std::function<void(const nlohmann::json&)> listener_;
 };
 
 }  // namespace esper::tolaria

@@ -11,6 +11,7 @@
 #include "esper/configs/yaml.h"
 #include "esper/graph/cost.h"
 #include "esper/services/tolaria/batches.h"
+#include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
 
@@ -257,6 +258,10 @@ Result<RunStatus> Trainer::run() {
         ESPER_TRY(test_, evaluate_part(engine_, program_, store_, *dataset_, Part::kTest,
                                        static_cast<std::uint32_t>(config_.data.batch_size)));
     }
+    ESPER_TRY(const auto sampling,
+              record_sample({engine_, program_, store_, dataset_->info(), folder_}, config_,
+                            "at the end", step_, step_ / length_.steps_per_epoch));
+    flops_total_ += sampling;
     ESPER_CHECK_STATUS(save(false));
     ESPER_CHECK_STATUS(finish(RunStatus::kDone));
     return RunStatus::kDone;

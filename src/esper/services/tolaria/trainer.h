@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,12 +53,19 @@ class Trainer {
     void on_progress(std::function<void(const Progress&)> watcher) {
         watcher_ = std::move(watcher);
     }
+    /// Called with each event as it is written into events.jsonl, on the training thread.
+    void on_event(std::function<void(const nlohmann::json&)> listener) {
+        folder_.on_event(std::move(listener));
+    }
     /// Ends the run after the step in progress, with a checkpoint. Safe from a signal handler.
     void request_stop() { stop_.store(true); }
 
     /// Trains to the end or to a stop. The folder's run.json says how it ended.
     Result<RunStatus> run();
 
+    const configs::EsperConfig& config() const { return config_; }  ///< resolved
+    /// Places where a seed may live; 0 where growth is off.
+    std::size_t seed_slots() const { return growth_ ? growth_->kasmina().slots().size() : 0; }
     const DatasetInfo& data() const { return dataset_->info(); }
     const graph::ProgramPtr& program() const { return program_; }
     graph::TensorStore& store() { return store_; }

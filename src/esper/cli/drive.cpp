@@ -1,0 +1,75 @@
+#include "esper/cli/drive.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "esper/cli/report_data.h"
+#include "esper/cli/run_files.h"
+#include "esper/cli/run_state.h"
+#include "esper/cli/screen.h"
+#include "esper/cli/summary.h"
+
+namespace esper::cli {
+
+namespace {
+
+tolaria::Trainer* running = nullptr;
+
+// The second signal ends the process as it would have without us.
+extern "C" void on_signal(int signal) {
+    if (running != nullptr) running->request_stop();
+    std::signal(signal, SIG_DFL);
+}
+
+class SignalsTaken {
+  public:
+    explicit SignalsTaken(tolaria::Trainer& trainer) {
+        running = &trainer;
+        std::signal(SIGINT, on_signal);
+        std::signal(SIGTERM, on_signal);
+    }
+    ~SignalsTaken() {
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
+        running = nullptr;
+    }
+    SignalsTaken(const SignalsTaken&) = delete;
+    SignalsTaken& operator=(const SignalsTaken&) = delete;
+};
+
+Result<tolaria::RunStatus> run(tolaria::Trainer& trainer) {
+    if (!trainer.config().checkpoint.on_signal) return trainer.run();
+    const SignalsTaken taken(trainer);
+    return trainer.run();
+}
+
+}  // namespace
+
+int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
+          const OutputFlags& flags) {
+    Screen screen(flags.json, flags.quiet);
+    trainer.on_progress([&](const tolaria::Progress& p) { screen.progress(p); });
+    trainer.on_event([&](const nlohmann::json& event) { screen.event(event); });
+    screen.begin(trainer, folder.string());
+    const auto status = run(trainer);
+    const auto record = read_run_json(folder);
+    screen.end(record ? *record : nlohmann::json::object(), folder.string());
+    if (!status) return report_error(status.error());
+    if (*status == tolaria::RunStatus::kStopped) {
+        if (!flags.quiet)
+            std::fprintf(stderr,
+                         "stopped after step %lld with a checkpoint; continue exactly there with\n"
+                         "    esper resume %s\n",
+                         static_cast<long long>(trainer.step()), folder.c_str());
+        return 130;
+    }
+    const auto report = write_report(folder, folder / "report.html");
+    if (!report) return report_error(report.error());
+    if (!flags.quiet && !flags.json) std::fputs(summary_of_run(folder).c_str(), stdout);
+    return 0;
+}
+
+}  // namespace esper::cli

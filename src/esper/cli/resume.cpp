@@ -1,0 +1,43 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "esper/cli/commands.h"
+#include "esper/cli/drive.h"
+#include "esper/cli/run_state.h"
+#include "esper/configs/load.h"
+
+namespace esper::cli {
+
+namespace {
+
+struct Arguments {
+    std::string folder;
+    std::vector<std::string> overrides;
+    OutputFlags output;
+};
+
+int resume(const Arguments& arguments) {
+    const std::filesystem::path folder(arguments.folder);
+    if (auto is_run = check_run_folder(folder); !is_run) return report_error(is_run.error());
+    configs::LoadOptions options;
+    options.path = folder / "config.yaml";
+    options.overrides = arguments.overrides;
+    auto config = configs::load_config(options);
+    if (!config) return report_error(config.error());
+    auto trainer = tolaria::Trainer::resume(*config, folder);
+    if (!trainer) return report_error(trainer.error());
+    return drive(**trainer, folder, arguments.output);
+}
+
+}  // namespace
+
+void add_resume(CLI::App& app, int& exit_code) {
+    auto a = std::make_shared<Arguments>();
+    auto* command = app.add_subcommand("resume", "continue a run exactly");
+    command->add_option("folder", a->folder, "the run's folder")->required();
+    command->add_option("overrides", a->overrides, "key=value");
+    add_output_flags(command, a->output);
+    command->callback([a, &exit_code] { exit_code = resume(*a); });
+}
+
+}  // namespace esper::cli

@@ -1,0 +1,127 @@
+#include "esper/cli/screen.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "esper/base/text.h"
+#include "esper/cli/event_text.h"
+#include "esper/graph/cost.h"
+
+namespace esper::cli {
+
+using nlohmann::json;
+using tolaria::Progress;
+
+void print_json_line(const json& line) {
+    std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+}
+
+void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
+    const auto& config = trainer.config();
+    const auto& program = *trainer.program();
+    batch_size_ = config.data.batch_size;
+    const auto cost = graph::count_cost(program);
+    const double flops = cost ? static_cast<double>(cost->training_flops) : 0;
+    const auto precision = contracts::to_text(config.run.precision);
+    const auto left = trainer.length().total_steps - trainer.step();
+    if (json_)
+        print_json_line({{"event", "start"},
+                         {"folder", folder},
+                         {"program", program.name()},
+                         {"anchors", program.anchors().size()},
+                         {"seed_slots", trainer.seed_slots()},
+                         {"parameters", program.parameter_count()},
+                         {"training_flops_per_example", flops},
+                         {"precision", precision},
+                         {"threads", config.run.threads},
+                         {"step", trainer.step()},
+                         {"total_steps", trainer.length().total_steps}});
+    line(terminal_.bold(),
+         fmt::format(
+             "{}: {} anchors, {} sleeping seeds, {} parameters; {} on {} thread{}; {} steps "
+             "of {} examples, {} FLOPs each; in {}",
+             contracts::to_text(config.model.host), program.anchors().size(), trainer.seed_slots(),
+             human_count(static_cast<double>(program.parameter_count())), precision,
+             config.run.threads, config.run.threads == 1 ? "" : "s", left, batch_size_,
+             human_count(flops), folder));
+}
+
+void Screen::progress(const Progress& p) {
+    if (json_ && p.validation_loss)
+        print_json_line({{"event", "epoch"},
+                         {"epoch", p.epoch},
+                         {"step", p.step},
+                         {"train_loss", p.train_loss},
+                         {"val_loss", *p.validation_loss},
+                         {"val_accuracy", *p.validation_accuracy}});
+    if (p.validation_loss)
+        line("", fmt::format("epoch {:3}  step {:6}/{}  train loss {:.4f}  val loss {:.4f}  val "
+                             "accuracy {:.2f} %",
+                             p.epoch, p.step, p.total_steps, p.train_loss, *p.validation_loss,
+                             *p.validation_accuracy * 100));
+    if (terminal_.bar && !quiet_) draw_bar(p);
+}
+
+void Screen::event(const json& event) {
+    if (json_) print_json_line(event);
+    const auto described = describe_event(event);
+    if (described.tone == EventTone::kNone) return;
+    const auto colour = described.tone == EventTone::kGood     ? terminal_.green()
+                        : described.tone == EventTone::kCulled ? terminal_.yellow()
+                        : described.tone == EventTone::kBad    ? terminal_.red()
+                                                               : std::string_view();
+    line(colour,
+         fmt::format("step {:6}  {}", event.value("step", std::int64_t{0}), described.text));
+}
+
+void Screen::end(const json& run, const std::string& folder) {
+    wipe_bar();
+    if (!json_) return;
+    auto last = run;
+    last["event"] = "end";
+    last["folder"] = folder;
+    print_json_line(last);
+}
+
+void Screen::line(std::string_view colour, const std::string& text) {
+    if (quiet_) return;
+    wipe_bar();
+    const auto plain = colour.empty() ? std::string_view() : terminal_.plain();
+    std::fputs(fmt::format("{}{}{}\n", colour, text, plain).c_str(), stderr);
+}
+
+void Screen::wipe_bar() {
+    if (bar_shown_) std::fputs("\r\033[K", stderr);
+    bar_shown_ = false;
+}
+
+double Screen::steps_per_second(std::int64_t step) {
+    const auto now = std::chrono::steady_clock::now();
+    past_.emplace_back(now, step);
+    while (past_.size() > 2 && now - past_.front().first > std::chrono::seconds(30))
+        past_.pop_front();
+    const double seconds = std::chrono::duration<double>(now - past_.front().first).count();
+    return seconds > 0 ? static_cast<double>(step - past_.front().second) / seconds : 0;
+}
+
+void Screen::draw_bar(const Progress& p) {
+    const double done = static_cast<double>(p.step) / static_cast<double>(p.total_steps);
+    const double rate = steps_per_second(p.step);
+    auto text = fmt::format(" {:5.1f} %  loss {:.4f}", 100 * done, p.train_loss);
+    if (rate > 0)
+        text += fmt::format("  {} examples/s  {} left",
+                            human_count(rate * static_cast<double>(batch_size_)),
+                            human_seconds(static_cast<double>(p.total_steps - p.step) / rate));
+    const int room = std::min(40, terminal_.columns - static_cast<int>(text.size()) - 1);
+    std::string bar;
+    for (int i = 0; i < room; ++i) bar += i < static_cast<int>(done * room) ? "━" : "┄";
+    wipe_bar();
+    std::fputs((bar + text).c_str(), stderr);
+    std::fflush(stderr);
+    bar_shown_ = true;
+}
+
+}  // namespace esper::cli

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+
+#include "esper/cli/terminal.h"
+#include "esper/services/tolaria/trainer.h"
+
+namespace esper::cli {
+
+/// How a run shows itself while it goes on. On a terminal: a bar with rate and time left, and a
+/// line for each epoch and decision; elsewhere the lines alone. With `json`, standard output gets
+/// one JSON line for each epoch and event besides. `quiet` silences standard error.
+class Screen {
+  public:
+    Screen(bool json, bool quiet, Terminal terminal = Terminal::of_stderr())
+        : json_(json), quiet_(quiet), terminal_(terminal) {}
+
+    /// What is about to be trained, in one line.
+    void begin(tolaria::Trainer& trainer, const std::string& folder);
+    void progress(const tolaria::Progress& progress);
+    void event(const nlohmann::json& event);
+    /// How the run ended.
+    void end(const nlohmann::json& run, const std::string& folder);
+
+  private:
+    using Instant = std::chrono::steady_clock::time_point;
+    void line(std::string_view colour, const std::string& text);
+    void draw_bar(const tolaria::Progress& progress);
+    void wipe_bar();
+    /// Steps a second over the last half minute; 0 while unknown.
+    double steps_per_second(std::int64_t step);
+
+    bool json_;
+    bool quiet_;
+    Terminal terminal_;
+    bool bar_shown_ = false;
+    std::int64_t batch_size_ = 0;
+    std::deque<std::pair<Instant, std::int64_t>> past_;
+};
+
+/// One JSON line on standard output.
+void print_json_line(const nlohmann::json& line);
+
+}  // namespace esper::cli

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+
+namespace esper::cli {
+
+/// What standard error can show. A bar wants a terminal outside of CI; colours want that and no
+/// NO_COLOR (no-color.org).
+struct Terminal {
+    bool bar = false;
+    bool colours = false;
+    int columns = 80;
+
+    static Terminal of_stderr();
+    /// The escape sequence where there are colours, else nothing.
+    std::string_view bold() const { return colours ? "\033[1m" : ""; }
+    std::string_view green() const { return colours ? "\033[32m" : ""; }
+    std::string_view yellow() const { return colours ? "\033[33m" : ""; }
+    std::string_view red() const { return colours ? "\033[31m" : ""; }
+    std::string_view dim() const { return colours ? "\033[2m" : ""; }
+    std::string_view plain() const { return colours ? "\033[0m" : ""; }
+};
+
+}  // namespace esper::cli

@@ -1,0 +1,22 @@
+#include "esper/services/tolaria/text_samples.h"
+
+#include <nlohmann/json.hpp>
+
+#include "esper/graph/cost.h"
+#include "esper/services/tolaria/evaluation.h"
+
+namespace esper::tolaria {
+
+Result<double> record_sample(const SampleSource& source, const configs::EsperConfig& config,
+                             const std::string& when, std::int64_t step, std::int64_t epoch) {
+    const int count = config.telemetry.sample_characters;
+    if (!source.info.tokens || count == 0) return 0.0;
+    ESPER_TRY(auto text, sample_text(source.engine, source.program, source.store, source.info, "\n",
+                                     count, config.run.seed));
+    ESPER_CHECK_STATUS(
+        source.folder.event("sample", step, epoch, {{"when", when}, {"text", text.substr(1)}}));
+    ESPER_TRY(const auto cost, graph::count_cost(*source.program));
+    return static_cast<double>(cost.forward_flops) * count;
+}
+
+}  // namespace esper::tolaria
