@@ -40,7 +40,7 @@ TEST(Published, TheDefaultFileIsCurrent) {
     expect_current(
         "configs/default.yaml",
         "# yaml-language-server: $schema=../docs/config.schema.json\n"
-        "# The run that `esper train` does without a file. Made from the declarations.\n\n" +
+        "# Every key with its default. Made from the declarations.\n\n" +
             to_commented_yaml(EsperConfig{}));
 }
 

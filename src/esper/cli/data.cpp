@@ -5,6 +5,7 @@
 
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/fetch.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/tolaria/data/open_dataset.h"
 
@@ -45,7 +46,7 @@ int info(const std::string& path) {
 }  // namespace
 
 void add_data(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("data", "data sets: list, info PATH");
+    auto* command = app.add_subcommand("data", "data sets: list, info PATH, fetch NAME");
     command->require_subcommand(1);
     command->add_subcommand("list", "the data sets there are")->callback([&exit_code] {
         exit_code = list();
@@ -54,6 +55,13 @@ void add_data(CLI::App& app, int& exit_code) {
     auto* about = command->add_subcommand("info", "sizes and fingerprint of a data set");
     about->add_option("path", *path, "a text file, CIFAR-10's folder, or a name")->required();
     about->callback([path, &exit_code] { exit_code = info(*path); });
+    auto name = std::make_shared<std::string>();
+    auto* fetched = command->add_subcommand("fetch", "download a data set into data/");
+    fetched->add_option("name", *name, "text, cifar10 or drawn")->required();
+    fetched->callback([name, &exit_code] {
+        auto done = fetch_data(*name);
+        exit_code = done ? 0 : report_error(done.error());
+    });
 }
 
 }  // namespace esper::cli

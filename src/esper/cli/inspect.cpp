@@ -7,7 +7,9 @@
 #include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/run_files.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/seed_stories.h"
 #include "esper/graph/binary_format.h"
 #include "esper/graph/cost.h"
 #include "esper/graph/text_format.h"
@@ -87,13 +89,53 @@ void print(const json& d) {
                     s["parameters"].get<long long>());
 }
 
+// What only a run knows: which seeds lived in it, and the edits that led to its Program.
+Status add_history(json& description, const std::filesystem::path& folder) {
+    ESPER_TRY(const auto run, read_run_json(folder));
+    ESPER_TRY(const auto journal, load_journal(folder));
+    description["run"] = run;
+    description["lives"] = json::array();
+    for (const auto& s : seed_stories(read_events(folder)))
+        description["lives"].push_back({{"seed", s.seed},
+                                        {"blueprint", s.blueprint},
+                                        {"anchor", s.anchor},
+                                        {"germinated", s.germinated},
+                                        {"outcome", s.outcome},
+                                        {"ended", s.ended},
+                                        {"reason", s.why_ended}});
+    description["lineage"] = json::array();
+    for (const auto& entry : journal)
+        description["lineage"].push_back({{"edit", entry.index},
+                                          {"step", entry.step},
+                                          {"program_sha256", entry.program_sha256},
+                                          {"reason", entry.reason}});
+    return {};
+}
+
+void print_history(const json& d) {
+    std::printf("run %s: %s after %lld steps\n", word(d["run"].value("name", json("?"))).c_str(),
+                word(d["run"].value("status", json("?"))).c_str(), d["run"].value("steps", 0LL));
+    if (!d["lives"].empty()) std::printf("seeds that lived in it\n");
+    for (const auto& s : d["lives"])
+        std::printf("  %-5s %-18s at %-18s from step %lld: %s%s%s\n", word(s["seed"]).c_str(),
+                    word(s["blueprint"]).c_str(), word(s["anchor"]).c_str(),
+                    s["germinated"].get<long long>(), word(s["outcome"]).c_str(),
+                    word(s["reason"]).empty() ? "" : ", ", word(s["reason"]).c_str());
+    std::printf("lineage\n");
+    for (const auto& e : d["lineage"])
+        std::printf("  step %6lld  %.12s  %s\n", e["step"].get<long long>(),
+                    word(e["program_sha256"]).c_str(), word(e["reason"]).c_str());
+}
+
 Status inspect(const std::string& path, bool as_json) {
     ESPER_TRY(const auto program, find_program(path));
-    ESPER_TRY(const auto description, describe(*program));
+    ESPER_TRY(auto description, describe(*program));
+    if (std::filesystem::is_directory(path)) ESPER_CHECK_STATUS(add_history(description, path));
     if (as_json)
         std::printf("%s\n", description.dump().c_str());
     else
         print(description);
+    if (!as_json && description.contains("run")) print_history(description);
     return {};
 }
 

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "esper_report_parts.h"  // made by CMake from the files of report/
+#include "esper_embedded.h"  // made by CMake from the files of report/
 
 namespace esper::cli {
 

@@ -10,6 +10,7 @@
 #include "esper/cli/screen.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml.h"
+#include "esper_embedded.h"  // made by CMake
 
 namespace esper::cli {
 
@@ -51,7 +52,9 @@ int train(const Arguments& arguments) {
     options.overrides = arguments.overrides;
     if (arguments.seed) options.overrides.push_back("run.seed=" + std::to_string(*arguments.seed));
     options.env = configs::process_environment();
-    auto config = configs::load_config_with_origins(options);
+    auto config = arguments.config.empty()
+                      ? configs::parse_config(kShakespeare, "the built-in run", options)
+                      : configs::load_config_with_origins(options);
     if (!config) return report_error(config.error());
     for (const auto& warning : config->warnings)
         std::fprintf(stderr, "esper: %s\n", warning.c_str());

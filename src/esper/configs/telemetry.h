@@ -4,15 +4,13 @@
 
 namespace esper::configs {
 
-#define ESPER_TELEMETRY_KEYS(X)                                                      \
-    X(std::int64_t, every, 10, rule::at_least(1),                                    \
-      "steps between two samples of the health signals")                             \
-    X(double, health_ema, 0.1, rule::within(0.0001, 1),                              \
-      "weight of a new sample in the running mean")                                  \
-    X(Duration, retention, Duration::hours(72), rule::some_time(TimeKind::kClock),   \
-      "how long health signals are kept; field reports and lineage stay for ever")   \
-    X(int, sample_characters, 300, rule::within(0, 100000),                          \
-      "text drawn from the network before the first growth and at the end; 0: none") \
+#define ESPER_TELEMETRY_KEYS(X)                                                    \
+    X(std::int64_t, every, 10, rule::at_least(1),                                  \
+      "steps between two samples of the health signals")                           \
+    X(double, health_ema, 0.1, rule::within(0.0001, 1),                            \
+      "weight of a new sample in the running mean")                                \
+    X(Duration, retention, Duration::hours(72), rule::some_time(TimeKind::kClock), \
+      "how long health signals are kept; field reports and lineage stay for ever") \
     X(bool, tensorboard, false, rule::any(), "also write event files for TensorBoard")
 ESPER_CONFIG_SECTION(TelemetryConfig, ESPER_TELEMETRY_KEYS)
 

@@ -7,16 +7,22 @@
 
 namespace esper::tolaria {
 
+namespace {
+
+/// Enough to see what the network can write, and less than a second's work.
+constexpr int kCharacters = 300;
+
+}  // namespace
+
 Result<double> record_sample(const SampleSource& source, const configs::EsperConfig& config,
                              const std::string& when, std::int64_t step, std::int64_t epoch) {
-    const int count = config.telemetry.sample_characters;
-    if (!source.info.tokens || count == 0) return 0.0;
+    if (!source.info.tokens) return 0.0;
     ESPER_TRY(auto text, sample_text(source.engine, source.program, source.store, source.info, "\n",
-                                     count, config.run.seed));
+                                     kCharacters, config.run.seed));
     ESPER_CHECK_STATUS(
         source.folder.event("sample", step, epoch, {{"when", when}, {"text", text.substr(1)}}));
     ESPER_TRY(const auto cost, graph::count_cost(*source.program));
-    return static_cast<double>(cost.forward_flops) * count;
+    return static_cast<double>(cost.forward_flops) * kCharacters;
 }
 
 }  // namespace esper::tolaria

@@ -18,7 +18,7 @@ struct SampleSource {
     RunFolder& folder;
 };
 
-/// Draws telemetry.sample_characters of text and writes them into events.jsonl as `sample`; every
+/// Draws a few lines of text and writes them into events.jsonl as `sample`; every
 /// sample of a run begins alike and draws the same random numbers, so that two of them differ by
 /// the network alone. Gives the FLOPs it took: none where the data are no text.
 Result<double> record_sample(const SampleSource& source, const configs::EsperConfig& config,
