@@ -37,11 +37,10 @@ TEST(Published, TheReferenceIsCurrent) {
 }
 
 TEST(Published, TheDefaultFileIsCurrent) {
-    expect_current(
-        "configs/default.yaml",
-        "# yaml-language-server: $schema=../docs/config.schema.json\n"
-        "# Every key with its default. Made from the declarations.\n\n" +
-            to_commented_yaml(EsperConfig{}));
+    expect_current("configs/default.yaml",
+                   "# yaml-language-server: $schema=../docs/config.schema.json\n"
+                   "# Every key with its default. Made from the declarations.\n\n" +
+                       to_commented_yaml(EsperConfig{}));
 }
 
 TEST(Published, TheDefaultFileIsTheBuiltInDefault) {
