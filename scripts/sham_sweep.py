@@ -23,7 +23,7 @@ import repository
 MOST_KEPT = 1
 
 COMMON = ("run.threads=1", "run.precision=fp32", "growth.sham=true", "growth.cooldown=0ep",
-          "growth.start=0.05", "growth.stop=0.9", "growth.limits.max_fossilized=8",
+          "growth.start=0.05", "growth.stop=0.7", "growth.limits.max_in_flight=3",
           "growth.limits.max_flops_ratio=4", "growth.gate.fork_share=0.2", "growth.gate.lag=0ba",
           "controller.policy=periodic", "controller.period=1ep", "checkpoint.every=100ep")
 LONG = ("run.epochs=16", "run.steps_per_epoch=40", "growth.training=1ep", "growth.graft_steps=40",

@@ -107,6 +107,33 @@ TEST(JointProgram, KeepsItsPromiseInChannelsLast) {
                          true);
 }
 
+// libtorch 2.13 crashes here when it is left to itself (recorder.cpp).
+TEST(JointProgram, NormalisesAnInputThatNeedsNoGradientInChannelsLast) {
+    ProgramBuilder b("normed input");
+    auto x = b.input("x", {DType::kFloat32, {-1, 16, 8, 8}});
+    auto gamma = b.parameter("gn.weight", {DType::kFloat32, {16}}, kOne);
+    auto beta = b.parameter("gn.bias", {DType::kFloat32, {16}}, kZero);
+    auto y = b.call("aten::group_norm",
+                    {x, constant(4), gamma, beta, constant(1e-5), constant(true)}, "gn");
+    b.output("logits", b.call("aten::mean.dim", {y, ints({2, 3})}, "pool"));
+    auto program = value_or_throw(with_loss(*value_or_throw(b.finish()), {}));
+    TensorStore store({1, true});
+    ASSERT_TRUE(store.add(*program, "host"));
+    const auto pixels = at::randn({8, 16, 8, 8});
+    const auto target = at::randint(0, 16, {8}, at::kLong);
+    auto expected = eager(program, store, std::vector{pixels, target});
+
+    std::vector<at::Tensor> inputs{pixels.contiguous(at::MemoryFormat::ChannelsLast), target};
+    auto joint = value_or_throw(JointProgram::record(
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, true}, store, inputs));
+    for (int step = 0; step < 2; ++step) {
+        ASSERT_TRUE(joint.run(inputs));
+        for (std::size_t i = 0; i < program->parameters().size(); ++i)
+            EXPECT_TRUE(at::allclose(store.find_parameter(program->parameters()[i].name)->gradient,
+                                     expected.gradients[i], 1e-4, 1e-6));
+    }
+}
+
 TEST(JointProgram, RecordingLeavesRunningStatisticsAlone) {
     auto program = value_or_throw(with_loss(*small_convnet(), {}));
     TensorStore store({1, false});

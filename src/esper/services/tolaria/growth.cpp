@@ -275,6 +275,9 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kCull:
             ++counts_.culled;
             return kasmina_->cull(d.slot, embargo, step, epoch, d.reason);
+        case AdaptationCommand::kCancel:
+            ++counts_.cancelled;
+            return kasmina_->cancel(d.slot, step, epoch, d.reason);
         case AdaptationCommand::kReset:
             return kasmina_->wake(d.slot, step, epoch);
         default:
