@@ -107,6 +107,32 @@ TEST(JointProgram, KeepsItsPromiseInChannelsLast) {
                          true);
 }
 
+// Without the pull, what a seed in isolation minimises is linear in its output and has no bottom.
+TEST(JointProgram, AnIsolatedSeedIsPulledBackAsHardAsTheLossPushesWhereItIsAsLargeAsItsAnchor) {
+    ProgramBuilder b("isolated");
+    auto x = b.input("x", {DType::kFloat32, {-1, 8}});
+    auto w = b.parameter("fc.weight", {DType::kFloat32, {8, 8}}, kWeights);
+    auto y = b.call("aten::linear", {x, w, none()}, "fc");
+    auto v = b.parameter("s.weight", {DType::kFloat32, {8, 8}}, kWeights);
+    auto s = b.call("aten::linear", {b.call("aten::detach", {y}), v, none()}, "s");
+    b.output("logits", b.call("esper::straight_through", {y, s}));
+    auto program = value_or_throw(with_loss(*value_or_throw(b.finish()), {}));
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    std::vector<at::Tensor> inputs{at::randn({16, 8}), at::randint(0, 8, {16}, at::kLong)};
+    auto joint = value_or_throw(JointProgram::record(
+        {program, true, Precision::kFloat32, {"loss"}, {y, s}, {y}, true}, store, inputs));
+    auto got = value_or_throw(joint.run(inputs));
+    const auto& host = got.gradient_taps[0];
+    const auto& at_y = got.taps[0];
+    const auto pulled = host + got.taps[1] * (host.norm() / at_y.norm());
+    EXPECT_TRUE(
+        at::allclose(store.find_parameter("s.weight")->gradient, pulled.t().mm(at_y), 1e-4, 1e-6));
+    // The host's own gradient is what it is without a seed.
+    EXPECT_TRUE(at::allclose(store.find_parameter("fc.weight")->gradient, host.t().mm(inputs[0]),
+                             1e-4, 1e-6));
+}
+
 // libtorch 2.13 crashes here when it is left to itself (recorder.cpp).
 TEST(JointProgram, NormalisesAnInputThatNeedsNoGradientInChannelsLast) {
     ProgramBuilder b("normed input");
