@@ -128,6 +128,15 @@ Status KasminaLayer::cull(std::uint32_t index, std::uint32_t embargo_epochs, std
     return move(slot, SeedState::kCulled, step, epoch, embargo_epochs);
 }
 
+Status KasminaLayer::cancel(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
+                            const std::string& reason) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(
+        check_transition(table_->state(index), SeedState::kCancelled, ComponentType::kTamiyo));
+    ESPER_CHECK_STATUS(take_out(slot, reason));
+    return move(slot, SeedState::kCancelled, step, epoch);
+}
+
 Status KasminaLayer::wake(std::uint32_t index, std::int64_t step, std::uint32_t epoch) {
     auto& slot = slots_.at(index);
     ESPER_CHECK_STATUS(move(slot, SeedState::kDormant, step, epoch));

@@ -73,7 +73,10 @@ class KasminaLayer {
     /// Any awake state → CULLED: taken out of Program and store.
     Status cull(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
                 std::uint32_t epoch, const std::string& reason);
-    /// CULLED → DORMANT.
+    /// GERMINATED or TRAINING → CANCELLED: taken out before it touched the host.
+    Status cancel(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
+                  const std::string& reason);
+    /// CULLED or CANCELLED → DORMANT.
     Status wake(std::uint32_t slot, std::int64_t step, std::uint32_t epoch);
     /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then
     /// CULLED.

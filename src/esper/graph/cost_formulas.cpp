@@ -61,6 +61,10 @@ Flops unary(const CostCall& call) {
     return {call.out_numel(), call.needs_gradient(0) ? call.out_numel() : 0};
 }
 
+Flops straight_through(const CostCall& call) {
+    return {0, call.needs_gradient(1) ? 6 * call.out_numel() : 0};
+}
+
 Flops shifted(const CostCall& call) { return {call.out_numel(), 0}; }
 Flops no_gradient(const CostCall& call) { return {call.out_numel(), 0}; }
 

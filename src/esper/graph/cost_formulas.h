@@ -31,6 +31,8 @@ Flops sum_of_two(const CostCall& call);
 Flops product_of_two(const CostCall& call);
 Flops quotient_of_two(const CostCall& call);
 Flops added_product(const CostCall& call);
+/// Forward nothing. Backward, per element: two norms 2 each, the pull 2.
+Flops straight_through(const CostCall& call);
 Flops shifted(const CostCall& call);      ///< one per element, the gradient passes
 Flops no_gradient(const CostCall& call);  ///< one per element, no way back
 

@@ -139,7 +139,7 @@ struct Registry {
         {"aten::view", free},
         {"aten::view_as", free},
         {"aten::zeros_like", free},
-        {"esper::straight_through", free},
+        {"esper::straight_through", straight_through},
     };
 };
 

@@ -1,7 +1,11 @@
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/addcmul.h>
 #include <ATen/ops/alias.h>
+#include <ATen/ops/clamp_min.h>
+#include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -15,19 +19,32 @@ namespace esper::graph {
 
 namespace {
 
+// The loss as a seed sees it behind this join is linear in s and has no bottom, so learning would
+// run away with s. A pull back to zero, as strong as the gradient where s is as large as y, makes
+// it the least-squares fit of s to −∂L/∂y, at y's own scale.
 struct StraightThrough : torch::autograd::Function<StraightThrough> {
-    static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& y,
-                              const at::Tensor&) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& y,
+                              const at::Tensor& s) {
+        context->save_for_backward({y, s});
         at::AutoDispatchBelowADInplaceOrView guard;
         return at::alias(y);
     }
-    static torch::autograd::tensor_list backward(torch::autograd::AutogradContext*,
+    static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::tensor_list gradients) {
-        return {gradients[0], gradients[0]};
+        const auto saved = context->get_saved_variables();
+        const auto& gradient = gradients[0];
+        const auto pull = at::div(size_of(gradient), size_of(saved[0]).clamp_min(kLeastSize));
+        return {gradient, at::addcmul(gradient, saved[1], pull)};
+    }
+
+  private:
+    static constexpr double kLeastSize = 1e-12;
+    static at::Tensor size_of(const at::Tensor& t) {
+        return at::linalg_vector_norm(t, 2, std::nullopt, false, at::kFloat);
     }
 };
 
-// y passes; its gradient goes to y and to s alike.
+// y passes; its gradient goes to y as it is and, with the pull, to s.
 at::Tensor straight_through(const at::Tensor& y, const at::Tensor& s) {
     return StraightThrough::apply(y, s);
 }

@@ -9,6 +9,7 @@
 #include "esper/services/tamiyo/lifecycle.h"
 #include "esper/services/tolaria/evaluation.h"
 #include "esper/services/tolaria/text_samples.h"
+#include "esper/services/tolaria/seed_scale.h"
 
 namespace esper::tolaria {
 
@@ -143,6 +144,7 @@ Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
         ESPER_TRY(blended, graph::apply(*program(),
                                         graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}));
         ESPER_CHECK_STATUS(context_.store.add(*blended, "seed." + slot.seed));
+        ESPER_CHECK_STATUS(settle_scale(slot, blended));
     }
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 0));
     ESPER_TRY(auto without, probe_losses(blended));
@@ -156,6 +158,25 @@ Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
     std::vector<float> differences;
     for (auto i : probe_order_) differences.push_back(without[i] - with[i]);
     return tamiyo::look(differences, request.spec);
+}
+
+// Before its first look a seed gets the size at which it helps most; the host has not met it yet.
+Status Growth::settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended) {
+    ESPER_TRY(const auto blueprint, blueprint_for(slot.index, slot.blueprint));
+    ESPER_TRY(const auto scale,
+              fit_scale({blended, slot.seed, blueprint, context_.config.run.seed, step_,
+                         static_cast<std::uint32_t>(context_.config.data.batch_size),
+                         train_examples(context_.config, context_.dataset)},
+                        context_.engine, context_.store, context_.dataset));
+    if (scale.evaluation_examples == 0) return {};
+    ESPER_TRY(const auto cost, graph::count_cost(*blended));
+    flops_ +=
+        static_cast<double>(cost.forward_flops) * static_cast<double>(scale.evaluation_examples);
+    return context_.folder.event("scale", step_, step_ / context_.length.steps_per_epoch,
+                                 {{"seed", slot.seed},
+                                  {"factor", scale.factor},
+                                  {"loss_without", scale.loss_without},
+                                  {"loss_with", scale.loss_with}});
 }
 
 Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
@@ -182,6 +203,7 @@ Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
 
 Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
     const auto epoch = step / context_.length.steps_per_epoch;
+    step_ = step;
     // A seed may pass several states at one boundary, and at the last one must reach its end.
     constexpr int kRounds = 8;
     for (int round = 0; round < kRounds; ++round) {
@@ -293,6 +315,9 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kCull:
             ++counts_.culled;
             return kasmina_->cull(d.slot, embargo, step, epoch, d.reason);
+        case AdaptationCommand::kCancel:
+            ++counts_.cancelled;
+            return kasmina_->cancel(d.slot, step, epoch, d.reason);
         case AdaptationCommand::kReset:
             return kasmina_->wake(d.slot, step, epoch);
         default:

@@ -71,6 +71,7 @@ class Growth {
     Result<double> relative_flops(const graph::Program& program) const;
     Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program);
     Result<tamiyo::GateResult> look(const tamiyo::LookRequest& request);
+    Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended);
     Status measure(tamiyo::Candidate& candidate, std::int64_t step);
     Status sample_before_growth(std::int64_t step, std::int64_t epoch);
     Status carry_out(const tamiyo::Decision& decision, std::int64_t step);
@@ -89,6 +90,7 @@ class Growth {
     std::vector<std::uint32_t> probe_order_;
     SeedCounts counts_;
     double flops_ = 0;
+    std::int64_t step_ = 0;                 ///< of this boundary
     std::map<std::uint32_t, Added> added_;  ///< by slot, of the seed in it
     std::map<std::uint32_t, bool> sham_;
     std::map<std::pair<std::uint32_t, std::string>, ReadoutFit> fits_;  ///< of this boundary

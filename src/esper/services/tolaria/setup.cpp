@@ -4,6 +4,7 @@
 
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/saved_host.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
@@ -27,9 +28,7 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
 }
 
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data) {
-    if (!config.model.path.empty())
-        return fail(TolariaError::kUnsupported,
-                    "model.path: importing .pt2 files is not built yet; use one of model.host");
+    if (!config.model.path.empty()) return read_saved_host(config.model.path, data);
     core::HostSpec spec;
     spec.kind = std::string(contracts::to_text(config.model.host));
     spec.depth = config.model.depth;
