@@ -32,6 +32,8 @@ void add_evidence(Decision& decision, const std::string& prefix, const GateResul
         add("mean", r.mean);
         add("lower", r.lower);
         add("upper", r.upper);
+        add("skewness", r.skewness);
+        add("needed", static_cast<double>(r.needed));
     }
     add("rent", r.rent);
     add("delta", r.delta);
@@ -221,6 +223,12 @@ std::optional<Decision> Lifecycle::judge(const ControllerView& view, const SlotV
     const std::string_view when =
         view.is_last() ? "at the end of the run" : "within the gate's budget";
     if (account.looks == 0) return because(kCull, fmt::format("it was not measured {}", when));
+    if (result && result->needed > result->t) {
+        return because(kCull,
+                       fmt::format("its benefit could not be shown {}: what it changes is so "
+                                   "uneven that {} examples would be needed, there are {}",
+                                   when, result->needed, result->t));
+    }
     return because(kCull, fmt::format("its benefit could not be shown {}", when));
 }
 
