@@ -174,6 +174,7 @@ std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) c
         t.isolated = s == SeedState::kTraining;
         t.frozen = s == SeedState::kStabilization || s == SeedState::kEvaluating;
         t.ramping = s == SeedState::kGrafting;
+        t.fossilized = s == SeedState::kFossilized;
         return t;
     }
     return std::nullopt;

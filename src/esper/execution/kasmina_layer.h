@@ -30,6 +30,7 @@ struct SeedTreatment {
     bool isolated = false;  ///< its gradient is clipped on its own
     bool frozen = false;
     bool ramping = false;  ///< no weight decay
+    bool fossilized = false;
 };
 
 /// Kasmina: the seeds of one host. Holds the Program with all awake seeds in it, their states and

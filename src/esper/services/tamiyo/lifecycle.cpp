@@ -120,10 +120,17 @@ std::optional<LookRequest> Lifecycle::look_due(const ControllerView& view,
         .rent = rent_of(gate, slot.relative_flops, slot.relative_parameters),
         .delta_k = error_of_look(error_of_seed(gate.delta, request.ordinal), request.look)};
     if (request.stage != GateStage::kBeforeGraft) {
-        RandomStream draw(run_.seed, "tamiyo.fork", static_cast<std::uint64_t>(request.ordinal));
-        request.fork = slot.sham || draw.uniform() < gate.fork_share;
+        request.fork = draws_fork(slot.index, slot.sham);
     }
     return request;
+}
+
+bool Lifecycle::draws_fork(std::uint32_t slot, bool sham) const {
+    const auto account = accounts_.find(slot);
+    if (account == accounts_.end()) return false;
+    RandomStream draw(run_.seed, "tamiyo.fork",
+                      static_cast<std::uint64_t>(account->second.ordinal));
+    return sham || draw.uniform() < growth_.gate.fork_share;
 }
 
 std::vector<Decision> Lifecycle::decide(const ControllerView& view) {

@@ -11,6 +11,7 @@
 #include "esper/configs/yaml.h"
 #include "esper/graph/cost.h"
 #include "esper/services/tolaria/batches.h"
+#include "esper/services/tolaria/block_settings.h"
 #include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
@@ -138,8 +139,12 @@ void Trainer::restart_loader() {
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
     ESPER_TRY(growth_,
-              Growth::create({config_, store_, engine_, *dataset_, folder_, length_, schedule_},
-                             program_));
+              Growth::create(
+                  {config_, store_, engine_, *dataset_, folder_, length_, schedule_, optimizer_,
+                   [this](std::int64_t step) {
+                       return learning_rate(schedule_, static_cast<std::uint64_t>(step));
+                   }},
+                  program_));
     growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,
                                       std::string reason) {
         return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));
@@ -148,23 +153,16 @@ Status Trainer::start_growth() {
 }
 
 BlockSettings Trainer::settings_of(const std::string& block) const {
-    BlockSettings settings;
-    const auto treatment = growth_ ? growth_->kasmina().treatment(block) : std::nullopt;
-    if (!treatment) return settings;
-    const auto& o = config_.optimization;
     const auto state = optimizer_.state().find(block);
-    const auto age = state == optimizer_.state().end() ? 0 : state->second.steps;
-    settings.frozen = treatment->frozen;
-    settings.weight_decay = !treatment->ramping;
-    settings.rate = newborn_factor(o.newborn_rate, static_cast<std::uint64_t>(o.newborn_steps),
-                                   static_cast<std::uint64_t>(age));
-    if (treatment->isolated) settings.clip_group = 1;
-    return settings;
+    return block_settings(config_, growth_ ? growth_->kasmina().treatment(block) : std::nullopt,
+                          state == optimizer_.state().end() ? 0 : state->second.steps);
 }
 
 Result<double> Trainer::train_step() {
     ESPER_TRY(const Batch* batch, loader_->next());
-    ESPER_TRY(auto result, engine_.train(program_, store_, as_tensors(*batch, dataset_->info())));
+    const auto inputs = as_tensors(*batch, dataset_->info());
+    ESPER_TRY(auto result,
+              growth_ ? growth_->train(inputs, step_) : engine_.train(program_, store_, inputs));
     if (!std::isfinite(result.loss))
         return fail(TolariaError::kDiverged,
                     "the loss became " + std::to_string(result.loss) + " at step " +

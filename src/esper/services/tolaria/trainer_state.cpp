@@ -41,7 +41,7 @@ Status Trainer::save(bool is_best) {
                {"lengths", folder_.lengths()},
                {"journal_entries", journal_ ? journal_->size() : 0}};
     for (const auto& block : store_.blocks()) state["blocks"].push_back(block->name);
-    if (growth_) state["growth"] = growth_->save();
+    if (growth_) state["growth"] = growth_->save(checkpoint.tensors);
     checkpoint.state = state.dump();
     return ring_.write(step_, checkpoint, is_best);
 }
@@ -75,7 +75,7 @@ Status Trainer::load(const Checkpoint& checkpoint) {
     program_ = program;
     ESPER_CHECK_STATUS(rebuild_store(program, state.at("blocks").get<std::vector<std::string>>()));
     if (growth_ && state.contains("growth"))
-        ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program));
+        ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program, checkpoint.tensors));
     auto take = [&](const std::string& name, const at::Tensor& into) -> Status {
         auto it = checkpoint.tensors.find(name);
         if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
