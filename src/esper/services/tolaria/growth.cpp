@@ -8,8 +8,8 @@
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
 #include "esper/services/tolaria/evaluation.h"
-#include "esper/services/tolaria/text_samples.h"
 #include "esper/services/tolaria/seed_scale.h"
+#include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
 
@@ -76,6 +76,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
             if (!growth.blueprints.empty() && !matches(growth.blueprints, name) &&
                 !(growth.sham && name.starts_with("sham")))
                 continue;
+            if (is_evicted(slot.index, name)) continue;
             ESPER_TRY(auto blueprint, blueprint_for(slot.index, name));
             ESPER_TRY(auto grown,
                       graph::apply(*program(), graph::InsertSeed{kasmina_->next_seed(), slot.anchor,
@@ -151,7 +152,7 @@ Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
     ESPER_TRY(auto with, probe_losses(blended));
     if (isolated) {
-        context_.store.remove("", alpha);
+        context_.store.remove_control(alpha);
         // What was recorded is bound to the control that has just gone.
         context_.engine.keep_only({program()});
     }
@@ -249,24 +250,6 @@ Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
     return {};
 }
 
-Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int64_t step) {
-    const auto epoch = step / context_.length.steps_per_epoch;
-    for (const auto& block : blocks)
-        for (const auto& slot : kasmina_->slots()) {
-            if (slot.seed.empty() || "seed." + slot.seed != block) continue;
-            const std::string reason = "its gradient was not finite";
-            ESPER_CHECK_STATUS(context_.folder.event(
-                "fault", step, epoch,
-                {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
-            ESPER_CHECK_STATUS(kasmina_->fault(
-                slot.index, static_cast<std::uint32_t>(context_.config.growth.embargo.value), step,
-                static_cast<std::uint32_t>(epoch), reason));
-            ++counts_.culled;
-            break;
-        }
-    return {};
-}
-
 Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint32_t epoch) {
     ESPER_TRY(auto blueprint, blueprint_for(d.slot, d.blueprint));
     const auto seed = kasmina_->next_seed();
@@ -334,6 +317,7 @@ nlohmann::json Growth::save() const {
     return {{"kasmina", kasmina_->to_json()},
             {"controller", controller_->save()},
             {"added", added},
+            {"faults", save_faults()},
             {"counts",
              {counts_.germinated, counts_.fossilized, counts_.culled, counts_.cancelled,
               counts_.rolled_back}}};
@@ -346,6 +330,7 @@ Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program) {
         added_[a[0]] = {a[1], a[2]};
         sham_[a[0]] = a[3];
     }
+    restore_faults(state.at("faults"));
     const auto& c = state.at("counts");
     counts_ = {c[0], c[1], c[2], c[3], c[4]};
     return {};
