@@ -13,6 +13,7 @@ std::string alpha_of(const std::string& seed) { return "alpha." + seed; }
 
 ComponentType actor_for(SeedState from, SeedState to) {
     if (to == SeedState::kErrorRecovery) return ComponentType::kKasmina;
+    if (to == SeedState::kRolledBack) return ComponentType::kTolaria;
     if (from == SeedState::kLoading || to == SeedState::kDormant) return ComponentType::kKasmina;
     return ComponentType::kTamiyo;
 }
@@ -107,14 +108,14 @@ Status KasminaLayer::fossilize(std::uint32_t index, std::int64_t step, std::uint
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kFossilized, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kFolded}, reason));
-    store_->remove("", alpha_of(slot.seed));
+    store_->remove_control(alpha_of(slot.seed));
     return move(slot, SeedState::kFossilized, step, epoch);
 }
 
 Status KasminaLayer::take_out(SeedSlot& slot, const std::string& reason) {
     ESPER_CHECK_STATUS(edit(graph::RemoveSeed{slot.seed}, reason));
     store_->remove(block_of(slot.seed), block_of(slot.seed) + ".");
-    store_->remove("", alpha_of(slot.seed));
+    store_->remove_control(alpha_of(slot.seed));
     slot.seed.clear();
     return {};
 }
@@ -150,6 +151,15 @@ Status KasminaLayer::fault(std::uint32_t index, std::uint32_t embargo_epochs, st
     if (can_fault(table_->state(index)))
         ESPER_CHECK_STATUS(move(slot, SeedState::kErrorRecovery, step, epoch));
     return cull(index, embargo_epochs, step, epoch, reason);
+}
+
+Status KasminaLayer::roll_back(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
+                               const std::string& reason) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(
+        check_transition(table_->state(index), SeedState::kRolledBack, ComponentType::kTolaria));
+    if (!slot.seed.empty()) ESPER_CHECK_STATUS(take_out(slot, reason));
+    return move(slot, SeedState::kRolledBack, step, epoch);
 }
 
 Status KasminaLayer::set_alpha(std::uint32_t index, double alpha) {

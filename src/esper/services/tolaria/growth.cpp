@@ -79,6 +79,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
             if (!growth.blueprints.empty() && !matches(growth.blueprints, name) &&
                 !(growth.sham && name.starts_with("sham")))
                 continue;
+            if (is_evicted(slot.index, name)) continue;
             ESPER_TRY(auto blueprint, blueprint_for(slot.index, name));
             ESPER_TRY(auto grown,
                       graph::apply(*program(), graph::InsertSeed{kasmina_->next_seed(), slot.anchor,
@@ -179,24 +180,6 @@ Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
                              context_.folder},
                             context_.config, "before the first growth", step, epoch));
     flops_ += flops;
-    return {};
-}
-
-Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int64_t step) {
-    const auto epoch = step / context_.length.steps_per_epoch;
-    for (const auto& block : blocks)
-        for (const auto& slot : kasmina_->slots()) {
-            if (slot.seed.empty() || "seed." + slot.seed != block) continue;
-            const std::string reason = "its gradient was not finite";
-            ESPER_CHECK_STATUS(context_.folder.event(
-                "fault", step, epoch,
-                {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
-            ESPER_CHECK_STATUS(kasmina_->fault(
-                slot.index, static_cast<std::uint32_t>(context_.config.growth.embargo.value), step,
-                static_cast<std::uint32_t>(epoch), reason));
-            ++counts_.culled;
-            break;
-        }
     return {};
 }
 
@@ -326,6 +309,7 @@ nlohmann::json Growth::save(std::map<std::string, at::Tensor>& tensors) const {
             {"flops", flops_},
             {"controller", controller_->save()},
             {"added", added},
+            {"faults", save_faults()},
             {"counts",
              {counts_.germinated, counts_.fossilized, counts_.culled, counts_.cancelled,
               counts_.rolled_back}}};
@@ -352,6 +336,7 @@ Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program,
         forks_[f.at("slot").get<std::uint32_t>()] = {seed, f.at("taken").get<std::int64_t>(),
                                                      std::make_unique<Fork>(std::move(fork))};
     }
+    restore_faults(state.at("faults"));
     const auto& c = state.at("counts");
     counts_ = {c[0], c[1], c[2], c[3], c[4]};
     return {};

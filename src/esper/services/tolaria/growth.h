@@ -11,12 +11,14 @@
 
 #include "esper/configs/config.h"
 #include "esper/execution/kasmina_layer.h"
+#include "esper/execution/recovery.h"
 #include "esper/services/tamiyo/controller.h"
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/engine.h"
 #include "esper/services/tolaria/fork.h"
 #include "esper/services/tolaria/readout.h"
 #include "esper/services/tolaria/recalibration.h"
+#include "esper/services/tolaria/rollback.h"
 #include "esper/services/tolaria/run_folder.h"
 #include "esper/services/tolaria/setup.h"
 #include "esper/services/tolaria/slot_health.h"
@@ -66,8 +68,26 @@ class Growth {
     /// Everything that happens between two epochs.
     Status at_boundary(std::int64_t step, const Losses& losses);
 
-    /// Between two steps: culls seeds whose gradient is not finite. `blocks`: names of such blocks.
-    Status take_out_faulty(const std::vector<std::string>& blocks, std::int64_t step);
+    // What happens when seeds fail or the run goes back (growth_faults.cpp).
+    bool has_seeds() const;
+    /// Slots whose seeds are in the Program, likeliest culprit first: the youngest, kept ones last.
+    std::vector<std::uint32_t> suspects() const;
+    /// The seed failed in the pass of `step`: identity path, ERROR_RECOVERY where it was blended,
+    /// CULLED with embargo; its blueprint never again at this slot. Written down as `fault`.
+    Status take_out(std::uint32_t slot, const Error& error, std::int64_t step);
+    /// Who is blended in during the step that leads to `step`.
+    void note_active(std::int64_t step);
+    /// The seed that was blended in last (not yet kept) after step `since`.
+    std::optional<LockedSlot> at_fault(std::int64_t since) const;
+    /// Shuts a slot for good, taking out what is in it.
+    Status lock(const LockedSlot& lock, std::int64_t step);
+    /// What must not go back when a run does: names of seeds, and the gates' error already spent.
+    struct Carried {
+        std::uint32_t names = 0;
+        std::int64_t germinations = 0;
+    };
+    Carried carry() const;
+    Status take_over(const Carried& carried);
 
     const SeedCounts& counts() const { return counts_; }
     /// FLOPs spent on measurements since the last call.
@@ -139,7 +159,18 @@ class Growth {
         std::int64_t taken = 0;
         std::unique_ptr<Fork> fork;
     };
-    std::map<std::uint32_t, KeptFork> forks_;                           ///< by slot
+    std::map<std::uint32_t, KeptFork> forks_;  ///< by slot
+    bool is_evicted(std::uint32_t slot, const std::string& blueprint) const;
+    nlohmann::json save_faults() const;
+    void restore_faults(const nlohmann::json& state);
+    struct Activity {
+        std::string seed;
+        std::string blueprint;
+        std::int64_t first = 0, last = 0;  ///< steps in which it was blended in
+    };
+    execution::RecoveryManager recovery_;
+    std::vector<std::pair<std::uint32_t, std::string>> evicted_;        ///< slot and blueprint
+    std::map<std::uint32_t, Activity> activity_;                        ///< by slot
     std::map<std::pair<std::uint32_t, std::string>, ReadoutFit> fits_;  ///< of this boundary
 };
 

@@ -81,7 +81,7 @@ Result<GateLooks> Growth::look(const tamiyo::LookRequest& request, std::int64_t 
         looks.gate = tamiyo::look(differences(without, with, probe_order_), request.spec);
     }
     if (isolated) {
-        store.remove("", alpha);
+        store.remove_control(alpha);
         // What was recorded is bound to the control that has just gone.
         context_.engine.keep_only({program()});
     }

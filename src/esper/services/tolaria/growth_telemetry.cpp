@@ -1,6 +1,7 @@
 // What growth reports of its slots: sampled in training steps, shown to the controller, written
 // down once an epoch.
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "esper/services/tolaria/growth.h"
@@ -13,7 +14,10 @@ Result<StepResult> Growth::train(const std::vector<at::Tensor>& batch, std::int6
     for (const auto& slot : kasmina_->slots())
         values.push_back(program()->find_anchor(slot.anchor)->value);
     ESPER_TRY(auto result, context_.engine.train(program(), context_.store, batch, values, values));
+    // A pass that went wrong is taken back and says nothing of the slots.
+    const bool is_valid = std::isfinite(result.loss);
     for (const auto& slot : kasmina_->slots()) {
+        if (!is_valid) break;
         const auto& value = result.taps[slot.index];
         if (!value.defined() || !value.is_floating_point()) continue;
         const auto& chunk = chunks_[slot.index];

@@ -37,7 +37,7 @@ struct TrialBlock {
     std::string seed;
     ~TrialBlock() {
         store.remove("seed." + seed, "seed." + seed + ".");
-        store.remove("", "alpha." + seed);
+        store.remove_control("alpha." + seed);
     }
 };
 

@@ -24,6 +24,9 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
     options.split.probe = d.split.probe;
     options.split.validation = d.split.validation;
     options.split.test = d.split.test;
+    // Drawn images are as many as are asked for; of files, train_examples() takes a part.
+    if (d.kind == configs::DataKind::kDrawn)
+        options.split.train_examples = static_cast<std::uint32_t>(d.train_examples);
     return open_dataset(options);
 }
 
