@@ -11,6 +11,7 @@
 #include "esper/configs/yaml.h"
 #include "esper/graph/cost.h"
 #include "esper/services/tolaria/batches.h"
+#include "esper/services/tolaria/imported_host.h"
 #include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
@@ -48,6 +49,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
     trainer->dataset_ = data;
     trainer->program_ = host;
     ESPER_CHECK_STATUS(trainer->prepare());
+    if (is_exported_model(config)) ESPER_CHECK_STATUS(load_host_weights(config, trainer->store_));
     ESPER_CHECK_STATUS(trainer->choose_precision());
     ESPER_CHECK_STATUS(
         write_file_atomic(folder / "config.yaml", configs::to_yaml(trainer->config_)));
@@ -164,6 +166,9 @@ BlockSettings Trainer::settings_of(const std::string& block) const {
 
 Result<double> Trainer::train_step() {
     ESPER_TRY(const Batch* batch, loader_->next());
+    // What dropout draws is a function of the step.
+    if (store_.controls().contains("dropout.step"))
+        ESPER_CHECK_STATUS(store_.set_control("dropout.step", static_cast<double>(step_)));
     ESPER_TRY(auto result, engine_.train(program_, store_, as_tensors(*batch, dataset_->info())));
     if (!std::isfinite(result.loss))
         return fail(TolariaError::kDiverged,
