@@ -11,6 +11,11 @@ namespace {
 std::string block_of(const std::string& seed) { return "seed." + seed; }
 std::string alpha_of(const std::string& seed) { return "alpha." + seed; }
 
+// A host's own tensors may lie elsewhere: only the seed's are looked at.
+Status add_seed(graph::TensorStore& store, const graph::Program& program, const std::string& seed) {
+    return store.add(program, block_of(seed), block_of(seed) + ".");
+}
+
 ComponentType actor_for(SeedState from, SeedState to) {
     if (to == SeedState::kErrorRecovery) return ComponentType::kKasmina;
     if (to == SeedState::kRolledBack) return ComponentType::kTolaria;
@@ -70,7 +75,7 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
     slot.seed = seed;
     ESPER_CHECK_STATUS(move(slot, SeedState::kLoading, step, epoch));
     auto loaded = edit(graph::InsertSeed{seed, slot.anchor, blueprint_name, blueprint}, reason);
-    if (loaded) loaded = store_->add(*program_, block_of(seed));
+    if (loaded) loaded = add_seed(*store_, *program_, seed);
     if (!loaded) {
         slot.seed.clear();
         ESPER_CHECK_STATUS(move(slot, SeedState::kCulled, step, epoch));
@@ -78,7 +83,7 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
     }
     if (has_parameters) return move(slot, SeedState::kTraining, step, epoch);
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{seed, graph::SeedMode::kBlended}, reason));
-    ESPER_CHECK_STATUS(store_->add(*program_, block_of(seed)));
+    ESPER_CHECK_STATUS(add_seed(*store_, *program_, seed));
     return move(slot, SeedState::kGrafting, step, epoch);
 }
 
@@ -90,7 +95,7 @@ Status KasminaLayer::graft(std::uint32_t index, contracts::GraftingStrategy stra
         ESPER_CHECK_STATUS(
             check_transition(table_->state(index), SeedState::kGrafting, ComponentType::kTamiyo));
         ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}, reason));
-        ESPER_CHECK_STATUS(store_->add(*program_, block_of(slot.seed)));
+        ESPER_CHECK_STATUS(add_seed(*store_, *program_, slot.seed));
         ESPER_CHECK_STATUS(move(slot, SeedState::kGrafting, step, epoch));
     }
     slot.ramp = RampClock(strategy, ramp_steps);

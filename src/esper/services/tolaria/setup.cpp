@@ -4,6 +4,7 @@
 
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/imported_host.h"
 #include "esper/services/tolaria/saved_host.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
@@ -31,6 +32,10 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
 }
 
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data) {
+    if (is_exported_model(config)) {
+        ESPER_TRY(auto model, import_host(config, data));
+        return model.program;
+    }
     if (!config.model.path.empty()) return read_saved_host(config.model.path, data);
     core::HostSpec spec;
     spec.kind = std::string(contracts::to_text(config.model.host));

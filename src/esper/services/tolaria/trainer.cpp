@@ -12,6 +12,7 @@
 #include "esper/graph/cost.h"
 #include "esper/services/tolaria/batches.h"
 #include "esper/services/tolaria/block_settings.h"
+#include "esper/services/tolaria/imported_host.h"
 #include "esper/services/tolaria/resume_check.h"
 #include "esper/services/tolaria/text_samples.h"
 
@@ -51,6 +52,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
     trainer->dataset_ = data;
     trainer->host_ = trainer->program_ = host;
     ESPER_CHECK_STATUS(trainer->prepare());
+    if (is_exported_model(config)) ESPER_CHECK_STATUS(load_host_weights(config, trainer->store_));
     ESPER_CHECK_STATUS(trainer->choose_precision());
     ESPER_CHECK_STATUS(
         write_file_atomic(folder / "config.yaml", configs::to_yaml(trainer->config_)));
@@ -153,7 +155,8 @@ Status Trainer::start_growth() {
               Growth::create(
                   {config_, store_, engine_, *dataset_, folder_, length_, schedule_, optimizer_,
                    [this](std::int64_t step) {
-                       return learning_rate(schedule_, static_cast<std::uint64_t>(step));
+                       return history_.rate_factor *
+                              learning_rate(schedule_, static_cast<std::uint64_t>(step));
                    }},
                   program_));
     growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,

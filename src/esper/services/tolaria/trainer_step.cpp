@@ -93,6 +93,9 @@ Status Trainer::take_out(const std::vector<std::uint32_t>& slots, const Error& e
 
 Result<Trainer::Step> Trainer::train_step() {
     ESPER_TRY(const Batch* made, loader_->next());
+    // What dropout draws is a function of the step.
+    if (store_.controls().contains("dropout.step"))
+        ESPER_CHECK_STATUS(store_.set_control("dropout.step", static_cast<double>(step_)));
     const auto batch = as_tensors(*made, dataset_->info());
     const bool seeds = growth_ && growth_->has_seeds();
     if (seeds) {
