@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "esper/base/random.h"
+#include "esper/graph/kernels/fused_operators.h"
 #include "esper/graph/operator_library.h"
 
 namespace esper::graph {
@@ -82,6 +83,7 @@ void register_esper_operators() {
                                        std::make_optional(c10::DispatchKey::Autograd), __FILE__,
                                        __LINE__);
         autograd.impl("dropout_mask", torch::CppFunction::makeFallthrough());
+        kernels::register_fused_operators();
     });
 }
 
