@@ -111,7 +111,7 @@ inline nlohmann::json state_of(const Checkpoint& checkpoint) {
 inline void expect_same_checkpoint(const fs::path& one, const fs::path& two) {
     const auto a = value_or_throw(read_checkpoint(one));
     const auto b = value_or_throw(read_checkpoint(two));
-    EXPECT_EQ(state_of(a), state_of(b)) << one << " " << two;
+    EXPECT_EQ(nlohmann::json::diff(state_of(a), state_of(b)).dump(), "[]") << one << " " << two;
     ASSERT_EQ(a.tensors.size(), b.tensors.size());
     for (const auto& [name, tensor] : a.tensors) {
         ASSERT_TRUE(b.tensors.contains(name)) << name;
