@@ -1,15 +1,13 @@
 #include "esper/services/tolaria/growth.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
-#include "esper/graph/cost.h"
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
-#include "esper/services/tolaria/evaluation.h"
-#include "esper/services/tolaria/text_samples.h"
-#include "esper/services/tolaria/seed_scale.h"
+#include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
 
@@ -40,21 +38,20 @@ Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
                     "growth.anchors (" + join(config.growth.anchors, ", ") +
                         ") names none of this host's anchors, which are " + join(known, ", "));
     growth->host_ = host;
-    ESPER_TRY(auto cost, graph::count_cost(*host));
-    growth->host_flops_ = static_cast<double>(cost.forward_flops);
+    ESPER_TRY(auto cost, context.runner.cost(*host));
+    growth->host_flops_ = cost.forward_flops;
     growth->kasmina_ =
         std::make_unique<execution::KasminaLayer>(host, std::move(anchors), context.store);
     growth->controller_ = std::make_unique<tamiyo::Controller>(
         config.growth, config.controller,
         tamiyo::RunShape{config.run.seed, context.length.steps_per_epoch,
                          context.length.total_steps});
-    growth->probe_order_ = tamiyo::probe_order(config.run.seed, context.dataset.size(Part::kProbe));
     return growth;
 }
 
-Result<double> Growth::relative_flops(const graph::Program& program) const {
-    ESPER_TRY(auto cost, graph::count_cost(program));
-    return static_cast<double>(cost.forward_flops) / host_flops_;
+Result<double> Growth::relative_flops(const graph::Program& program) {
+    ESPER_TRY(auto cost, context_.runner.cost(program));
+    return cost.forward_flops / host_flops_;
 }
 
 Result<blueprints::Blueprint> Growth::blueprint_for(std::uint32_t slot, const std::string& name) {
@@ -67,8 +64,8 @@ Result<blueprints::Blueprint> Growth::blueprint_for(std::uint32_t slot, const st
 
 Status Growth::add_candidates(tamiyo::ControllerView& view) {
     const auto& growth = context_.config.growth;
-    ESPER_TRY(auto now, relative_flops(*program()));
-    const auto parameters = static_cast<double>(program()->parameter_count());
+    ESPER_TRY(const auto cost, context_.runner.cost(*program()));
+    const auto now = cost.forward_flops / host_flops_;
     for (const auto& slot : kasmina_->slots()) {
         if (kasmina_->state(slot.index) != SeedState::kDormant) continue;
         const auto* anchor = program()->find_anchor(slot.anchor);
@@ -86,7 +83,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
             candidate.blueprint = name;
             candidate.relative_flops = (then - now) / now;
             candidate.relative_parameters =
-                static_cast<double>(blueprint.program->parameter_count()) / parameters;
+                static_cast<double>(blueprint.program->parameter_count()) / cost.parameters;
             candidate.sham = blueprint.sham;
             view.candidates.push_back(std::move(candidate));
         }
@@ -99,8 +96,13 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
     view.step = step;
     view.epoch = step / context_.length.steps_per_epoch;
     view.total_steps = context_.length.total_steps;
-    view.train_loss.assign(losses.train.begin(), losses.train.end());
-    view.validation_loss.assign(losses.validation.begin(), losses.validation.end());
+    const auto measured = [](const std::vector<double>& values) {
+        std::vector<std::optional<double>> seen;
+        for (double v : values) seen.push_back(std::isfinite(v) ? std::optional(v) : std::nullopt);
+        return seen;
+    };
+    view.train_loss = measured(losses.train);
+    view.validation_loss = measured(losses.validation);
     for (const auto& slot : kasmina_->slots()) {
         tamiyo::SlotView s;
         s.index = slot.index;
@@ -125,13 +127,10 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
 }
 
 Result<std::vector<float>> Growth::probe_losses(const graph::ProgramPtr& program) {
-    ESPER_TRY(
-        auto seen,
-        evaluate_part(context_.engine, program, context_.store, context_.dataset, Part::kProbe,
-                      static_cast<std::uint32_t>(context_.config.data.batch_size)));
-    ESPER_TRY(auto cost, graph::count_cost(*program));
-    flops_ += static_cast<double>(cost.forward_flops) * seen.examples;
-    return std::move(seen.losses);
+    ESPER_TRY(auto losses, context_.runner.probe_losses(program));
+    ESPER_TRY(auto cost, context_.runner.cost(*program));
+    flops_ += cost.forward_flops * static_cast<double>(losses.size());
+    return losses;
 }
 
 // Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
@@ -153,35 +152,38 @@ Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
     if (isolated) {
         context_.store.remove("", alpha);
         // What was recorded is bound to the control that has just gone.
-        context_.engine.keep_only({program()});
+        context_.runner.keep_only({program()});
     }
+    if (without.size() != with.size())
+        return fail(TolariaError::kUnsupported,
+                    "the probe set had " + std::to_string(without.size()) +
+                        " examples without the seed and " + std::to_string(with.size()) +
+                        " with it; it must be the same ones each time");
     std::vector<float> differences;
-    for (auto i : probe_order_) differences.push_back(without[i] - with[i]);
+    for (auto i :
+         tamiyo::probe_order(context_.config.run.seed, static_cast<std::uint32_t>(with.size())))
+        differences.push_back(without[i] - with[i]);
     return tamiyo::look(differences, request.spec);
 }
 
 // Before its first look a seed gets the size at which it helps most; the host has not met it yet.
 Status Growth::settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended) {
     ESPER_TRY(const auto blueprint, blueprint_for(slot.index, slot.blueprint));
-    ESPER_TRY(const auto scale,
-              fit_scale({blended, slot.seed, blueprint, context_.config.run.seed, step_,
-                         static_cast<std::uint32_t>(context_.config.data.batch_size),
-                         train_examples(context_.config, context_.dataset)},
-                        context_.engine, context_.store, context_.dataset));
-    if (scale.evaluation_examples == 0) return {};
-    ESPER_TRY(const auto cost, graph::count_cost(*blended));
-    flops_ +=
-        static_cast<double>(cost.forward_flops) * static_cast<double>(scale.evaluation_examples);
-    return context_.folder.event("scale", step_, step_ / context_.length.steps_per_epoch,
-                                 {{"seed", slot.seed},
-                                  {"factor", scale.factor},
-                                  {"loss_without", scale.loss_without},
-                                  {"loss_with", scale.loss_with}});
+    ESPER_TRY(const auto scale, context_.runner.fit_scale(
+                                    {blended, slot.seed, blueprint, context_.config.run.seed, step_,
+                                     static_cast<std::uint32_t>(context_.config.data.batch_size)}));
+    if (!scale || scale->evaluation_examples == 0) return {};
+    ESPER_TRY(const auto cost, context_.runner.cost(*blended));
+    flops_ += cost.forward_flops * static_cast<double>(scale->evaluation_examples);
+    return context_.event("scale", step_, step_ / context_.length.steps_per_epoch,
+                          {{"seed", slot.seed},
+                           {"factor", scale->factor},
+                           {"loss_without", scale->loss_without},
+                           {"loss_with", scale->loss_with}});
 }
 
 Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
     ESPER_TRY(auto blueprint, blueprint_for(candidate.slot, candidate.blueprint));
-    if (blueprint.readout_weight.empty()) return {};
     ReadoutRequest request;
     request.program = program();
     request.anchor = kasmina_->slots()[candidate.slot].anchor;
@@ -190,14 +192,15 @@ Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
     request.run_seed = context_.config.run.seed;
     request.step = step;
     request.batch_size = static_cast<std::uint32_t>(context_.config.data.batch_size);
-    ESPER_TRY(auto fit, fit_readout(request, context_.engine, context_.store, context_.dataset));
-    ESPER_TRY(auto cost, graph::count_cost(*program()));
-    flops_ +=
-        static_cast<double>(cost.training_flops) * static_cast<double>(fit.training_examples) +
-        static_cast<double>(cost.forward_flops) * static_cast<double>(fit.evaluation_examples);
+    ESPER_TRY(auto measured, context_.runner.fit(request));
+    if (!measured) return {};
+    const auto& fit = *measured;
+    ESPER_TRY(auto cost, context_.runner.cost(*program()));
+    flops_ += cost.training_flops * static_cast<double>(fit.training_examples) +
+              cost.forward_flops * static_cast<double>(fit.evaluation_examples);
     candidate.predicted_gain = fit.gain();
-    fits_[{candidate.slot, candidate.blueprint}] = std::move(fit);
-    context_.engine.keep_only({program()});
+    fits_[{candidate.slot, candidate.blueprint}] = *measured;
+    context_.runner.keep_only({program()});
     return {};
 }
 
@@ -218,7 +221,7 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
             detail["blueprint"] = slot.blueprint;
             detail["stage"] = contracts::to_text(request.stage);
             detail["look"] = request.look;
-            ESPER_CHECK_STATUS(context_.folder.event("gate", step, epoch, std::move(detail)));
+            ESPER_CHECK_STATUS(context_.event("gate", step, epoch, std::move(detail)));
             now.slots[request.slot].gate = result;
         }
         for (auto i : controller_->nominees(now))
@@ -230,21 +233,18 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
                 detail["seed"] = kasmina_->next_seed();
                 ESPER_CHECK_STATUS(sample_before_growth(step, epoch));
             }
-            ESPER_CHECK_STATUS(context_.folder.event("decision", step, epoch, std::move(detail)));
+            ESPER_CHECK_STATUS(context_.event("decision", step, epoch, std::move(detail)));
             ESPER_CHECK_STATUS(carry_out(decision, step));
         }
         if (decisions.empty()) break;
     }
-    context_.engine.keep_only({program()});
+    context_.runner.keep_only({program()});
     return {};
 }
 
 Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
-    if (counts_.germinated > 0) return {};
-    ESPER_TRY(const auto flops,
-              record_sample({context_.engine, program(), context_.store, context_.dataset.info(),
-                             context_.folder},
-                            context_.config, "before the first growth", step, epoch));
+    if (counts_.germinated > 0 || !context_.sample) return {};
+    ESPER_TRY(const auto flops, context_.sample("before the first growth", step, epoch));
     flops_ += flops;
     return {};
 }
@@ -255,9 +255,9 @@ Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int6
         for (const auto& slot : kasmina_->slots()) {
             if (slot.seed.empty() || "seed." + slot.seed != block) continue;
             const std::string reason = "its gradient was not finite";
-            ESPER_CHECK_STATUS(context_.folder.event(
-                "fault", step, epoch,
-                {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
+            ESPER_CHECK_STATUS(
+                context_.event("fault", step, epoch,
+                               {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
             ESPER_CHECK_STATUS(kasmina_->fault(
                 slot.index, static_cast<std::uint32_t>(context_.config.growth.embargo.value), step,
                 static_cast<std::uint32_t>(epoch), reason));
@@ -270,13 +270,13 @@ Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int6
 Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint32_t epoch) {
     ESPER_TRY(auto blueprint, blueprint_for(d.slot, d.blueprint));
     const auto seed = kasmina_->next_seed();
-    ESPER_TRY(auto before, relative_flops(*program()));
-    const auto parameters = static_cast<double>(program()->parameter_count());
+    ESPER_TRY(const auto cost, context_.runner.cost(*program()));
+    const auto before = cost.forward_flops / host_flops_;
     ESPER_CHECK_STATUS(kasmina_->germinate(d.slot, d.blueprint, blueprint.program,
                                            blueprint.has_parameters, step, epoch, d.reason));
     ESPER_TRY(auto after, relative_flops(*program()));
     added_[d.slot] = {(after - before) / before,
-                      static_cast<double>(blueprint.program->parameter_count()) / parameters};
+                      static_cast<double>(blueprint.program->parameter_count()) / cost.parameters};
     sham_[d.slot] = blueprint.sham;
     ++counts_.germinated;
     auto fit = fits_.find({d.slot, d.blueprint});

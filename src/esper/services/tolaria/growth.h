@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -11,10 +12,7 @@
 #include "esper/configs/config.h"
 #include "esper/execution/kasmina_layer.h"
 #include "esper/services/tamiyo/controller.h"
-#include "esper/services/tolaria/data/dataset.h"
-#include "esper/services/tolaria/engine.h"
-#include "esper/services/tolaria/readout.h"
-#include "esper/services/tolaria/run_folder.h"
+#include "esper/services/tolaria/host_runner.h"
 #include "esper/services/tolaria/setup.h"
 
 namespace esper::tolaria {
@@ -29,12 +27,17 @@ struct SeedCounts {
 /// the controller decides. Every decision goes into events.jsonl with its evidence.
 class Growth {
   public:
+    /// Takes one event: its kind, step, epoch and details.
+    using EventListener =
+        std::function<Status(const std::string&, std::int64_t, std::int64_t, nlohmann::json)>;
     struct Context {
         const configs::EsperConfig& config;
         graph::TensorStore& store;
-        Engine& engine;
-        const Dataset& dataset;
-        RunFolder& folder;
+        HostRunner& runner;
+        EventListener event;
+        /// Shows what the host can do, as a person sees it, and gives the FLOPs it took; may be
+        /// absent.
+        std::function<Result<double>(const std::string& when, std::int64_t, std::int64_t)> sample;
         RunLength length;
         LearningRateSchedule schedule;
     };
@@ -47,7 +50,7 @@ class Growth {
     const graph::ProgramPtr& program() const { return kasmina_->program(); }
 
     struct Losses {
-        const std::vector<double>& train;
+        const std::vector<double>& train;  ///< one an epoch; not finite: not measured
         const std::vector<double>& validation;
     };
     /// Everything that happens between two epochs.
@@ -68,7 +71,7 @@ class Growth {
     explicit Growth(const Context& context) : context_(context) {}
     Result<tamiyo::ControllerView> view(std::int64_t step, const Losses& losses);
     Status add_candidates(tamiyo::ControllerView& view);
-    Result<double> relative_flops(const graph::Program& program) const;
+    Result<double> relative_flops(const graph::Program& program);
     Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program);
     Result<tamiyo::GateResult> look(const tamiyo::LookRequest& request);
     Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended);
@@ -87,7 +90,6 @@ class Growth {
     double host_flops_ = 0;
     std::unique_ptr<execution::KasminaLayer> kasmina_;
     std::unique_ptr<tamiyo::Controller> controller_;
-    std::vector<std::uint32_t> probe_order_;
     SeedCounts counts_;
     double flops_ = 0;
     std::int64_t step_ = 0;                 ///< of this boundary

@@ -137,9 +137,20 @@ void Trainer::restart_loader() {
 
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
-    ESPER_TRY(growth_,
-              Growth::create({config_, store_, engine_, *dataset_, folder_, length_, schedule_},
-                             program_));
+    runner_ = std::make_unique<EngineRunner>(engine_, store_, *dataset_,
+                                             static_cast<std::uint32_t>(config_.data.batch_size),
+                                             train_examples(config_, *dataset_));
+    const auto sample = [this](const std::string& when, std::int64_t step, std::int64_t epoch) {
+        return record_sample({engine_, growth_->program(), store_, dataset_->info(), folder_},
+                             config_, when, step, epoch);
+    };
+    const auto event = [this](const std::string& kind, std::int64_t step, std::int64_t epoch,
+                              nlohmann::json detail) {
+        return folder_.event(kind, step, epoch, std::move(detail));
+    };
+    ESPER_TRY(
+        growth_,
+        Growth::create({config_, store_, *runner_, event, sample, length_, schedule_}, program_));
     growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,
                                       std::string reason) {
         return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));

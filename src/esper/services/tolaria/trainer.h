@@ -99,6 +99,7 @@ class Trainer {
     Engine engine_;
     Optimizer optimizer_;
     std::optional<graph::Journal> journal_;
+    std::unique_ptr<HostRunner> runner_;
     std::unique_ptr<Growth> growth_;  ///< absent where growth is off
     std::unique_ptr<PrefetchingLoader> loader_;
     std::function<void(const Progress&)> watcher_;
