@@ -115,13 +115,11 @@ def check_hook(model, example):
 
     count = len(growth.anchors)
     tried = sorted({0, count // 2, count - 1})[:ANCHORS_TRIED]
-    native = growth._native
     silent = []
     for slot in tried:
         anchor = growth.anchors[slot]
         names = _esper.blueprint_names(anchor.kind)
-        seed = native.germinate(slot, names[slot % len(names)])
-        growth._sync()
+        seed = growth.germinate(slot, names[slot % len(names)])
         alone, alone_gradients = loss_and_gradients(model, example)
         hold(same(alone, loss, exactly), f"isolated at {anchor.name}: loss {alone}, not {loss}")
         bad = differing(alone_gradients, gradients, exactly)
@@ -132,12 +130,12 @@ def check_hook(model, example):
         if not any(g is not None and g.abs().max() > 0 for g in learned):
             silent.append(anchor.name)
         model.load_state_dict(fresh.state_dict())
-        native.graft(slot, "LINEAR", 10)
-        growth._sync()
-        hold(close(outputs_of(model, example), baseline, 1e-6), f"α = 0 at {anchor.name} is heard")
-        native.set_alpha(slot, 1.0)
-        growth._live.refresh_alphas()
-        model.load_state_dict(fresh.state_dict(), strict=False)
+    for slot in tried:
+        growth.graft(slot, "LINEAR", 10)
+        anchor = growth.anchors[slot].name
+        hold(close(outputs_of(model, example), baseline, 1e-6), f"α = 0 at {anchor} is heard")
+    for slot in tried:
+        growth.set_alpha(slot, 1.0)
     if len(silent) == len(tried):
         raise RuntimeError(f"no gradient reaches the anchors {silent}")
     heard = outputs_of(model, example)
@@ -152,9 +150,8 @@ def check_hook(model, example):
 
     for slot in tried:
         for state in ("STABILIZATION", "EVALUATING"):
-            native.advance(slot, state)
-        native.fossilize(slot)
-    growth._sync()
+            growth.advance(slot, state)
+        growth.fossilize(slot)
     grown = outputs_of(model, example)
     plain = growth.unwrap()
     hold(close(outputs_of(plain, example), grown), "the unwrapped model computes differently")
@@ -267,12 +264,14 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--only", nargs="*", default=["*"])
+    parser.add_argument("--sample", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.results.mkdir(parents=True, exist_ok=True)
     zoo = [item for item in compat_zoo.catalogue()
            if any(fnmatch.fnmatch(item[0], glob) for glob in arguments.only)]
-    (arguments.results / "zoo.list").write_text(json.dumps(zoo))
+    if arguments.sample:
+        zoo = zoo[::max(1, len(zoo) // arguments.sample)][:arguments.sample]
     missing = [item for item in zoo
                if not (arguments.results / (item[0].replace("/", "__") + ".json")).exists()]
     print(f"{len(zoo)} models, {len(missing)} without a result", flush=True)

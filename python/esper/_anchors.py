@@ -221,11 +221,12 @@ def describe(name, module, shape, batch):
 
 def default_choice(model, anchors, observer):
     """The model's blocks: what stands in a list of modules and has parts of its own; else whatever
-    has parts; else single layers. Never what makes the model's own output."""
+    has parts; else single layers. Never what makes a vector that is the model's own output."""
     modules = dict(model.named_modules())
 
     def usable(name):
-        return (name not in observer.makes_output
+        logits = name in observer.makes_output and len(observer.shapes[name]) == 2
+        return (not logits
                 and next(modules[name].parameters(), None) is not None)
 
     def outermost(names):

@@ -128,8 +128,7 @@ class Growth:
             evaluation mode and no_grad are taken care of.
         Returns the decisions taken, a list of dicts (command, anchor, blueprint, reason, …).
         """
-        if self._native is None:
-            self._start(self.steps_per_epoch or max(self._early_steps, 1))
+        self._ensure_started()
         if probe is not None:
             self._probe = probe
         self.train_losses.append(float(self._loss_sum) / self._loss_steps
@@ -144,6 +143,40 @@ class Growth:
         self._record()
         return [e for e in events if e["event"] == "decision"]
 
+    # --- by hand, instead of the controller; slots are indices into `anchors` ---
+
+    def germinate(self, slot, blueprint):
+        """Wakes a seed, isolated; returns its name. `esper.blueprints(kind)` lists what fits."""
+        self._ensure_started()
+        seed = self._native.germinate(slot, blueprint)
+        self._sync()
+        return seed
+
+    def graft(self, slot, strategy="SMOOTHSTEP", steps=300):
+        """Begins to blend an isolated seed in, α from 0 to 1 over so many steps."""
+        self._native.graft(slot, strategy, steps)
+        self._sync()
+
+    def advance(self, slot, state):
+        """GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING."""
+        self._native.advance(slot, state)
+        self._sync()
+
+    def fossilize(self, slot):
+        """Keeps a seed that is EVALUATING or FINE_TUNING for good."""
+        self._native.fossilize(slot)
+        self._sync()
+
+    def cull(self, slot):
+        """Takes a seed out; the model is what it was before it came."""
+        self._native.cull(slot)
+        self._sync()
+
+    def set_alpha(self, slot, alpha):
+        """How much of a blended seed is heard, until its ramp moves on."""
+        self._native.set_alpha(slot, alpha)
+        self._live.refresh_alphas()
+
     # --- what there is ---
 
     @property
@@ -156,6 +189,13 @@ class Growth:
         """Anchors and seeds as a `Program`; its hash names what has grown."""
         return self._native.program if self._native else self._host
 
+    @property
+    def counts(self):
+        """How many seeds germinated, fossilized (kept), culled, …"""
+        if self._native is None:
+            return dict.fromkeys(("germinated", "fossilized", "culled", "cancelled"), 0)
+        return self._native.counts()
+
     def parameters(self):
         """Parameters of all awake and kept seeds."""
         for scope in self._live.seeds.values():
@@ -163,9 +203,9 @@ class Growth:
 
     def summary(self):
         """One sentence about what has grown."""
-        counts = self._native.counts() if self._native else {}
-        return (f"{counts.get('germinated', 0)} seeds germinated, {counts.get('fossilized', 0)} "
-                f"kept, {counts.get('culled', 0)} culled; {self._parameters:,} parameters grew to "
+        counts = self.counts
+        return (f"{counts['germinated']} seeds germinated, {counts['fossilized']} kept, "
+                f"{counts['culled']} culled; {self._parameters:,} parameters grew to "
                 f"{self._parameters + sum(p.numel() for p in self.parameters()):,}")
 
     # --- saving, handing back ---
@@ -210,6 +250,10 @@ class Growth:
         return write_grown(self, folder)
 
     # --- inside ---
+
+    def _ensure_started(self):
+        if self._native is None:
+            self._start(self.steps_per_epoch or max(self._early_steps, 1))
 
     def _start(self, steps_per_epoch):
         self.steps_per_epoch = steps_per_epoch
@@ -269,7 +313,6 @@ class Growth:
     def _record(self):
         if self.run is None:
             return
-        slots = self._native.counts()
         flops = self._native.forward_flops
         step, epoch = self._native.steps, len(self.train_losses)
         parameters = sum(p.numel() for p in self.model.parameters())
@@ -285,7 +328,7 @@ class Growth:
             "train_loss": number(self.train_losses[-1]),
             "val_loss": number(self.validation_losses[-1]), "parameters": parameters,
             "parameters_initial": self._parameters, "flops_per_example": flops,
-            "wall_seconds": time.monotonic() - self._started, "seeds": slots,
+            "wall_seconds": time.monotonic() - self._started, "seeds": self.counts,
             "program_sha256": self.program.hash, "path": "hook",
             "versions": {"esper": _version(), "torch": torch.__version__}}))
 

@@ -151,24 +151,17 @@ def loss_and_gradients(model, x):
 
 def germinate(growth, slot, blueprint=None):
     """Wakes one seed by hand and returns its name."""
-    from esper import _esper
+    import esper
 
-    if growth._native is None:
-        growth._start(1)
-    kind = growth.anchors[slot].kind
-    seed = growth._native.germinate(slot, blueprint or _esper.blueprint_names(kind)[0])
-    growth._sync()
-    return seed
+    return growth.germinate(slot, blueprint or esper.blueprints(growth.anchors[slot].kind)[0])
 
 
 def blend(growth, slot, alpha):
-    growth._native.graft(slot, "LINEAR", 10)
-    growth._native.set_alpha(slot, alpha)
-    growth._sync()
+    growth.graft(slot, "LINEAR", 10)
+    growth.set_alpha(slot, alpha)
 
 
 def fossilize(growth, slot):
     for state in ("STABILIZATION", "EVALUATING"):
-        growth._native.advance(slot, state)
-    growth._native.fossilize(slot)
-    growth._sync()
+        growth.advance(slot, state)
+    growth.fossilize(slot)
