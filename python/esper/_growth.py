@@ -18,6 +18,7 @@ from esper._optimizer import SeedGroups
 from esper._unwrap import write_grown
 
 FINITE_CHECK_STEPS = 16
+FOLD_LOSSES = 1024
 
 
 def wrap(model, example, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
@@ -83,7 +84,7 @@ class Growth:
         self._groups = None
         self._native = None
         self._early_steps = 0
-        self._loss_sum, self._loss_steps = None, 0
+        self._losses, self._loss_sum, self._loss_steps = [], 0.0, 0
         self._grafting, self._ramping = False, set()
         self._started = time.monotonic()
         if steps_per_epoch is not None:
@@ -113,8 +114,9 @@ class Growth:
             self._early_steps += 1
         else:
             self._native.step(float(loss) if self._grafting else 0.0)
-        self._loss_sum = loss if self._loss_sum is None else self._loss_sum + loss
-        self._loss_steps += 1
+        self._losses.append(loss)
+        if len(self._losses) >= FOLD_LOSSES:
+            self._fold_losses()
         if self._live.seeds:
             self._care()
 
@@ -131,11 +133,12 @@ class Growth:
         self._ensure_started()
         if probe is not None:
             self._probe = probe
-        self.train_losses.append(float(self._loss_sum) / self._loss_steps
+        self._fold_losses()
+        self.train_losses.append(self._loss_sum / self._loss_steps
                                  if self._loss_steps else math.nan)
         self.validation_losses.append(math.nan if validation_loss is None
                                       else float(validation_loss))
-        self._loss_sum, self._loss_steps = None, 0
+        self._loss_sum, self._loss_steps = 0.0, 0
         self._native.boundary(self.train_losses, self.validation_losses)
         self._sync()
         events = self._native.take_events()
@@ -214,11 +217,12 @@ class Growth:
         """Everything but the host's own tensors: states, controller, seeds' tensors."""
         if self._native is None:
             return {"early_steps": self._early_steps}
+        self._fold_losses()
         return {
             "native": self._native.save(),
             "steps_per_epoch": self.steps_per_epoch,
             "losses": [self.train_losses, self.validation_losses],
-            "epoch": [None if self._loss_sum is None else float(self._loss_sum), self._loss_steps],
+            "epoch": [self._loss_sum, self._loss_steps],
             "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
                       for seed, scope in self._live.seeds.items()},
         }
@@ -250,6 +254,13 @@ class Growth:
         return write_grown(self, folder)
 
     # --- inside ---
+
+    def _fold_losses(self):
+        """Adds up the losses of the last steps. They are kept as they came until then: adding
+        tensors, or waiting for their values, at each step would cost time."""
+        self._loss_sum += sum(float(x) for x in self._losses)
+        self._loss_steps += len(self._losses)
+        self._losses = []
 
     def _ensure_started(self):
         if self._native is None:
