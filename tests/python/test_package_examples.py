@@ -19,7 +19,7 @@ def example(name):
     return module
 
 
-@pytest.mark.parametrize("page", ["docs/python.md"])
+@pytest.mark.parametrize("page", ["docs/python.md", "README.md"])
 def test_the_code_on_the_page_runs_as_written(esper, page):
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
     assert blocks
