@@ -71,8 +71,7 @@ def build_torchvision(name):
         return model, {"image1": torch.randn(2, 3, 128, 128), "image2": torch.randn(2, 3, 128, 128),
                        "num_flow_updates": 2}
     if ".detection" in module:
-        for size in ("min_size",):
-            model.transform.min_size = (96,)
+        model.transform.min_size = (96,)
         model.transform.max_size = 128
         images = [torch.rand(3, 96, 96) for _ in range(2)]
         targets = [{"boxes": torch.tensor([[5.0, 5.0, 60.0, 60.0]]), "labels": torch.tensor([1]),
@@ -177,7 +176,7 @@ def shrink(config, depth=0):
                 setattr(config, key, value)
             except Exception:
                 continue
-    if isinstance(getattr(config, "layer_types", None), (list, tuple)):
+    if isinstance(vars(config).get("layer_types"), (list, tuple)):
         config.layer_types = list(config.layer_types)[:SHRINK["num_hidden_layers"]]
     for key, value in vars(config).copy().items():
         if key.endswith("_config") and hasattr(value, "to_dict") and depth < 3:
