@@ -22,10 +22,12 @@ import repository
 
 MOST_KEPT = 1
 
+# One germination an epoch: two at one boundary are both drawn before it is a sham's turn.
 COMMON = ("run.threads=1", "run.precision=fp32", "growth.sham=true", "growth.cooldown=0ep",
           "growth.start=0.05", "growth.stop=0.7", "growth.limits.max_in_flight=3",
-          "growth.limits.max_flops_ratio=4", "growth.gate.fork_share=0.2", "growth.gate.lag=0ba",
-          "controller.policy=periodic", "controller.period=1ep", "checkpoint.every=100ep")
+          "growth.limits.max_adaptations_per_epoch=1", "growth.limits.max_flops_ratio=4",
+          "growth.gate.fork_share=0.2", "growth.gate.lag=0ba", "controller.policy=periodic",
+          "controller.period=1ep", "checkpoint.every=100ep")
 LONG = ("run.epochs=16", "run.steps_per_epoch=40", "growth.training=1ep", "growth.graft_steps=40",
         "growth.stabilization=10ba", "growth.fine_tune=1ep", "growth.embargo=1ep",
         "growth.gate.budget=2ep")

@@ -8,7 +8,6 @@ Result<tolaria::HostCost> ForeignRunner::cost(const graph::Program& program) {
     ESPER_TRY(auto seeds, graph::count_cost(program));
     auto all = host_;
     all.forward_flops += static_cast<double>(seeds.forward_flops);
-    all.training_flops += static_cast<double>(seeds.training_flops);
     all.parameters += static_cast<double>(program.parameter_count());
     return all;
 }
@@ -16,14 +15,6 @@ Result<tolaria::HostCost> ForeignRunner::cost(const graph::Program& program) {
 // An exception in the caller's probe passes through to the caller.
 Result<std::vector<float>> ForeignRunner::probe_losses(const graph::ProgramPtr& program) {
     return measure_.attr("probe_losses")(ProgramHandle{program}).cast<std::vector<float>>();
-}
-
-Result<std::optional<tolaria::ReadoutFit>> ForeignRunner::fit(const tolaria::ReadoutRequest&) {
-    return std::nullopt;
-}
-
-Result<std::optional<tolaria::SeedScale>> ForeignRunner::fit_scale(const tolaria::ScaleRequest&) {
-    return std::nullopt;
 }
 
 }  // namespace esper::python

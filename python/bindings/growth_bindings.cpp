@@ -15,7 +15,7 @@ namespace {
 using execution::SeedState;
 using nlohmann::json;
 
-/// A growth whose host runs in PyTorch: the C++ Growth (Kasmina, Tamiyo, journal) with the host's
+/// A growth whose host runs in PyTorch: ForeignGrowth, its journal and its folder, with the host's
 /// measurements handed to Python. `measure` is an object with the methods of ForeignRunner.
 class HostedGrowth {
   public:
@@ -25,7 +25,7 @@ class HostedGrowth {
         : config_(std::move(config)),
           host_(host.program),
           store_({config_.run.seed, false}),
-          runner_(store_, std::move(measure), {host_flops, 3 * host_flops, host_parameters}),
+          runner_(std::move(measure), {host_flops, host_parameters}),
           length_{steps_per_epoch, total_steps} {
         if (steps_per_epoch < 1 || total_steps < steps_per_epoch)
             throw py::value_error("steps_per_epoch must be 1 or more and total_steps at least it");
@@ -35,15 +35,12 @@ class HostedGrowth {
             journal_ = unwrap(graph::Journal::create(folder_->journal(), *host_));
         }
         unwrap(store_.add(*host_, "host"));
-        tolaria::LearningRateSchedule schedule;
-        schedule.kind = configs::Schedule::kConstant;  // the rate is the caller's affair
-        schedule.total_steps = static_cast<std::uint64_t>(total_steps);
         const auto on_event = [this](const std::string& kind, std::int64_t step, std::int64_t epoch,
                                      json detail) {
             return this->event(kind, step, epoch, detail);
         };
-        growth_ = unwrap(tolaria::Growth::create(
-            {config_, store_, runner_, on_event, nullptr, length_, schedule}, host_));
+        growth_ = unwrap(
+            tolaria::ForeignGrowth::create({config_, store_, runner_, on_event, length_}, host_));
         growth_->kasmina().on_edit(
             [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
                 if (!journal_) return Status();
@@ -60,10 +57,8 @@ class HostedGrowth {
     void boundary(const std::vector<double>& train, const std::vector<double>& validation) {
         unwrap(growth_->at_boundary(step_, {train, validation}));
     }
-    void fault(const std::vector<std::string>& seeds) {
-        std::vector<std::string> blocks;
-        for (const auto& s : seeds) blocks.push_back("seed." + s);
-        unwrap(growth_->take_out_faulty(blocks, step_));
+    void fault(const std::string& seed, const std::string& reason) {
+        unwrap(growth_->take_out(seed, reason, step_));
     }
 
     py::list slots() {
@@ -97,9 +92,7 @@ class HostedGrowth {
     std::string germinate(std::uint32_t slot, const std::string& name) {
         check_slot(slot);
         const auto seed = kasmina().next_seed();
-        const auto* anchor = program()->find_anchor(kasmina().slots()[slot].anchor);
-        auto type = host_->find_input(anchor->name)->type;
-        const auto blueprint = unwrap(blueprints::make_blueprint(name, *anchor, type));
+        const auto blueprint = unwrap(growth_->blueprint_for(slot, name));
         unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, step_,
                                    epoch(), kByHand));
         return seed;
@@ -167,7 +160,6 @@ class HostedGrowth {
 
     ProgramHandle handle() { return {program()}; }
     std::int64_t steps() const { return step_; }
-    double take_flops() { return growth_->take_flops(); }
     double relative_flops() { return unwrap(runner_.cost(*program())).forward_flops; }
     std::map<std::string, int> counts() const {
         const auto& c = growth_->counts();
@@ -214,7 +206,7 @@ class HostedGrowth {
     tolaria::RunLength length_;
     std::optional<tolaria::RunFolder> folder_;
     std::optional<graph::Journal> journal_;
-    std::unique_ptr<tolaria::Growth> growth_;
+    std::unique_ptr<tolaria::ForeignGrowth> growth_;
     std::vector<std::string> events_;
     std::int64_t step_ = 0;
 };
@@ -244,7 +236,6 @@ void bind_growth(py::module_& m) {
         .def("metrics", &HostedGrowth::metrics)
         .def("write_run", &HostedGrowth::write_run)
         .def("take_events", &HostedGrowth::take_events)
-        .def("take_flops", &HostedGrowth::take_flops)
         .def("counts", &HostedGrowth::counts)
         .def_property_readonly("forward_flops", &HostedGrowth::relative_flops)
         .def_property_readonly("program", &HostedGrowth::handle)

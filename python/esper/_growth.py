@@ -313,11 +313,13 @@ class Growth:
             self._live.refresh_alphas()
         if self._groups is not None:
             self._groups.follow(self._ramping)
-        faulty = list(self._live.faults)
+        faulty = dict(self._live.faults)
         if self._native.steps % FINITE_CHECK_STEPS == 0:
-            faulty += self._live.not_finite()
+            for seed in self._live.not_finite():
+                faulty.setdefault(seed, "a parameter of it is no finite number")
         if faulty:
-            self._native.fault(faulty)
+            for seed, reason in faulty.items():
+                self._native.fault(seed, reason)
             self._live.faults.clear()
             self._sync()
 

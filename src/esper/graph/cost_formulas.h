@@ -43,5 +43,20 @@ Flops picked(const CostCall& call);  ///< the index of an extreme: comparisons, 
 Flops average_pool(const CostCall& call);
 Flops max_pool(const CostCall& call);
 Flops repeated(const CostCall& call);
+Flops average_pool_1d(const CostCall& call);
+Flops max_pool_1d(const CostCall& call);
+/// Four neighbours, each weighted and added; backward the same.
+Flops interpolated(const CostCall& call);
+/// Variance and norms: three per element read, three on the way back.
+Flops spread(const CostCall& call);
+/// One half of the input scaled by the sigmoid of the other: five per output element.
+Flops gated(const CostCall& call);
+
+/// Every combination of the equation's labels is one multiply-add per pair of operands.
+Flops einsum(const CostCall& call);
+/// x₁ᵀ W x₂ + bias.
+Flops bilinear_form(const CostCall& call);
+/// LSTM, GRU and plain recurrence: each weight takes one multiply-add a step and example.
+Flops recurrent(const CostCall& call);
 
 }  // namespace esper::graph::cost_rules

@@ -22,7 +22,8 @@ struct OpCall {
     struct ListArgument {
         std::uint32_t position;
         std::vector<std::uint32_t> slots;  ///< kNoSlot: absent
-        bool optional_elements = false;
+        enum class Elements : std::uint8_t { kTensors, kOptionalTensors, kIntegers };
+        Elements elements = Elements::kTensors;
     };
 
     explicit OpCall(c10::OperatorHandle handle) : op(std::move(handle)) {}
@@ -32,6 +33,7 @@ struct OpCall {
     std::vector<SlotArgument> slot_arguments;
     std::vector<ListArgument> list_arguments;
     std::vector<std::uint32_t> results;  ///< kNoSlot: nobody reads it
+    bool unpacks_list = false;           ///< the results are the items of the list it returns
     std::vector<std::uint32_t> frees;    ///< slots whose last use is a list of this call
     std::string label;                   ///< for error messages: operator and scope
 };

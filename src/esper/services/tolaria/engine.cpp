@@ -59,6 +59,21 @@ Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::Ten
     return PerExample{outputs.outputs[0], outputs.outputs[1]};
 }
 
+Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& store,
+                      const std::vector<at::Tensor>& inputs) {
+    const auto n = std::min(inputs.size(), program->inputs().size());
+    const std::vector<at::Tensor> own(inputs.begin(),
+                                      inputs.begin() + static_cast<std::ptrdiff_t>(n));
+    ESPER_TRY(auto* joint, find(program, "settle", store, own, [&]() -> Result<JointSpec> {
+                  JointSpec spec;
+                  spec.program = program;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(own));
+    static_cast<void>(outputs);
+    return {};
+}
+
 Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                                   const std::vector<at::Tensor>& inputs) {
     ESPER_TRY(auto* joint, find(program, "logits", store, inputs, [&]() -> Result<JointSpec> {

@@ -37,6 +37,10 @@ class Engine {
     /// Forward in evaluation mode, without label smoothing, per example.
     Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                 const std::vector<at::Tensor>& inputs);
+    /// Forward in training mode without a loss: only what running it does to buffers remains.
+    /// `inputs` may end with targets; they are not looked at.
+    Status settle(const graph::ProgramPtr& program, graph::TensorStore& store,
+                  const std::vector<at::Tensor>& inputs);
     /// Logits in evaluation mode. `inputs` without targets.
     Result<at::Tensor> logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                               const std::vector<at::Tensor>& inputs);

@@ -1,13 +1,15 @@
 #include "esper/services/tolaria/growth.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
+#include "esper/core/model_wrapper.h"
+#include "esper/graph/cost.h"
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
-#include "esper/services/tolaria/tolaria_errors.h"
+#include "esper/services/tolaria/gate_looks.h"
+#include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
 
@@ -27,31 +29,35 @@ Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
                                                const graph::ProgramPtr& host) {
     std::unique_ptr<Growth> growth(new Growth(context));
     const auto& config = context.config;
+    core::WrapOptions places;
+    places.anchors = config.growth.anchors;
+    places.seeds_per_anchor = static_cast<std::uint32_t>(config.growth.seeds_per_anchor);
+    auto wrapped = core::wrap(host, places);
+    if (!wrapped)
+        return fail(TolariaError::kUnsupported, "growth.anchors, growth.seeds_per_anchor: " +
+                                                    std::string(wrapped.error().message()));
     std::vector<std::string> anchors;
-    std::vector<std::string> known;
-    for (const auto& a : host->anchors()) {
-        known.push_back(a.name);
-        if (matches(config.growth.anchors, a.name)) anchors.push_back(a.name);
+    for (const auto& slot : wrapped->slots) {
+        anchors.push_back(wrapped->anchor_of(slot).name);
+        growth->chunks_.push_back({slot.first_feature, slot.first_feature + slot.features});
     }
-    if (anchors.empty())
-        return fail(TolariaError::kUnsupported,
-                    "growth.anchors (" + join(config.growth.anchors, ", ") +
-                        ") names none of this host's anchors, which are " + join(known, ", "));
     growth->host_ = host;
-    ESPER_TRY(auto cost, context.runner.cost(*host));
-    growth->host_flops_ = cost.forward_flops;
+    ESPER_TRY(auto cost, graph::count_cost(*host));
+    growth->host_flops_ = static_cast<double>(cost.forward_flops);
     growth->kasmina_ =
         std::make_unique<execution::KasminaLayer>(host, std::move(anchors), context.store);
     growth->controller_ = std::make_unique<tamiyo::Controller>(
         config.growth, config.controller,
         tamiyo::RunShape{config.run.seed, context.length.steps_per_epoch,
-                         context.length.total_steps});
+                         context.length.total_steps, config.telemetry.health_ema});
+    growth->health_.emplace(config.telemetry.every, growth->chunks_.size());
+    growth->probe_order_ = tamiyo::probe_order(config.run.seed, context.dataset.size(Part::kProbe));
     return growth;
 }
 
-Result<double> Growth::relative_flops(const graph::Program& program) {
-    ESPER_TRY(auto cost, context_.runner.cost(program));
-    return cost.forward_flops / host_flops_;
+Result<double> Growth::relative_flops(const graph::Program& program) const {
+    ESPER_TRY(auto cost, graph::count_cost(program));
+    return static_cast<double>(cost.forward_flops) / host_flops_;
 }
 
 Result<blueprints::Blueprint> Growth::blueprint_for(std::uint32_t slot, const std::string& name) {
@@ -59,13 +65,13 @@ Result<blueprints::Blueprint> Growth::blueprint_for(std::uint32_t slot, const st
     ESPER_TRY(auto types, graph::infer_types(*program()));
     auto type = types[anchor->value.value()];
     if (!type.shape.empty()) type.shape[0] = -1;
-    return blueprints::make_blueprint(name, *anchor, type);
+    return blueprints::make_blueprint(name, *anchor, type, chunks_[slot]);
 }
 
 Status Growth::add_candidates(tamiyo::ControllerView& view) {
     const auto& growth = context_.config.growth;
-    ESPER_TRY(const auto cost, context_.runner.cost(*program()));
-    const auto now = cost.forward_flops / host_flops_;
+    ESPER_TRY(auto now, relative_flops(*program()));
+    const auto parameters = static_cast<double>(program()->parameter_count());
     for (const auto& slot : kasmina_->slots()) {
         if (kasmina_->state(slot.index) != SeedState::kDormant) continue;
         const auto* anchor = program()->find_anchor(slot.anchor);
@@ -73,6 +79,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
             if (!growth.blueprints.empty() && !matches(growth.blueprints, name) &&
                 !(growth.sham && name.starts_with("sham")))
                 continue;
+            if (is_evicted(slot.index, name)) continue;
             ESPER_TRY(auto blueprint, blueprint_for(slot.index, name));
             ESPER_TRY(auto grown,
                       graph::apply(*program(), graph::InsertSeed{kasmina_->next_seed(), slot.anchor,
@@ -83,7 +90,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
             candidate.blueprint = name;
             candidate.relative_flops = (then - now) / now;
             candidate.relative_parameters =
-                static_cast<double>(blueprint.program->parameter_count()) / cost.parameters;
+                static_cast<double>(blueprint.program->parameter_count()) / parameters;
             candidate.sham = blueprint.sham;
             view.candidates.push_back(std::move(candidate));
         }
@@ -96,13 +103,8 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
     view.step = step;
     view.epoch = step / context_.length.steps_per_epoch;
     view.total_steps = context_.length.total_steps;
-    const auto measured = [](const std::vector<double>& values) {
-        std::vector<std::optional<double>> seen;
-        for (double v : values) seen.push_back(std::isfinite(v) ? std::optional(v) : std::nullopt);
-        return seen;
-    };
-    view.train_loss = measured(losses.train);
-    view.validation_loss = measured(losses.validation);
+    view.train_loss.assign(losses.train.begin(), losses.train.end());
+    view.validation_loss.assign(losses.validation.begin(), losses.validation.end());
     for (const auto& slot : kasmina_->slots()) {
         tamiyo::SlotView s;
         s.index = slot.index;
@@ -111,6 +113,7 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
         s.state = kasmina_->state(slot.index);
         s.steps_in_state = step - slot.entered_step;
         s.blueprint = slot.blueprint;
+        s.signals = health_->signals(slot.index);
         s.ramp_complete = slot.ramp.is_complete();
         if (auto it = added_.find(slot.index); it != added_.end()) {
             s.relative_flops = it->second.flops;
@@ -126,103 +129,29 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
     return view;
 }
 
-Result<std::vector<float>> Growth::probe_losses(const graph::ProgramPtr& program) {
-    ESPER_TRY(auto losses, context_.runner.probe_losses(program));
-    ESPER_TRY(auto cost, context_.runner.cost(*program));
-    flops_ += cost.forward_flops * static_cast<double>(losses.size());
-    return losses;
-}
-
-// Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
-Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
-    const auto& slot = kasmina_->slots()[request.slot];
-    const auto alpha = "alpha." + slot.seed;
-    auto blended = program();
-    const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
-    if (isolated) {
-        ESPER_TRY(blended, graph::apply(*program(),
-                                        graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}));
-        ESPER_CHECK_STATUS(context_.store.add(*blended, "seed." + slot.seed));
-        ESPER_CHECK_STATUS(settle_scale(slot, blended));
-    }
-    ESPER_CHECK_STATUS(context_.store.set_control(alpha, 0));
-    ESPER_TRY(auto without, probe_losses(blended));
-    ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
-    ESPER_TRY(auto with, probe_losses(blended));
-    if (isolated) {
-        context_.store.remove("", alpha);
-        // What was recorded is bound to the control that has just gone.
-        context_.runner.keep_only({program()});
-    }
-    if (without.size() != with.size())
-        return fail(TolariaError::kUnsupported,
-                    "the probe set had " + std::to_string(without.size()) +
-                        " examples without the seed and " + std::to_string(with.size()) +
-                        " with it; it must be the same ones each time");
-    std::vector<float> differences;
-    for (auto i :
-         tamiyo::probe_order(context_.config.run.seed, static_cast<std::uint32_t>(with.size())))
-        differences.push_back(without[i] - with[i]);
-    return tamiyo::look(differences, request.spec);
-}
-
-// Before its first look a seed gets the size at which it helps most; the host has not met it yet.
-Status Growth::settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended) {
-    ESPER_TRY(const auto blueprint, blueprint_for(slot.index, slot.blueprint));
-    ESPER_TRY(const auto scale, context_.runner.fit_scale(
-                                    {blended, slot.seed, blueprint, context_.config.run.seed, step_,
-                                     static_cast<std::uint32_t>(context_.config.data.batch_size)}));
-    if (!scale || scale->evaluation_examples == 0) return {};
-    ESPER_TRY(const auto cost, context_.runner.cost(*blended));
-    flops_ += cost.forward_flops * static_cast<double>(scale->evaluation_examples);
-    return context_.event("scale", step_, step_ / context_.length.steps_per_epoch,
-                          {{"seed", slot.seed},
-                           {"factor", scale->factor},
-                           {"loss_without", scale->loss_without},
-                           {"loss_with", scale->loss_with}});
-}
-
-Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
-    ESPER_TRY(auto blueprint, blueprint_for(candidate.slot, candidate.blueprint));
-    ReadoutRequest request;
-    request.program = program();
-    request.anchor = kasmina_->slots()[candidate.slot].anchor;
-    request.seed = kasmina_->next_seed();
-    request.blueprint = blueprint;
-    request.run_seed = context_.config.run.seed;
-    request.step = step;
-    request.batch_size = static_cast<std::uint32_t>(context_.config.data.batch_size);
-    ESPER_TRY(auto measured, context_.runner.fit(request));
-    if (!measured) return {};
-    const auto& fit = *measured;
-    ESPER_TRY(auto cost, context_.runner.cost(*program()));
-    flops_ += cost.training_flops * static_cast<double>(fit.training_examples) +
-              cost.forward_flops * static_cast<double>(fit.evaluation_examples);
-    candidate.predicted_gain = fit.gain();
-    fits_[{candidate.slot, candidate.blueprint}] = *measured;
-    context_.runner.keep_only({program()});
-    return {};
-}
-
 Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
     const auto epoch = step / context_.length.steps_per_epoch;
     step_ = step;
+    drop_forks();
+    ESPER_CHECK_STATUS(report_health(step));
     // A seed may pass several states at one boundary, and at the last one must reach its end.
     constexpr int kRounds = 8;
     for (int round = 0; round < kRounds; ++round) {
         fits_.clear();
         ESPER_TRY(auto now, view(step, losses));
         for (const auto& request : controller_->looks_due(now)) {
-            ESPER_TRY(auto result, look(request));
-            auto detail = tamiyo::to_json(result);
+            ESPER_TRY(auto seen, look(request, step));
+            auto detail = tamiyo::to_json(seen.gate);
+            if (request.fork) detail["fork"] = seen.fork_detail;
             const auto& slot = kasmina_->slots()[request.slot];
             detail["seed"] = slot.seed;
             detail["anchor"] = slot.anchor;
             detail["blueprint"] = slot.blueprint;
             detail["stage"] = contracts::to_text(request.stage);
             detail["look"] = request.look;
-            ESPER_CHECK_STATUS(context_.event("gate", step, epoch, std::move(detail)));
-            now.slots[request.slot].gate = result;
+            ESPER_CHECK_STATUS(context_.folder.event("gate", step, epoch, std::move(detail)));
+            now.slots[request.slot].gate = seen.gate;
+            now.slots[request.slot].fork_gate = seen.fork;
         }
         for (auto i : controller_->nominees(now))
             ESPER_CHECK_STATUS(measure(now.candidates[i], step));
@@ -233,61 +162,91 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
                 detail["seed"] = kasmina_->next_seed();
                 ESPER_CHECK_STATUS(sample_before_growth(step, epoch));
             }
-            ESPER_CHECK_STATUS(context_.event("decision", step, epoch, std::move(detail)));
+            ESPER_CHECK_STATUS(context_.folder.event("decision", step, epoch, std::move(detail)));
             ESPER_CHECK_STATUS(carry_out(decision, step));
         }
         if (decisions.empty()) break;
     }
-    context_.runner.keep_only({program()});
+    drop_forks();
+    health_->reset();
+    context_.engine.keep_only({program()});
     return {};
 }
 
 Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
-    if (counts_.germinated > 0 || !context_.sample) return {};
-    ESPER_TRY(const auto flops, context_.sample("before the first growth", step, epoch));
+    if (counts_.germinated > 0) return {};
+    ESPER_TRY(const auto flops,
+              record_sample({context_.engine, program(), context_.store, context_.dataset.info(),
+                             context_.folder},
+                            context_.config, "before the first growth", step, epoch));
     flops_ += flops;
-    return {};
-}
-
-Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int64_t step) {
-    const auto epoch = step / context_.length.steps_per_epoch;
-    for (const auto& block : blocks)
-        for (const auto& slot : kasmina_->slots()) {
-            if (slot.seed.empty() || "seed." + slot.seed != block) continue;
-            const std::string reason = "its gradient was not finite";
-            ESPER_CHECK_STATUS(
-                context_.event("fault", step, epoch,
-                               {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
-            ESPER_CHECK_STATUS(kasmina_->fault(
-                slot.index, static_cast<std::uint32_t>(context_.config.growth.embargo.value), step,
-                static_cast<std::uint32_t>(epoch), reason));
-            ++counts_.culled;
-            break;
-        }
     return {};
 }
 
 Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint32_t epoch) {
     ESPER_TRY(auto blueprint, blueprint_for(d.slot, d.blueprint));
     const auto seed = kasmina_->next_seed();
-    ESPER_TRY(const auto cost, context_.runner.cost(*program()));
-    const auto before = cost.forward_flops / host_flops_;
+    ESPER_TRY(auto before, relative_flops(*program()));
+    const auto parameters = static_cast<double>(program()->parameter_count());
+    ESPER_TRY(auto readout, first_readout(d, blueprint, step));
+    if (readout.rejected) {
+        return context_.folder.event(
+            "rejected", step, epoch,
+            {{"anchor", d.anchor},
+             {"blueprint", d.blueprint},
+             {"reason", "no scale of its fitted last layer lowers the loss on held-out batches"}});
+    }
     ESPER_CHECK_STATUS(kasmina_->germinate(d.slot, d.blueprint, blueprint.program,
                                            blueprint.has_parameters, step, epoch, d.reason));
     ESPER_TRY(auto after, relative_flops(*program()));
     added_[d.slot] = {(after - before) / before,
-                      static_cast<double>(blueprint.program->parameter_count()) / cost.parameters};
+                      static_cast<double>(blueprint.program->parameter_count()) / parameters};
     sham_[d.slot] = blueprint.sham;
     ++counts_.germinated;
-    auto fit = fits_.find({d.slot, d.blueprint});
-    if (context_.config.growth.readout == configs::Readout::kClosedForm && fit != fits_.end() &&
-        fit->second.gamma > 0) {
-        const auto* weight =
-            context_.store.find_parameter("seed." + seed + "." + blueprint.readout_weight);
-        auto value = weight->value;
-        value.copy_(fit->second.weight);
+    set_readout("seed." + seed + ".", blueprint, readout);
+    if (blueprint.has_parameters) return {};
+    ESPER_CHECK_STATUS(take_fork(d.slot, step));
+    return kasmina_->graft(d.slot, context_.config.growth.strategy,
+                           tamiyo::graft_steps(context_.config.growth, context_.length.total_steps),
+                           step, epoch, d.reason);
+}
+
+// What growth.readout asks for. A pair that the tournament did not measure is fitted now.
+Result<Growth::FirstReadout> Growth::first_readout(const tamiyo::Decision& d,
+                                                   const blueprints::Blueprint& blueprint,
+                                                   std::int64_t step) {
+    FirstReadout readout;
+    const auto wanted = context_.config.growth.readout;
+    if (blueprint.readout_weight.empty() || wanted == configs::Readout::kRandom) return readout;
+    readout.zero = wanted == configs::Readout::kZero;
+    if (readout.zero) return readout;
+    const auto known = fits_.find({d.slot, d.blueprint});
+    if (known == fits_.end()) {
+        ESPER_TRY(readout.fit, fit(d.slot, blueprint, step));
+    } else {
+        readout.fit = known->second;
     }
-    return {};
+    // A sham is there to be culled by the gate, not by the line search.
+    readout.rejected = readout.fit->gamma == 0 && !blueprint.sham;
+    if (readout.fit->gamma == 0) readout.fit.reset();
+    return readout;
+}
+
+void Growth::set_readout(const std::string& prefix, const blueprints::Blueprint& blueprint,
+                         const FirstReadout& readout) {
+    const auto* weight = context_.store.find_parameter(prefix + blueprint.readout_weight);
+    if (weight == nullptr) return;
+    auto value = weight->value;
+    if (readout.fit) value.copy_(readout.fit->weight);
+    if (readout.zero) value.zero_();
+    // Initialised as zero anyway; said here for blueprints of others.
+    const auto* bias = blueprint.readout_bias.empty()
+                           ? nullptr
+                           : context_.store.find_parameter(prefix + blueprint.readout_bias);
+    if (bias != nullptr && readout.zero) {
+        auto offset = bias->value;
+        offset.zero_();
+    }
 }
 
 Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
@@ -300,11 +259,13 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kPromote:
             return {};  // loading is part of germinating here
         case AdaptationCommand::kGraft:
+            ESPER_CHECK_STATUS(take_fork(d.slot, step));
             return kasmina_->graft(d.slot, growth.strategy,
                                    tamiyo::graft_steps(growth, context_.length.total_steps), step,
                                    epoch, d.reason);
         case AdaptationCommand::kStabilize:
-            return kasmina_->advance(d.slot, SeedState::kStabilization, step, epoch);
+            ESPER_CHECK_STATUS(kasmina_->advance(d.slot, SeedState::kStabilization, step, epoch));
+            return settle_statistics(step);
         case AdaptationCommand::kEvaluate:
             return kasmina_->advance(d.slot, SeedState::kEvaluating, step, epoch);
         case AdaptationCommand::kFineTune:
@@ -312,9 +273,12 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kFossilize:
             ++counts_.fossilized;
             return kasmina_->fossilize(d.slot, step, epoch, d.reason);
-        case AdaptationCommand::kCull:
+        case AdaptationCommand::kCull: {
             ++counts_.culled;
-            return kasmina_->cull(d.slot, embargo, step, epoch, d.reason);
+            const bool was_blended = contracts::is_blended(kasmina_->state(d.slot));
+            ESPER_CHECK_STATUS(kasmina_->cull(d.slot, embargo, step, epoch, d.reason));
+            return was_blended ? settle_statistics(step) : Status{};
+        }
         case AdaptationCommand::kCancel:
             ++counts_.cancelled;
             return kasmina_->cancel(d.slot, step, epoch, d.reason);
@@ -327,25 +291,52 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
     }
 }
 
-nlohmann::json Growth::save() const {
+nlohmann::json Growth::save(std::map<std::string, at::Tensor>& tensors) const {
     nlohmann::json added = nlohmann::json::array();
     for (const auto& [slot, a] : added_)
         added.push_back({slot, a.flops, a.parameters, sham_.at(slot)});
+    nlohmann::json forks = nlohmann::json::array();
+    for (const auto& [slot, f] : forks_) {
+        auto saved = f.fork->save("fork." + f.seed + ".", tensors);
+        saved["slot"] = slot;
+        saved["seed"] = f.seed;
+        saved["taken"] = f.taken;
+        forks.push_back(std::move(saved));
+    }
     return {{"kasmina", kasmina_->to_json()},
+            {"forks", std::move(forks)},
+            {"health", health_->save()},
+            {"flops", flops_},
             {"controller", controller_->save()},
             {"added", added},
+            {"faults", save_faults()},
             {"counts",
              {counts_.germinated, counts_.fossilized, counts_.culled, counts_.cancelled,
               counts_.rolled_back}}};
 }
 
-Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program) {
+Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program,
+                       const std::map<std::string, at::Tensor>& tensors) {
     ESPER_CHECK_STATUS(kasmina_->restore(state.at("kasmina"), std::move(program)));
     ESPER_CHECK_STATUS(controller_->restore(state.at("controller")));
     for (const auto& a : state.at("added")) {
         added_[a[0]] = {a[1], a[2]};
         sham_[a[0]] = a[3];
     }
+    health_->restore(state.at("health"));
+    flops_ = state.at("flops").get<double>();
+    const auto precision = context_.config.run.precision == configs::Precision::kBf16
+                               ? graph::Precision::kBFloat16
+                               : graph::Precision::kFloat32;
+    forks_.clear();
+    for (const auto& f : state.at("forks")) {
+        const auto seed = f.at("seed").get<std::string>();
+        ESPER_TRY(auto fork, Fork::restore(f, "fork." + seed + ".", tensors, host_,
+                                           context_.store.options(), context_.config, precision));
+        forks_[f.at("slot").get<std::uint32_t>()] = {seed, f.at("taken").get<std::int64_t>(),
+                                                     std::make_unique<Fork>(std::move(fork))};
+    }
+    restore_faults(state.at("faults"));
     const auto& c = state.at("counts");
     counts_ = {c[0], c[1], c[2], c[3], c[4]};
     return {};
