@@ -27,5 +27,6 @@ void bind_config(py::module_& m);
 void bind_program(py::module_& m);
 void bind_chain(py::module_& m);
 void bind_growth(py::module_& m);
+void bind_export(py::module_& m);
 
 }  // namespace esper::python

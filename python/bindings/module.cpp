@@ -36,6 +36,7 @@ PYBIND11_MODULE(_esper, m) {
     bind_program(m);
     bind_chain(m);
     bind_growth(m);
+    bind_export(m);
 }
 
 }  // namespace esper::python

@@ -139,7 +139,7 @@ Result<tamiyo::GateResult> ForeignGrowth::look(const tamiyo::LookRequest& reques
     ESPER_TRY(auto without, context_.runner.probe_losses(blended));
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
     ESPER_TRY(auto with, context_.runner.probe_losses(blended));
-    if (isolated) context_.store.remove("", alpha);
+    if (isolated) context_.store.remove_control(alpha);
     if (without.size() != with.size())
         return fail(TolariaError::kUnsupported,
                     "the probe set had " + std::to_string(without.size()) +
