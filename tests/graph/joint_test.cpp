@@ -70,7 +70,7 @@ void expect_same_as_eager(const ProgramPtr& host, const std::vector<at::Tensor>&
     ASSERT_TRUE(ours.add(*program, "host"));
     auto theirs = ours.clone();
     auto joint = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {}, {}, true}, ours, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, ours, inputs));
     for (int step = 0; step < 2; ++step) {
         auto expected = eager(program, theirs, inputs);
         auto got = value_or_throw(joint.run(inputs));
@@ -166,8 +166,8 @@ TEST(JointProgram, RecordingLeavesRunningStatisticsAlone) {
     ASSERT_TRUE(store.add(*program, "host"));
     std::vector<at::Tensor> inputs{at::randn({4, 3, 8, 8}), at::randint(0, 10, {4}, at::kLong)};
     auto before = store.buffers().at("bn.running_mean").clone();
-    auto joint = JointProgram::record({program, true, Precision::kFloat32, {"loss"}, {}, {}, true},
-                                      store, inputs);
+    auto joint = JointProgram::record(
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs);
     ASSERT_TRUE(joint) << joint.error().to_string();
     EXPECT_TRUE(at::equal(before, store.buffers().at("bn.running_mean")));
     ASSERT_TRUE(joint->run(inputs));
@@ -182,7 +182,7 @@ TEST(JointProgram, ReturnsActivationsAndTheirGradientsAtAnchors) {
     std::vector<at::Tensor> inputs{at::randn({4, 3, 8, 8}), at::randint(0, 10, {4}, at::kLong)};
     auto y = program->find_anchor("conv")->value;
     auto joint = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {y}, {y}, true}, store, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {y}, {y}, Rewrites::kExact}, store, inputs));
     auto got = value_or_throw(joint.run(inputs));
     ASSERT_EQ(got.taps.size(), 1U);
     ASSERT_EQ(got.gradient_taps.size(), 1U);
@@ -197,7 +197,7 @@ TEST(JointProgram, RefusesInputsOfAnotherShape) {
     ASSERT_TRUE(store.add(*program, "host"));
     std::vector<at::Tensor> inputs{at::randn({4, 8}), at::randint(0, 8, {4}, at::kLong)};
     auto joint = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {}, {}, true}, store, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs));
     inputs[0] = at::randn({5, 8});
     auto got = joint.run(inputs);
     ASSERT_FALSE(got);
@@ -210,7 +210,7 @@ TEST(JointProgram, RefusesALossThatIsNoScalar) {
     ASSERT_TRUE(store.add(*program, "host"));
     std::vector<at::Tensor> inputs{at::randn({4, 8})};
     auto joint = JointProgram::record(
-        {program, true, Precision::kFloat32, {"logits"}, {}, {}, true}, store, inputs);
+        {program, true, Precision::kFloat32, {"logits"}, {}, {}, Rewrites::kExact}, store, inputs);
     ASSERT_FALSE(joint);
     EXPECT_TRUE(joint.error().is(GraphError::kNotDifferentiable)) << joint.error().to_string();
 }
@@ -226,12 +226,12 @@ TEST(JointProgram, RefusesAnOperatorWhoseRandomNumbersAReplayCouldNotRepeat) {
     TensorStore store({1, false});
     ASSERT_TRUE(store.add(*program, "host"));
     std::vector<at::Tensor> inputs{at::randn({4, 8}), at::randint(0, 8, {4}, at::kLong)};
-    auto joint = JointProgram::record({program, true, Precision::kFloat32, {"loss"}, {}, {}, true},
-                                      store, inputs);
+    auto joint = JointProgram::record(
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs);
     ASSERT_FALSE(joint);
     EXPECT_TRUE(joint.error().is(GraphError::kExecution)) << joint.error().to_string();
-    EXPECT_TRUE(JointProgram::record({program, false, Precision::kFloat32, {"loss"}, {}, {}, true},
-                                     store, inputs));
+    EXPECT_TRUE(JointProgram::record(
+        {program, false, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs));
 }
 
 TEST(JointProgram, RewritesMakeTheListShorterAndNothingElse) {
@@ -240,9 +240,9 @@ TEST(JointProgram, RewritesMakeTheListShorterAndNothingElse) {
     ASSERT_TRUE(store.add(*program, "host"));
     std::vector<at::Tensor> inputs{at::randn({4, 8}), at::randint(0, 8, {4}, at::kLong)};
     auto plain = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {}, {}, false}, store, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kNone}, store, inputs));
     auto short_one = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {}, {}, true}, store, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs));
     EXPECT_LT(short_one.operator_count(), plain.operator_count());
 }
 
@@ -253,7 +253,7 @@ TEST(JointProgram, RunsInHalfPrecisionWithFullPrecisionGradients) {
     std::vector<at::Tensor> inputs{at::randn({16, 8}), at::randint(0, 8, {16}, at::kLong)};
     auto exact = eager(program, store, inputs);
     auto joint = value_or_throw(JointProgram::record(
-        {program, true, Precision::kBFloat16, {"loss"}, {}, {}, true}, store, inputs));
+        {program, true, Precision::kBFloat16, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs));
     auto got = value_or_throw(joint.run(inputs));
     EXPECT_NEAR(got.outputs[0].item<float>(), exact.loss.item<float>(), 0.02);
     EXPECT_EQ(store.blocks()[0]->grad.scalar_type(), at::kFloat);

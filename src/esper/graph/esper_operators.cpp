@@ -9,6 +9,7 @@
 
 #include <mutex>
 
+#include "esper/graph/kernels/fused_operators.h"
 #include "esper/graph/operator_library.h"
 
 namespace esper::graph {
@@ -63,6 +64,7 @@ void register_esper_operators() {
                                        std::make_optional(c10::DispatchKey::Autograd), __FILE__,
                                        __LINE__);
         implement_counter_random(cpu, meta, autograd);
+        kernels::register_fused_operators();
     });
 }
 

@@ -95,20 +95,37 @@ std::string first_line(std::string_view text) {
 
 }  // namespace
 
-Status OpList::run(std::vector<c10::IValue>& slots) const {
+namespace {
+
+template <typename Before>
+Status run_all(const std::vector<OpCall>& calls, std::vector<c10::IValue>& slots,
+               const Before& before) {
     torch::jit::Stack stack;
     stack.reserve(24);
-    const OpCall* current = nullptr;
+    std::size_t i = 0;
     try {
-        for (const auto& call : calls) {
-            current = &call;
-            run_call(call, slots, stack);
+        for (; i < calls.size(); ++i) {
+            before(i);
+            run_call(calls[i], slots, stack);
         }
     } catch (const c10::Error& e) {
-        return fail(GraphError::kExecution, current->label + ": " + e.what_without_backtrace());
+        return fail(GraphError::kExecution, calls[i].label + ": " + e.what_without_backtrace());
     } catch (const std::exception& e) {
-        return fail(GraphError::kExecution, current->label + ": " + first_line(e.what()));
+        return fail(GraphError::kExecution, calls[i].label + ": " + first_line(e.what()));
     }
+    return {};
+}
+
+}  // namespace
+
+Status OpList::run(std::vector<c10::IValue>& slots) const {
+    return run_all(calls, slots, [](std::size_t) {});
+}
+
+Status OpList::run_watched(std::vector<c10::IValue>& slots,
+                           const std::function<void(std::size_t)>& before) const {
+    ESPER_CHECK_STATUS(run_all(calls, slots, before));
+    before(calls.size());
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/core/stack.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,10 @@ class OpList {
     /// Runs every call over `slots` (size slot_count). An operator that throws becomes kExecution,
     /// with its label; freed slots stay freed, so refill them before another run.
     Status run(std::vector<c10::IValue>& slots) const;
+
+    /// The same, calling `before(i)` ahead of call i and `before(calls.size())` at the end.
+    Status run_watched(std::vector<c10::IValue>& slots,
+                       const std::function<void(std::size_t)>& before) const;
 };
 
 }  // namespace esper::graph

@@ -217,7 +217,7 @@ Result<Growth::FirstReadout> Growth::first_readout(const tamiyo::Decision& d,
                                                    std::int64_t step) {
     FirstReadout readout;
     const auto wanted = context_.config.growth.readout;
-    if (blueprint.readout_weight.empty() || wanted == configs::Readout::kRandom) return readout;
+    if (!has_fit(blueprint) || wanted == configs::Readout::kRandom) return readout;
     readout.zero = wanted == configs::Readout::kZero;
     if (readout.zero) return readout;
     const auto known = fits_.find({d.slot, d.blueprint});
@@ -226,8 +226,7 @@ Result<Growth::FirstReadout> Growth::first_readout(const tamiyo::Decision& d,
     } else {
         readout.fit = known->second;
     }
-    // A sham is there to be culled by the gate, not by the line search.
-    readout.rejected = readout.fit->gamma == 0 && !blueprint.sham;
+    readout.rejected = readout.fit->gamma == 0;
     if (readout.fit->gamma == 0) readout.fit.reset();
     return readout;
 }

@@ -122,6 +122,8 @@ class Growth {
     void drop_forks();
     Result<ReadoutFit> fit(std::uint32_t slot, const blueprints::Blueprint& blueprint,
                            std::int64_t step);
+    /// Whether the first values of its last layer, and so its gain, can be fitted.
+    static bool has_fit(const blueprints::Blueprint& blueprint);
     Status measure(tamiyo::Candidate& candidate, std::int64_t step);
     Status sample_before_growth(std::int64_t step, std::int64_t epoch);
     Status carry_out(const tamiyo::Decision& decision, std::int64_t step);

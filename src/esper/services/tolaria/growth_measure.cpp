@@ -216,9 +216,15 @@ Result<ReadoutFit> Growth::fit(std::uint32_t slot, const blueprints::Blueprint& 
     return fit;
 }
 
+// A sham is there to be culled by the gate, not by the line search; and on images its features
+// stand at no place of the picture, which a fit place by place needs.
+bool Growth::has_fit(const blueprints::Blueprint& blueprint) {
+    return !blueprint.sham && !blueprint.readout_weight.empty();
+}
+
 Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
     ESPER_TRY(auto blueprint, blueprint_for(candidate.slot, candidate.blueprint));
-    if (blueprint.readout_weight.empty()) return {};
+    if (!has_fit(blueprint)) return {};
     ESPER_TRY(auto found, fit(candidate.slot, blueprint, step));
     candidate.predicted_gain = found.gain();
     fits_[{candidate.slot, candidate.blueprint}] = std::move(found);

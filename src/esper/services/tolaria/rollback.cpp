@@ -22,16 +22,14 @@ nlohmann::json to_json(const RollbackHistory& history) {
     nlohmann::json locked = nlohmann::json::array();
     for (const auto& lock : history.locked)
         locked.push_back({{"slot", lock.slot}, {"seed", lock.seed}, {"blueprint", lock.blueprint}});
-    return {{"rollbacks", history.rollbacks},
-            {"spent", history.spent},
-            {"rate_factor", history.rate_factor},
-            {"target", history.target},
-            {"locked", locked}};
+    return {{"rollbacks", history.rollbacks},     {"spent", history.spent},
+            {"rate_factor", history.rate_factor}, {"target", history.target},
+            {"reached", history.reached},         {"locked", locked}};
 }
 
 RollbackHistory history_from_json(const nlohmann::json& json) {
-    RollbackHistory history{
-        json.at("rollbacks"), json.at("spent"), json.at("rate_factor"), json.at("target"), {}};
+    RollbackHistory history{json.at("rollbacks"), json.at("spent"),   json.at("rate_factor"),
+                            json.at("target"),    json.at("reached"), {}};
     for (const auto& lock : json.at("locked"))
         history.locked.push_back({lock.at("slot"), lock.at("seed"), lock.at("blueprint")});
     return history;
@@ -64,7 +62,7 @@ Result<CheckpointRing::Found> find_target(const CheckpointRing& ring,
         return fail(TolariaError::kDiverged,
                     fmt::format("at step {}: {}; there is no checkpoint to go back to ({})", step,
                                 trouble.reason, found.error().message()));
-    if (request || found->step != history.target) return found;
+    if (request || step > history.reached || found->step < history.target) return found;
     if (auto older = ring.newest_until(history.target - 1)) return older;
     return found;
 }

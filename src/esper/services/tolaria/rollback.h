@@ -32,9 +32,10 @@ struct LockedSlot {
 /// part of the checkpoints written after it.
 struct RollbackHistory {
     int rollbacks = 0;
-    int spent = 0;             ///< of max_rollbacks; requests cost nothing
-    double rate_factor = 1.0;  ///< on the learning rate of the schedule
-    std::int64_t target = -1;  ///< step of the last checkpoint gone back to
+    int spent = 0;              ///< of max_rollbacks; requests cost nothing
+    double rate_factor = 1.0;   ///< on the learning rate of the schedule
+    std::int64_t target = -1;   ///< step of the last checkpoint gone back to
+    std::int64_t reached = -1;  ///< the furthest step at which there was trouble
     std::vector<LockedSlot> locked;
 };
 nlohmann::json to_json(const RollbackHistory& history);
@@ -45,9 +46,10 @@ Status check_allowed(const configs::RollbackConfig& config, const RollbackHistor
                      const Trouble& trouble, std::int64_t step);
 
 /// Where to go back to: the newest regular checkpoint that is whole; for a request, which wants
-/// something undone, one from before the present step. A run that comes into trouble again before
-/// it has written another checkpoint goes further back than the last time, as far as there is
-/// something. Errors: kDiverged when there is nothing to go back to.
+/// something undone, one from before the present step. A run that comes into trouble again without
+/// having got any further than the last time goes further back than then, as far as there is
+/// something: the damage may be older than its signs. Errors: kDiverged when there is nothing to go
+/// back to.
 Result<CheckpointRing::Found> find_target(const CheckpointRing& ring,
                                           const RollbackHistory& history, const Trouble& trouble,
                                           std::int64_t step);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "esper/services/tolaria/trainer.h"
@@ -42,6 +43,7 @@ Status Trainer::roll_back(const Trouble& trouble) {
     ++history.rollbacks;
     if (!request) ++history.spent;
     history.target = target->step;
+    if (!request) history.reached = std::max(history.reached, from);
     nlohmann::json event{{"trouble", to_text(trouble.kind)},
                          {"reason", trouble.reason},
                          {"evidence", nlohmann::json::parse(trouble.evidence)},
