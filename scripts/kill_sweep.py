@@ -24,10 +24,14 @@ from pathlib import Path
 import repository
 
 COMMON = ["run.threads=1", "run.precision=fp32", "run.epochs=12", "run.steps_per_epoch=10",
-          "data.train_examples=600", "data.batch_size=16", "growth.training=1ep",
-          "growth.graft_steps=8", "growth.stabilization=1ep", "growth.fine_tune=1ep",
-          "growth.gate.min_examples=50", "growth.gate.rent=0", "growth.gate.delta=0.5",
-          "growth.gate.budget=2ep", "growth.start=0.01", "controller.policy=periodic",
+          "data.kind=text", "data.path=data/tinyshakespeare.txt", "data.train_examples=0",
+          "data.split.train=0.97", "data.split.probe=0.01", "data.split.validation=0.01",
+          "data.split.test=0.01", "model.host=gpt", "model.depth=2", "model.width=16",
+          "model.heads=2", "model.context=16", "optimization.learning_rate=0.01",
+          "optimization.cooldown=0.1", "growth.training=1ep", "growth.graft_steps=8",
+          "growth.stabilization=5ba", "growth.start=0.01", "growth.stop=0.9",
+          "growth.blueprints=[low_rank, transformer_block, bottleneck_mlp]",
+          "growth.gate.rent=0", "growth.gate.delta=0.5", "controller.policy=periodic",
           "controller.period=1ep", "checkpoint.every=7ba"]
 ARMS = {
     "grows": [],

@@ -2,7 +2,7 @@
 """A whole training step (forward, loss, backward, optimizer) of ours against eager PyTorch in a
 Python loop at its best setting: same weights, batch, precision, layout and threads.
 
-    engine.py [--json PATH] [--threads N] [--seconds S] [CASE …]
+    engine.py [--json PATH] [--threads N] [--seconds S] [--server BINARY] [CASE …]
 
 Ours runs in a process of its own (bench/engine/engine_server.cpp); the two take turns, a block of
 steps each, so that both meet the same noise. Before a case is timed, the losses of the first steps
@@ -105,17 +105,20 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=12, help="per case")
+    parser.add_argument("--server", type=Path, help="our side, already built")
     parser.add_argument("cases", nargs="*", help="as 'mlp', 'resnet8'; default: all")
     arguments = parser.parse_args()
-    if not os.environ.get("ESPER_BENCH_BUILT"):
-        subprocess.run(["ninja", "-C", str(BUILD), "--quiet", "bench_engine_server"], check=True)
+    server = arguments.server
+    if server is None:
+        server = BUILD / "bin" / "bench_engine_server"
+        subprocess.run(["ninja", "-C", str(BUILD), "--quiet", server.name], check=True)
     torch.set_num_threads(arguments.threads)
     rows = []
     for host, batch, precision in CASES:
         if arguments.cases and host not in arguments.cases:
             continue
-        rows.append(measure(str(BUILD / "bin" / "bench_engine_server"), host, batch, precision,
-                            arguments.threads, arguments.seconds))
+        rows.append(measure(str(server), host, batch, precision, arguments.threads,
+                            arguments.seconds))
         r = rows[-1]
         print(f"{r['case']:<26} {r['ours']:>10.1f} {r['peer']:>10.1f} us  {r['ratio']:.3f} "
               f"[{r['ci_low']:.3f}, {r['ci_high']:.3f}] n={r['n']}", file=sys.stderr, flush=True)

@@ -176,5 +176,16 @@ TEST(FastRewrites, LeaveNoBatchNormAdditionOrReluToTheForwardPass) {
     EXPECT_EQ(counts["aten::threshold_backward"], 0U);
 }
 
+TEST(FastRewrites, ReplaceAttentionAndTheCopiesAroundIt) {
+    auto counts = operators_of({.kind = "gpt", .depth = 2, .width = 32, .heads = 2, .context = 8},
+                               Rewrites::kFast);
+    EXPECT_EQ(counts["esper::causal_attention"], 2U);
+    EXPECT_EQ(counts["esper::causal_attention_backward"], 2U);
+    for (const auto* gone :
+         {"aten::_scaled_dot_product_flash_attention_for_cpu", "aten::stack", "aten::clone",
+          "aten::_scaled_dot_product_flash_attention_for_cpu_backward", "aten::gelu"})
+        EXPECT_EQ(counts[gone], 0U) << gone;
+}
+
 }  // namespace
 }  // namespace esper::core

@@ -121,7 +121,8 @@ TEST(JointProgram, AnIsolatedSeedIsPulledBackAsHardAsTheLossPushesWhereItIsAsLar
     ASSERT_TRUE(store.add(*program, "host"));
     std::vector<at::Tensor> inputs{at::randn({16, 8}), at::randint(0, 8, {16}, at::kLong)};
     auto joint = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {y, s}, {y}, true}, store, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {y, s}, {y}, Rewrites::kExact}, store,
+        inputs));
     auto got = value_or_throw(joint.run(inputs));
     const auto& host = got.gradient_taps[0];
     const auto& at_y = got.taps[0];
@@ -151,7 +152,7 @@ TEST(JointProgram, NormalisesAnInputThatNeedsNoGradientInChannelsLast) {
 
     std::vector<at::Tensor> inputs{pixels.contiguous(at::MemoryFormat::ChannelsLast), target};
     auto joint = value_or_throw(JointProgram::record(
-        {program, true, Precision::kFloat32, {"loss"}, {}, {}, true}, store, inputs));
+        {program, true, Precision::kFloat32, {"loss"}, {}, {}, Rewrites::kExact}, store, inputs));
     for (int step = 0; step < 2; ++step) {
         ASSERT_TRUE(joint.run(inputs));
         for (std::size_t i = 0; i < program->parameters().size(); ++i)

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -160,6 +160,82 @@ TEST(Kernels, CrossEntropyLeavesIgnoredRowsOut) {
         EXPECT_TRUE(std::all_of(gradient.begin() + 65, gradient.begin() + 130,
                                 [](float v) { return v == 0; }));
     }
+}
+
+struct AttentionCase {
+    std::int64_t tokens, size;
+};
+
+// One head in double precision: output, then gradients of q, k and v.
+std::array<std::vector<double>, 4> attend(AttentionCase c, const std::vector<float>& q,
+                                          const std::vector<float>& k, const std::vector<float>& v,
+                                          const std::vector<float>& g) {
+    const auto d = static_cast<std::size_t>(c.size);
+    const double scale = 1 / std::sqrt(static_cast<double>(c.size));
+    std::array<std::vector<double>, 4> r;
+    for (auto& values : r) values.resize(q.size());
+    for (std::size_t i = 0; i < q.size() / d; ++i) {
+        std::vector<double> p(i + 1);
+        double sum = 0;
+        for (std::size_t j = 0; j <= i; ++j) {
+            for (std::size_t x = 0; x < d; ++x)
+                p[j] += scale * static_cast<double>(q[i * d + x]) * k[j * d + x];
+            p[j] = std::exp(p[j]);
+            sum += p[j];
+        }
+        double mean = 0;
+        for (std::size_t x = 0; x < d; ++x) {
+            for (std::size_t j = 0; j <= i; ++j) r[0][i * d + x] += p[j] / sum * v[j * d + x];
+            mean += r[0][i * d + x] * g[i * d + x];
+        }
+        for (std::size_t j = 0; j <= i; ++j) {
+            double dp = 0;
+            for (std::size_t x = 0; x < d; ++x)
+                dp += static_cast<double>(g[i * d + x]) * v[j * d + x];
+            const double ds = p[j] / sum * (dp - mean) * scale;
+            for (std::size_t x = 0; x < d; ++x) {
+                r[1][i * d + x] += ds * k[j * d + x];
+                r[2][j * d + x] += ds * q[i * d + x];
+                r[3][j * d + x] += p[j] / sum * g[i * d + x];
+            }
+        }
+    }
+    return r;
+}
+
+TEST(Kernels, AttentionSeesNothingAheadAndGivesEveryGradient) {
+    for (auto isa : isas())
+        for (const auto c : {AttentionCase{1, 8}, AttentionCase{7, 16}, AttentionCase{50, 20},
+                             AttentionCase{128, 32}}) {
+            const auto n = static_cast<std::size_t>(c.tokens * c.size);
+            const auto q = numbers(n, "q");
+            const auto k = numbers(n, "k");
+            const auto v = numbers(n, "v");
+            const auto g = numbers(n, "g");
+            std::vector<float> out(n), dq(n), dk(n), dv(n);
+            std::vector<float> log_sums(static_cast<std::size_t>(c.tokens));
+            std::vector<float> scratch(
+                static_cast<std::size_t>(kernels(isa).attention_scratch(c.tokens, c.size)));
+            Head<float> head;
+            head.tokens = c.tokens;
+            head.size = c.size;
+            head.scale = 1.0F / std::sqrt(static_cast<float>(c.size));
+            head.q = q.data();
+            head.k = k.data();
+            head.v = v.data();
+            head.qkv_stride = head.out_stride = c.size;
+            head.out = out.data();
+            head.log_sums = log_sums.data();
+            head.scratch = scratch.data();
+            kernels(isa).attention.forward(head);
+            kernels(isa).attention.backward(
+                head, {g.data(), c.size, dq.data(), dk.data(), dv.data(), c.size});
+            const auto expected = attend(c, q, k, v, g);
+            const std::array<const std::vector<float>*, 4> got{&out, &dq, &dk, &dv};
+            for (std::size_t part = 0; part < 4; ++part)
+                for (std::size_t i = 0; i < n; ++i)
+                    ASSERT_NEAR((*got[part])[i], expected[part][i], 1e-5) << part << " at " << i;
+        }
 }
 
 TEST(Kernels, HalvesRoundToTheNearestEvenAndBack) {

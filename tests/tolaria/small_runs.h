@@ -32,46 +32,51 @@ struct Folder {
     Folder& operator=(const Folder&) = delete;
 };
 
-/// A small perceptron on drawn images that does not grow.
-inline configs::EsperConfig perceptron() {
+/// A tiny GPT on text, that does not grow.
+inline configs::EsperConfig small() {
     configs::EsperConfig config;
     config.run.epochs = 3;
     config.run.steps_per_epoch = 4;
     config.run.precision = configs::Precision::kFp32;
     config.run.threads = 1;
-    config.model.host = configs::Host::kMlp;
-    config.model.depth = 2;
+    config.model.depth = 1;
     config.model.width = 16;
-    config.data.kind = configs::DataKind::kDrawn;
-    config.data.path = "";
-    config.data.batch_size = 16;
-    config.data.train_examples = 600;
-    config.optimization.learning_rate = 0.003;
+    config.model.heads = 2;
+    config.model.context = 16;
+    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
+    config.data.batch_size = 32;
+    config.data.split = {0.97, 0.01, 0.01, 0.01};
+    config.optimization.learning_rate = 0.01;
     config.optimization.warmup = configs::Duration::batches(1);
     config.growth.enabled = false;
     config.checkpoint.every = configs::Duration::epochs(1);
     return config;
 }
 
-/// The same, growing: a seed germinates whenever one may, and every state is passed.
-inline configs::EsperConfig growing_perceptron() {
-    auto config = perceptron();
+/// A somewhat larger one that keeps seeds and culls seeds.
+inline configs::EsperConfig growing() {
+    auto config = small();
     config.run.epochs = 12;
+    config.run.steps_per_epoch = 10;
+    config.model.depth = 2;
+    config.optimization.cooldown = 0.1;
+    config.optimization.newborn_steps = 20;
     config.growth.enabled = true;
-    config.growth.blueprints = {"low_rank", "bottleneck_mlp"};
-    config.growth.graft_steps = 4;
+    config.growth.blueprints = {"low_rank", "transformer_block", "bottleneck_mlp"};
+    config.growth.graft_steps = 8;
     config.growth.start = 0.01;
     config.growth.stop = 0.9;
+    config.growth.cooldown = configs::Duration::epochs(0);
     config.growth.training = configs::Duration::epochs(1);
-    config.growth.stabilization = configs::Duration::epochs(1);
+    config.growth.stabilization = configs::Duration::batches(5);
     config.growth.fine_tune = configs::Duration::epochs(1);
     config.growth.embargo = configs::Duration::epochs(1);
     config.growth.gate.lag = configs::Duration::batches(0);
-    config.growth.gate.min_examples = 50;
+    config.growth.gate.min_examples = 100;
     config.growth.gate.rent = 0;
+    config.growth.gate.delta = 0.5;
+    config.growth.gate.budget = configs::Duration::epochs(2);
     config.growth.gate.fork_share = 0;
-    config.growth.gate.delta = 0.9;
-    config.optimization.cooldown = 0.05;
     config.controller.policy = configs::Policy::kPeriodic;
     config.controller.period = configs::Duration::epochs(1);
     return config;
@@ -106,7 +111,7 @@ inline nlohmann::json state_of(const Checkpoint& checkpoint) {
 inline void expect_same_checkpoint(const fs::path& one, const fs::path& two) {
     const auto a = value_or_throw(read_checkpoint(one));
     const auto b = value_or_throw(read_checkpoint(two));
-    EXPECT_EQ(state_of(a), state_of(b)) << one << " " << two;
+    EXPECT_EQ(nlohmann::json::diff(state_of(a), state_of(b)).dump(), "[]") << one << " " << two;
     ASSERT_EQ(a.tensors.size(), b.tensors.size());
     for (const auto& [name, tensor] : a.tensors) {
         ASSERT_TRUE(b.tensors.contains(name)) << name;

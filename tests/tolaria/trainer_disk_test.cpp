@@ -8,7 +8,7 @@ using namespace testing_runs;
 // The disk fails at the N-th write, sync or rename of a run, once and for good, for every N there
 // is: the run must end with an error that says so, and go on from there as if nothing had been.
 void fail_at_every(const std::string& point) {
-    auto config = growing_perceptron();
+    auto config = growing();
     config.run.epochs = 4;
     Folder whole("disk-whole");
     ASSERT_EQ(value_or_throw(start(config, whole.path)->run()), RunStatus::kDone);
@@ -43,7 +43,7 @@ TEST(Disk, ThatCannotRenameLosesNothing) { fail_at_every("files.rename"); }
 
 TEST(Disk, ACheckpointThatCannotBeWrittenSaysWhatToDo) {
     Folder folder("full");
-    auto trainer = start(perceptron(), folder.path);
+    auto trainer = start(small(), folder.path);
     ASSERT_TRUE(FaultPoints::arm("files.write@1+"));
     trainer->request_stop();
     const auto status = trainer->run();
@@ -60,7 +60,7 @@ TEST(Disk, AFolderThatCannotBeWrittenToIsRefusedAtOnce) {
         std::FILE* f = std::fopen(blocked.c_str(), "w");
         std::fclose(f);
     }
-    const auto trainer = Trainer::create(perceptron(), blocked / "run");
+    const auto trainer = Trainer::create(small(), blocked / "run");
     ASSERT_FALSE(trainer);
     EXPECT_TRUE(trainer.error().is(TolariaError::kBadRunFolder)) << trainer.error().to_string();
 }

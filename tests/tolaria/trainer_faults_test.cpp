@@ -10,7 +10,8 @@ using execution::KernelError;
 using execution::SeedState;
 
 configs::EsperConfig one_seed() {
-    auto config = growing_perceptron();
+    auto config = growing();
+    config.model.depth = 1;
     config.growth.blueprints = {"bottleneck_mlp"};
     config.growth.limits.max_fossilized = 1;
     config.growth.gate.rent = -100;  // whatever it does, it is kept

@@ -25,21 +25,26 @@ void expect_exact_at_every_step(const configs::EsperConfig& config, const std::s
 }
 
 TEST(Resume, AtEveryStepOfARunWithMomentumSgdIsExact) {
-    auto config = perceptron();
+    auto config = small();
     config.optimization.optimizer = configs::Optimizer::kSgd;
-    config.optimization.learning_rate = 0.05;
+    config.optimization.learning_rate = 0.1;
     expect_exact_at_every_step(config, "sgd");
 }
 
 TEST(Resume, AtEveryStepOfARunWithAdamwIsExact) {
-    auto config = perceptron();
+    auto config = small();
     config.checkpoint.every = configs::Duration::batches(3);
     expect_exact_at_every_step(config, "adamw");
 }
 
 TEST(Resume, AtEveryStepOfABf16ResnetOnAugmentedImagesIsExact) {
-    auto config = perceptron();
+    auto config = small();
     config.run.precision = configs::Precision::kBf16;
+    config.data.kind = configs::DataKind::kDrawn;
+    config.data.path = "";
+    config.data.split = {};
+    config.data.train_examples = 200;
+    config.data.batch_size = 16;
     config.model.host = configs::Host::kResnet;
     config.model.depth = 8;
     config.model.width = 4;
@@ -49,7 +54,7 @@ TEST(Resume, AtEveryStepOfABf16ResnetOnAugmentedImagesIsExact) {
 }
 
 TEST(Resume, AtEveryStepOfAGrowingRunIsExactWhateverStateItsSeedIsIn) {
-    const auto config = growing_perceptron();
+    const auto config = growing();
     Folder whole("growing-whole");
     Folder pieces("growing-pieces");
     ASSERT_EQ(value_or_throw(start(config, whole.path)->run()), RunStatus::kDone);
@@ -71,8 +76,8 @@ TEST(Resume, AtEveryStepOfAGrowingRunIsExactWhateverStateItsSeedIsIn) {
 
 TEST(Resume, RefusesEveryKeyThatWouldMakeItAnotherRunAndNamesThemAll) {
     Folder folder("keys");
-    ASSERT_TRUE(start(perceptron(), folder.path));
-    auto config = perceptron();
+    ASSERT_TRUE(start(small(), folder.path));
+    auto config = small();
     config.model.width = 32;
     config.data.batch_size = 8;
     config.run.threads = 2;
@@ -89,11 +94,11 @@ TEST(Resume, RefusesEveryKeyThatWouldMakeItAnotherRunAndNamesThemAll) {
 
 TEST(Resume, TakesOtherKeysOverAndWritesThemDown) {
     Folder folder("longer");
-    ASSERT_EQ(value_or_throw(start(perceptron(), folder.path)->run()), RunStatus::kDone);
-    const auto again = Trainer::resume(perceptron(), folder.path);
+    ASSERT_EQ(value_or_throw(start(small(), folder.path)->run()), RunStatus::kDone);
+    const auto again = Trainer::resume(small(), folder.path);
     ASSERT_FALSE(again);
     EXPECT_TRUE(again.error().is(TolariaError::kAlreadyDone)) << again.error().to_string();
-    auto longer = perceptron();
+    auto longer = small();
     longer.run.epochs = 4;
     ASSERT_EQ(value_or_throw(value_or_throw(Trainer::resume(longer, folder.path))->run()),
               RunStatus::kDone);
@@ -106,8 +111,8 @@ TEST(Resume, TakesOtherKeysOverAndWritesThemDown) {
 
 TEST(Resume, OfARunThatIsStillRunningIsRefused) {
     Folder folder("running");
-    const auto running = start(perceptron(), folder.path);
-    const auto second = Trainer::resume(perceptron(), folder.path);
+    const auto running = start(small(), folder.path);
+    const auto second = Trainer::resume(small(), folder.path);
     ASSERT_FALSE(second);
     EXPECT_TRUE(second.error().is(TolariaError::kFolderInUse)) << second.error().to_string();
 }

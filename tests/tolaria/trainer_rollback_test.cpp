@@ -37,7 +37,7 @@ void run_to_the_end(Trainer& trainer) {
 
 TEST(Rollback, TakesEverythingBackTogetherAndShutsTheSlotOfTheSeedThatWasBlendedIn) {
     Folder folder("rollback");
-    const auto config = growing_perceptron();
+    const auto config = growing();
     auto trainer = start(config, folder.path);
     const auto slot = train_until(*trainer, SeedState::kGrafting);
     const auto events_before = text_of(folder.path / "events.jsonl");
@@ -76,7 +76,7 @@ TEST(Rollback, TakesEverythingBackTogetherAndShutsTheSlotOfTheSeedThatWasBlended
 
 TEST(Rollback, NamesOfSeedsAreNotGivenTwice) {
     Folder folder("names");
-    auto trainer = start(growing_perceptron(), folder.path);
+    auto trainer = start(growing(), folder.path);
     const auto slot = train_until(*trainer, SeedState::kGrafting);
     spoil_host(*trainer, kNan);
     run_to_the_end(*trainer);
@@ -91,7 +91,7 @@ TEST(Rollback, NamesOfSeedsAreNotGivenTwice) {
 
 TEST(Rollback, WithNoSeedToBlameHalvesTheLearningRate) {
     Folder folder("rate");
-    auto trainer = start(perceptron(), folder.path);
+    auto trainer = start(small(), folder.path);
     trainer->stop_after(6);
     ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kStopped);
     spoil_host(*trainer, kNan);
@@ -105,7 +105,7 @@ TEST(Rollback, WithNoSeedToBlameHalvesTheLearningRate) {
 
 TEST(Rollback, ThatDoesNotHelpGoesFurtherBack) {
     Folder folder("further");
-    auto trainer = start(perceptron(), folder.path);
+    auto trainer = start(small(), folder.path);
     std::vector<std::int64_t> targets;
     trainer->stop_after(10);
     ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kStopped);
@@ -121,7 +121,7 @@ TEST(Rollback, ThatDoesNotHelpGoesFurtherBack) {
 
 TEST(Rollback, EndsTheRunWithAClearErrorWhenThereAreNoMoreLeft) {
     Folder folder("spent");
-    auto config = perceptron();
+    auto config = small();
     config.checkpoint.rollback.max_rollbacks = 1;
     auto trainer = start(config, folder.path);
     spoil_host(*trainer, kNan);
@@ -136,7 +136,7 @@ TEST(Rollback, EndsTheRunWithAClearErrorWhenThereAreNoMoreLeft) {
 
 TEST(Rollback, SwitchedOffEndsTheRunAtOnce) {
     Folder folder("off");
-    auto config = perceptron();
+    auto config = small();
     config.checkpoint.rollback.enabled = false;
     auto trainer = start(config, folder.path);
     spoil_host(*trainer, kNan);
@@ -148,7 +148,7 @@ TEST(Rollback, SwitchedOffEndsTheRunAtOnce) {
 
 TEST(Rollback, ASpikeOfTheLossIsMetLikeANan) {
     Folder folder("spike");
-    auto config = perceptron();
+    auto config = small();
     config.checkpoint.rollback.spike_window = 3;
     auto trainer = start(config, folder.path);
     trainer->stop_after(6);
@@ -166,7 +166,7 @@ TEST(Rollback, ASpikeOfTheLossIsMetLikeANan) {
 
 TEST(Rollback, OnRequestGoesBackAndCostsNothingOfTheLimit) {
     Folder folder("request");
-    auto config = growing_perceptron();
+    auto config = growing();
     config.checkpoint.rollback.max_rollbacks = 0;
     auto trainer = start(config, folder.path);
     trainer->request_rollback();
@@ -186,13 +186,14 @@ TEST(Rollback, OnRequestGoesBackAndCostsNothingOfTheLimit) {
 // A learning rate that is far too high: the run comes into trouble all by itself, again and again,
 // until the rate is low enough.
 configs::EsperConfig troubled() {
-    auto config = growing_perceptron();
+    auto config = growing();
+    config.run.epochs = 7;
     config.optimization.optimizer = configs::Optimizer::kSgd;
     config.optimization.learning_rate = 30;
     config.optimization.clip_norm = 0;
-    config.optimization.weight_decay = 0;
+    config.checkpoint.every = configs::Duration::batches(7);
     config.checkpoint.rollback.max_rollbacks = 40;
-    config.checkpoint.rollback.spike_window = 3;
+    config.checkpoint.rollback.spike_window = 5;
     return config;
 }
 
@@ -206,6 +207,30 @@ TEST(Rollback, ARunWithRollbacksResumesExactlyAtEveryStep) {
         status = run_one_step(*value_or_throw(Trainer::resume(troubled(), pieces.path)));
     expect_same_run(whole.path, pieces.path);
     expect_replays(pieces.path);
+}
+
+TEST(Rollback, ARunWithAShutSlotResumesExactlyAtEveryStep) {
+    Folder whole("shut");
+    Folder pieces("shut-pieces");
+    auto first = start(growing(), whole.path);
+    train_until(*first, SeedState::kGrafting);
+    const auto when = first->step();
+    first->request_rollback();
+    run_to_the_end(*first);
+    EXPECT_EQ(run_json(whole.path).at("seeds").at("rolled_back"), 1);
+    auto trainer = start(growing(), pieces.path);
+    bool asked = false;
+    while (true) {
+        if (!asked && trainer->step() == when) {
+            asked = true;
+            trainer->request_rollback();
+        }
+        if (run_one_step(*trainer) == RunStatus::kDone) break;
+        trainer.reset();
+        trainer = value_or_throw(Trainer::resume(growing(), pieces.path));
+    }
+    first.reset();
+    expect_same_run(whole.path, pieces.path);
 }
 
 }  // namespace

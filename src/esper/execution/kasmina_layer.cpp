@@ -1,5 +1,6 @@
 #include "esper/execution/kasmina_layer.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/hash.h"
@@ -208,7 +209,12 @@ nlohmann::json KasminaLayer::to_json() const {
                          {"ramp", {ramp.steps, ramp.done, ramp.seen}},
                          {"ramp_loss", {ramp.mean, ramp.variance}}});
     }
-    const auto table = serialise(table_->snapshot());
+    // Versions tell readers of this process that a row has changed, latencies come off the clock: a
+    // run that was resumed has others, and is the same run.
+    auto snapshot = table_->snapshot();
+    std::fill(snapshot.version.begin(), snapshot.version.end(), 0U);
+    std::fill(snapshot.latency_us.begin(), snapshot.latency_us.end(), 0U);
+    const auto table = serialise(snapshot);
     return {{"germinated", germinated_},
             {"slots", slots},
             {"table", std::vector<std::uint8_t>(table.begin(), table.end())}};

@@ -180,6 +180,7 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
         join_selected_gradients(list);
         if (spec.rewrites == Rewrites::kFast && on_cpu(store)) {
             replace_gelu(list, recorded);
+            replace_causal_attention(list, recorded);
             fuse_cross_entropy(list, recorded);
             fuse_batch_norm_relu(list, recorded);
             fuse_small_linear(list, recorded);

@@ -92,6 +92,11 @@ void register_fused_operators() {
         library.def("gelu_tanh_backward(Tensor gradient, Tensor x) -> Tensor");
         library.def("cross_entropy(Tensor logits, Tensor targets) -> (Tensor, Tensor)");
         library.def(
+            "causal_attention(Tensor q, Tensor k, Tensor v, float scale) -> (Tensor, Tensor)");
+        library.def(
+            "causal_attention_backward(Tensor gradient, Tensor q, Tensor k, Tensor v, Tensor out, "
+            "Tensor log_sums, float scale) -> Tensor");
+        library.def(
             "batch_norm_relu(Tensor x, Tensor? other, Tensor weight, Tensor bias, Tensor(a!) "
             "running_mean, Tensor(b!) running_var, float momentum, float epsilon, bool relu) -> "
             "(Tensor, Tensor, Tensor)");
@@ -109,6 +114,8 @@ void register_fused_operators() {
         cpu.impl("gelu_tanh", &gelu_tanh);
         cpu.impl("gelu_tanh_backward", &gelu_tanh_backward);
         cpu.impl("cross_entropy", &cross_entropy);
+        cpu.impl("causal_attention", &causal_attention);
+        cpu.impl("causal_attention_backward", &causal_attention_backward);
         cpu.impl("batch_norm_relu", &batch_norm_relu);
         cpu.impl("batch_norm_relu_backward", &batch_norm_relu_backward);
         cpu.impl("linear_relu", &linear_relu);

@@ -63,6 +63,8 @@ struct Gemm {
     const float* bias = nullptr;
     bool relu = false;
     bool round_to_bf16 = false;  ///< of c, which stays float
+    bool accumulate = false;     ///< c is added to
+    std::int64_t packed_k = 0;   ///< rows b was packed with, where more than k; 0: k
 };
 struct GemmKernels {
     std::int64_t panel;  ///< columns of b packed together
@@ -80,6 +82,37 @@ using CrossEntropyKernel = void (*)(const float* logits, const std::int64_t* tar
                                     std::int64_t classes, float weight, float* losses,
                                     float* gradient, std::int64_t begin, std::int64_t end);
 
+/// One head of causal attention over `tokens` vectors of `size` elements. Strides between tokens;
+/// the elements of one lie side by side.
+template <typename T>
+struct Head {
+    std::int64_t tokens = 0;
+    std::int64_t size = 0;
+    float scale = 0;
+    const T* q = nullptr;
+    const T* k = nullptr;
+    const T* v = nullptr;
+    std::int64_t qkv_stride = 0;
+    T* out = nullptr;  ///< read, not written, by the backward pass
+    std::int64_t out_stride = 0;
+    float* log_sums = nullptr;  ///< log Σ exp of each row of scores, contiguous
+    float* scratch = nullptr;
+};
+template <typename T>
+struct HeadGradients {
+    const T* out = nullptr;
+    std::int64_t out_stride = 0;
+    T* q = nullptr;
+    T* k = nullptr;
+    T* v = nullptr;
+    std::int64_t qkv_stride = 0;
+};
+template <typename T>
+struct AttentionKernels {
+    void (*forward)(const Head<T>& head);
+    void (*backward)(const Head<T>& head, const HeadGradients<T>& gradients);
+};
+
 struct Kernels {
     GeluKernels<float> gelu;
     GeluKernels<Bf16> gelu_bf16;
@@ -87,6 +120,10 @@ struct Kernels {
     NormKernels<Bf16> norm_bf16;
     GemmKernels gemm;
     CrossEntropyKernel cross_entropy;
+    AttentionKernels<float> attention;
+    AttentionKernels<Bf16> attention_bf16;
+    /// Floats of scratch that one head needs, forward or backward.
+    std::int64_t (*attention_scratch)(std::int64_t tokens, std::int64_t size);
     void (*widen)(const Bf16* x, float* y, std::int64_t n);
     void (*narrow)(const float* x, Bf16* y, std::int64_t n);
     void (*round)(const float* x, float* y, std::int64_t n);  ///< through bfloat16

@@ -51,6 +51,16 @@ at::Tensor linear_relu_backward(const at::Tensor& gradient, const std::optional<
 std::tuple<at::Tensor, at::Tensor> cross_entropy(const at::Tensor& logits,
                                                  const at::Tensor& targets);
 
+/// Causal attention of heads [N, H, T, D] of one layout; returns the output (a token's heads side
+/// by side in memory) and log Σ exp of each row of scores.
+std::tuple<at::Tensor, at::Tensor> causal_attention(const at::Tensor& q, const at::Tensor& k,
+                                                    const at::Tensor& v, double scale);
+/// Its gradients, stacked: [3, N, H, T, D], in memory [N, T, 3, H, D].
+at::Tensor causal_attention_backward(const at::Tensor& gradient, const at::Tensor& q,
+                                     const at::Tensor& k, const at::Tensor& v,
+                                     const at::Tensor& out, const at::Tensor& log_sums,
+                                     double scale);
+
 at::Tensor gelu_tanh(const at::Tensor& x);
 at::Tensor gelu_tanh_backward(const at::Tensor& gradient, const at::Tensor& x);
 

@@ -72,8 +72,8 @@ void fuse_forward(Matcher& m, std::size_t i, Forwards& done) {
         m.remove(i);
     }
     m.replace(place, make_call("esper::batch_norm_relu",
-                               {slots[0], slot_or_none(other), slots[1], slots[2], slots[3],
-                                slots[4], momentum, epsilon, relu},
+                               {slots[0], other, slots[1], slots[2], slots[3], slots[4], momentum,
+                                epsilon, relu},
                                {y, results[1], results[2]}));
     done[results[1]] = {slots[1], slots[2], y, relu && other == kNone};
 }
@@ -109,8 +109,8 @@ void fuse_backward(Matcher& m, std::size_t i, const Forwards& forwards) {
         }
     }
     m.replace(i, make_call("esper::batch_norm_relu_backward",
-                           {gradient, slot_or_none(output), x, forward->second.weight,
-                            forward->second.bias, mean, inverse, relu, keep},
+                           {gradient, output, x, forward->second.weight, forward->second.bias, mean,
+                            inverse, relu, keep},
                            {results[0], masked, results[1], results[2]}));
 }
 

@@ -87,18 +87,13 @@ OpCall make_call(std::string_view op, std::vector<CallArgument> arguments,
     call.label = std::string(op);
     for (std::uint32_t i = 0; i < arguments.size(); ++i) {
         call.stack.emplace_back();
-        if (const auto* slot = std::get_if<std::uint32_t>(&arguments[i]))
-            call.slot_arguments.push_back({i, *slot});
+        if (arguments[i].slot != OpCall::kNoSlot)
+            call.slot_arguments.push_back({i, arguments[i].slot});
         else
-            call.stack.back() = std::move(std::get<c10::IValue>(arguments[i]));
+            call.stack.back() = std::move(arguments[i].constant);
     }
     call.results = std::move(results);
     return call;
-}
-
-CallArgument slot_or_none(std::uint32_t slot) {
-    if (slot == OpCall::kNoSlot) return c10::IValue();
-    return slot;
 }
 
 }  // namespace esper::graph

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "esper/graph/operator_library.h"
@@ -57,11 +57,20 @@ class Matcher {
     std::vector<std::optional<std::size_t>> makers_;
 };
 
-/// A call of `op` with slots and constants as arguments, in order. The operator is one of ours.
-using CallArgument = std::variant<std::uint32_t, c10::IValue>;
+/// An argument of a call to be made: a slot, or a constant.
+struct CallArgument {
+    CallArgument(std::uint32_t slot_number) : slot(slot_number) {}
+    CallArgument(c10::IValue value) : constant(std::move(value)) {}
+    CallArgument(const at::Tensor& value) : constant(value) {}
+    CallArgument(bool value) : constant(value) {}
+    CallArgument(double value) : constant(value) {}
+
+    std::uint32_t slot = OpCall::kNoSlot;
+    c10::IValue constant;
+};
+
+/// A call of `op`, known to exist, with its arguments in order; an absent slot is None.
 OpCall make_call(std::string_view op, std::vector<CallArgument> arguments,
                  std::vector<std::uint32_t> results);
-/// An optional tensor: absent where there is no slot.
-CallArgument slot_or_none(std::uint32_t slot);
 
 }  // namespace esper::graph

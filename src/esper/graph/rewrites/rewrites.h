@@ -67,6 +67,9 @@ void fuse_small_linear(RecordedList& list, const RecordedValues& values);
 /// Mean cross-entropy and its gradient in one pass.
 void fuse_cross_entropy(RecordedList& list, const RecordedValues& values);
 
+/// Causal attention a head at a time, its gradients written in the order the projection reads.
+void replace_causal_attention(RecordedList& list, const RecordedValues& values);
+
 /// GELU's tanh form with one exponential.
 void replace_gelu(RecordedList& list, const RecordedValues& values);
 

@@ -186,11 +186,10 @@ class SmallLinear {
             gradient = m_.argument(*threshold, 0);
             m_.remove(*threshold);
         }
-        m_.replace(place,
-                   make_call("esper::linear_relu_backward",
-                             {gradient, slot_or_none(passed), layer.source, layer.source_weight,
-                              layer.half, dx != kNone, target, bias_target},
-                             {dx}));
+        m_.replace(place, make_call("esper::linear_relu_backward",
+                                    {gradient, passed, layer.source, layer.source_weight,
+                                     layer.half, dx != kNone, target, bias_target},
+                                    {dx}));
     }
 
     RecordedList& list_;
