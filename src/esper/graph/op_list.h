@@ -4,7 +4,6 @@
 #include <ATen/core/stack.h>
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,8 +22,7 @@ struct OpCall {
     struct ListArgument {
         std::uint32_t position;
         std::vector<std::uint32_t> slots;  ///< kNoSlot: absent
-        enum class Elements : std::uint8_t { kTensors, kOptionalTensors, kIntegers };
-        Elements elements = Elements::kTensors;
+        bool optional_elements = false;
     };
 
     explicit OpCall(c10::OperatorHandle handle) : op(std::move(handle)) {}
@@ -34,7 +32,6 @@ struct OpCall {
     std::vector<SlotArgument> slot_arguments;
     std::vector<ListArgument> list_arguments;
     std::vector<std::uint32_t> results;  ///< kNoSlot: nobody reads it
-    bool unpacks_list = false;           ///< the results are the items of the list it returns
     std::vector<std::uint32_t> frees;    ///< slots whose last use is a list of this call
     std::string label;                   ///< for error messages: operator and scope
 };
@@ -53,10 +50,6 @@ class OpList {
     /// Runs every call over `slots` (size slot_count). An operator that throws becomes kExecution,
     /// with its label; freed slots stay freed, so refill them before another run.
     Status run(std::vector<c10::IValue>& slots) const;
-
-    /// The same, calling `before(i)` ahead of call i and `before(calls.size())` at the end.
-    Status run_watched(std::vector<c10::IValue>& slots,
-                       const std::function<void(std::size_t)>& before) const;
 };
 
 }  // namespace esper::graph
