@@ -119,13 +119,16 @@ class BasicStateTable {
     /// Makes the row busy and returns its control word from before.
     std::uint64_t lock_row(std::uint32_t seed);
     /// The same in one try, if the control word is still this one.
-    bool take_row(std::uint32_t seed, std::uint64_t control);
-    SeedWords load_words(std::uint32_t seed, std::uint64_t control) const;
-    void publish(std::uint32_t seed, const SeedWords& words);
+    bool take_row(Word* row, std::uint64_t control);
+    SeedWords load_words(const Word* row, std::uint64_t control) const;
+    void publish(Word* row, const SeedWords& words);
     /// Runs `change(row)` on the row as one write, or not at all if it refuses (returns false); it
     /// may be run more than once. `row` is the row after it, or as it was.
     template <typename Change>
     bool modify(std::uint32_t seed, SeedRecord& row, Change change);
+    /// A transition: refused with `refusal_of(row)` unless `allowed(words)`.
+    template <typename Allowed, typename Refusal>
+    Result<SeedState> make_move(const Transition& move, Allowed allowed, Refusal refusal_of);
     template <typename Visit>
     void collect(Visit visit) const;
 

@@ -1,6 +1,7 @@
 #pragma once
 // Bodies of BasicStateTable; include state_table.h.
 
+#include "esper/execution/seed_move.h"
 #include "esper/execution/state_table.h"
 
 // The record must stay in registers: an out-of-line change costs more than the whole exchange.
@@ -73,58 +74,64 @@ std::uint64_t BasicStateTable<Policy>::lock_row(std::uint32_t seed) {
         std::uint64_t control = word(seed, 0).load(std::memory_order_acquire);
         if ((control & kBusyBit) != 0) {
             Policy::relax(attempt);
-        } else if (take_row(seed, control)) {
+        } else if (take_row(&word(seed, 0), control)) {
             return control;
         }
     }
 }
 
 template <typename Policy>
-bool BasicStateTable<Policy>::take_row(std::uint32_t seed, std::uint64_t control) {
-    return word(seed, 0).compare_exchange_strong(control, control | kBusyBit,
-                                                 std::memory_order_acquire);
+bool BasicStateTable<Policy>::take_row(Word* row, std::uint64_t control) {
+    return row->compare_exchange_strong(control, control | kBusyBit, std::memory_order_acquire);
+}
+
+// Written out: in a loop the words would go through memory, with two multiplications each.
+template <typename Policy>
+inline SeedWords BasicStateTable<Policy>::load_words(const Word* row, std::uint64_t control) const {
+    static_assert(kSeedWords == 6);
+    const std::size_t step = word_stride_;
+    return {control,
+            row[step].load(std::memory_order_acquire),
+            row[2 * step].load(std::memory_order_acquire),
+            row[3 * step].load(std::memory_order_acquire),
+            row[4 * step].load(std::memory_order_acquire),
+            row[5 * step].load(std::memory_order_acquire)};
 }
 
 template <typename Policy>
-SeedWords BasicStateTable<Policy>::load_words(std::uint32_t seed, std::uint64_t control) const {
-    SeedWords w;
-    w[0] = control;
-    for (std::size_t i = 1; i < kSeedWords; ++i) {
-        w[i] = word(seed, i).load(std::memory_order_acquire);
-    }
-    return w;
-}
-
-template <typename Policy>
-void BasicStateTable<Policy>::publish(std::uint32_t seed, const SeedWords& w) {
+inline void BasicStateTable<Policy>::publish(Word* row, const SeedWords& w) {
     // Release on each word: a reader that meets a new word also meets the busy control word.
-    for (std::size_t i = 1; i < kSeedWords; ++i) {
-        word(seed, i).store(w[i], std::memory_order_release);
-    }
-    word(seed, 0).store(w[0], std::memory_order_release);
+    const std::size_t step = word_stride_;
+    row[step].store(w[1], std::memory_order_release);
+    row[2 * step].store(w[2], std::memory_order_release);
+    row[3 * step].store(w[3], std::memory_order_release);
+    row[4 * step].store(w[4], std::memory_order_release);
+    row[5 * step].store(w[5], std::memory_order_release);
+    row->store(w[0], std::memory_order_release);
 }
 
 template <typename Policy>
 template <typename Change>
 inline bool BasicStateTable<Policy>::modify(std::uint32_t seed, SeedRecord& row, Change change) {
+    Word* const at = &word(seed, 0);
     wait_at_gate();
     for (unsigned attempt = 0;; ++attempt) {
-        const std::uint64_t control = word(seed, 0).load(std::memory_order_acquire);
+        const std::uint64_t control = at->load(std::memory_order_acquire);
         if ((control & kBusyBit) != 0) [[unlikely]] {
             Policy::relax(attempt);
             continue;
         }
         // Everything is worked out before the row is taken: it was not changed meanwhile if it can
         // still be taken at this version, and it stays busy for a few stores only.
-        row = unpack(load_words(seed, control));
+        row = unpack(load_words(at, control));
         if (!change(row)) [[unlikely]] {
-            if (word(seed, 0).load(std::memory_order_relaxed) != control) continue;
+            if (at->load(std::memory_order_relaxed) != control) continue;
             return false;
         }
         const SeedWords next = pack(row, row.version + 2);
-        if (!take_row(seed, control)) [[unlikely]]
+        if (!take_row(at, control)) [[unlikely]]
             continue;
-        publish(seed, next);
+        publish(at, next);
         return true;
     }
 }
@@ -136,34 +143,51 @@ Result<SeedRecord> BasicStateTable<Policy>::read(std::uint32_t seed) const {
 }
 
 template <typename Policy>
-Result<SeedState> BasicStateTable<Policy>::transition(const Transition& move) {
+template <typename Allowed, typename Refusal>
+inline Result<SeedState> BasicStateTable<Policy>::make_move(const Transition& move, Allowed allowed,
+                                                            Refusal refusal_of) {
     if (move.seed >= seeds_) [[unlikely]]
         return fail(state_errors::no_such_seed(move.seed, seeds_));
-    SeedRecord row;
-    SeedState left{};
-    const bool moved = modify(move.seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
-        if (!is_allowed(r, move)) return false;
-        left = r.state;
-        apply(r, move);
-        return true;
-    });
-    if (moved) [[likely]]
-        return left;
-    return fail(refusal(row, move));
+    Word* const at = &word(move.seed, 0);
+    wait_at_gate();
+    for (unsigned attempt = 0;; ++attempt) {
+        const std::uint64_t control = at->load(std::memory_order_acquire);
+        if ((control & kBusyBit) != 0) [[unlikely]] {
+            Policy::relax(attempt);
+            continue;
+        }
+        const SeedWords words = load_words(at, control);
+        if (!allowed(words)) [[unlikely]] {
+            if (at->load(std::memory_order_relaxed) != control) continue;
+            return tl::unexpected<Error>(refusal_of(unpack(words)));
+        }
+        // As in modify: worked out before the row is taken.
+        const SeedWords next = moved(words, move);
+        if (!take_row(at, control)) [[unlikely]]
+            continue;
+        publish(at, next);
+        return control_state(control);
+    }
+}
+
+template <typename Policy>
+Result<SeedState> BasicStateTable<Policy>::transition(const Transition& move) {
+    return make_move(
+        move, [&](const SeedWords& words) ESPER_ALWAYS_INLINE { return is_allowed(words, move); },
+        [&](const SeedRecord& row) { return refusal(row, move); });
 }
 
 template <typename Policy>
 Result<SeedState> BasicStateTable<Policy>::transition_from(SeedState from, const Transition& move) {
-    if (move.seed >= seeds_) return fail(state_errors::no_such_seed(move.seed, seeds_));
-    SeedRecord row;
-    const bool moved = modify(move.seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
-        if (r.state != from || !is_allowed(r, move)) return false;
-        apply(r, move);
-        return true;
-    });
-    if (moved) return from;
-    if (row.state != from) return fail(state_errors::stale(move.seed, from, row.state));
-    return fail(refusal(row, move));
+    return make_move(
+        move,
+        [&](const SeedWords& words) ESPER_ALWAYS_INLINE {
+            return control_state(words[0]) == from && is_allowed(words, move);
+        },
+        [&](const SeedRecord& row) {
+            if (row.state == from) return refusal(row, move);
+            return state_errors::stale(move.seed, from, row.state);
+        });
 }
 
 template <typename Policy>
@@ -245,7 +269,7 @@ BoundaryReport BasicStateTable<Policy>::apply_pending(std::uint32_t epoch, Bound
     wait_at_gate();
     std::vector<SeedRecord> before;
     for (std::uint32_t seed : seeds) {
-        before.push_back(unpack(load_words(seed, lock_row(seed))));
+        before.push_back(unpack(load_words(&word(seed, 0), lock_row(seed))));
     }
     std::vector<SeedRecord> after = before;
     auto slot = [&](std::uint32_t seed) {
@@ -272,7 +296,7 @@ BoundaryReport BasicStateTable<Policy>::apply_pending(std::uint32_t epoch, Bound
             word(seeds[i], 0)
                 .store(pack(before[i], before[i].version)[0], std::memory_order_release);
         } else {
-            publish(seeds[i], pack(after[i], after[i].version + 2));
+            publish(&word(seeds[i], 0), pack(after[i], after[i].version + 2));
         }
     }
     return report;
@@ -358,7 +382,7 @@ Status BasicStateTable<Policy>::restore(const StateSnapshot& snapshot) {
     for (std::uint32_t s = 0; s < seeds_; ++s) {
         // The row's own version goes on, so that no reader takes the restored row for the old one.
         const auto version = static_cast<std::uint32_t>(control[s] >> 32);
-        publish(s, pack(snapshot.row(s), version + 2));
+        publish(&word(s, 0), pack(snapshot.row(s), version + 2));
     }
     return {};
 }
