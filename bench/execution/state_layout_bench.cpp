@@ -5,6 +5,10 @@
 #include <cstring>
 #include <mutex>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "bench_report.h"
 #include "esper/base/thread_pool.h"
 #include "esper/execution/alpha_blend.h"
@@ -49,6 +53,16 @@ auto cycle(Table& table, std::uint32_t seed) {
     };
 }
 
+/// Moves one seed after another, each through the same cycle.
+auto rounds(StateTable& table) {
+    return [&table, i = 0u]() mutable {
+        const std::uint32_t seed = i % table.size();
+        bench::keep(
+            table.transition({.seed = seed, .to = kCycle[i / table.size() % 3], .kernel_id = 1}));
+        ++i;
+    };
+}
+
 void transitions(bench::Report& report) {
     const bench::TickTimer timer;
     StateTable table(64);
@@ -76,10 +90,11 @@ void transitions(bench::Report& report) {
                          bench::interleave(40, 20'000, cycle(lines, 0), cycle(columns, 0)),
                          "dense columns");
     }
-    StateTable padded(64, 16, Layout::kPaddedColumns);
-    report.add_pairs("transition, a line a seed", "ns",
-                     bench::interleave(40, 20'000, cycle(lines, 0), cycle(padded, 0)),
-                     "padded columns");
+    // Six lines a seed instead of one are no difference to one seed, but to many.
+    constexpr std::uint32_t kSeeds = 10'000;
+    StateTable many(kSeeds, 16, Layout::kLinePerSeed), padded(kSeeds, 16, Layout::kPaddedColumns);
+    report.add_pairs("transition of 10,000 seeds in turn, a line a seed", "ns",
+                     bench::interleave(40, kSeeds, rounds(many), rounds(padded)), "padded columns");
 }
 
 void snapshots(bench::Report& report) {
@@ -115,18 +130,51 @@ void on_all_cores(ThreadPool& pool, std::size_t n, F f) {
     for (auto& p : parts) p.get();
 }
 
+/// A copy past the caches, where the processor has one.
+void stream_copy(void* to, const void* from, std::size_t bytes) {
+#if defined(__SSE2__)
+    auto* out = static_cast<__m128i*>(to);
+    const auto* in = static_cast<const __m128i*>(from);
+    const std::size_t n = bytes / sizeof(__m128i);
+    for (std::size_t i = 0; i + 4 <= n; i += 4) {
+        for (std::size_t k = 0; k < 4; ++k)
+            _mm_stream_si128(out + i + k, _mm_loadu_si128(in + i + k));
+    }
+    _mm_sfence();
+#else
+    std::memcpy(to, from, bytes);
+#endif
+}
+
 /// The blend's bytes a second as a share of the machine's own best copy of as many bytes.
 template <typename T>
 void blends(bench::Report& report, const char* type) {
     constexpr std::size_t kBytes = std::size_t{256} << 20;
     const std::size_t n = kBytes / sizeof(T);
     ThreadPool pool(std::thread::hardware_concurrency());
-    std::vector<T> y(n), s(n), out(n);
+    using Line = struct alignas(64) {
+        std::byte bytes[64];
+    };
+    // Where the allocator puts an array must not decide which loop it gets.
+    std::vector<Line> lines_y(kBytes / 64), lines_s(kBytes / 64), lines_out(kBytes / 64);
+    const std::span y(reinterpret_cast<T*>(lines_y.data()), n);
+    const std::span s(reinterpret_cast<T*>(lines_s.data()), n);
+    const std::span out(reinterpret_cast<T*>(lines_out.data()), n);
+    bool streams = false;
     auto copy = [&] {
         on_all_cores(pool, n, [&](std::size_t from, std::size_t to) {
-            std::memcpy(out.data() + from, y.data() + from, (to - from) * sizeof(T));
+            const std::size_t bytes = (to - from) * sizeof(T);
+            if (streams) {
+                stream_copy(out.data() + from, y.data() + from, bytes);
+            } else {
+                std::memcpy(out.data() + from, y.data() + from, bytes);
+            }
         });
     };
+    const double plain = bench::median(bench::sample(7, 1, copy));
+    streams = true;
+    streams = bench::median(bench::sample(7, 1, copy)) < plain;
+    fmt::print("best copy of {}: {}\n", type, streams ? "past the caches" : "memcpy");
     auto forward = [&] {
         on_all_cores(pool, n, [&](std::size_t from, std::size_t to) {
             alpha_blend(y.data() + from, s.data() + from, 0.3f, out.data() + from, to - from);
