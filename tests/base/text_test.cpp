@@ -65,6 +65,13 @@ TEST(GlobMatch, AStarStaysWithinADot) {
     EXPECT_FALSE(glob_match("abcd", "abc"));
 }
 
+TEST(GlobMatch, AnyOfSeveralPatternsIsEnoughAndNoneMatchesNothing) {
+    const std::vector<std::string> patterns{"fc*", "layer?"};
+    EXPECT_TRUE(glob_match_any(patterns, "layer2"));
+    EXPECT_FALSE(glob_match_any(patterns, "layer2.0"));
+    EXPECT_FALSE(glob_match_any({}, "layer2"));
+}
+
 TEST(GlobMatch, ManyStarsTakeNoExponentialTime) {
     std::string pattern;
     for (int i = 0; i < 60; ++i) pattern += "*a";

@@ -113,6 +113,14 @@ def test_a_dry_run_prints_a_plan_that_is_a_configuration(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_refuses_what_a_run_would(tmp_path):
+    nowhere = [*GROWS, "growth.anchors=[fc9]"]
+    dry = esper("train", *nowhere, "--dry-run", cwd=tmp_path)
+    wet = esper("train", *nowhere, "--run", "run", cwd=tmp_path)
+    assert "names none of this host's anchors" in dry.stderr
+    assert (dry.returncode, dry.stderr) == (wet.returncode, wet.stderr)
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     process = subprocess.Popen([ESPER, "train", *GROWS, "run.epochs=100000", "--run", "run"],
                                cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -84,6 +84,11 @@ bool glob_match(std::string_view pattern, std::string_view text) {
     return matches[text.size()] != 0;
 }
 
+bool glob_match_any(std::span<const std::string> patterns, std::string_view text) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& p) { return glob_match(p, text); });
+}
+
 std::string human_count(double value) {
     static constexpr std::array<std::string_view, 7> kUnits = {"",   " k", " M", " G",
                                                                " T", " P", " E"};

@@ -24,6 +24,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 
 /// `*` matches any run of characters but `.`, `**` any run, `?` one character but `.`.
 bool glob_match(std::string_view pattern, std::string_view text);
+/// Whether one of the patterns matches.
+bool glob_match_any(std::span<const std::string> patterns, std::string_view text);
 
 /// 12345678 → `12.3 M`; 1234 → `1.23 k`.
 std::string human_count(double value);

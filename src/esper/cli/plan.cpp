@@ -16,14 +16,10 @@ namespace {
 
 using nlohmann::json;
 
-json growth_plan(const configs::EsperConfig& config, const graph::Program& host,
-                 const tolaria::RunLength& length, std::uint32_t probe) {
+Result<json> growth_plan(const configs::EsperConfig& config, const graph::Program& host,
+                         const tolaria::RunLength& length, std::uint32_t probe) {
     const auto& growth = config.growth;
-    json slots = json::array();
-    for (const auto& anchor : host.anchors())
-        if (std::any_of(growth.anchors.begin(), growth.anchors.end(),
-                        [&](const auto& p) { return glob_match(p, anchor.name); }))
-            slots.push_back(anchor.name);
+    ESPER_TRY(const auto slots, tolaria::growth_anchors(growth, host));
     const auto steps =
         tamiyo::life_steps(growth, {config.run.seed, length.steps_per_epoch, length.total_steps});
     const auto at = [&](double share) {
@@ -79,8 +75,10 @@ Result<json> plan_of(const configs::EsperConfig& config) {
                {{"every_steps", every},
                 {"kept", config.checkpoint.keep},
                 {"bytes_each", host->parameter_count() * 4 * (adamw ? 3 : 2)}}}};
-    if (config.growth.enabled)
-        plan["growth"] = growth_plan(config, *host, length, data->size(tolaria::Part::kProbe));
+    if (config.growth.enabled) {
+        ESPER_TRY(plan["growth"],
+                  growth_plan(config, *host, length, data->size(tolaria::Part::kProbe)));
+    }
     return plan;
 }
 

@@ -31,8 +31,7 @@ namespace esper::configs {
     X(StorageConfig, storage, {}, rule::any(), "where blueprints and kernels are kept")         \
     X(BusConfig, bus, {}, rule::any(), "how the roles talk to each other")
 
-/// Everything a run needs to know. The defaults are the run that `esper train` does without a file:
-/// a small character GPT on the bundled text.
+/// Everything a run needs to know. `esper train` without a file reads configs/shakespeare.yaml.
 ESPER_CONFIG_SECTION(EsperConfig, ESPER_CONFIG_KEYS)
 
 }  // namespace esper::configs

@@ -15,29 +15,11 @@ namespace esper::tolaria {
 using contracts::AdaptationCommand;
 using execution::SeedState;
 
-namespace {
-
-bool matches(const std::vector<std::string>& patterns, const std::string& name) {
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const auto& p) { return glob_match(p, name); });
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
                                                const graph::ProgramPtr& host) {
     std::unique_ptr<Growth> growth(new Growth(context));
     const auto& config = context.config;
-    std::vector<std::string> anchors;
-    std::vector<std::string> known;
-    for (const auto& a : host->anchors()) {
-        known.push_back(a.name);
-        if (matches(config.growth.anchors, a.name)) anchors.push_back(a.name);
-    }
-    if (anchors.empty())
-        return fail(TolariaError::kUnsupported,
-                    "growth.anchors (" + join(config.growth.anchors, ", ") +
-                        ") names none of this host's anchors, which are " + join(known, ", "));
+    ESPER_TRY(auto anchors, growth_anchors(config.growth, *host));
     growth->host_ = host;
     ESPER_TRY(auto cost, graph::count_cost(*host));
     growth->host_flops_ = static_cast<double>(cost.forward_flops);
@@ -72,7 +54,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
         if (kasmina_->state(slot.index) != SeedState::kDormant) continue;
         const auto* anchor = program()->find_anchor(slot.anchor);
         for (const auto& name : blueprints::blueprint_names(anchor->kind, growth.sham)) {
-            if (!growth.blueprints.empty() && !matches(growth.blueprints, name) &&
+            if (!growth.blueprints.empty() && !glob_match_any(growth.blueprints, name) &&
                 !(growth.sham && name.starts_with("sham")))
                 continue;
             ESPER_TRY(auto blueprint, blueprint_for(slot.index, name));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "esper/base/text.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/tolaria_errors.h"
@@ -52,6 +53,20 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
                     "model.host '" + spec.kind + "' does not fit data.kind '" + data.name +
                         "': text wants gpt, images want mlp, resnet or vgg");
     return core::make_host(spec);
+}
+
+Result<std::vector<std::string>> growth_anchors(const configs::GrowthConfig& growth,
+                                                const graph::Program& host) {
+    std::vector<std::string> named;
+    std::vector<std::string> known;
+    for (const auto& anchor : host.anchors()) {
+        known.push_back(anchor.name);
+        if (glob_match_any(growth.anchors, anchor.name)) named.push_back(anchor.name);
+    }
+    if (!named.empty()) return named;
+    return fail(TolariaError::kUnsupported, "growth.anchors (" + join(growth.anchors, ", ") +
+                                                ") names none of this host's anchors, which are " +
+                                                join(known, ", "));
 }
 
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data) {

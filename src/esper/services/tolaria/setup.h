@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "esper/configs/config.h"
 #include "esper/core/hosts/host.h"
@@ -14,6 +16,11 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
 
 /// The host a configuration asks for, sized for the data.
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data);
+
+/// The host's anchors that growth.anchors names, in the host's order. Errors: kUnsupported when it
+/// names none.
+Result<std::vector<std::string>> growth_anchors(const configs::GrowthConfig& growth,
+                                                const graph::Program& host);
 
 /// Lengths of a run in steps.
 struct RunLength {
