@@ -28,7 +28,8 @@ Result<graph::ProgramPtr> declarations_of(const graph::Program& program, const s
     return graph::Program::make(std::move(parts));
 }
 
-Status take(const tolaria::Checkpoint& checkpoint, const std::string& name, at::Tensor into) {
+Status take(const tolaria::Checkpoint& checkpoint, const std::string& name,
+            const at::Tensor& into) {
     auto it = checkpoint.tensors.find(name);
     if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
         return fail(TolariaError::kBadCheckpoint,

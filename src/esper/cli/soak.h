@@ -7,6 +7,9 @@
 
 namespace esper::cli {
 
+#define ESPER_SOAK_ERRORS(X) X(kNoFolder, kRuntime) X(kWrongKernel, kRuntime)
+ESPER_DEFINE_ERRORS(SoakError, "soak", ESPER_SOAK_ERRORS)
+
 /// A share of a soak's work: lap number `lap` with `operations` operations, counted on from `from`.
 struct SoakLap {
     std::uint64_t from = 0;

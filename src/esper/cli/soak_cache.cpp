@@ -21,9 +21,6 @@ using execution::DiskTier;
 using execution::KernelCache;
 using execution::MemoryPressure;
 
-#define ESPER_SOAK_ERRORS(X) X(kNoFolder, kRuntime) X(kWrongKernel, kRuntime)
-ESPER_DEFINE_ERRORS(SoakError, "soak", ESPER_SOAK_ERRORS)
-
 constexpr std::uint64_t kIds = 512;
 constexpr std::uint64_t kOperationsPerDiskAccess = 8192;
 
