@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: run test build bench lint coverage fuzz soak gate compat docs clean help setup configure esper
+.PHONY: run test build bench lint coverage fuzz soak gate kill-sweep compat docs clean help setup configure esper sham
 
 help:
 	@echo 'make run                  train and grow a small character GPT (ARGS="key=value …")'
@@ -18,6 +18,8 @@ help:
 	@echo 'make coverage             line coverage of the rooms that need no libtorch'
 	@echo 'make fuzz [SECONDS=60]    run every fuzz target for that long'
 	@echo 'make soak                 run the soak test (ARGS="…" goes to esper soak)'
+	@echo 'make sham                 offer seeds that cannot help to 20 short runs; count those kept'
+	@echo 'make kill-sweep           kill -9 runs at random moments (ARGS="--kills 100"), compare to the bit'
 	@echo 'make gate [NAME=…]        compare benchmarks with the merge base'
 	@echo 'make compat               import the PyTorch models we know into build/compat.json'
 	@echo 'make docs                 check the documentation'
@@ -58,6 +60,12 @@ fuzz: setup
 
 soak: esper
 	@$(BUILD)/bin/esper soak $(ARGS)
+
+sham: esper
+	@$(PYTHON) scripts/sham_sweep.py --binary $(BUILD)/bin/esper $(ARGS)
+
+kill-sweep: esper
+	@nice -n 10 $(PYTHON) scripts/kill_sweep.py --binary $(BUILD)/bin/esper $(ARGS)
 
 gate: setup
 	@$(PYTHON) scripts/gate.py $(NAME)

@@ -26,4 +26,12 @@ if(EXISTS "${ESPER_TORCH}/lib/libtorch_cuda.so")
   target_link_libraries(esper_torch INTERFACE -Wl,--no-as-needed torch_cuda c10_cuda -Wl,--as-needed)
 endif()
 target_link_libraries(esper_torch INTERFACE torch torch_cpu c10)
-# The wheel carries its own OpenMP runtime; a second one in the process would be a trap.
+# The wheel carries its own OpenMP runtime; a second one in the process would be a trap, so our own
+# parallel loops are linked with that one.
+file(GLOB ESPER_TORCH_OPENMP ${ESPER_TORCH}/lib/libgomp*.so*)
+if(NOT ESPER_TORCH_OPENMP)
+  message(FATAL_ERROR "No libgomp in '${ESPER_TORCH}/lib': expected the OpenMP runtime that "
+    "PyTorch's own packages for Linux bring.")
+endif()
+list(GET ESPER_TORCH_OPENMP 0 ESPER_TORCH_OPENMP)
+target_link_libraries(esper_torch INTERFACE ${ESPER_TORCH_OPENMP})

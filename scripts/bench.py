@@ -56,9 +56,9 @@ def run_one(name, source, build, folder):
     output = folder / f"{name}.json"
     output.unlink(missing_ok=True)
     command = command_of(name, source, build)
-    result = subprocess.run([*command, "--json", str(output)], capture_output=True, text=True,
+    # What it says on the way (stderr) is seen at once: some take long.
+    result = subprocess.run([*command, "--json", str(output)], stdout=subprocess.PIPE, text=True,
                             cwd=repository.ROOT)
-    sys.stderr.write(result.stderr)
     if result.returncode != 0:
         raise SystemExit(f"{result.stdout}\nbenchmark {name} exited with {result.returncode}")
     if not output.exists():

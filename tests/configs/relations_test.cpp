@@ -101,6 +101,19 @@ TEST(Relations, AConfigurationBuiltInCodeIsCheckedToo) {
     EXPECT_EQ(message.find("7 problems"), 0u) << message;
 }
 
+TEST(Relations, WaysToLearnInIsolationThatAreNotThereAreRefused) {
+    EsperConfig config;
+    for (const auto isolation : {Isolation::kShadow, Isolation::kReconstruction}) {
+        config.growth.enabled = true;
+        config.growth.isolation = isolation;
+        const auto status = check_config(config);
+        ASSERT_FALSE(status);
+        EXPECT_NE(status.error().message().find("straight_through"), std::string::npos);
+        config.growth.enabled = false;
+        EXPECT_TRUE(check_config(config));
+    }
+}
+
 TEST(Relations, UnlikelyChoicesAreWarnedOf) {
     EXPECT_TRUE(find_warnings(EsperConfig{}).empty());
     const auto loaded = load_config_with_origins(

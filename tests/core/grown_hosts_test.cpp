@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "core/trained_hosts.h"
 #include "esper/blueprints/catalogue.h"
-#include "esper/core/hosts/host.h"
 #include "esper/core/model_wrapper.h"
 #include "esper/graph/anchor_types.h"
 #include "esper/graph/cost.h"
@@ -20,30 +20,10 @@ namespace {
 
 using graph::ProgramPtr;
 using graph::TensorStore;
-
-std::vector<HostSpec> small_hosts() {
-    return {
-        {.kind = "mlp", .depth = 2, .width = 16, .features = 8},
-        {.kind = "resnet", .depth = 8, .width = 8, .image_size = 8},
-        {.kind = "vgg", .depth = 8, .width = 4},
-        {.kind = "vgg", .depth = 8, .width = 4, .batch_norm = false},
-        {.kind = "gpt", .depth = 2, .width = 32, .heads = 2, .context = 8},
-        {.kind = "gpt", .depth = 1, .width = 32, .context = 8, .tied_head = true, .dropout = 0.2},
-    };
-}
-
-std::vector<at::Tensor> batch_for(const ProgramPtr& with_loss) {
-    std::vector<at::Tensor> batch;
-    for (const auto& input : with_loss->inputs())
-        batch.push_back(graph::testing::input_for(input, 4));
-    return batch;
-}
-
-/// Loss and gradients by name; undefined for what is not trainable or not reached.
-struct Step {
-    at::Tensor loss;
-    std::map<std::string, at::Tensor> gradients;
-};
+using testing::batch_for;
+using testing::joint;
+using testing::small_hosts;
+using testing::Step;
 
 Step eager(const ProgramPtr& program, const TensorStore& store,
            const std::vector<at::Tensor>& batch) {
@@ -61,15 +41,6 @@ Step eager(const ProgramPtr& program, const TensorStore& store,
     auto gradients = torch::autograd::grad({loss}, wanted, {}, {}, false, true);
     Step step{loss.detach(), {}};
     for (std::size_t i = 0; i < names.size(); ++i) step.gradients[names[i]] = gradients[i];
-    return step;
-}
-
-Step joint(const ProgramPtr& program, TensorStore& store, const std::vector<at::Tensor>& batch) {
-    auto recorded = value_or_throw(graph::JointProgram::record(
-        {program, true, graph::Precision::kFloat32, {"loss"}, {}, {}, true}, store, batch));
-    Step step{value_or_throw(recorded.run(batch)).outputs.front().clone(), {}};
-    for (const auto& p : program->parameters())
-        if (p.trainable) step.gradients[p.name] = store.find_parameter(p.name)->gradient.clone();
     return step;
 }
 
@@ -112,8 +83,14 @@ TEST(GptHost, JoinsTheGradientsOfQueriesKeysAndValues) {
     std::map<std::string, std::size_t> counts[2];
     for (bool rewrite : {false, true}) {
         auto recorded = value_or_throw(graph::JointProgram::record(
-            {program, true, graph::Precision::kFloat32, {"loss"}, {}, {}, rewrite}, bench.store,
-            batch_for(program)));
+            {program,
+             true,
+             graph::Precision::kFloat32,
+             {"loss"},
+             {},
+             {},
+             rewrite ? graph::Rewrites::kExact : graph::Rewrites::kNone},
+            bench.store, batch_for(program)));
         for (const auto& [name, count] : recorded.operator_histogram())
             counts[rewrite ? 1 : 0][name] = count;
     }

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "esper/base/files.h"
 
 namespace esper::tolaria {
 namespace {
@@ -49,6 +52,28 @@ TEST(Trainer, LearnsAndWritesItsFolder) {
     EXPECT_LT(losses.back(), losses.front());
     for (const auto* name : {"config.yaml", "run.json", "metrics.csv", "events.jsonl"})
         EXPECT_TRUE(fs::exists(folder.path / name)) << name;
+}
+
+TEST(Trainer, ASeedThatStillLearnsAtTheEndIsCancelled) {
+    Folder folder("cancels");
+    auto config = tiny();
+    config.growth.training = configs::Duration::batches(1);
+    config.growth.graft_steps = 1;
+    config.growth.stabilization = configs::Duration::batches(1);
+    config.growth.fine_tune = configs::Duration::batches(1);
+    config.growth.gate.lag = configs::Duration::epochs(9);
+    config.growth.gate.rent = 1000;  // nothing is worth that: the gate never says keep
+    config.growth.start = 0.3;
+    config.growth.blueprints = {"bottleneck_mlp"};
+    config.controller.policy = configs::Policy::kPeriodic;
+    auto trainer = value_or_throw(Trainer::create(config, folder.path));
+    const auto host = trainer->program()->hash();
+    ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
+    EXPECT_EQ(trainer->program()->hash(), host);
+    const auto run =
+        nlohmann::json::parse(value_or_throw(read_file(folder.path / "run.json"))).at("seeds");
+    EXPECT_EQ(run.at("germinated"), 1);
+    EXPECT_EQ(run.at("cancelled"), 1);
 }
 
 TEST(Trainer, AStoppedAndResumedRunEndsBitEqualToAnUndisturbedOne) {

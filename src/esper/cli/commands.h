@@ -19,6 +19,7 @@ void add_replay(CLI::App& app, int& exit_code);
 void add_eval(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_data(CLI::App& app, int& exit_code);
+void add_rollback(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
 /// The roles as processes of their own: each refuses, saying that it is not built yet.

@@ -24,16 +24,23 @@ extern "C" void on_signal(int signal) {
     std::signal(signal, SIG_DFL);
 }
 
+extern "C" void on_rollback_signal(int) {
+    if (running != nullptr) running->request_rollback();
+}
+
 class SignalsTaken {
   public:
     explicit SignalsTaken(tolaria::Trainer& trainer) {
         running = &trainer;
+        std::signal(SIGUSR1, on_rollback_signal);
+        if (!trainer.config().checkpoint.on_signal) return;
         std::signal(SIGINT, on_signal);
         std::signal(SIGTERM, on_signal);
     }
     ~SignalsTaken() {
         std::signal(SIGINT, SIG_DFL);
         std::signal(SIGTERM, SIG_DFL);
+        std::signal(SIGUSR1, SIG_IGN);
         running = nullptr;
     }
     SignalsTaken(const SignalsTaken&) = delete;
@@ -41,12 +48,13 @@ class SignalsTaken {
 };
 
 Result<tolaria::RunStatus> run(tolaria::Trainer& trainer) {
-    if (!trainer.config().checkpoint.on_signal) return trainer.run();
     const SignalsTaken taken(trainer);
     return trainer.run();
 }
 
 }  // namespace
+
+void ignore_rollback_requests() { std::signal(SIGUSR1, SIG_IGN); }
 
 int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
           const OutputFlags& flags) {

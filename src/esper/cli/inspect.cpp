@@ -12,6 +12,7 @@
 #include "esper/cli/seed_stories.h"
 #include "esper/graph/binary_format.h"
 #include "esper/graph/cost.h"
+#include "esper/graph/importers/pt2.h"
 #include "esper/graph/text_format.h"
 
 namespace esper::cli {
@@ -20,7 +21,7 @@ namespace {
 
 using nlohmann::json;
 
-// A run's folder, a checkpoint, or a Program in either form.
+// A run's folder, a checkpoint, a Program in either form, or an exported model.
 Result<graph::ProgramPtr> find_program(const std::filesystem::path& path) {
     if (std::filesystem::is_directory(path)) {
         ESPER_TRY(auto run, load_run(path, "last"));
@@ -33,8 +34,13 @@ Result<graph::ProgramPtr> find_program(const std::filesystem::path& path) {
     }
     if (content.starts_with("ESPRPROG")) return graph::from_binary(content);
     if (content.starts_with("esper-program")) return graph::from_text(content);
+    if (content.starts_with("PK")) {
+        ESPER_TRY(auto model, graph::import_pt2(path));
+        for (const auto& note : model.notes) std::fprintf(stderr, "esper: %s\n", note.c_str());
+        return model.program;
+    }
     return fail(FileError::kNotEnvelope,
-                path.string() + " is no run's folder, checkpoint or Program");
+                path.string() + " is no run's folder, checkpoint, Program or .pt2 file");
 }
 
 Result<json> describe(const graph::Program& program) {
@@ -145,7 +151,8 @@ void add_inspect(CLI::App& app, int& exit_code) {
     auto path = std::make_shared<std::string>();
     auto as_json = std::make_shared<bool>(false);
     auto* command = app.add_subcommand("inspect", "show a run, a checkpoint or a Program");
-    command->add_option("path", *path, "run folder, .ckpt, Program text or binary")->required();
+    command->add_option("path", *path, "run folder, .ckpt, .pt2, Program text or binary")
+        ->required();
     command->add_flag("--json", *as_json, "one JSON line");
     command->callback([path, as_json, &exit_code] {
         auto done = inspect(*path, *as_json);

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
     esper::cli::add_eval(app, exit_code);
     esper::cli::add_doctor(app, exit_code);
     esper::cli::add_data(app, exit_code);
+    esper::cli::add_rollback(app, exit_code);
     esper::cli::add_report(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_roles(app, exit_code);

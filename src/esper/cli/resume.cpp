@@ -24,6 +24,7 @@ int resume(const Arguments& arguments) {
     options.overrides = arguments.overrides;
     auto config = configs::load_config(options);
     if (!config) return report_error(config.error());
+    ignore_rollback_requests();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
     return drive(**trainer, folder, arguments.output);

@@ -62,6 +62,7 @@ int train(const Arguments& arguments) {
     const std::filesystem::path folder =
         arguments.folder.empty() ? tolaria::RunFolder::next_free("runs", config->config.run.name)
                                  : std::filesystem::path(arguments.folder);
+    ignore_rollback_requests();
     auto trainer = tolaria::Trainer::create(config->config, folder);
     if (!trainer) return report_error(trainer.error());
     return drive(**trainer, folder, arguments.output);

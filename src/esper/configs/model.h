@@ -19,7 +19,8 @@ ESPER_CONTRACT_ENUM(Norm, ESPER_NORMS)
 #define ESPER_MODEL_KEYS(X)                                                                    \
     X(Host, host, Host::kGpt, rule::any(), "the network that growth starts from")              \
     X(std::string, path, "", rule::any(),                                                      \
-      "an exported model (.pt2) to start from instead of a built-in host")                     \
+      "a saved network to start from, with fresh values: a Program's file or a run's folder; " \
+      "empty: model.host")                                                                     \
     X(int, depth, 2, rule::within(1, 10000),                                                   \
       "layers: hidden layers of an mlp, 6n+2 of a resnet, convolutions of a vgg, blocks of a " \
       "gpt")                                                                                   \

@@ -80,6 +80,16 @@ void check_schedule(const EsperConfig& c, const Complain& complain) {
     }
 }
 
+void check_growth(const EsperConfig& c, const Complain& complain) {
+    if (c.growth.enabled && c.growth.isolation != Isolation::kStraightThrough) {
+        complain(
+            {"growth.isolation"},
+            fmt::format("a seed cannot learn by '{}' in this version; choose straight_through, "
+                        "the gradient of the task at the seed's place",
+                        contracts::to_text(c.growth.isolation)));
+    }
+}
+
 void check_controller(const EsperConfig& c, const Complain& complain) {
     const TournamentConfig& t = c.controller.tournament;
     if (t.random_entrants > t.candidates) {
@@ -126,6 +136,7 @@ void check_relations(const EsperConfig& config, const Complain& complain) {
     check_model(config, complain);
     check_data(config, complain);
     check_schedule(config, complain);
+    check_growth(config, complain);
     check_controller(config, complain);
     check_places(config, complain);
 }

@@ -1,5 +1,6 @@
 #include "esper/execution/kasmina_layer.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/hash.h"
@@ -11,8 +12,14 @@ namespace {
 std::string block_of(const std::string& seed) { return "seed." + seed; }
 std::string alpha_of(const std::string& seed) { return "alpha." + seed; }
 
+// A host's own tensors may lie elsewhere: only the seed's are looked at.
+Status add_seed(graph::TensorStore& store, const graph::Program& program, const std::string& seed) {
+    return store.add(program, block_of(seed), block_of(seed) + ".");
+}
+
 ComponentType actor_for(SeedState from, SeedState to) {
     if (to == SeedState::kErrorRecovery) return ComponentType::kKasmina;
+    if (to == SeedState::kRolledBack) return ComponentType::kTolaria;
     if (from == SeedState::kLoading || to == SeedState::kDormant) return ComponentType::kKasmina;
     return ComponentType::kTamiyo;
 }
@@ -69,7 +76,7 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
     slot.seed = seed;
     ESPER_CHECK_STATUS(move(slot, SeedState::kLoading, step, epoch));
     auto loaded = edit(graph::InsertSeed{seed, slot.anchor, blueprint_name, blueprint}, reason);
-    if (loaded) loaded = store_->add(*program_, block_of(seed));
+    if (loaded) loaded = add_seed(*store_, *program_, seed);
     if (!loaded) {
         slot.seed.clear();
         ESPER_CHECK_STATUS(move(slot, SeedState::kCulled, step, epoch));
@@ -77,7 +84,7 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
     }
     if (has_parameters) return move(slot, SeedState::kTraining, step, epoch);
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{seed, graph::SeedMode::kBlended}, reason));
-    ESPER_CHECK_STATUS(store_->add(*program_, block_of(seed)));
+    ESPER_CHECK_STATUS(add_seed(*store_, *program_, seed));
     return move(slot, SeedState::kGrafting, step, epoch);
 }
 
@@ -89,7 +96,7 @@ Status KasminaLayer::graft(std::uint32_t index, contracts::GraftingStrategy stra
         ESPER_CHECK_STATUS(
             check_transition(table_->state(index), SeedState::kGrafting, ComponentType::kTamiyo));
         ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}, reason));
-        ESPER_CHECK_STATUS(store_->add(*program_, block_of(slot.seed)));
+        ESPER_CHECK_STATUS(add_seed(*store_, *program_, slot.seed));
         ESPER_CHECK_STATUS(move(slot, SeedState::kGrafting, step, epoch));
     }
     slot.ramp = RampClock(strategy, ramp_steps);
@@ -107,14 +114,14 @@ Status KasminaLayer::fossilize(std::uint32_t index, std::int64_t step, std::uint
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kFossilized, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kFolded}, reason));
-    store_->remove("", alpha_of(slot.seed));
+    store_->remove_control(alpha_of(slot.seed));
     return move(slot, SeedState::kFossilized, step, epoch);
 }
 
 Status KasminaLayer::take_out(SeedSlot& slot, const std::string& reason) {
     ESPER_CHECK_STATUS(edit(graph::RemoveSeed{slot.seed}, reason));
     store_->remove(block_of(slot.seed), block_of(slot.seed) + ".");
-    store_->remove("", alpha_of(slot.seed));
+    store_->remove_control(alpha_of(slot.seed));
     slot.seed.clear();
     return {};
 }
@@ -126,6 +133,15 @@ Status KasminaLayer::cull(std::uint32_t index, std::uint32_t embargo_epochs, std
         check_transition(table_->state(index), SeedState::kCulled, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(take_out(slot, reason));
     return move(slot, SeedState::kCulled, step, epoch, embargo_epochs);
+}
+
+Status KasminaLayer::cancel(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
+                            const std::string& reason) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(
+        check_transition(table_->state(index), SeedState::kCancelled, ComponentType::kTamiyo));
+    ESPER_CHECK_STATUS(take_out(slot, reason));
+    return move(slot, SeedState::kCancelled, step, epoch);
 }
 
 Status KasminaLayer::wake(std::uint32_t index, std::int64_t step, std::uint32_t epoch) {
@@ -141,6 +157,15 @@ Status KasminaLayer::fault(std::uint32_t index, std::uint32_t embargo_epochs, st
     if (can_fault(table_->state(index)))
         ESPER_CHECK_STATUS(move(slot, SeedState::kErrorRecovery, step, epoch));
     return cull(index, embargo_epochs, step, epoch, reason);
+}
+
+Status KasminaLayer::roll_back(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
+                               const std::string& reason) {
+    auto& slot = slots_.at(index);
+    ESPER_CHECK_STATUS(
+        check_transition(table_->state(index), SeedState::kRolledBack, ComponentType::kTolaria));
+    if (!slot.seed.empty()) ESPER_CHECK_STATUS(take_out(slot, reason));
+    return move(slot, SeedState::kRolledBack, step, epoch);
 }
 
 Status KasminaLayer::set_alpha(std::uint32_t index, double alpha) {
@@ -165,6 +190,7 @@ std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) c
         t.isolated = s == SeedState::kTraining;
         t.frozen = s == SeedState::kStabilization || s == SeedState::kEvaluating;
         t.ramping = s == SeedState::kGrafting;
+        t.fossilized = s == SeedState::kFossilized;
         return t;
     }
     return std::nullopt;
@@ -183,7 +209,12 @@ nlohmann::json KasminaLayer::to_json() const {
                          {"ramp", {ramp.steps, ramp.done, ramp.seen}},
                          {"ramp_loss", {ramp.mean, ramp.variance}}});
     }
-    const auto table = serialise(table_->snapshot());
+    // Versions tell readers of this process that a row has changed, latencies come off the clock: a
+    // run that was resumed has others, and is the same run.
+    auto snapshot = table_->snapshot();
+    std::fill(snapshot.version.begin(), snapshot.version.end(), 0U);
+    std::fill(snapshot.latency_us.begin(), snapshot.latency_us.end(), 0U);
+    const auto table = serialise(snapshot);
     return {{"germinated", germinated_},
             {"slots", slots},
             {"table", std::vector<std::uint8_t>(table.begin(), table.end())}};

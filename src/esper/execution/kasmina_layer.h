@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -30,6 +31,7 @@ struct SeedTreatment {
     bool isolated = false;  ///< its gradient is clipped on its own
     bool frozen = false;
     bool ramping = false;  ///< no weight decay
+    bool fossilized = false;
 };
 
 /// Kasmina: the seeds of one host. Holds the Program with all awake seeds in it, their states and
@@ -53,6 +55,9 @@ class KasminaLayer {
     const std::vector<SeedSlot>& slots() const { return slots_; }
     /// The name that the next seed to germinate will have (its parameters are drawn by name).
     std::string next_seed() const { return "s" + std::to_string(germinated_ + 1); }
+    /// How many names have been given; `skip_names` gives none of the first `n` again.
+    std::uint32_t germinated() const { return germinated_; }
+    void skip_names(std::uint32_t n) { germinated_ = std::max(germinated_, n); }
     SeedState state(std::uint32_t slot) const { return table_->state(slot); }
     const StateTable& table() const { return *table_; }
 
@@ -73,12 +78,20 @@ class KasminaLayer {
     /// Any awake state → CULLED: taken out of Program and store.
     Status cull(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
                 std::uint32_t epoch, const std::string& reason);
-    /// CULLED → DORMANT.
+    /// GERMINATED or TRAINING → CANCELLED: taken out before it touched the host.
+    Status cancel(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
+                  const std::string& reason);
+    /// CULLED or CANCELLED → DORMANT.
     Status wake(std::uint32_t slot, std::int64_t step, std::uint32_t epoch);
     /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then
     /// CULLED.
     Status fault(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
                  std::uint32_t epoch, const std::string& reason);
+
+    /// Any state but FOSSILIZED → ROLLED_BACK, for good: the trainer went back because of this
+    /// seed. What is in the slot is taken out of Program and store.
+    Status roll_back(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
+                     const std::string& reason);
 
     /// After each training step: ramps move on, α controls are set for the next step.
     Status tick(double loss);

@@ -46,6 +46,29 @@ std::vector<std::int64_t> CostCall::integers(std::size_t i) const {
     return list == nullptr ? std::vector<std::int64_t>{} : *list;
 }
 
+std::vector<const std::vector<std::int64_t>*> CostCall::shapes(std::size_t i) const {
+    std::vector<const std::vector<std::int64_t>*> found;
+    if (i < instruction_.args.size())
+        for_each_value(instruction_.args[i],
+                       [&](ValueId id) { found.push_back(&types_[id.value()].shape); });
+    return found;
+}
+
+std::uint64_t CostCall::gradients_in(std::size_t i) const {
+    std::uint64_t count = 0;
+    if (i < instruction_.args.size())
+        for_each_value(instruction_.args[i],
+                       [&](ValueId id) { count += needs_gradient_[id.value()] ? 1 : 0; });
+    return count;
+}
+
+std::string CostCall::text(std::size_t i) const {
+    if (i >= instruction_.args.size()) return "";
+    const auto* constant = std::get_if<Constant>(&instruction_.args[i]);
+    const auto* value = constant == nullptr ? nullptr : std::get_if<std::string>(constant);
+    return value == nullptr ? "" : *value;
+}
+
 bool CostCall::flag(std::size_t i) const {
     if (i >= instruction_.args.size()) return false;
     const auto* constant = std::get_if<Constant>(&instruction_.args[i]);

@@ -61,6 +61,10 @@ Flops unary(const CostCall& call) {
     return {call.out_numel(), call.needs_gradient(0) ? call.out_numel() : 0};
 }
 
+Flops straight_through(const CostCall& call) {
+    return {0, call.needs_gradient(1) ? 6 * call.out_numel() : 0};
+}
+
 Flops shifted(const CostCall& call) { return {call.out_numel(), 0}; }
 Flops no_gradient(const CostCall& call) { return {call.out_numel(), 0}; }
 
@@ -184,6 +188,30 @@ Flops average_pool(const CostCall& call) {
 
 Flops max_pool(const CostCall& call) {
     return {call.out_numel() * (window(call) - 1), call.needs_gradient(0) ? call.out_numel() : 0};
+}
+
+Flops average_pool_1d(const CostCall& call) {
+    const auto n = call.numel(0);
+    return {n, call.needs_gradient(0) ? n : 0};
+}
+
+Flops max_pool_1d(const CostCall& call) {
+    return {call.numel(0), call.needs_gradient(0) ? call.out_numel() : 0};
+}
+
+Flops interpolated(const CostCall& call) {
+    const auto n = 8 * call.out_numel();
+    return {n, call.needs_gradient(0) ? n : 0};
+}
+
+Flops spread(const CostCall& call) {
+    const auto n = 3 * call.numel(0);
+    return {n, call.needs_gradient(0) ? n : 0};
+}
+
+Flops gated(const CostCall& call) {
+    const auto n = 5 * call.out_numel();
+    return {n, call.needs_gradient(0) ? n : 0};
 }
 
 Flops repeated(const CostCall& call) {

@@ -31,6 +31,8 @@ Flops sum_of_two(const CostCall& call);
 Flops product_of_two(const CostCall& call);
 Flops quotient_of_two(const CostCall& call);
 Flops added_product(const CostCall& call);
+/// Forward nothing. Backward, per element: two norms 2 each, the pull 2.
+Flops straight_through(const CostCall& call);
 Flops shifted(const CostCall& call);      ///< one per element, the gradient passes
 Flops no_gradient(const CostCall& call);  ///< one per element, no way back
 
@@ -41,5 +43,20 @@ Flops picked(const CostCall& call);  ///< the index of an extreme: comparisons, 
 Flops average_pool(const CostCall& call);
 Flops max_pool(const CostCall& call);
 Flops repeated(const CostCall& call);
+Flops average_pool_1d(const CostCall& call);
+Flops max_pool_1d(const CostCall& call);
+/// Four neighbours, each weighted and added; backward the same.
+Flops interpolated(const CostCall& call);
+/// Variance and norms: three per element read, three on the way back.
+Flops spread(const CostCall& call);
+/// One half of the input scaled by the sigmoid of the other: five per output element.
+Flops gated(const CostCall& call);
+
+/// Every combination of the equation's labels is one multiply-add per pair of operands.
+Flops einsum(const CostCall& call);
+/// x₁ᵀ W x₂ + bias.
+Flops bilinear_form(const CostCall& call);
+/// LSTM, GRU and plain recurrence: each weight takes one multiply-add a step and example.
+Flops recurrent(const CostCall& call);
 
 }  // namespace esper::graph::cost_rules

@@ -30,6 +30,12 @@ class CostCall {
     std::uint64_t numel(std::size_t i) const;
     const std::vector<std::int64_t>& out_shape(std::size_t result = 0) const;
     std::uint64_t out_numel(std::size_t result = 0) const;
+    /// The shape of each tensor in a list argument.
+    std::vector<const std::vector<std::int64_t>*> shapes(std::size_t i) const;
+    /// Of the tensors in a list argument, how many need a gradient.
+    std::uint64_t gradients_in(std::size_t i) const;
+    /// A text argument, or "".
+    std::string text(std::size_t i) const;
     /// True when backward must compute a gradient for argument `i`.
     bool needs_gradient(std::size_t i) const;
     std::size_t argument_count() const { return instruction_.args.size(); }

@@ -211,6 +211,12 @@ class Transplant {
 
 }  // namespace
 
+bool can_hold_seed(const Program& program, const Anchor& anchor) {
+    const Value& origin = program.value(anchor.value);
+    const bool made = origin.kind == Value::Kind::kResult;
+    return check_memory(program, anchor, made ? origin.index + 1U : 0U).has_value();
+}
+
 Result<ProgramPtr> insert_seed(const Program& program, const InsertSeed& edit) {
     ESPER_CHECK_STATUS(check_names(program, edit.seed));
     const Anchor* anchor = program.find_anchor(edit.anchor);

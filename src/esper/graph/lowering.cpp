@@ -5,6 +5,25 @@
 
 namespace esper::graph {
 
+namespace {
+
+OpCall::ListArgument::Elements elements_of(const c10::Type& type) {
+    using Elements = OpCall::ListArgument::Elements;
+    if (type.kind() == c10::TypeKind::OptionalType)
+        return elements_of(*type.expectRef<c10::OptionalType>().getElementType());
+    switch (type.expectRef<c10::ListType>().getElementType()->kind()) {
+        case c10::TypeKind::OptionalType:
+            return Elements::kOptionalTensors;
+        case c10::TypeKind::IntType:
+        case c10::TypeKind::SymIntType:
+            return Elements::kIntegers;
+        default:
+            return Elements::kTensors;
+    }
+}
+
+}  // namespace
+
 Result<OpCall> lower(const Instruction& instruction, bool training) {
     ESPER_TRY(auto handle, find_operator(instruction.op));
     OpCall call(handle);
@@ -17,9 +36,7 @@ Result<OpCall> lower(const Instruction& instruction, bool training) {
         if (const auto* id = std::get_if<ValueId>(&argument)) {
             call.slot_arguments.push_back({i, id->value()});
         } else if (const auto* list = std::get_if<ValueList>(&argument)) {
-            OpCall::ListArgument lowered{i, {}, false};
-            auto element = arguments[i].type()->expectRef<c10::ListType>().getElementType();
-            lowered.optional_elements = element->kind() == c10::TypeKind::OptionalType;
+            OpCall::ListArgument lowered{i, {}, elements_of(*arguments[i].type())};
             for (const auto& item : *list)
                 lowered.slots.push_back(item ? item->value() : OpCall::kNoSlot);
             call.list_arguments.push_back(std::move(lowered));
@@ -27,6 +44,7 @@ Result<OpCall> lower(const Instruction& instruction, bool training) {
             call.stack.back() = to_ivalue(std::get<Constant>(argument), training);
         }
     }
+    call.unpacks_list = returns_list(handle.schema());
     for (auto result : instruction.results) call.results.push_back(result.value());
     return call;
 }

@@ -34,7 +34,14 @@ void OpList::plan_frees(const std::vector<bool>& keep) {
 namespace {
 
 c10::IValue make_list(const OpCall::ListArgument& argument, const std::vector<c10::IValue>& slots) {
-    if (argument.optional_elements) {
+    using Elements = OpCall::ListArgument::Elements;
+    if (argument.elements == Elements::kIntegers) {
+        c10::List<std::int64_t> list;
+        list.reserve(argument.slots.size());
+        for (auto slot : argument.slots) list.push_back(slots[slot].toInt());
+        return list;
+    }
+    if (argument.elements == Elements::kOptionalTensors) {
         c10::List<std::optional<at::Tensor>> list;
         list.reserve(argument.slots.size());
         for (auto slot : argument.slots)
@@ -46,6 +53,14 @@ c10::IValue make_list(const OpCall::ListArgument& argument, const std::vector<c1
     list.reserve(argument.slots.size());
     for (auto slot : argument.slots) list.push_back(slots[slot].toTensor());
     return list;
+}
+
+void unpack(const c10::List<at::Tensor>& items, const std::vector<std::uint32_t>& results,
+            std::vector<c10::IValue>& slots) {
+    TORCH_CHECK(items.size() == results.size(), "expected a list of ", results.size(), ", got ",
+                items.size());
+    for (std::size_t i = 0; i < results.size(); ++i)
+        if (results[i] != OpCall::kNoSlot) slots[results[i]] = items.get(i);
 }
 
 void run_call(const OpCall& call, std::vector<c10::IValue>& slots, torch::jit::Stack& stack) {
@@ -66,6 +81,10 @@ void run_call(const OpCall& call, std::vector<c10::IValue>& slots, torch::jit::S
     for (const auto& list : call.list_arguments) stack[list.position] = make_list(list, slots);
     for (auto slot : call.frees) slots[slot] = c10::IValue();
     call.op.callBoxed(stack);
+    if (call.unpacks_list) {
+        unpack(stack.front().toTensorList(), call.results, slots);
+        return;
+    }
     for (std::size_t i = 0; i < call.results.size(); ++i)
         if (call.results[i] != OpCall::kNoSlot) slots[call.results[i]] = std::move(stack[i]);
 }
@@ -76,20 +95,37 @@ std::string first_line(std::string_view text) {
 
 }  // namespace
 
-Status OpList::run(std::vector<c10::IValue>& slots) const {
+namespace {
+
+template <typename Before>
+Status run_all(const std::vector<OpCall>& calls, std::vector<c10::IValue>& slots,
+               const Before& before) {
     torch::jit::Stack stack;
     stack.reserve(24);
-    const OpCall* current = nullptr;
+    std::size_t i = 0;
     try {
-        for (const auto& call : calls) {
-            current = &call;
-            run_call(call, slots, stack);
+        for (; i < calls.size(); ++i) {
+            before(i);
+            run_call(calls[i], slots, stack);
         }
     } catch (const c10::Error& e) {
-        return fail(GraphError::kExecution, current->label + ": " + e.what_without_backtrace());
+        return fail(GraphError::kExecution, calls[i].label + ": " + e.what_without_backtrace());
     } catch (const std::exception& e) {
-        return fail(GraphError::kExecution, current->label + ": " + first_line(e.what()));
+        return fail(GraphError::kExecution, calls[i].label + ": " + first_line(e.what()));
     }
+    return {};
+}
+
+}  // namespace
+
+Status OpList::run(std::vector<c10::IValue>& slots) const {
+    return run_all(calls, slots, [](std::size_t) {});
+}
+
+Status OpList::run_watched(std::vector<c10::IValue>& slots,
+                           const std::function<void(std::size_t)>& before) const {
+    ESPER_CHECK_STATUS(run_all(calls, slots, before));
+    before(calls.size());
     return {};
 }
 

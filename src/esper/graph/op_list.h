@@ -4,6 +4,7 @@
 #include <ATen/core/stack.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct OpCall {
     struct ListArgument {
         std::uint32_t position;
         std::vector<std::uint32_t> slots;  ///< kNoSlot: absent
-        bool optional_elements = false;
+        enum class Elements : std::uint8_t { kTensors, kOptionalTensors, kIntegers };
+        Elements elements = Elements::kTensors;
     };
 
     explicit OpCall(c10::OperatorHandle handle) : op(std::move(handle)) {}
@@ -32,6 +34,7 @@ struct OpCall {
     std::vector<SlotArgument> slot_arguments;
     std::vector<ListArgument> list_arguments;
     std::vector<std::uint32_t> results;  ///< kNoSlot: nobody reads it
+    bool unpacks_list = false;           ///< the results are the items of the list it returns
     std::vector<std::uint32_t> frees;    ///< slots whose last use is a list of this call
     std::string label;                   ///< for error messages: operator and scope
 };
@@ -50,6 +53,10 @@ class OpList {
     /// Runs every call over `slots` (size slot_count). An operator that throws becomes kExecution,
     /// with its label; freed slots stay freed, so refill them before another run.
     Status run(std::vector<c10::IValue>& slots) const;
+
+    /// The same, calling `before(i)` ahead of call i and `before(calls.size())` at the end.
+    Status run_watched(std::vector<c10::IValue>& slots,
+                       const std::function<void(std::size_t)>& before) const;
 };
 
 }  // namespace esper::graph

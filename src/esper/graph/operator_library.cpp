@@ -47,6 +47,13 @@ Result<c10::OperatorHandle> find_operator(std::string_view op) {
     return *handle;
 }
 
+bool returns_list(const c10::FunctionSchema& schema) {
+    if (schema.returns().size() != 1) return false;
+    const auto& type = *schema.returns()[0].type();
+    return type.kind() == c10::TypeKind::ListType &&
+           type.expectRef<c10::ListType>().getElementType()->kind() == c10::TypeKind::TensorType;
+}
+
 std::string operator_name(const c10::OperatorHandle& handle) {
     const auto& name = handle.operator_name();
     return name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;

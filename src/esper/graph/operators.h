@@ -21,6 +21,9 @@ Status validate_blueprint_operators(const Program& program);
 /// Errors: kUnknownOperator, kBadArguments.
 Status fill_defaults(std::string_view op, std::vector<Argument>& args);
 
+/// The schema's default for one argument. Errors: kUnknownOperator, kBadArguments.
+Result<Argument> default_argument(std::string_view op, std::size_t index);
+
 /// Number of results an operator returns. Errors: kUnknownOperator.
 Result<int> result_count(std::string_view op);
 

@@ -34,13 +34,19 @@ Status run_on_cpu(const OpList& one, std::vector<c10::IValue>& slots) {
     const auto& call = one.calls.front();
     std::vector<c10::IValue> on_cpu(slots.size());
     auto place = [&](std::uint32_t slot) {
-        if (slot != OpCall::kNoSlot) on_cpu[slot] = cpu_tensor(slots[slot].toTensor());
+        if (slot == OpCall::kNoSlot) return;
+        const auto& value = slots[slot];
+        on_cpu[slot] = value.isTensor() ? c10::IValue(cpu_tensor(value.toTensor())) : value;
     };
     for (const auto& argument : call.slot_arguments) place(argument.slot);
     for (const auto& list : call.list_arguments)
         for (auto slot : list.slots) place(slot);
     ESPER_CHECK_STATUS(one.run(on_cpu));
     for (auto slot : call.results) {
+        if (!on_cpu[slot].isTensor()) {
+            slots[slot] = on_cpu[slot];
+            continue;
+        }
         const auto& t = on_cpu[slot].toTensor();
         slots[slot] = meta_tensor(t.sizes(), t.scalar_type());
     }
@@ -70,7 +76,7 @@ Result<std::vector<TensorType>> infer_types(const Program& program, std::int64_t
     std::vector<TensorType> types;
     for (const auto& slot : slots) {
         if (!slot.isTensor()) {
-            types.emplace_back();
+            types.push_back({DType::kInt64, {}});
             continue;
         }
         ESPER_TRY(DType dtype, from_scalar_type(slot.toTensor().scalar_type()));

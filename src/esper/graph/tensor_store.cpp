@@ -110,6 +110,10 @@ void TensorStore::remove(std::string_view block, std::string_view prefix) {
     std::erase_if(controls_, starts);
 }
 
+void TensorStore::remove_control(std::string_view name) {
+    if (auto it = controls_.find(name); it != controls_.end()) controls_.erase(it);
+}
+
 std::shared_ptr<TensorBlock> TensorStore::find_block(std::string_view name) const {
     for (const auto& b : blocks_)
         if (b->name == name) return b;

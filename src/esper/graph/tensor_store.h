@@ -47,6 +47,8 @@ class TensorStore {
     Status add(const Program& program, std::string_view block, std::string_view prefix = "");
     /// Removes a block and the buffers and controls whose names start with `prefix`.
     void remove(std::string_view block, std::string_view prefix);
+    /// Just this one: `alpha.s1` is also how `alpha.s10` starts.
+    void remove_control(std::string_view name);
 
     /// Errors of all look-ups: kUnknownName.
     Result<at::Tensor> find(std::string_view name) const;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <vector>
@@ -155,6 +156,38 @@ std::string python_argument(const Argument& argument,
     return python_constant(std::get<Constant>(argument));
 }
 
+/// Esper's own operators in Python's words: sizes and what is drawn.
+const std::map<std::string, const char*, std::less<>>& own_forms() {
+    static const std::map<std::string, const char*, std::less<>> all{
+        {"esper::integer", "{0}"},
+        {"esper::real", "{0}"},
+        {"esper::size_add", "({0} + {1})"},
+        {"esper::size_sub", "({0} - {1})"},
+        {"esper::size_mul", "({0} * {1})"},
+        {"esper::size_floordiv", "({0} // {1})"},
+        {"esper::size_mod", "({0} % {1})"},
+        {"esper::size_neg", "(-{0})"},
+        {"esper::size_min", "min({0}, {1})"},
+        {"esper::size_max", "max({0}, {1})"},
+        {"esper::size_float", "float({0})"},
+        {"esper::size_trunc", "int({0})"},
+        {"esper::size_ceil", "int(-(-{0} // 1))"},
+        {"esper::size_floor", "int({0} // 1)"},
+        {"esper::real_add", "({0} + {1})"},
+        {"esper::real_sub", "({0} - {1})"},
+        {"esper::real_mul", "({0} * {1})"},
+        {"esper::real_div", "({0} / {1})"},
+        {"esper::real_pow", "({0} ** {1})"},
+        {"esper::dropout_mask", "F.dropout(torch.ones_like({0}), {1}, training=self.training)"},
+        {"esper::bernoulli",
+         "(torch.bernoulli(torch.full_like({0}, {1})) if self.training else torch.full_like({0}, "
+         "{1}))"},
+        {"esper::uniform", "torch.rand_like({0})"},
+        {"esper::normal", "torch.randn_like({0})"},
+    };
+    return all;
+}
+
 Result<std::string> by_schema(const Instruction& instruction,
                               const std::vector<std::string>& arguments) {
     if (!instruction.op.starts_with("aten::"))
@@ -214,9 +247,10 @@ Result<std::string> python_call(const Instruction& instruction,
     if (op == "aten::to.dtype" && arguments.size() == 5 && arguments[2] == "False" &&
         arguments[3] == "False" && arguments[4] == "None")
         return arguments[0] + ".to(" + arguments[1] + ")";
-    if (op == "esper::dropout_mask" && arguments.size() == 5)
-        return fmt::format("F.dropout(torch.ones_like({}), {}, training=self.training)",
-                           arguments[0], arguments[1]);
+    if (const auto own = own_forms().find(op); own != own_forms().end()) {
+        arguments.resize(std::max<std::size_t>(arguments.size(), 2));
+        return fmt::format(fmt::runtime(own->second), arguments[0], arguments[1]);
+    }
 
     const auto form = forms().find(op);
     if (form == forms().end()) return by_schema(instruction, arguments);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,6 +10,7 @@
 #include "esper/base/text.h"
 #include "esper/graph/exporters/python_calls.h"
 #include "esper/graph/exporters/python_names.h"
+#include "esper/graph/operator_library.h"
 #include "esper/graph/seed_wiring.h"
 
 namespace esper::graph {
@@ -81,7 +83,11 @@ constexpr std::string_view kLoad = R"(
 )";
 
 bool reads_controls(const Instruction& instruction) {
-    return instruction.op != "esper::dropout_mask";
+    // What Esper draws from the step, plain PyTorch draws from its generator.
+    constexpr std::string_view kDrawing[] = {"esper::dropout_mask", "esper::bernoulli",
+                                             "esper::uniform", "esper::normal"};
+    return std::find(std::begin(kDrawing), std::end(kDrawing), instruction.op) ==
+           std::end(kDrawing);
 }
 
 std::vector<const Control*> controls_read(const Program& program) {
@@ -251,7 +257,10 @@ class Writer {
                   python_call(instruction, [&](ValueId id) { return expression(id, block); }));
         std::vector<std::string> targets;
         for (auto id : instruction.results) targets.push_back(expression(id, block));
-        out_ += "        " + join(targets, ", ") + (targets.empty() ? "" : " = ") + call + "\n";
+        const auto handle = find_operator(instruction.op);
+        const bool one_of_a_list = targets.size() == 1 && handle && returns_list(handle->schema());
+        out_ += "        " + join(targets, ", ") + (one_of_a_list ? "," : "") +
+                (targets.empty() ? "" : " = ") + call + "\n";
         return {};
     }
 

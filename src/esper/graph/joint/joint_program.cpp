@@ -6,27 +6,16 @@
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <map>
 
 #include "esper/graph/interpreter.h"
+#include "esper/graph/joint/joint_impl.h"
 #include "esper/graph/joint/recorder.h"
 #include "esper/graph/rewrites/rewrites.h"
 #include "esper/graph/torch_compat.h"
 
 namespace esper::graph {
-
-struct JointProgram::Impl {
-    ProgramPtr program;
-    OpList ops;
-    std::vector<c10::IValue> slots;
-    std::vector<std::uint32_t> input_slots;
-    std::vector<at::Tensor> example;  // meta: shapes and types only
-    std::vector<std::uint32_t> outputs;
-    std::vector<std::uint32_t> taps;
-    std::vector<std::uint32_t> gradient_taps;
-    std::vector<RecordedList::GradientWrite> gradients;
-    std::vector<at::Tensor> unused_gradients;
-};
 
 namespace {
 
@@ -103,6 +92,11 @@ Result<Pass> run_once(const JointSpec& spec, const Interpreter& interpreter,
     return pass;
 }
 
+bool on_cpu(const TensorStore& store) {
+    return std::all_of(store.blocks().begin(), store.blocks().end(),
+                       [](const auto& block) { return block->flat.is_cpu(); });
+}
+
 }  // namespace
 
 JointProgram::JointProgram(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -171,16 +165,27 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
         for (const auto& call : list.ops.calls)
             for (auto s : call.results)
                 if (s != OpCall::kNoSlot) recorded.try_emplace(s, recorder.tensor_of(s));
+        for (auto s : impl->input_slots) recorded.try_emplace(s, recorder.tensor_of(s));
+        for (const auto& [s, tensor] : list.persistent) recorded.try_emplace(s, tensor);
     }
     for (const auto* group : {&impl->outputs, &impl->taps, &impl->gradient_taps})
         for (auto s : *group) {
             if (s != OpCall::kNoSlot) list.outputs.push_back(s);
         }
     list.inputs = impl->input_slots;
-    if (spec.rewrite) {
+    if (spec.rewrites != Rewrites::kNone) {
         fold_constants(list, recorded);
+        drop_repeated_views(list);
         remove_dead_calls(list);
         join_selected_gradients(list);
+        if (spec.rewrites == Rewrites::kFast && on_cpu(store)) {
+            replace_gelu(list, recorded);
+            replace_causal_attention(list, recorded);
+            fuse_cross_entropy(list, recorded);
+            fuse_batch_norm_relu(list, recorded);
+            fuse_small_linear(list, recorded);
+            remove_dead_calls(list);
+        }
         write_gradients_in_place(list);
     }
     recorded.clear();
@@ -197,26 +202,42 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
     return JointProgram(std::move(impl));
 }
 
-Result<JointProgram::Outputs> JointProgram::run(std::span<const at::Tensor> inputs) {
-    at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto& m = *impl_;
-    if (inputs.size() != m.example.size())
+bool JointProgram::takes(std::span<const at::Tensor> inputs) const {
+    const auto& example = impl_->example;
+    if (inputs.size() != example.size()) return false;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (inputs[i].sizes() != example[i].sizes() ||
+            inputs[i].strides() != example[i].strides() ||
+            inputs[i].scalar_type() != example[i].scalar_type())
+            return false;
+    return true;
+}
+
+Status JointProgram::Impl::place(std::span<const at::Tensor> inputs) {
+    if (inputs.size() != example.size())
         return fail(GraphError::kShapeMismatch,
-                    fmt::format("this Program was recorded with {} inputs, got {}",
-                                m.example.size(), inputs.size()));
+                    fmt::format("this Program was recorded with {} inputs, got {}", example.size(),
+                                inputs.size()));
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-        if (inputs[i].sizes() != m.example[i].sizes() ||
-            inputs[i].strides() != m.example[i].strides() ||
-            inputs[i].scalar_type() != m.example[i].scalar_type())
+        if (inputs[i].sizes() != example[i].sizes() ||
+            inputs[i].strides() != example[i].strides() ||
+            inputs[i].scalar_type() != example[i].scalar_type())
             return fail(GraphError::kShapeMismatch,
                         fmt::format("input {} was recorded as {} [{}], got {} [{}] (or other "
                                     "strides); record again",
-                                    i, c10::toString(m.example[i].scalar_type()),
-                                    fmt::join(m.example[i].sizes(), ", "),
+                                    i, c10::toString(example[i].scalar_type()),
+                                    fmt::join(example[i].sizes(), ", "),
                                     c10::toString(inputs[i].scalar_type()),
                                     fmt::join(inputs[i].sizes(), ", ")));
-        m.slots[m.input_slots[i]] = inputs[i];
+        slots[input_slots[i]] = inputs[i];
     }
+    return {};
+}
+
+Result<JointProgram::Outputs> JointProgram::run(std::span<const at::Tensor> inputs) {
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    auto& m = *impl_;
+    ESPER_CHECK_STATUS(m.place(inputs));
     ESPER_CHECK_STATUS(m.ops.run(m.slots));
     for (const auto& g : m.gradients) g.target.copy_(m.slots[g.slot].toTensor());
     for (auto& g : m.unused_gradients) g.zero_();
@@ -229,14 +250,6 @@ Result<JointProgram::Outputs> JointProgram::run(std::span<const at::Tensor> inpu
     collect(m.taps, result.taps);
     collect(m.gradient_taps, result.gradient_taps);
     return result;
-}
-
-std::size_t JointProgram::operator_count() const { return impl_->ops.calls.size(); }
-
-std::vector<std::pair<std::string, std::size_t>> JointProgram::operator_histogram() const {
-    std::map<std::string, std::size_t> counts;
-    for (const auto& call : impl_->ops.calls) ++counts[call.label];
-    return {counts.begin(), counts.end()};
 }
 
 }  // namespace esper::graph

@@ -17,6 +17,13 @@ enum class Precision : std::uint8_t {
     kBFloat16,  ///< autocast's casts recorded in; parameters and gradients stay float32
 };
 
+/// How far a recorded list may be from what was recorded.
+enum class Rewrites : std::uint8_t {
+    kNone,   ///< as it was recorded; the reference for all rewrites
+    kExact,  ///< fewer calls and copies, every bit as recorded
+    kFast,   ///< fused kernels of our own as well: other roundings, within docs/engine.md's bounds
+};
+
 /// What to record a Program into.
 struct JointSpec {
     ProgramPtr program;
@@ -28,13 +35,13 @@ struct JointSpec {
     std::vector<ValueId> taps;
     /// Values v for which d(sum of losses)/dv is returned.
     std::vector<ValueId> gradient_taps;
-    /// Off: the list as it was recorded, without rewrites (the reference for the rewrites' tests).
-    bool rewrite = true;
+    Rewrites rewrites = Rewrites::kExact;
 };
 
 /// A Program's forward and backward pass as one flat list of primitive operators, recorded below
 /// autograd by running both once (docs/engine.md), bound to the tensors of one store. Valid for one
-/// input signature. Replaying gives bit for bit what the interpreter with autograd gives.
+/// input signature. Unless fast rewrites are asked for, replaying gives bit for bit what the
+/// interpreter with autograd gives.
 class JointProgram {
   public:
     /// Records on example inputs; buffers of the store are left as they were. Errors: kUnknownName,
@@ -56,10 +63,17 @@ class JointProgram {
     /// example. Errors: kShapeMismatch, kExecution (the gradients are then undefined).
     Result<Outputs> run(std::span<const at::Tensor> inputs);
 
+    /// Whether run() takes inputs of these shapes, strides and types.
+    bool takes(std::span<const at::Tensor> inputs) const;
     /// Operators per run.
     std::size_t operator_count() const;
     /// One line per operator: name and how often it stands in the list, for profiles and tests.
     std::vector<std::pair<std::string, std::size_t>> operator_histogram() const;
+    /// The list itself, one line per call.
+    std::string listing() const;
+    /// Where the time of a run goes, by operator and shape, largest first: the median of `runs`.
+    /// Runs like run(). Errors: those of run(), thrown.
+    std::string profile(std::span<const at::Tensor> inputs, int runs);
 
   private:
     struct Impl;

@@ -4,6 +4,7 @@
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "esper/graph/operator_library.h"
@@ -14,8 +15,18 @@ namespace {
 
 thread_local Recorder* current_recorder = nullptr;
 
+// libtorch 2.13 writes the input's gradient of a channels-last group norm through a null pointer
+// where the mask says that nobody wants it. So it is always asked for.
+void ask_for_input_gradient(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+    if (op.operator_name().name != "aten::native_group_norm_backward") return;
+    auto mask = stack.back().toBoolList().copy();
+    mask.set(0, true);
+    stack.back() = mask;
+}
+
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
     c10::impl::ExcludeDispatchKeyGuard below(c10::DispatchKey::Fake);
+    ask_for_input_gradient(op, *stack);
     if (current_recorder != nullptr)
         current_recorder->record(op, *stack);
     else
@@ -41,6 +52,18 @@ bool draws_random_numbers(const c10::OperatorHandle& op, const torch::jit::Stack
         if (arguments[i].name() == "dropout_p" || arguments[i].name() == "dropout_rate")
             return !(stack[first + i].isDouble() && stack[first + i].toDouble() == 0);
     return true;
+}
+
+// Arithmetic on sizes without a tensor: fixed by the inputs' signature, so it needs no replay.
+bool returns_size_only(const c10::FunctionSchema& schema) {
+    const auto is_size = [](const c10::Argument& argument) {
+        const auto kind = argument.type()->kind();
+        return kind == c10::TypeKind::IntType || kind == c10::TypeKind::SymIntType ||
+               kind == c10::TypeKind::FloatType;
+    };
+    return !schema.returns().empty() &&
+           std::all_of(schema.returns().begin(), schema.returns().end(), is_size) &&
+           std::all_of(schema.arguments().begin(), schema.arguments().end(), is_size);
 }
 
 const void* storage_of(const at::Tensor& tensor) {
@@ -106,6 +129,7 @@ std::uint32_t Recorder::slot_for_result(const at::Tensor& tensor) {
 }
 
 void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+    using Elements = OpCall::ListArgument::Elements;
     OpCall call(op);
     call.label = operator_name(op);
     const auto count = static_cast<std::uint32_t>(op.schema().arguments().size());
@@ -120,12 +144,12 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
             else
                 call.stack.back() = value;
         } else if (value.isTensorList()) {
-            OpCall::ListArgument list{i, {}, false};
+            OpCall::ListArgument list{i, {}, Elements::kTensors};
             for (const at::Tensor& t : value.toTensorVector())
                 list.slots.push_back(slot_for_argument(t));
             call.list_arguments.push_back(std::move(list));
         } else if (value.isOptionalTensorList()) {
-            OpCall::ListArgument list{i, {}, true};
+            OpCall::ListArgument list{i, {}, Elements::kOptionalTensors};
             for (const auto& t : value.toOptionalTensorVector())
                 list.slots.push_back(t && t->defined() ? slot_for_argument(*t) : OpCall::kNoSlot);
             call.list_arguments.push_back(std::move(list));
@@ -140,8 +164,16 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
                           "repeat; use esper::dropout_mask")
                      .value();
     op.callBoxed(stack);
+    if (returns_size_only(op.schema())) return;
     const auto& returns = op.schema().returns();
     const auto results = stack.size() - returns.size();
+    if (returns_list(op.schema())) {
+        call.unpacks_list = true;
+        for (const at::Tensor& item : stack[results].toTensorVector())
+            call.results.push_back(item.defined() ? slot_for_result(item) : OpCall::kNoSlot);
+        ops_.calls.push_back(std::move(call));
+        return;
+    }
     bool all_persistent = !returns.empty() && !op.schema().is_mutable();
     for (std::size_t i = 0; i < returns.size(); ++i) {
         const c10::IValue& value = stack[results + i];

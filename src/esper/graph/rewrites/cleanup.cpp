@@ -85,4 +85,18 @@ void fold_constants(RecordedList& list,
     });
 }
 
+void drop_repeated_views(RecordedList& list) {
+    std::vector<bool> there(list.ops.slot_count, false);
+    for (const auto& [slot, tensor] : list.persistent) there[slot] = true;
+    for (auto slot : list.inputs) there[slot] = true;
+    std::erase_if(list.ops.calls, [&](const OpCall& call) {
+        bool repeated = !writes(call) && !call.results.empty();
+        for (auto slot : call.results)
+            repeated = repeated && slot != OpCall::kNoSlot && there[slot];
+        for (auto slot : call.results)
+            if (slot != OpCall::kNoSlot) there[slot] = true;
+        return repeated;
+    });
+}
+
 }  // namespace esper::graph

@@ -43,11 +43,34 @@ void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor
 /// fraction of the memory traffic: queries, keys and values of attention.
 void join_selected_gradients(RecordedList& list);
 
+/// Drops calls that only make again a tensor that is already in its slot: views of views back to
+/// where they came from.
+void drop_repeated_views(RecordedList& list);
+
 /// Lets the operator that makes a gradient write it straight into the flat gradient buffer
 /// (`mm` → `mm.out`), and leaves out a cast that the copy into the buffer does anyway.
 void write_gradients_in_place(RecordedList& list);
 
-/// BatchNorm followed by ReLU (and an addition between) as one operator, forward and backward.
-void fuse_batch_norm_relu(RecordedList& list);
+// Fast rewrites, with kernels of our own (kernels/operators.h). They round differently from what
+// was recorded. `values` holds what each slot held while recording: shapes, strides and types are
+// the same in every run.
+using RecordedValues = std::map<std::uint32_t, at::Tensor>;
+
+/// BatchNorm of channels-last images, an addition and ReLU behind it as one operator, forward and
+/// backward.
+void fuse_batch_norm_relu(RecordedList& list, const RecordedValues& values);
+
+/// Small linear layers: transposition, product, bias and ReLU as one operator forward, and one
+/// backward that writes both gradients where they belong. Large ones stay with libtorch's BLAS.
+void fuse_small_linear(RecordedList& list, const RecordedValues& values);
+
+/// Mean cross-entropy and its gradient in one pass.
+void fuse_cross_entropy(RecordedList& list, const RecordedValues& values);
+
+/// Causal attention a head at a time, its gradients written in the order the projection reads.
+void replace_causal_attention(RecordedList& list, const RecordedValues& values);
+
+/// GELU's tanh form with one exponential.
+void replace_gelu(RecordedList& list, const RecordedValues& values);
 
 }  // namespace esper::graph

@@ -87,7 +87,7 @@ void join_selected_gradients(RecordedList& list) {
         OpCall joined(*stack);
         joined.label = "aten::stack";
         joined.stack = {c10::IValue(), parts->dimension};
-        joined.list_arguments.push_back({0, std::move(parts->slots), false});
+        joined.list_arguments.push_back({0, std::move(parts->slots)});
         joined.results = list.ops.calls[i].results;
         list.ops.calls[i] = std::move(joined);
     }

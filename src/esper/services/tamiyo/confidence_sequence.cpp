@@ -11,13 +11,22 @@ ConfidenceSequence::ConfidenceSequence(double delta, std::int64_t smallest)
 
 void ConfidenceSequence::add(double value) {
     ++count_;
+    const auto n = static_cast<double>(count_);
     const double from_old = value - mean_;
-    mean_ += from_old / static_cast<double>(count_);
-    squares_ += from_old * (value - mean_);
+    const double step = from_old / n;
+    const double gained = from_old * step * (n - 1.0);
+    mean_ += step;
+    cubes_ += gained * step * (n - 2.0) - 3.0 * step * squares_;
+    squares_ += gained;
 }
 
 double ConfidenceSequence::deviation() const {
     return count_ < 2 ? 0.0 : std::sqrt(squares_ / static_cast<double>(count_ - 1));
+}
+
+double ConfidenceSequence::skewness() const {
+    if (count_ < 2 || squares_ <= 0) return 0.0;
+    return std::sqrt(static_cast<double>(count_)) * cubes_ / std::pow(squares_, 1.5);
 }
 
 double ConfidenceSequence::radius() const {

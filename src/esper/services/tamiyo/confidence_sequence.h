@@ -20,6 +20,8 @@ class ConfidenceSequence {
     double mean() const { return mean_; }
     /// Sample standard deviation; 0 below two numbers.
     double deviation() const;
+    /// Sample skewness; 0 below two numbers or where all are equal.
+    double skewness() const;
     /// s·√( 2(tρ²+1)/(t²ρ²) · ln(√(tρ²+1)/δ) ); infinite below `smallest` numbers.
     double radius() const;
     double lower() const { return mean() - radius(); }
@@ -31,6 +33,7 @@ class ConfidenceSequence {
     std::int64_t count_ = 0;
     double mean_ = 0;
     double squares_ = 0;  ///< sum of squared distances from the mean (Welford 1962)
+    double cubes_ = 0;    ///< the same of their cubes (Pébay 2008)
 };
 
 }  // namespace esper::tamiyo

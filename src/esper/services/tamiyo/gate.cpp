@@ -9,6 +9,14 @@
 
 namespace esper::tamiyo {
 
+namespace {
+
+std::int64_t examples_for(double skewness) {
+    return static_cast<std::int64_t>(std::ceil(std::min(25.0 * skewness * skewness, 9e15)));
+}
+
+}  // namespace
+
 GateResult look(std::span<const float> d, const GateSpec& spec) {
     GateResult result;
     result.delta = spec.delta_k;
@@ -19,9 +27,15 @@ GateResult look(std::span<const float> d, const GateSpec& spec) {
     if (result.not_finite > 0) {
         result.verdict = Verdict::kCull;
     } else {
+        ConfidenceSequence all(spec.delta_k, spec.n0);
+        for (const float difference : d) all.add(difference);
+        result.skewness = all.skewness();
+        result.needed = std::max(spec.n0, examples_for(result.skewness));
         for (const float difference : d) {
             sequence.add(difference);
-            if (sequence.count() < spec.n0) continue;
+            if (sequence.count() < result.needed ||
+                sequence.count() < examples_for(sequence.skewness()))
+                continue;
             const double radius = sequence.radius();
             if (sequence.mean() - radius > spec.rent) result.verdict = Verdict::kKeep;
             if (sequence.mean() + radius < spec.rent) result.verdict = Verdict::kCull;
@@ -64,6 +78,8 @@ nlohmann::json to_json(const GateResult& r) {
             {"lower", number(r.lower)},
             {"upper", number(r.upper)},
             {"deviation", number(r.deviation)},
+            {"skewness", number(r.skewness)},
+            {"needed", r.needed},
             {"examples", r.t},
             {"delta", number(r.delta)},
             {"rent", number(r.rent)},

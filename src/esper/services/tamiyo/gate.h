@@ -39,6 +39,8 @@ struct GateResult {
     double lower = 0;  ///< bounds of the confidence sequence; infinite below n0 examples
     double upper = 0;
     double deviation = 0;         ///< sample standard deviation
+    double skewness = 0;          ///< of all the differences given
+    std::int64_t needed = 0;      ///< examples before which such skewed differences may not decide
     std::int64_t t = 0;           ///< examples walked before it was decided
     double delta = 0;             ///< the error that was spent
     double rent = 0;              ///< what the bounds were held against
@@ -48,7 +50,15 @@ struct GateResult {
 /// Walks the per-example differences d_i = (loss with α = 0) − (loss with α = 1), given in a random
 /// order fixed beforehand (`probe_order`), and stops at the first example that decides: keep once
 /// the lower bound exceeds the rent, cull once the upper bound falls below it. All seen and
-/// neither: hold. A difference that is not finite culls at once, whatever the others say: a seed
+/// neither: hold.
+///
+/// The sequence's bounds take the mean of the first n0 differences for about normal. A seed that
+/// helps most examples a little and ruins a few breaks that: until the ruined ones turn up in
+/// numbers, the others look like a sure gain. So nobody decides before t ≥ 25·skewness² (Cochran's
+/// rule, Sampling Techniques, 1977, §2.15), of the examples walked and of all those given; the
+/// bounds hold at every t at once, so t may be chosen by looking ahead.
+///
+/// A difference that is not finite culls at once, whatever the others say: a seed
 /// that breaks an example is not kept. A spec that makes no sense (delta outside (0, 1), rent NaN)
 /// never decides.
 GateResult look(std::span<const float> d, const GateSpec& spec);

@@ -39,7 +39,8 @@ GrowingPolicy::GrowingPolicy(const configs::GrowthConfig& growth,
     : config_(controller),
       run_(run),
       admission_(growth, run),
-      tournament_(growth, controller, run.seed) {}
+      tournament_(growth, controller, run.seed),
+      health_(run.health_ema) {}
 
 std::vector<std::size_t> GrowingPolicy::nominees(const ControllerView& view) const {
     if (!measures() || admission_.room(view).seeds == 0 || !when(view).yes) return {};

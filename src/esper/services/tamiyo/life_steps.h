@@ -11,6 +11,8 @@ struct RunShape {
     std::uint64_t seed = 0;
     std::int64_t steps_per_epoch = 1;
     std::int64_t total_steps = 1;
+    /// Weight of the newest epoch in the slots' moving averages (telemetry.health_ema).
+    double health_ema = 0.1;
 };
 
 /// A duration of progress in optimizer steps; 0 for one on the clock (the configuration refuses

@@ -32,6 +32,8 @@ void add_evidence(Decision& decision, const std::string& prefix, const GateResul
         add("mean", r.mean);
         add("lower", r.lower);
         add("upper", r.upper);
+        add("skewness", r.skewness);
+        add("needed", static_cast<double>(r.needed));
     }
     add("rent", r.rent);
     add("delta", r.delta);
@@ -118,10 +120,17 @@ std::optional<LookRequest> Lifecycle::look_due(const ControllerView& view,
         .rent = rent_of(gate, slot.relative_flops, slot.relative_parameters),
         .delta_k = error_of_look(error_of_seed(gate.delta, request.ordinal), request.look)};
     if (request.stage != GateStage::kBeforeGraft) {
-        RandomStream draw(run_.seed, "tamiyo.fork", static_cast<std::uint64_t>(request.ordinal));
-        request.fork = slot.sham || draw.uniform() < gate.fork_share;
+        request.fork = draws_fork(slot.index, slot.sham);
     }
     return request;
+}
+
+bool Lifecycle::draws_fork(std::uint32_t slot, bool sham) const {
+    const auto account = accounts_.find(slot);
+    if (account == accounts_.end()) return false;
+    RandomStream draw(run_.seed, "tamiyo.fork",
+                      static_cast<std::uint64_t>(account->second.ordinal));
+    return sham || draw.uniform() < growth_.gate.fork_share;
 }
 
 std::vector<Decision> Lifecycle::decide(const ControllerView& view) {
@@ -221,6 +230,12 @@ std::optional<Decision> Lifecycle::judge(const ControllerView& view, const SlotV
     const std::string_view when =
         view.is_last() ? "at the end of the run" : "within the gate's budget";
     if (account.looks == 0) return because(kCull, fmt::format("it was not measured {}", when));
+    if (result && result->needed > result->t) {
+        return because(kCull,
+                       fmt::format("its benefit could not be shown {}: what it changes is so "
+                                   "uneven that {} examples would be needed, there are {}",
+                                   when, result->needed, result->t));
+    }
     return because(kCull, fmt::format("its benefit could not be shown {}", when));
 }
 

@@ -42,6 +42,10 @@ class Lifecycle {
     /// A seed is about to germinate in the slot: gives it its number k.
     std::int64_t germinated(std::uint32_t slot);
 
+    /// Whether the seed in the slot is to be compared with a fork: shams always, of the others
+    /// gate.fork_share, drawn by seed and k.
+    bool draws_fork(std::uint32_t slot, bool sham) const;
+
     std::int64_t germinations() const { return germinations_; }
     const LifeSteps& steps() const { return steps_; }
 

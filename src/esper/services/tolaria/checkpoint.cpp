@@ -110,65 +110,105 @@ Result<Checkpoint> read_checkpoint(const std::filesystem::path& path) {
     return parse(file.payload);
 }
 
-Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, bool is_best) {
+Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, CheckpointKind kind) {
     std::error_code ignored;
     std::filesystem::create_directories(folder_, ignored);
-    const auto name = "step-" + std::to_string(step) + ".ckpt";
+    // First: a crash behind it repeats the epoch and writes it again, a crash before the other
+    // would leave the best one out for good.
+    if (kind == CheckpointKind::kBest)
+        ESPER_CHECK_STATUS(write_checkpoint(folder_ / "best.ckpt", checkpoint));
+    const bool stopped = kind == CheckpointKind::kStopped;
+    const auto name = (stopped ? "stopped-" : "step-") + std::to_string(step) + ".ckpt";
     ESPER_CHECK_STATUS(write_checkpoint(folder_ / name, checkpoint));
-    if (is_best) ESPER_CHECK_STATUS(write_checkpoint(folder_ / "best.ckpt", checkpoint));
     ESPER_CHECK_STATUS(write_file_atomic(folder_ / "last", name + "\n"));
-    auto have = steps();
-    for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < have.size(); ++i)
-        std::filesystem::remove(folder_ / ("step-" + std::to_string(have[i]) + ".ckpt"), ignored);
+    if (stopped) return {};
+    auto have = files();
+    auto regular = std::count_if(have.begin(), have.end(), [](const File& f) { return f.regular; });
+    for (const auto& file : have)
+        if (!file.regular || regular-- > keep_) std::filesystem::remove(file.path, ignored);
     return {};
+}
+
+std::vector<CheckpointRing::File> CheckpointRing::files() const {
+    std::vector<File> found;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+        const auto name = entry.path().filename().string();
+        if (!name.ends_with(".ckpt")) continue;
+        for (const std::string_view prefix : {"step-", "stopped-"})
+            if (name.starts_with(prefix))
+                found.push_back(
+                    {std::atoll(name.c_str() + prefix.size()), prefix == "step-", entry.path()});
+    }
+    std::sort(found.begin(), found.end(),
+              [](const File& a, const File& b) { return a.step < b.step; });
+    return found;
 }
 
 std::vector<std::int64_t> CheckpointRing::steps() const {
     std::vector<std::int64_t> found;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
-        const auto name = entry.path().filename().string();
-        if (name.starts_with("step-") && name.ends_with(".ckpt"))
-            found.push_back(std::atoll(name.c_str() + 5));
-    }
-    std::sort(found.begin(), found.end());
+    for (const auto& file : files())
+        if (file.regular) found.push_back(file.step);
     return found;
 }
 
 Result<std::filesystem::path> CheckpointRing::find(const std::string& which) const {
-    std::filesystem::path path;
+    const auto have = files();
     if (which == "best") {
-        path = folder_ / "best.ckpt";
+        if (std::filesystem::exists(folder_ / "best.ckpt")) return folder_ / "best.ckpt";
     } else if (which == "last") {
-        const auto have = steps();
-        if (!have.empty()) path = folder_ / ("step-" + std::to_string(have.back()) + ".ckpt");
+        if (!have.empty()) return have.back().path;
     } else {
-        path = folder_ / ("step-" + which + ".ckpt");
+        for (const auto& file : have)
+            if (std::to_string(file.step) == which) return file.path;
     }
-    if (!path.empty() && std::filesystem::exists(path)) return path;
     std::string there;
-    for (auto s : steps()) there += " " + std::to_string(s);
+    for (const auto& file : have) there += " " + std::to_string(file.step);
     return fail(FileError::kNotFound, "no checkpoint '" + which + "' in " + folder_.string() +
                                           "; there are: best, last and steps" + there);
 }
 
-Result<Checkpoint> CheckpointRing::newest() const {
-    auto have = steps();
+namespace {
+
+Result<Checkpoint> first_whole(const std::vector<std::filesystem::path>& newest_first,
+                               const std::filesystem::path& folder, std::size_t& which) {
     std::string damaged;
-    for (auto it = have.rbegin(); it != have.rend(); ++it) {
-        auto checkpoint = read_checkpoint(folder_ / ("step-" + std::to_string(*it) + ".ckpt"));
+    for (which = 0; which < newest_first.size(); ++which) {
+        auto checkpoint = read_checkpoint(newest_first[which]);
         if (checkpoint) return checkpoint;
         damaged += "\n  " + checkpoint.error().message();
     }
-    return fail(FileError::kNotFound, "no whole checkpoint in " + folder_.string() +
+    return fail(FileError::kNotFound, "no whole checkpoint in " + folder.string() +
                                           (damaged.empty() ? "" : ":" + damaged));
+}
+
+}  // namespace
+
+Result<Checkpoint> CheckpointRing::newest() const {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& file : files()) paths.insert(paths.begin(), file.path);
+    std::size_t ignored = 0;
+    return first_whole(paths, folder_, ignored);
+}
+
+Result<CheckpointRing::Found> CheckpointRing::newest_until(std::int64_t step) const {
+    std::vector<std::filesystem::path> paths;
+    std::vector<std::int64_t> steps;
+    for (const auto& file : files()) {
+        if (!file.regular || file.step > step) continue;
+        paths.insert(paths.begin(), file.path);
+        steps.insert(steps.begin(), file.step);
+    }
+    std::size_t which = 0;
+    ESPER_TRY(auto checkpoint, first_whole(paths, folder_, which));
+    return Found{steps[which], std::move(checkpoint)};
 }
 
 void CheckpointRing::forget_after(std::int64_t step) {
     std::error_code ignored;
-    for (auto s : steps())
-        if (s > step)
-            std::filesystem::remove(folder_ / ("step-" + std::to_string(s) + ".ckpt"), ignored);
+    auto have = files();
+    for (auto file = have.rbegin(); file != have.rend(); ++file)
+        if (file->step > step) std::filesystem::remove(file->path, ignored);
 }
 
 }  // namespace esper::tolaria

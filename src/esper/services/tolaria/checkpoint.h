@@ -28,24 +28,47 @@ Status write_checkpoint(const std::filesystem::path& path, const Checkpoint& che
 /// Errors: those of read_checked_file, kBadCheckpoint.
 Result<Checkpoint> read_checkpoint(const std::filesystem::path& path);
 
+/// Why a checkpoint was written. What a run does later may depend on regular ones only, or a run
+/// that was stopped and resumed would go another way than one that never was.
+enum class CheckpointKind {
+    kRegular,  ///< at a step that the configuration names
+    kBest,     ///< the same, and the lowest validation loss so far
+    kStopped,  ///< on Ctrl-C, SIGTERM, a stop
+};
+
 /// The folder `checkpoints/` of a run: a ring of the newest `keep` files `step-<n>.ckpt`,
-/// `best.ckpt` and the name of the newest in `last`.
+/// `best.ckpt`, the name of the newest in `last`, and `stopped-<n>.ckpt` from a stop until the next
+/// regular one.
 class CheckpointRing {
   public:
     CheckpointRing(std::filesystem::path folder, int keep)
         : folder_(std::move(folder)), keep_(keep) {}
-    Status write(std::int64_t step, const Checkpoint& checkpoint, bool is_best);
-    /// Steps on disk, oldest first.
+    Status write(std::int64_t step, const Checkpoint& checkpoint, CheckpointKind kind);
+    /// Steps of the regular checkpoints on disk, oldest first.
     std::vector<std::int64_t> steps() const;
     /// Path of a step's file, of `best`, or of the newest (`last`). Errors: FileError::kNotFound.
     Result<std::filesystem::path> find(const std::string& which) const;
-    /// The newest checkpoint that reads back whole; damaged ones are passed over. Errors:
-    /// kNotFound.
+    /// The newest checkpoint that reads back whole, of any kind; damaged ones are passed over.
+    /// Errors: kNotFound.
     Result<Checkpoint> newest() const;
-    /// Deletes what lies after `step` (a rollback went behind it).
+    struct Found {
+        std::int64_t step = 0;
+        Checkpoint checkpoint;
+    };
+    /// The newest regular checkpoint of at most this step that reads back whole. Errors: kNotFound.
+    Result<Found> newest_until(std::int64_t step) const;
+    /// Deletes what lies after `step` (a rollback went behind it), newest first.
     void forget_after(std::int64_t step);
 
   private:
+    struct File {
+        std::int64_t step = 0;
+        bool regular = true;
+        std::filesystem::path path;
+    };
+    /// Oldest first.
+    std::vector<File> files() const;
+
     std::filesystem::path folder_;
     int keep_;
 };

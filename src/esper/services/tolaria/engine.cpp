@@ -25,10 +25,14 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
     return &mine.emplace(std::move(kind), std::move(joint)).first->second;
 }
 
-Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::TensorStore& store,
-                                 const std::vector<at::Tensor>& inputs,
-                                 const std::vector<graph::ValueId>& taps,
-                                 const std::vector<graph::ValueId>& gradient_taps) {
+Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
+                                               graph::TensorStore& store,
+                                               const std::vector<at::Tensor>& inputs,
+                                               const std::vector<graph::ValueId>& taps,
+                                               const std::vector<graph::ValueId>& gradient_taps) {
+    if (last_.program == program && last_.store == &store && last_.taps == taps &&
+        last_.gradient_taps == gradient_taps && last_.joint->takes(inputs))
+        return last_.joint;
     std::string kind = "train";
     for (auto v : taps) kind += fmt::format(" t{}", v.value());
     for (auto v : gradient_taps) kind += fmt::format(" g{}", v.value());
@@ -39,8 +43,18 @@ Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::Tensor
                   spec.losses = {"loss"};
                   spec.taps = taps;
                   spec.gradient_taps = gradient_taps;
+                  spec.rewrites = graph::Rewrites::kExact;
                   return spec;
               }));
+    last_ = {program, &store, taps, gradient_taps, joint};
+    return joint;
+}
+
+Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                 const std::vector<at::Tensor>& inputs,
+                                 const std::vector<graph::ValueId>& taps,
+                                 const std::vector<graph::ValueId>& gradient_taps) {
+    ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps));
     ESPER_TRY(auto outputs, joint->run(inputs));
     return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
                       std::move(outputs.gradient_taps)};
@@ -59,6 +73,21 @@ Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::Ten
     return PerExample{outputs.outputs[0], outputs.outputs[1]};
 }
 
+Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& store,
+                      const std::vector<at::Tensor>& inputs) {
+    const auto n = std::min(inputs.size(), program->inputs().size());
+    const std::vector<at::Tensor> own(inputs.begin(),
+                                      inputs.begin() + static_cast<std::ptrdiff_t>(n));
+    ESPER_TRY(auto* joint, find(program, "settle", store, own, [&]() -> Result<JointSpec> {
+                  JointSpec spec;
+                  spec.program = program;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(own));
+    static_cast<void>(outputs);
+    return {};
+}
+
 Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                                   const std::vector<at::Tensor>& inputs) {
     ESPER_TRY(auto* joint, find(program, "logits", store, inputs, [&]() -> Result<JointSpec> {
@@ -71,7 +100,13 @@ Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::Tenso
     return outputs.outputs[0];
 }
 
+void Engine::clear() {
+    last_ = {};
+    recorded_.clear();
+}
+
 void Engine::keep_only(const std::vector<graph::ProgramPtr>& programs) {
+    last_ = {};
     std::erase_if(recorded_, [&](const auto& item) {
         return std::none_of(programs.begin(), programs.end(),
                             [&](const auto& p) { return p->hash().hex() == item.first; });

@@ -34,24 +34,46 @@ class Engine {
                              const std::vector<at::Tensor>& inputs,
                              const std::vector<graph::ValueId>& taps = {},
                              const std::vector<graph::ValueId>& gradient_taps = {});
+    /// What train() runs, recorded if need be; for profiles. Errors: those of train().
+    Result<graph::JointProgram*> training_program(
+        const graph::ProgramPtr& program, graph::TensorStore& store,
+        const std::vector<at::Tensor>& inputs, const std::vector<graph::ValueId>& taps = {},
+        const std::vector<graph::ValueId>& gradient_taps = {});
     /// Forward in evaluation mode, without label smoothing, per example.
     Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                 const std::vector<at::Tensor>& inputs);
+    /// Forward in training mode without a loss: only what running it does to buffers remains.
+    /// `inputs` may end with targets; they are not looked at.
+    Status settle(const graph::ProgramPtr& program, graph::TensorStore& store,
+                  const std::vector<at::Tensor>& inputs);
     /// Logits in evaluation mode. `inputs` without targets.
     Result<at::Tensor> logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                               const std::vector<at::Tensor>& inputs);
 
     /// Forgets what was recorded for Programs other than these (their tensors may be gone).
     void keep_only(const std::vector<graph::ProgramPtr>& programs);
-    void clear() { recorded_.clear(); }
+    void clear();
     graph::Precision precision() const { return precision_; }
-    void set_precision(graph::Precision precision) { precision_ = precision; }
+    void set_precision(graph::Precision precision) {
+        precision_ = precision;
+        last_ = {};
+    }
 
   private:
     Result<graph::JointProgram*> find(const graph::ProgramPtr& program, std::string kind,
                                       graph::TensorStore& store,
                                       const std::vector<at::Tensor>& inputs,
                                       const std::function<Result<graph::JointSpec>()>& make_spec);
+    /// The training program of the step before: most steps are like it, and a small network's step
+    /// is shorter than a look-up by name.
+    struct Last {
+        graph::ProgramPtr program;
+        const graph::TensorStore* store = nullptr;
+        std::vector<graph::ValueId> taps;
+        std::vector<graph::ValueId> gradient_taps;
+        graph::JointProgram* joint = nullptr;
+    };
+    Last last_;
     graph::Precision precision_;
     double label_smoothing_;
     std::map<std::string, std::map<std::string, graph::JointProgram>> recorded_;

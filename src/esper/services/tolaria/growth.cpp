@@ -4,10 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
+#include "esper/core/model_wrapper.h"
 #include "esper/graph/cost.h"
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
-#include "esper/services/tolaria/evaluation.h"
+#include "esper/services/tolaria/gate_looks.h"
 #include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
@@ -19,7 +20,18 @@ Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
                                                const graph::ProgramPtr& host) {
     std::unique_ptr<Growth> growth(new Growth(context));
     const auto& config = context.config;
-    ESPER_TRY(auto anchors, growth_anchors(config.growth, *host));
+    core::WrapOptions places;
+    places.anchors = config.growth.anchors;
+    places.seeds_per_anchor = static_cast<std::uint32_t>(config.growth.seeds_per_anchor);
+    auto wrapped = core::wrap(host, places);
+    if (!wrapped)
+        return fail(TolariaError::kUnsupported, "growth.anchors, growth.seeds_per_anchor: " +
+                                                    std::string(wrapped.error().message()));
+    std::vector<std::string> anchors;
+    for (const auto& slot : wrapped->slots) {
+        anchors.push_back(wrapped->anchor_of(slot).name);
+        growth->chunks_.push_back({slot.first_feature, slot.first_feature + slot.features});
+    }
     growth->host_ = host;
     ESPER_TRY(auto cost, graph::count_cost(*host));
     growth->host_flops_ = static_cast<double>(cost.forward_flops);
@@ -28,7 +40,8 @@ Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
     growth->controller_ = std::make_unique<tamiyo::Controller>(
         config.growth, config.controller,
         tamiyo::RunShape{config.run.seed, context.length.steps_per_epoch,
-                         context.length.total_steps});
+                         context.length.total_steps, config.telemetry.health_ema});
+    growth->health_.emplace(config.telemetry.every, growth->chunks_.size());
     growth->probe_order_ = tamiyo::probe_order(config.run.seed, context.dataset.size(Part::kProbe));
     return growth;
 }
@@ -43,7 +56,7 @@ Result<blueprints::Blueprint> Growth::blueprint_for(std::uint32_t slot, const st
     ESPER_TRY(auto types, graph::infer_types(*program()));
     auto type = types[anchor->value.value()];
     if (!type.shape.empty()) type.shape[0] = -1;
-    return blueprints::make_blueprint(name, *anchor, type);
+    return blueprints::make_blueprint(name, *anchor, type, chunks_[slot]);
 }
 
 Status Growth::add_candidates(tamiyo::ControllerView& view) {
@@ -57,6 +70,7 @@ Status Growth::add_candidates(tamiyo::ControllerView& view) {
             if (!growth.blueprints.empty() && !glob_match_any(growth.blueprints, name) &&
                 !(growth.sham && name.starts_with("sham")))
                 continue;
+            if (is_evicted(slot.index, name)) continue;
             ESPER_TRY(auto blueprint, blueprint_for(slot.index, name));
             ESPER_TRY(auto grown,
                       graph::apply(*program(), graph::InsertSeed{kasmina_->next_seed(), slot.anchor,
@@ -90,6 +104,7 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
         s.state = kasmina_->state(slot.index);
         s.steps_in_state = step - slot.entered_step;
         s.blueprint = slot.blueprint;
+        s.signals = health_->signals(slot.index);
         s.ramp_complete = slot.ramp.is_complete();
         if (auto it = added_.find(slot.index); it != added_.end()) {
             s.relative_flops = it->second.flops;
@@ -105,73 +120,20 @@ Result<tamiyo::ControllerView> Growth::view(std::int64_t step, const Losses& los
     return view;
 }
 
-Result<std::vector<float>> Growth::probe_losses(const graph::ProgramPtr& program) {
-    ESPER_TRY(
-        auto seen,
-        evaluate_part(context_.engine, program, context_.store, context_.dataset, Part::kProbe,
-                      static_cast<std::uint32_t>(context_.config.data.batch_size)));
-    ESPER_TRY(auto cost, graph::count_cost(*program));
-    flops_ += static_cast<double>(cost.forward_flops) * seen.examples;
-    return std::move(seen.losses);
-}
-
-// Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
-Result<tamiyo::GateResult> Growth::look(const tamiyo::LookRequest& request) {
-    const auto& slot = kasmina_->slots()[request.slot];
-    const auto alpha = "alpha." + slot.seed;
-    auto blended = program();
-    const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
-    if (isolated) {
-        ESPER_TRY(blended, graph::apply(*program(),
-                                        graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}));
-        ESPER_CHECK_STATUS(context_.store.add(*blended, "seed." + slot.seed));
-    }
-    ESPER_CHECK_STATUS(context_.store.set_control(alpha, 0));
-    ESPER_TRY(auto without, probe_losses(blended));
-    ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
-    ESPER_TRY(auto with, probe_losses(blended));
-    if (isolated) {
-        context_.store.remove("", alpha);
-        // What was recorded is bound to the control that has just gone.
-        context_.engine.keep_only({program()});
-    }
-    std::vector<float> differences;
-    for (auto i : probe_order_) differences.push_back(without[i] - with[i]);
-    return tamiyo::look(differences, request.spec);
-}
-
-Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {
-    ESPER_TRY(auto blueprint, blueprint_for(candidate.slot, candidate.blueprint));
-    if (blueprint.readout_weight.empty()) return {};
-    ReadoutRequest request;
-    request.program = program();
-    request.anchor = kasmina_->slots()[candidate.slot].anchor;
-    request.seed = kasmina_->next_seed();
-    request.blueprint = blueprint;
-    request.run_seed = context_.config.run.seed;
-    request.step = step;
-    request.batch_size = static_cast<std::uint32_t>(context_.config.data.batch_size);
-    ESPER_TRY(auto fit, fit_readout(request, context_.engine, context_.store, context_.dataset));
-    ESPER_TRY(auto cost, graph::count_cost(*program()));
-    flops_ +=
-        static_cast<double>(cost.training_flops) * static_cast<double>(fit.training_examples) +
-        static_cast<double>(cost.forward_flops) * static_cast<double>(fit.evaluation_examples);
-    candidate.predicted_gain = fit.gain();
-    fits_[{candidate.slot, candidate.blueprint}] = std::move(fit);
-    context_.engine.keep_only({program()});
-    return {};
-}
-
 Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
     const auto epoch = step / context_.length.steps_per_epoch;
+    step_ = step;
+    drop_forks();
+    ESPER_CHECK_STATUS(report_health(step));
     // A seed may pass several states at one boundary, and at the last one must reach its end.
     constexpr int kRounds = 8;
     for (int round = 0; round < kRounds; ++round) {
         fits_.clear();
         ESPER_TRY(auto now, view(step, losses));
         for (const auto& request : controller_->looks_due(now)) {
-            ESPER_TRY(auto result, look(request));
-            auto detail = tamiyo::to_json(result);
+            ESPER_TRY(auto seen, look(request, step));
+            auto detail = tamiyo::to_json(seen.gate);
+            if (request.fork) detail["fork"] = seen.fork_detail;
             const auto& slot = kasmina_->slots()[request.slot];
             detail["seed"] = slot.seed;
             detail["anchor"] = slot.anchor;
@@ -179,7 +141,8 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
             detail["stage"] = contracts::to_text(request.stage);
             detail["look"] = request.look;
             ESPER_CHECK_STATUS(context_.folder.event("gate", step, epoch, std::move(detail)));
-            now.slots[request.slot].gate = result;
+            now.slots[request.slot].gate = seen.gate;
+            now.slots[request.slot].fork_gate = seen.fork;
         }
         for (auto i : controller_->nominees(now))
             ESPER_CHECK_STATUS(measure(now.candidates[i], step));
@@ -195,6 +158,8 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
         }
         if (decisions.empty()) break;
     }
+    drop_forks();
+    health_->reset();
     context_.engine.keep_only({program()});
     return {};
 }
@@ -209,29 +174,19 @@ Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
     return {};
 }
 
-Status Growth::take_out_faulty(const std::vector<std::string>& blocks, std::int64_t step) {
-    const auto epoch = step / context_.length.steps_per_epoch;
-    for (const auto& block : blocks)
-        for (const auto& slot : kasmina_->slots()) {
-            if (slot.seed.empty() || "seed." + slot.seed != block) continue;
-            const std::string reason = "its gradient was not finite";
-            ESPER_CHECK_STATUS(context_.folder.event(
-                "fault", step, epoch,
-                {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
-            ESPER_CHECK_STATUS(kasmina_->fault(
-                slot.index, static_cast<std::uint32_t>(context_.config.growth.embargo.value), step,
-                static_cast<std::uint32_t>(epoch), reason));
-            ++counts_.culled;
-            break;
-        }
-    return {};
-}
-
 Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint32_t epoch) {
     ESPER_TRY(auto blueprint, blueprint_for(d.slot, d.blueprint));
     const auto seed = kasmina_->next_seed();
     ESPER_TRY(auto before, relative_flops(*program()));
     const auto parameters = static_cast<double>(program()->parameter_count());
+    ESPER_TRY(auto readout, first_readout(d, blueprint, step));
+    if (readout.rejected) {
+        return context_.folder.event(
+            "rejected", step, epoch,
+            {{"anchor", d.anchor},
+             {"blueprint", d.blueprint},
+             {"reason", "no scale of its fitted last layer lowers the loss on held-out batches"}});
+    }
     ESPER_CHECK_STATUS(kasmina_->germinate(d.slot, d.blueprint, blueprint.program,
                                            blueprint.has_parameters, step, epoch, d.reason));
     ESPER_TRY(auto after, relative_flops(*program()));
@@ -239,15 +194,49 @@ Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint
                       static_cast<double>(blueprint.program->parameter_count()) / parameters};
     sham_[d.slot] = blueprint.sham;
     ++counts_.germinated;
-    auto fit = fits_.find({d.slot, d.blueprint});
-    if (context_.config.growth.readout == configs::Readout::kClosedForm && fit != fits_.end() &&
-        fit->second.gamma > 0) {
-        const auto* weight =
-            context_.store.find_parameter("seed." + seed + "." + blueprint.readout_weight);
-        auto value = weight->value;
-        value.copy_(fit->second.weight);
+    set_readout("seed." + seed + ".", blueprint, readout);
+    if (blueprint.has_parameters) return {};
+    ESPER_CHECK_STATUS(take_fork(d.slot, step));
+    return kasmina_->graft(d.slot, context_.config.growth.strategy,
+                           tamiyo::graft_steps(context_.config.growth, context_.length.total_steps),
+                           step, epoch, d.reason);
+}
+
+// What growth.readout asks for. A pair that the tournament did not measure is fitted now.
+Result<Growth::FirstReadout> Growth::first_readout(const tamiyo::Decision& d,
+                                                   const blueprints::Blueprint& blueprint,
+                                                   std::int64_t step) {
+    FirstReadout readout;
+    const auto wanted = context_.config.growth.readout;
+    if (!has_fit(blueprint) || wanted == configs::Readout::kRandom) return readout;
+    readout.zero = wanted == configs::Readout::kZero;
+    if (readout.zero) return readout;
+    const auto known = fits_.find({d.slot, d.blueprint});
+    if (known == fits_.end()) {
+        ESPER_TRY(readout.fit, fit(d.slot, blueprint, step));
+    } else {
+        readout.fit = known->second;
     }
-    return {};
+    readout.rejected = readout.fit->gamma == 0;
+    if (readout.fit->gamma == 0) readout.fit.reset();
+    return readout;
+}
+
+void Growth::set_readout(const std::string& prefix, const blueprints::Blueprint& blueprint,
+                         const FirstReadout& readout) {
+    const auto* weight = context_.store.find_parameter(prefix + blueprint.readout_weight);
+    if (weight == nullptr) return;
+    auto value = weight->value;
+    if (readout.fit) value.copy_(readout.fit->weight);
+    if (readout.zero) value.zero_();
+    // Initialised as zero anyway; said here for blueprints of others.
+    const auto* bias = blueprint.readout_bias.empty()
+                           ? nullptr
+                           : context_.store.find_parameter(prefix + blueprint.readout_bias);
+    if (bias != nullptr && readout.zero) {
+        auto offset = bias->value;
+        offset.zero_();
+    }
 }
 
 Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
@@ -260,11 +249,13 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kPromote:
             return {};  // loading is part of germinating here
         case AdaptationCommand::kGraft:
+            ESPER_CHECK_STATUS(take_fork(d.slot, step));
             return kasmina_->graft(d.slot, growth.strategy,
                                    tamiyo::graft_steps(growth, context_.length.total_steps), step,
                                    epoch, d.reason);
         case AdaptationCommand::kStabilize:
-            return kasmina_->advance(d.slot, SeedState::kStabilization, step, epoch);
+            ESPER_CHECK_STATUS(kasmina_->advance(d.slot, SeedState::kStabilization, step, epoch));
+            return settle_statistics(step);
         case AdaptationCommand::kEvaluate:
             return kasmina_->advance(d.slot, SeedState::kEvaluating, step, epoch);
         case AdaptationCommand::kFineTune:
@@ -272,9 +263,15 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
         case AdaptationCommand::kFossilize:
             ++counts_.fossilized;
             return kasmina_->fossilize(d.slot, step, epoch, d.reason);
-        case AdaptationCommand::kCull:
+        case AdaptationCommand::kCull: {
             ++counts_.culled;
-            return kasmina_->cull(d.slot, embargo, step, epoch, d.reason);
+            const bool was_blended = contracts::is_blended(kasmina_->state(d.slot));
+            ESPER_CHECK_STATUS(kasmina_->cull(d.slot, embargo, step, epoch, d.reason));
+            return was_blended ? settle_statistics(step) : Status{};
+        }
+        case AdaptationCommand::kCancel:
+            ++counts_.cancelled;
+            return kasmina_->cancel(d.slot, step, epoch, d.reason);
         case AdaptationCommand::kReset:
             return kasmina_->wake(d.slot, step, epoch);
         default:
@@ -284,25 +281,52 @@ Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {
     }
 }
 
-nlohmann::json Growth::save() const {
+nlohmann::json Growth::save(std::map<std::string, at::Tensor>& tensors) const {
     nlohmann::json added = nlohmann::json::array();
     for (const auto& [slot, a] : added_)
         added.push_back({slot, a.flops, a.parameters, sham_.at(slot)});
+    nlohmann::json forks = nlohmann::json::array();
+    for (const auto& [slot, f] : forks_) {
+        auto saved = f.fork->save("fork." + f.seed + ".", tensors);
+        saved["slot"] = slot;
+        saved["seed"] = f.seed;
+        saved["taken"] = f.taken;
+        forks.push_back(std::move(saved));
+    }
     return {{"kasmina", kasmina_->to_json()},
+            {"forks", std::move(forks)},
+            {"health", health_->save()},
+            {"flops", flops_},
             {"controller", controller_->save()},
             {"added", added},
+            {"faults", save_faults()},
             {"counts",
              {counts_.germinated, counts_.fossilized, counts_.culled, counts_.cancelled,
               counts_.rolled_back}}};
 }
 
-Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program) {
+Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program,
+                       const std::map<std::string, at::Tensor>& tensors) {
     ESPER_CHECK_STATUS(kasmina_->restore(state.at("kasmina"), std::move(program)));
     ESPER_CHECK_STATUS(controller_->restore(state.at("controller")));
     for (const auto& a : state.at("added")) {
         added_[a[0]] = {a[1], a[2]};
         sham_[a[0]] = a[3];
     }
+    health_->restore(state.at("health"));
+    flops_ = state.at("flops").get<double>();
+    const auto precision = context_.config.run.precision == configs::Precision::kBf16
+                               ? graph::Precision::kBFloat16
+                               : graph::Precision::kFloat32;
+    forks_.clear();
+    for (const auto& f : state.at("forks")) {
+        const auto seed = f.at("seed").get<std::string>();
+        ESPER_TRY(auto fork, Fork::restore(f, "fork." + seed + ".", tensors, host_,
+                                           context_.store.options(), context_.config, precision));
+        forks_[f.at("slot").get<std::uint32_t>()] = {seed, f.at("taken").get<std::int64_t>(),
+                                                     std::make_unique<Fork>(std::move(fork))};
+    }
+    restore_faults(state.at("faults"));
     const auto& c = state.at("counts");
     counts_ = {c[0], c[1], c[2], c[3], c[4]};
     return {};

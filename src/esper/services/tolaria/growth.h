@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -10,14 +11,21 @@
 
 #include "esper/configs/config.h"
 #include "esper/execution/kasmina_layer.h"
+#include "esper/execution/recovery.h"
 #include "esper/services/tamiyo/controller.h"
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/engine.h"
+#include "esper/services/tolaria/fork.h"
 #include "esper/services/tolaria/readout.h"
+#include "esper/services/tolaria/recalibration.h"
+#include "esper/services/tolaria/rollback.h"
 #include "esper/services/tolaria/run_folder.h"
 #include "esper/services/tolaria/setup.h"
+#include "esper/services/tolaria/slot_health.h"
 
 namespace esper::tolaria {
+
+struct GateLooks;
 
 /// What the growth of a run came to so far.
 struct SeedCounts {
@@ -37,6 +45,9 @@ class Growth {
         RunFolder& folder;
         RunLength length;
         LearningRateSchedule schedule;
+        const Optimizer& optimizer;
+        /// The run's learning rate at a step, for forks.
+        std::function<double(std::int64_t step)> rate;
     };
     /// `host` must already be in the store. Errors: kUnsupported when no anchor fits
     /// growth.anchors.
@@ -46,6 +57,10 @@ class Growth {
     execution::KasminaLayer& kasmina() { return *kasmina_; }
     const graph::ProgramPtr& program() const { return kasmina_->program(); }
 
+    /// One training step's passes: forward and backward of the Program; on sampled steps with a
+    /// look at what flows at the slots (growth_telemetry.cpp).
+    Result<StepResult> train(const std::vector<at::Tensor>& batch, std::int64_t step);
+
     struct Losses {
         const std::vector<double>& train;
         const std::vector<double>& validation;
@@ -53,28 +68,75 @@ class Growth {
     /// Everything that happens between two epochs.
     Status at_boundary(std::int64_t step, const Losses& losses);
 
-    /// Between two steps: culls seeds whose gradient is not finite. `blocks`: names of such blocks.
-    Status take_out_faulty(const std::vector<std::string>& blocks, std::int64_t step);
+    // What happens when seeds fail or the run goes back (growth_faults.cpp).
+    bool has_seeds() const;
+    /// Slots whose seeds are in the Program, likeliest culprit first: the youngest, kept ones last.
+    std::vector<std::uint32_t> suspects() const;
+    /// The seed failed in the pass of `step`: identity path, ERROR_RECOVERY where it was blended,
+    /// CULLED with embargo; its blueprint never again at this slot. Written down as `fault`.
+    Status take_out(std::uint32_t slot, const Error& error, std::int64_t step);
+    /// Who is blended in during the step that leads to `step`.
+    void note_active(std::int64_t step);
+    /// The seed that was blended in last (not yet kept) after step `since`.
+    std::optional<LockedSlot> at_fault(std::int64_t since) const;
+    /// Shuts a slot for good, taking out what is in it.
+    Status lock(const LockedSlot& lock, std::int64_t step);
+    /// What must not go back when a run does: names of seeds, and the gates' error already spent.
+    struct Carried {
+        std::uint32_t names = 0;
+        std::int64_t germinations = 0;
+    };
+    Carried carry() const;
+    Status take_over(const Carried& carried);
 
     const SeedCounts& counts() const { return counts_; }
     /// FLOPs spent on measurements since the last call.
     double take_flops() { return std::exchange(flops_, 0.0); }
 
-    nlohmann::json save() const;
+    /// Puts the tensors of forks into `tensors`; returns the rest.
+    nlohmann::json save(std::map<std::string, at::Tensor>& tensors) const;
     /// Takes over a saved state; seeds' tensors must be in the store already.
-    Status restore(const nlohmann::json& state, graph::ProgramPtr program);
+    Status restore(const nlohmann::json& state, graph::ProgramPtr program,
+                   const std::map<std::string, at::Tensor>& tensors);
 
   private:
     explicit Growth(const Context& context) : context_(context) {}
     Result<tamiyo::ControllerView> view(std::int64_t step, const Losses& losses);
+    Status report_health(std::int64_t step);
     Status add_candidates(tamiyo::ControllerView& view);
     Result<double> relative_flops(const graph::Program& program) const;
-    Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program);
-    Result<tamiyo::GateResult> look(const tamiyo::LookRequest& request);
+    // growth_measure.cpp
+    ExampleSource source(std::int64_t step) const;
+    /// Recomputes the run's own running statistics after an edit that shifted them.
+    Status settle_statistics(std::int64_t step);
+    Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program, Engine& engine,
+                                            graph::TensorStore& store, std::int64_t step);
+    Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended);
+    Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step);
+    Status look_at_fork(const tamiyo::LookRequest& request, std::int64_t step,
+                        const std::vector<float>& with, GateLooks& looks);
+    /// The network without the slot's seed, and without those that cannot be noticed.
+    Result<graph::ProgramPtr> host_without(std::uint32_t slot) const;
+    /// Keeps the host as it is for the honest counterfactual, where one is drawn.
+    Status take_fork(std::uint32_t slot, std::int64_t step);
+    void drop_forks();
+    Result<ReadoutFit> fit(std::uint32_t slot, const blueprints::Blueprint& blueprint,
+                           std::int64_t step);
+    /// Whether the first values of its last layer, and so its gain, can be fitted.
+    static bool has_fit(const blueprints::Blueprint& blueprint);
     Status measure(tamiyo::Candidate& candidate, std::int64_t step);
     Status sample_before_growth(std::int64_t step, std::int64_t epoch);
     Status carry_out(const tamiyo::Decision& decision, std::int64_t step);
     Status germinate(const tamiyo::Decision& decision, std::int64_t step, std::uint32_t epoch);
+    struct FirstReadout {
+        std::optional<ReadoutFit> fit = {};
+        bool zero = false;
+        bool rejected = false;
+    };
+    Result<FirstReadout> first_readout(const tamiyo::Decision& decision,
+                                       const blueprints::Blueprint& blueprint, std::int64_t step);
+    void set_readout(const std::string& prefix, const blueprints::Blueprint& blueprint,
+                     const FirstReadout& readout);
     Result<blueprints::Blueprint> blueprint_for(std::uint32_t slot, const std::string& name);
 
     struct Added {
@@ -87,10 +149,30 @@ class Growth {
     std::unique_ptr<execution::KasminaLayer> kasmina_;
     std::unique_ptr<tamiyo::Controller> controller_;
     std::vector<std::uint32_t> probe_order_;
+    std::optional<SlotHealth> health_;
     SeedCounts counts_;
     double flops_ = 0;
+    std::int64_t step_ = 0;                 ///< of this boundary
     std::map<std::uint32_t, Added> added_;  ///< by slot, of the seed in it
     std::map<std::uint32_t, bool> sham_;
+    std::vector<blueprints::Chunk> chunks_;  ///< by slot
+    struct KeptFork {
+        std::string seed;
+        std::int64_t taken = 0;
+        std::unique_ptr<Fork> fork;
+    };
+    std::map<std::uint32_t, KeptFork> forks_;  ///< by slot
+    bool is_evicted(std::uint32_t slot, const std::string& blueprint) const;
+    nlohmann::json save_faults() const;
+    void restore_faults(const nlohmann::json& state);
+    struct Activity {
+        std::string seed;
+        std::string blueprint;
+        std::int64_t first = 0, last = 0;  ///< steps in which it was blended in
+    };
+    execution::RecoveryManager recovery_;
+    std::vector<std::pair<std::uint32_t, std::string>> evicted_;        ///< slot and blueprint
+    std::map<std::uint32_t, Activity> activity_;                        ///< by slot
     std::map<std::pair<std::uint32_t, std::string>, ReadoutFit> fits_;  ///< of this boundary
 };
 

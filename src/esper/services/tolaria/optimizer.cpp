@@ -26,11 +26,12 @@ Optimizer::Report Optimizer::step(
         if (!s.frozen) squares[s.clip_group] += n * n;
         chosen.emplace(block->name, s);
     }
+    if (!report.not_finite.empty()) return report;
     if (auto it = squares.find(0); it != squares.end())
         report.gradient_norm = std::sqrt(it->second);
     for (const auto& block : store.blocks()) {
         const auto& s = chosen.at(block->name);
-        if (s.frozen || !std::isfinite(squares[s.clip_group])) continue;
+        if (s.frozen) continue;
         const double scale = clip_factor(std::sqrt(squares[s.clip_group]), config_.clip_norm);
         auto& state = state_[block->name];
         ++state.steps;

@@ -32,15 +32,14 @@ class Optimizer {
 
     struct Report {
         double gradient_norm = 0;  ///< of clip group 0, before clipping
-        /// Blocks whose gradient holds NaN or infinity; they were left as they are.
+        /// Blocks whose gradient holds NaN or infinity; if there are any, nothing has moved.
         std::vector<std::string> not_finite;
     };
 
     /// Norms of all blocks, without a step. Errors: none.
     static double norm(const at::Tensor& flat);
 
-    /// One step at learning rate `rate`. When a block of group 0 is not finite no block of that
-    /// group moves.
+    /// One step at learning rate `rate`, or none at all where a gradient is not finite.
     Report step(graph::TensorStore& store, double rate,
                 const std::function<BlockSettings(const std::string&)>& settings);
 

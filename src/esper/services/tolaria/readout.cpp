@@ -8,60 +8,18 @@
 #include "esper/base/random.h"
 #include "esper/graph/edits.h"
 #include "esper/services/tolaria/batches.h"
+#include "esper/services/tolaria/readout_moments.h"
+#include "esper/services/tolaria/recalibration.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
 
 namespace {
 
-constexpr int kFitBatches = 4;
-constexpr int kHeldOutBatches = 2;
-constexpr double kRidge = 1e-3;
-
-// [positions, features] in double, whatever flows at the anchor.
-at::Tensor rows(const at::Tensor& t) {
-    auto x = t.dim() == 4 ? t.permute({0, 2, 3, 1}) : t;
-    return x.reshape({-1, x.size(-1)}).to(at::kDouble);
-}
-
-struct Moments {
-    at::Tensor hh, hg, xx, xg, xh;
-    double y_squares = 0;
-    double y_count = 0;
-    std::int64_t n = 0;
-
-    void add(const at::Tensor& h, const at::Tensor& g, const at::Tensor& y, const at::Tensor& x) {
-        auto sum = [](at::Tensor& into, at::Tensor part) {
-            into = into.defined() ? into + part : part;
-        };
-        sum(hh, h.t().mm(h));
-        sum(hg, h.t().mm(g));
-        y_squares += y.square().sum().item<double>();
-        y_count += static_cast<double>(y.numel());
-        n += h.size(0);
-        if (!x.defined() || x.size(0) != h.size(0)) return;
-        sum(xx, x.t().mm(x));
-        sum(xg, x.t().mm(g));
-        sum(xh, x.t().mm(h));
-    }
-
-    static at::Tensor solve(const at::Tensor& a, const at::Tensor& b) {
-        const auto d = a.size(0);
-        const double ridge = kRidge * a.trace().item<double>() / static_cast<double>(d) + 1e-12;
-        return at::linalg_solve(a + at::eye(d, a.options()) * ridge, b);
-    }
-
-    // [features out, h], scaled so that the branch is as large as what flows at the anchor.
-    at::Tensor readout() const {
-        auto target = hg;
-        if (xx.defined()) target = hg - xh.t().mm(solve(xx, xg));
-        auto w = solve(hh, target);
-        const double size = std::sqrt(at::trace(w.t().mm(hh).mm(w)).item<double>() /
-                                      static_cast<double>(n * w.size(1)));
-        const double wanted = std::sqrt(y_squares / y_count);
-        return (size > 0 ? w * (wanted / size) : w * 0.0).t();
-    }
-};
+constexpr int kLeastBatches = 4;
+constexpr std::int64_t kLeastRows = 4000;
+constexpr std::int64_t kRowsPerFeature = 10;
+constexpr std::uint32_t kHeldOutExamples = 256;
 
 std::optional<graph::ValueId> feeding(const graph::Program& program, const std::string& weight) {
     const auto* parameter = program.find_parameter(weight);
@@ -79,7 +37,7 @@ struct TrialBlock {
     std::string seed;
     ~TrialBlock() {
         store.remove("seed." + seed, "seed." + seed + ".");
-        store.remove("", "alpha." + seed);
+        store.remove_control("alpha." + seed);
     }
 };
 
@@ -109,7 +67,10 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         return fail(TolariaError::kUnsupported, "nothing reads '" + weight_name + "'");
     const auto join = isolated->find_anchor(request.anchor)->value;
     std::vector<graph::ValueId> taps{*features, join};
-    if (anchor->layer_input) taps.push_back(*anchor->layer_input);
+    const auto layer = HostLayer::find(*isolated, *isolated->find_anchor(request.anchor));
+    if (layer) taps.push_back(*isolated->find_anchor(request.anchor)->layer_input);
+    // Passes in training mode must not be seen in the host's running statistics.
+    const BufferGuard leaves_no_trace(store);
 
     ReadoutFit fit;
     RandomStream random(request.run_seed, "readout:" + request.anchor,
@@ -124,36 +85,52 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                           Variation{request.run_seed, static_cast<std::uint64_t>(request.step)},
                           batch);
     };
-    Moments moments;
-    for (int i = 0; i < kFitBatches; ++i) {
+    ReadoutMoments moments;
+    std::int64_t wanted = kLeastRows;
+    double places_for_each_picked = 1;
+    for (int i = 0; i < kLeastBatches || moments.rows() < wanted; ++i) {
         ESPER_CHECK_STATUS(draw());
         ESPER_TRY(auto pass,
                   engine.train(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
-        auto x =
-            taps.size() > 2 && pass.taps[2].is_floating_point() ? rows(pass.taps[2]) : at::Tensor();
-        auto g = rows(pass.gradient_taps[0]).neg();
-        auto y = rows(pass.taps[1]);
-        if (request.blueprint.features != y.size(1)) {
-            g = g.narrow(1, request.blueprint.first_feature, request.blueprint.features);
-            y = y.narrow(1, request.blueprint.first_feature, request.blueprint.features);
+        const auto places = places_of(pass.taps[1]);
+        if (places_of(pass.taps[0]) != places)
+            return fail(TolariaError::kUnsupported,
+                        "the readout of blueprint '" + request.blueprint.name + "' reads " +
+                            std::to_string(places_of(pass.taps[0])) +
+                            " positions an example where the anchor has " + std::to_string(places));
+        const auto picked = picked_places(pass.taps[1]);
+        places_for_each_picked = static_cast<double>(places) / static_cast<double>(picked.numel());
+        ReadoutMoments::Rows rows{rows_of(pass.taps[0], picked),
+                                  rows_of(pass.gradient_taps[0], picked).neg(),
+                                  rows_of(pass.taps[1], picked),
+                                  layer ? layer->rows(pass.taps[2], places, picked) : at::Tensor()};
+        if (request.blueprint.features != rows.y.size(1)) {
+            rows.g = rows.g.narrow(1, request.blueprint.first_feature, request.blueprint.features);
+            rows.y = rows.y.narrow(1, request.blueprint.first_feature, request.blueprint.features);
         }
-        moments.add(rows(pass.taps[0]), g, y, x);
+        moments.add(rows);
+        const auto widest = std::max(rows.h.size(1), rows.x.defined() ? rows.x.size(1) : 0);
+        wanted = std::max(kLeastRows, kRowsPerFeature * widest);
         fit.training_examples += request.batch_size;
     }
-    fit.samples = moments.n;
+    fit.samples = moments.rows();
+    fit.host_part_removed = moments.removes_host_part();
+    // Each pass's gradient is that of its mean loss over examples.
+    const auto solved = moments.solve(fit.training_examples / request.batch_size);
     const auto direction =
-        moments.readout().to(at::kFloat).view(weight->value.sizes()).contiguous();
+        solved.direction.to(at::kFloat).reshape(weight->value.sizes()).contiguous();
 
     const double gammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
     std::vector<double> losses(std::size(gammas), 0.0);
-    for (int b = 0; b < kHeldOutBatches; ++b) {
+    const auto held_out = (kHeldOutExamples + request.batch_size - 1) / request.batch_size;
+    for (std::uint32_t b = 0; b < held_out; ++b) {
         ESPER_CHECK_STATUS(draw());
         const auto inputs = as_tensors(batch, dataset.info());
         for (std::size_t i = 0; i < std::size(gammas); ++i) {
             auto target = weight->value;
             target.copy_(direction * gammas[i]);
             ESPER_TRY(auto seen, engine.evaluate(blended, store, inputs));
-            losses[i] += seen.losses.mean().item<double>() / kHeldOutBatches;
+            losses[i] += seen.losses.mean().item<double>() / held_out;
             fit.evaluation_examples += request.batch_size;
         }
     }
@@ -163,6 +140,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     fit.gamma = gammas[best];
     fit.loss_without = losses[0];
     fit.loss_with = losses[best];
+    fit.first_order_gain = solved.first_order_gain * places_for_each_picked * fit.gamma;
     fit.weight = direction * fit.gamma;
     return fit;
 }

@@ -17,7 +17,12 @@ struct ReadoutFit {
         0;  ///< scale found by line search, relative to the anchor's own size; 0: rejected
     double loss_without = 0;
     double loss_with = 0;  ///< on the held-out batches, at gamma
+    /// What the gain would be if the loss were linear: gamma·tr(WᵀHᵀG⊥) per example.
+    double first_order_gain = 0;
+    /// Positions that the fit rests on: at least 4,000, and ten for each feature.
     std::int64_t samples = 0;
+    /// False where the layer behind the anchor is not known, so that G stands for G⊥.
+    bool host_part_removed = false;
     /// Examples that went through the network for this, in training and in evaluation passes.
     std::int64_t training_examples = 0;
     std::int64_t evaluation_examples = 0;
@@ -35,9 +40,9 @@ struct ReadoutRequest {
     std::uint32_t batch_size = 32;
 };
 
-/// Fits on training batches and searches gamma over {0, 2^-6 … 2^2} on other training batches. The
-/// store is as before afterwards. Errors: those of edits and engine; kUnsupported for a blueprint
-/// without a readout.
+/// Fits on training batches, with the host detached, and searches gamma over {0, 2^-6 … 2^2} on at
+/// least 256 other training examples. The store is as before afterwards. Errors: those of edits and
+/// engine; kUnsupported for a blueprint without a readout.
 Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                                graph::TensorStore& store, const Dataset& dataset);
 

@@ -8,33 +8,70 @@ namespace esper::tolaria {
 
 namespace fs = std::filesystem;
 
-RunFolder::RunFolder(fs::path path, LineAppender events, LineAppender metrics)
-    : path_(std::move(path)), events_(std::move(events)), metrics_(std::move(metrics)) {}
+namespace {
 
-Result<RunFolder> RunFolder::open_files(const fs::path& folder) {
+bool has(const fs::path& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored);
+}
+
+// Temporary files of a process that was killed while it wrote.
+void remove_temporaries(const fs::path& folder) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        const auto name = entry.path().filename().string();
+        if (name.starts_with(".esper-") && name.ends_with(".tmp")) fs::remove(entry, ignored);
+    }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path, RunLock lock, LineAppender events, LineAppender metrics)
+    : path_(std::move(path)),
+      lock_(std::move(lock)),
+      events_(std::move(events)),
+      metrics_(std::move(metrics)) {}
+
+Result<RunFolder> RunFolder::open_files(const fs::path& folder, RunLock lock) {
     ESPER_TRY(auto events, LineAppender::open(folder / "events.jsonl"));
     ESPER_TRY(auto metrics, LineAppender::open(folder / "metrics.csv"));
-    return RunFolder(folder, std::move(events), std::move(metrics));
+    return RunFolder(folder, std::move(lock), std::move(events), std::move(metrics));
 }
 
 Result<RunFolder> RunFolder::create(const fs::path& folder) {
-    if (fs::exists(folder / "run.json"))
-        return fail(TolariaError::kBadRunFolder,
-                    folder.string() + " already holds a run; continue it with 'esper resume " +
-                        folder.string() + "' or name another folder with --run");
+    const bool begun_before = RunLock::is_there(folder);
     std::error_code error;
     fs::create_directories(folder / "checkpoints", error);
     if (error)
         return fail(TolariaError::kBadRunFolder,
                     "cannot make " + folder.string() + ": " + error.message());
-    return open_files(folder);
+    ESPER_TRY(auto lock, RunLock::take(folder));
+    if (has(folder / "run.json"))
+        return fail(TolariaError::kBadRunFolder,
+                    folder.string() + " already holds a run; continue it with 'esper resume " +
+                        folder.string() + "' or name another folder with --run");
+    if (begun_before) {
+        for (const auto* name : {"config.yaml", "events.jsonl", "metrics.csv", "journal.jsonl"})
+            fs::remove(folder / name, error);
+        for (const auto& entry : fs::directory_iterator(folder / "checkpoints", error))
+            fs::remove(entry, error);
+        remove_temporaries(folder);
+    }
+    return open_files(folder, std::move(lock));
 }
 
 Result<RunFolder> RunFolder::open(const fs::path& folder) {
-    if (!fs::exists(folder / "run.json"))
-        return fail(TolariaError::kBadRunFolder,
-                    folder.string() + " is not a run's folder (it has no run.json)");
-    return open_files(folder);
+    if (!has(folder / "run.json"))
+        return fail(
+            TolariaError::kBadRunFolder,
+            folder.string() + (RunLock::is_there(folder)
+                                   ? " holds a run that was ended before it had begun (it has no "
+                                     "run.json); start it again with 'esper train'"
+                                   : " is not a run's folder (it has no run.json)"));
+    ESPER_TRY(auto lock, RunLock::take(folder));
+    remove_temporaries(folder);
+    remove_temporaries(folder / "checkpoints");
+    return open_files(folder, std::move(lock));
 }
 
 fs::path RunFolder::next_free(const fs::path& base, const std::string& name) {
@@ -75,10 +112,14 @@ std::map<std::string, std::uint64_t> RunFolder::lengths() const {
 
 Status RunFolder::cut_back(const std::map<std::string, std::uint64_t>& lengths) {
     for (const auto& [name, size] : lengths) ESPER_CHECK_STATUS(truncate_file(path_ / name, size));
-    ESPER_TRY(auto reopened, open_files(path_));
-    reopened.listener_ = std::move(listener_);
-    *this = std::move(reopened);
+    ESPER_TRY(events_, LineAppender::open(path_ / "events.jsonl"));
+    ESPER_TRY(metrics_, LineAppender::open(path_ / "metrics.csv"));
     return {};
+}
+
+Status RunFolder::sync() {
+    ESPER_CHECK_STATUS(events_.sync());
+    return metrics_.sync();
 }
 
 }  // namespace esper::tolaria

@@ -5,6 +5,8 @@
 #include "esper/base/text.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/imported_host.h"
+#include "esper/services/tolaria/saved_host.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
@@ -24,13 +26,18 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
     options.split.probe = d.split.probe;
     options.split.validation = d.split.validation;
     options.split.test = d.split.test;
+    // Drawn images are as many as are asked for; of files, train_examples() takes a part.
+    if (d.kind == configs::DataKind::kDrawn)
+        options.split.train_examples = static_cast<std::uint32_t>(d.train_examples);
     return open_dataset(options);
 }
 
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data) {
-    if (!config.model.path.empty())
-        return fail(TolariaError::kUnsupported,
-                    "model.path: importing .pt2 files is not built yet; use one of model.host");
+    if (is_exported_model(config)) {
+        ESPER_TRY(auto model, import_host(config, data));
+        return model.program;
+    }
+    if (!config.model.path.empty()) return read_saved_host(config.model.path, data);
     core::HostSpec spec;
     spec.kind = std::string(contracts::to_text(config.model.host));
     spec.depth = config.model.depth;

@@ -11,6 +11,9 @@
 #include "esper/configs/yaml.h"
 #include "esper/graph/cost.h"
 #include "esper/services/tolaria/batches.h"
+#include "esper/services/tolaria/block_settings.h"
+#include "esper/services/tolaria/imported_host.h"
+#include "esper/services/tolaria/resume_check.h"
 #include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
@@ -35,7 +38,8 @@ Trainer::Trainer(configs::EsperConfig config, RunFolder folder)
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
       store_({config_.run.seed, true}),
       engine_(graph::Precision::kFloat32, config_.optimization.label_smoothing),
-      optimizer_(config_.optimization) {}
+      optimizer_(config_.optimization),
+      spikes_(config_.checkpoint.rollback) {}
 
 Trainer::~Trainer() = default;
 
@@ -46,31 +50,41 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
     ESPER_TRY(auto opened, RunFolder::create(folder));
     std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(opened)));
     trainer->dataset_ = data;
-    trainer->program_ = host;
+    trainer->host_ = trainer->program_ = host;
     ESPER_CHECK_STATUS(trainer->prepare());
+    if (is_exported_model(config)) ESPER_CHECK_STATUS(load_host_weights(config, trainer->store_));
     ESPER_CHECK_STATUS(trainer->choose_precision());
     ESPER_CHECK_STATUS(
         write_file_atomic(folder / "config.yaml", configs::to_yaml(trainer->config_)));
     ESPER_TRY(trainer->journal_,
               graph::Journal::create(trainer->folder_.journal(), *trainer->program_));
     ESPER_CHECK_STATUS(trainer->start_growth());
+    // run.json last: a folder that has one can be resumed.
+    ESPER_CHECK_STATUS(trainer->save(CheckpointKind::kRegular));
     ESPER_CHECK_STATUS(trainer->write_run_json(RunStatus::kRunning));
-    ESPER_CHECK_STATUS(trainer->save(false));
     return trainer;
 }
 
-Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& config,
+Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wanted,
                                                  const std::filesystem::path& folder) {
     ESPER_TRY(auto opened, RunFolder::open(folder));
+    ESPER_TRY(const auto change, check_resume(opened, wanted));
+    const auto& config = change.config;
     ESPER_TRY(auto data, open_data(config));
     ESPER_TRY(auto host, make_host(config, data->info()));
     std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(opened)));
     trainer->dataset_ = data;
-    trainer->program_ = host;
+    trainer->host_ = trainer->program_ = host;
     ESPER_CHECK_STATUS(trainer->prepare());
     ESPER_CHECK_STATUS(trainer->start_growth());
     ESPER_TRY(auto checkpoint, trainer->ring_.newest());
     ESPER_CHECK_STATUS(trainer->load(checkpoint));
+    ESPER_CHECK_STATUS(
+        check_unfinished(trainer->folder_, trainer->step_, trainer->length_.total_steps));
+    ESPER_CHECK_STATUS(trainer->cut_back_files(checkpoint));
+    ESPER_CHECK_STATUS(write_changes(change, trainer->folder_, trainer->step_,
+                                     trainer->step_ / trainer->length_.steps_per_epoch));
+    ESPER_CHECK_STATUS(trainer->write_run_json(RunStatus::kRunning));
     return trainer;
 }
 
@@ -138,8 +152,13 @@ void Trainer::restart_loader() {
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
     ESPER_TRY(growth_,
-              Growth::create({config_, store_, engine_, *dataset_, folder_, length_, schedule_},
-                             program_));
+              Growth::create(
+                  {config_, store_, engine_, *dataset_, folder_, length_, schedule_, optimizer_,
+                   [this](std::int64_t step) {
+                       return history_.rate_factor *
+                              learning_rate(schedule_, static_cast<std::uint64_t>(step));
+                   }},
+                  program_));
     growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,
                                       std::string reason) {
         return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));
@@ -148,50 +167,26 @@ Status Trainer::start_growth() {
 }
 
 BlockSettings Trainer::settings_of(const std::string& block) const {
-    BlockSettings settings;
-    const auto treatment = growth_ ? growth_->kasmina().treatment(block) : std::nullopt;
-    if (!treatment) return settings;
-    const auto& o = config_.optimization;
     const auto state = optimizer_.state().find(block);
-    const auto age = state == optimizer_.state().end() ? 0 : state->second.steps;
-    settings.frozen = treatment->frozen;
-    settings.weight_decay = !treatment->ramping;
-    settings.rate = newborn_factor(o.newborn_rate, static_cast<std::uint64_t>(o.newborn_steps),
-                                   static_cast<std::uint64_t>(age));
-    if (treatment->isolated) settings.clip_group = 1;
-    return settings;
+    return block_settings(config_, growth_ ? growth_->kasmina().treatment(block) : std::nullopt,
+                          state == optimizer_.state().end() ? 0 : state->second.steps);
 }
 
-Result<double> Trainer::train_step() {
-    ESPER_TRY(const Batch* batch, loader_->next());
-    ESPER_TRY(auto result, engine_.train(program_, store_, as_tensors(*batch, dataset_->info())));
-    if (!std::isfinite(result.loss))
-        return fail(TolariaError::kDiverged,
-                    "the loss became " + std::to_string(result.loss) + " at step " +
-                        std::to_string(step_) +
-                        "; lower optimization.learning_rate or set optimization.clip_norm");
-    const auto moved =
-        optimizer_.step(store_, learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
-                        [this](const std::string& b) { return settings_of(b); });
-    ++step_;
-    if (growth_) {
-        ESPER_CHECK_STATUS(growth_->kasmina().tick(result.loss));
-        ESPER_CHECK_STATUS(growth_->take_out_faulty(moved.not_finite, step_));
-        program_ = growth_->program();
-    }
-    return result.loss;
-}
-
-Status Trainer::end_epoch() {
+Result<std::optional<Trouble>> Trainer::end_epoch() {
     const auto epoch = step_ / length_.steps_per_epoch;
     const double train_loss = epoch_loss_sum_ / static_cast<double>(length_.steps_per_epoch);
     epoch_loss_sum_ = 0;
     ESPER_TRY(auto validation,
               evaluate_part(engine_, program_, store_, *dataset_, Part::kValidation,
                             static_cast<std::uint32_t>(config_.data.batch_size)));
-    const bool is_best =
-        validation_losses_.empty() ||
-        validation.loss < *std::min_element(validation_losses_.begin(), validation_losses_.end());
+    if (!std::isfinite(validation.loss))
+        return Trouble{TroubleKind::kNotFinite,
+                       "the validation loss became " + std::to_string(validation.loss), "{}"};
+    const bool is_best = best_step_ < 0 || validation.loss < best_loss_;
+    if (is_best) {
+        best_loss_ = validation.loss;
+        best_step_ = step_;
+    }
     train_losses_.push_back(train_loss);
     validation_losses_.push_back(validation.loss);
     validation_accuracies_.push_back(validation.accuracy);
@@ -201,6 +196,7 @@ Status Trainer::end_epoch() {
         ESPER_CHECK_STATUS(growth_->at_boundary(step_, {train_losses_, validation_losses_}));
         program_ = growth_->program();
         flops_total_ += growth_->take_flops();
+        forget_optimizer_state_of_the_gone();
     }
     ESPER_CHECK_STATUS(folder_.metrics(
         {{"epoch", static_cast<double>(epoch)},
@@ -208,52 +204,90 @@ Status Trainer::end_epoch() {
          {"train_loss", train_loss},
          {"val_loss", validation.loss},
          {"val_accuracy", validation.accuracy},
-         {"learning_rate", learning_rate(schedule_, static_cast<std::uint64_t>(step_ - 1))},
+         {"learning_rate",
+          history_.rate_factor * learning_rate(schedule_, static_cast<std::uint64_t>(step_ - 1))},
          {"parameters", static_cast<double>(program_->parameter_count())},
          {"flops_per_example", static_cast<double>(cost.forward_flops)},
          {"flops_total", flops_total_}}));
     if (watcher_)
         watcher_({step_, length_.total_steps, epoch, train_loss, validation.loss,
                   validation.accuracy, 0});
-    const auto every = std::max<std::int64_t>(
-        1, config_.checkpoint.every.steps(length_.steps_per_epoch, length_.total_steps)
-               .value_or(length_.steps_per_epoch));
-    if (step_ % every < length_.steps_per_epoch || is_best) ESPER_CHECK_STATUS(save(is_best));
-    return {};
+    ESPER_CHECK_STATUS(save_if_due(is_best));
+    // The edits of this boundary are in the journal; run.json names the Program they led to.
+    ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));
+    return std::optional<Trouble>{};
+}
+
+Status Trainer::save_if_due(bool is_best) {
+    if (is_best) return save(CheckpointKind::kBest);
+    const auto& every = config_.checkpoint.every;
+    bool due = false;
+    if (const auto steps = every.steps(length_.steps_per_epoch, length_.total_steps)) {
+        due = step_ % std::max<std::int64_t>(1, *steps) == 0;
+    } else if (step_ % length_.steps_per_epoch == 0) {
+        const double since = static_cast<double>(system_clock().now_ns() - saved_ns_) * 1e-9;
+        due = since >= every.in_seconds().value_or(0);
+    }
+    return due ? save(CheckpointKind::kRegular) : Status{};
 }
 
 Result<RunStatus> Trainer::run() {
+    auto status = train_to_the_end();
+    // Nothing more can be done about a run.json that cannot be written either.
+    if (!status) static_cast<void>(finish(RunStatus::kFailed));
+    return status;
+}
+
+Result<RunStatus> Trainer::train_to_the_end() {
     restart_loader();
     ESPER_TRY(auto cost, graph::count_cost(*program_));
+    auto costed = program_;
     auto last_report = system_clock().now_ns();
     auto last_step = step_;
     while (step_ < length_.total_steps) {
-        if (stop_.load()) {
-            ESPER_CHECK_STATUS(save(false));
+        if (stop_.load() || step_ >= stop_at_) {
+            if (saved_step_ != step_) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
             ESPER_CHECK_STATUS(finish(RunStatus::kStopped));
             return RunStatus::kStopped;
         }
-        auto loss = train_step();
-        if (!loss) {
-            ESPER_CHECK_STATUS(finish(RunStatus::kFailed));
-            return fail(loss.error());
+        std::optional<Trouble> trouble;
+        Step step;
+        if (rollback_requested_.exchange(false)) {
+            trouble = Trouble{TroubleKind::kRequest, "it was asked for", "{}"};
+        } else {
+            ESPER_TRY(step, train_step());
+            trouble = step.trouble;
+            flops_total_ += static_cast<double>(cost.training_flops) * config_.data.batch_size;
         }
-        epoch_loss_sum_ += *loss;
-        flops_total_ += static_cast<double>(cost.training_flops) * config_.data.batch_size;
-        if (step_ % length_.steps_per_epoch == 0) {
-            ESPER_CHECK_STATUS(end_epoch());
+        if (!trouble) {
+            epoch_loss_sum_ += step.loss;
+            if (step_ % length_.steps_per_epoch == 0) {
+                ESPER_TRY(trouble, end_epoch());
+            } else {
+                ESPER_CHECK_STATUS(save_if_due(false));
+            }
+        }
+        if (trouble) {
+            ESPER_CHECK_STATUS(roll_back(*trouble));
+            last_step = step_;
+        }
+        if (program_ != costed) {
             ESPER_TRY(cost, graph::count_cost(*program_));
+            costed = program_;
         }
         const auto now = system_clock().now_ns();
-        if (watcher_ && now - last_report > 200'000'000) {
+        if (watcher_ && !trouble && now - last_report > 200'000'000) {
             const double rate = static_cast<double>((step_ - last_step) * config_.data.batch_size) /
                                 (static_cast<double>(now - last_report) * 1e-9);
-            watcher_({step_, length_.total_steps, step_ / length_.steps_per_epoch, *loss,
+            watcher_({step_, length_.total_steps, step_ / length_.steps_per_epoch, step.loss,
                       std::nullopt, std::nullopt, rate});
             last_report = now;
             last_step = step_;
         }
     }
+    // Before anything that is written down after the last step: what a kill from here on makes the
+    // run do again is cut off first.
+    if (saved_step_ != step_) ESPER_CHECK_STATUS(save(CheckpointKind::kRegular));
     if (dataset_->size(Part::kTest) > 0) {
         ESPER_TRY(test_, evaluate_part(engine_, program_, store_, *dataset_, Part::kTest,
                                        static_cast<std::uint32_t>(config_.data.batch_size)));
@@ -262,7 +296,6 @@ Result<RunStatus> Trainer::run() {
               record_sample({engine_, program_, store_, dataset_->info(), folder_}, config_,
                             "at the end", step_, step_ / length_.steps_per_epoch));
     flops_total_ += sampling;
-    ESPER_CHECK_STATUS(save(false));
     ESPER_CHECK_STATUS(finish(RunStatus::kDone));
     return RunStatus::kDone;
 }

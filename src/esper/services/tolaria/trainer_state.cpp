@@ -12,7 +12,8 @@ namespace esper::tolaria {
 
 using nlohmann::json;
 
-Status Trainer::save(bool is_best) {
+Status Trainer::save(CheckpointKind kind) {
+    ESPER_CHECK_STATUS(folder_.sync());
     Checkpoint checkpoint;
     for (const auto& block : store_.blocks())
         checkpoint.tensors["block." + block->name] = block->flat;
@@ -36,14 +37,26 @@ Status Trainer::save(bool is_best) {
                {"train_losses", train_losses_},
                {"validation_losses", validation_losses_},
                {"validation_accuracies", validation_accuracies_},
+               {"best_loss", best_loss_},
+               {"best_step", best_step_},
+               {"spikes", spikes_.save()},
+               {"rollback", to_json(history_)},
                {"flops_total", flops_total_},
                {"wall_seconds", wall},
                {"lengths", folder_.lengths()},
                {"journal_entries", journal_ ? journal_->size() : 0}};
     for (const auto& block : store_.blocks()) state["blocks"].push_back(block->name);
-    if (growth_) state["growth"] = growth_->save();
+    if (growth_) state["growth"] = growth_->save(checkpoint.tensors);
     checkpoint.state = state.dump();
-    return ring_.write(step_, checkpoint, is_best);
+    auto written = ring_.write(step_, checkpoint, kind);
+    if (!written)
+        return fail(written.error().within("the checkpoint of step " + std::to_string(step_) +
+                                           " could not be written, the ones before it are as they "
+                                           "were; make room, then 'esper resume " +
+                                           folder_.path().string() + "'"));
+    saved_step_ = step_;
+    saved_ns_ = system_clock().now_ns();
+    return {};
 }
 
 // Seeds' blocks in the order they had, so that sums over blocks round alike.
@@ -66,16 +79,16 @@ Status Trainer::load(const Checkpoint& checkpoint) {
         return fail(TolariaError::kBadCheckpoint,
                     "the checkpoint's Program does not have its hash");
     ESPER_TRY(auto entries, graph::read_journal(folder_.journal()));
-    if (entries.front().initial->hash() != program_->hash())
+    if (entries.front().initial->hash() != host_->hash())
         return fail(TolariaError::kChangedRun,
                     "the configuration describes another network than the run's: its host is " +
-                        program_->hash().hex().substr(0, 12) + ", the run's " +
+                        host_->hash().hex().substr(0, 12) + ", the run's " +
                         entries.front().initial->hash().hex().substr(0, 12));
     ESPER_TRY(journal_, graph::Journal::reopen(folder_.journal(), state.at("journal_entries")));
     program_ = program;
     ESPER_CHECK_STATUS(rebuild_store(program, state.at("blocks").get<std::vector<std::string>>()));
     if (growth_ && state.contains("growth"))
-        ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program));
+        ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program, checkpoint.tensors));
     auto take = [&](const std::string& name, const at::Tensor& into) -> Status {
         auto it = checkpoint.tensors.find(name);
         if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
@@ -103,12 +116,23 @@ Status Trainer::load(const Checkpoint& checkpoint) {
     train_losses_ = state.at("train_losses").get<std::vector<double>>();
     validation_losses_ = state.at("validation_losses").get<std::vector<double>>();
     validation_accuracies_ = state.at("validation_accuracies").get<std::vector<double>>();
+    best_loss_ = state.at("best_loss");
+    best_step_ = state.at("best_step");
+    saved_step_ = step_;
+    saved_ns_ = system_clock().now_ns();
+    spikes_.restore(state.at("spikes"));
+    history_ = history_from_json(state.at("rollback"));
     flops_total_ = state.at("flops_total");
     wall_seconds_before_ = state.at("wall_seconds");
     engine_.set_precision(config_.run.precision == configs::Precision::kBf16
                               ? graph::Precision::kBFloat16
                               : graph::Precision::kFloat32);
-    return folder_.cut_back(state.at("lengths").get<std::map<std::string, std::uint64_t>>());
+    return {};
+}
+
+Status Trainer::cut_back_files(const Checkpoint& checkpoint) {
+    return folder_.cut_back(
+        json::parse(checkpoint.state).at("lengths").get<std::map<std::string, std::uint64_t>>());
 }
 
 Status Trainer::write_run_json(RunStatus status) {
@@ -138,6 +162,7 @@ Status Trainer::write_run_json(RunStatus status) {
                {"culled", seeds.culled},
                {"cancelled", seeds.cancelled},
                {"rolled_back", seeds.rolled_back}}},
+             {"rollbacks", history_.rollbacks},
              {"program_sha256", program_->hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
              {"versions", {{"esper", "0.1.0"}, {"torch", TORCH_VERSION}}},

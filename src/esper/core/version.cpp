@@ -1,0 +1,3 @@
+#include "esper/version.h"
+
+extern "C" const char* esper_version(void) { return ESPER_VERSION; }

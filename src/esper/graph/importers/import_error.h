@@ -1,0 +1,11 @@
+#pragma once
+
+#include "esper/base/error.h"
+
+namespace esper::graph {
+
+#define ESPER_IMPORT_ERRORS(X) \
+    X(kUnsupported, kData) /* the model needs what a Program cannot hold */
+ESPER_DEFINE_ERRORS(ImportError, "import", ESPER_IMPORT_ERRORS)
+
+}  // namespace esper::graph

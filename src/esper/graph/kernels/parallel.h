@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+namespace esper::graph::kernels {
+
+/// Splits [0, n) into one range per thread of libtorch's own pool (at::set_num_threads), none
+/// shorter than `grain` but the last, and calls `body(context, begin, end)` for each. In the
+/// calling thread alone when there is too little to share. `body` must not throw.
+void run_parallel(std::int64_t n, std::int64_t grain,
+                  void (*body)(const void* context, std::int64_t begin, std::int64_t end),
+                  const void* context);
+
+template <typename Body>
+void parallel_for(std::int64_t n, std::int64_t grain, const Body& body) {
+    run_parallel(
+        n, grain,
+        [](const void* context, std::int64_t begin, std::int64_t end) {
+            (*static_cast<const Body*>(context))(begin, end);
+        },
+        &body);
+}
+
+}  // namespace esper::graph::kernels

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "esper/base/fault_points.h"
+#include "esper/services/tolaria/trainer.h"
+
+/// Runs of a second or less that do everything a long one does.
+namespace esper::tolaria::testing_runs {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+    fs::path path;
+    explicit Folder(const std::string& name)
+        : path(fs::temp_directory_path() / ("esper-" + name + "-" + std::to_string(::getpid()))) {
+        fs::remove_all(path);
+    }
+    ~Folder() {
+        FaultPoints::disarm_all();
+        fs::remove_all(path);
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+};
+
+/// A tiny GPT on text, that does not grow.
+inline configs::EsperConfig small() {
+    configs::EsperConfig config;
+    config.run.epochs = 3;
+    config.run.steps_per_epoch = 4;
+    config.run.precision = configs::Precision::kFp32;
+    config.run.threads = 1;
+    config.model.depth = 1;
+    config.model.width = 16;
+    config.model.heads = 2;
+    config.model.context = 16;
+    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
+    config.data.batch_size = 32;
+    config.data.split = {0.97, 0.01, 0.01, 0.01};
+    config.optimization.learning_rate = 0.01;
+    config.optimization.warmup = configs::Duration::batches(1);
+    config.growth.enabled = false;
+    config.checkpoint.every = configs::Duration::epochs(1);
+    return config;
+}
+
+/// A somewhat larger one that keeps seeds and culls seeds.
+inline configs::EsperConfig growing() {
+    auto config = small();
+    config.run.epochs = 12;
+    config.run.steps_per_epoch = 10;
+    config.model.depth = 2;
+    config.optimization.cooldown = 0.1;
+    config.optimization.newborn_steps = 20;
+    config.growth.enabled = true;
+    config.growth.blueprints = {"low_rank", "transformer_block", "bottleneck_mlp"};
+    config.growth.graft_steps = 8;
+    config.growth.start = 0.01;
+    config.growth.stop = 0.9;
+    config.growth.cooldown = configs::Duration::epochs(0);
+    config.growth.training = configs::Duration::epochs(1);
+    config.growth.stabilization = configs::Duration::batches(5);
+    config.growth.fine_tune = configs::Duration::epochs(1);
+    config.growth.embargo = configs::Duration::epochs(1);
+    config.growth.gate.lag = configs::Duration::batches(0);
+    config.growth.gate.min_examples = 100;
+    config.growth.gate.rent = 0;
+    config.growth.gate.delta = 0.5;
+    config.growth.gate.budget = configs::Duration::epochs(2);
+    config.growth.gate.fork_share = 0;
+    config.controller.policy = configs::Policy::kPeriodic;
+    config.controller.period = configs::Duration::epochs(1);
+    return config;
+}
+
+inline std::string text_of(const fs::path& path) { return value_or_throw(read_file(path)); }
+
+inline std::vector<nlohmann::json> events_of(const fs::path& folder, const std::string& kind) {
+    std::vector<nlohmann::json> found;
+    const auto text = text_of(folder / "events.jsonl");
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const auto end = text.find('\n', at);
+        auto event = nlohmann::json::parse(text.substr(at, end - at));
+        if (event.at("event") == kind) found.push_back(std::move(event));
+        at = end + 1;
+    }
+    return found;
+}
+
+inline nlohmann::json run_json(const fs::path& folder) {
+    return nlohmann::json::parse(text_of(folder / "run.json"));
+}
+
+/// All of a checkpoint but the time that it took to get there.
+inline nlohmann::json state_of(const Checkpoint& checkpoint) {
+    auto state = nlohmann::json::parse(checkpoint.state);
+    state.erase("wall_seconds");
+    return state;
+}
+
+inline void expect_same_checkpoint(const fs::path& one, const fs::path& two) {
+    const auto a = value_or_throw(read_checkpoint(one));
+    const auto b = value_or_throw(read_checkpoint(two));
+    EXPECT_EQ(nlohmann::json::diff(state_of(a), state_of(b)).dump(), "[]") << one << " " << two;
+    ASSERT_EQ(a.tensors.size(), b.tensors.size());
+    for (const auto& [name, tensor] : a.tensors) {
+        ASSERT_TRUE(b.tensors.contains(name)) << name;
+        EXPECT_TRUE(at::equal(tensor, b.tensors.at(name))) << name;
+    }
+}
+
+/// Everything that a run leaves behind is the same in both folders, to the bit.
+inline void expect_same_run(const fs::path& one, const fs::path& two) {
+    for (const auto* name : {"metrics.csv", "events.jsonl", "journal.jsonl"})
+        EXPECT_EQ(text_of(one / name), text_of(two / name)) << name;
+    auto a = run_json(one);
+    auto b = run_json(two);
+    a.erase("wall_seconds");
+    b.erase("wall_seconds");
+    EXPECT_EQ(a, b);
+    std::vector<std::string> names[2];
+    for (int i : {0, 1})
+        for (const auto& entry : fs::directory_iterator((i == 0 ? one : two) / "checkpoints"))
+            names[i].push_back(entry.path().filename().string());
+    for (auto& list : names) std::sort(list.begin(), list.end());
+    EXPECT_EQ(names[0], names[1]);
+    for (const auto& name : names[0])
+        if (name.ends_with(".ckpt"))
+            expect_same_checkpoint(one / "checkpoints" / name, two / "checkpoints" / name);
+}
+
+inline std::unique_ptr<Trainer> start(const configs::EsperConfig& config, const fs::path& folder) {
+    return value_or_throw(Trainer::create(config, folder));
+}
+
+/// Stops the trainer after the next step.
+inline RunStatus run_one_step(Trainer& trainer) {
+    trainer.stop_after(1);
+    return value_or_throw(trainer.run());
+}
+
+inline void expect_replays(const fs::path& folder) {
+    const auto entries = value_or_throw(graph::read_journal(folder / "journal.jsonl"));
+    EXPECT_EQ(value_or_throw(graph::replay(entries))->hash().hex(),
+              run_json(folder).at("program_sha256"));
+}
+
+}  // namespace esper::tolaria::testing_runs

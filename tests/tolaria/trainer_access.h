@@ -1,0 +1,14 @@
+#pragma once
+
+#include "esper/services/tolaria/trainer.h"
+
+namespace esper::tolaria {
+
+struct TrainerTestAccess {
+    static Status take_out(Trainer& trainer, std::uint32_t slot, const Error& error) {
+        return trainer.take_out({slot}, error);
+    }
+    static const RollbackHistory& history(Trainer& trainer) { return trainer.history_; }
+};
+
+}  // namespace esper::tolaria
