@@ -97,13 +97,24 @@ class GrowingModule {
     std::unique_ptr<Impl> impl_;
 };
 
+namespace detail {
+/// Types with tensors inside, not looked into before `wrap` is used: by then the caller has
+/// included what makes at::Tensor complete.
+template <typename Module>
+struct Later {
+    using Named = ModuleView::Named;
+    using Tensors = std::vector<at::Tensor>;
+};
+}  // namespace detail
+
 /// Wraps a torch::nn::Module (or anything with named_parameters(), named_buffers(), is_training()
 /// and forward(Tensor) → Tensor), which must outlive the result.
 template <typename Module>
 GrowingModule wrap(Module& module, const std::vector<at::Tensor>& example,
                    const WrapOptions& options = {}) {
+    using Later = detail::Later<Module>;
     const auto named = [](const auto& dictionary) {
-        ModuleView::Named pairs;
+        typename Later::Named pairs;
         for (const auto& item : dictionary) pairs.emplace_back(item.key(), item.value());
         return pairs;
     };
@@ -112,7 +123,7 @@ GrowingModule wrap(Module& module, const std::vector<at::Tensor>& example,
     view.buffers = [&module, named] { return named(module.named_buffers()); };
     view.is_training = [&module] { return module.is_training(); };
     view.forward = [&module](const auto& inputs) {
-        return std::vector<at::Tensor>{module.forward(inputs.at(0))};
+        return typename Later::Tensors{module.forward(inputs.at(0))};
     };
     return GrowingModule(std::move(view), example, options);
 }

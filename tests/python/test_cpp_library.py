@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,13 @@ def run(*command, **options):
     return result.stdout
 
 
+@pytest.mark.parametrize("compiler", ["g++", "clang++-16"])
 @pytest.mark.parametrize("header", HEADERS, ids=lambda h: h.name)
-def test_a_public_header_compiles_alone_and_without_torch(header):
-    run("g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++",
-        f"-I{ROOT / 'include'}", header)
+def test_a_public_header_compiles_alone_and_without_torch(header, compiler):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    run(compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+        "-x", "c++", f"-I{ROOT / 'include'}", header)
 
 
 @pytest.fixture(scope="module")

@@ -186,7 +186,7 @@ class ForwardRecorder {
     }
 
     static c10::TypeKind real_kind(const c10::Argument& wanted) {
-        auto type = wanted.real_type();
+        const auto& type = wanted.real_type();
         if (type->kind() == c10::TypeKind::OptionalType)
             return type->expectRef<c10::OptionalType>().getElementType()->kind();
         return type->kind();

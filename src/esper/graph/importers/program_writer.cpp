@@ -36,6 +36,14 @@ Result<ValueId> Writer::call(std::string op, std::vector<Argument> args) {
     return ids.front();
 }
 
+Result<ValueId> Writer::integer(std::int64_t number) {
+    const auto it = integers_.find(number);
+    if (it != integers_.end()) return it->second;
+    ESPER_TRY(const auto id, call("esper::integer", {Constant{number}}));
+    integers_.emplace(number, id);
+    return id;
+}
+
 ValueId Writer::random_step() {
     if (!step_) {
         step_ = new_value();
@@ -54,6 +62,7 @@ Result<Writer::Bound> Writer::find(const std::string& name) const {
 
 void Writer::drop(const std::vector<bool>& gone) {
     std::map<std::uint32_t, TensorMeta> metas;
+    integers_.clear();
     std::set<std::uint32_t> sizes;
     std::uint32_t next = 0;
     for (std::uint32_t id = 0; id < parts.value_count; ++id) {

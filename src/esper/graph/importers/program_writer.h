@@ -12,7 +12,7 @@
 #include "esper/graph/program.h"
 
 namespace c10 {
-struct Type;
+struct Argument;
 }
 
 namespace esper::graph::importing {
@@ -38,6 +38,9 @@ class Writer {
                                       std::size_t results);
     /// The same with one result.
     Result<ValueId> call(std::string op, std::vector<Argument> args);
+
+    /// A number as a value, to stand beside sizes; the same value for the same number.
+    Result<ValueId> integer(std::int64_t number);
 
     /// The control that random numbers are drawn from, declared when first asked for.
     ValueId random_step();
@@ -82,6 +85,7 @@ class Writer {
     Names names_;
     std::map<std::uint32_t, TensorMeta> metas_;
     std::set<std::uint32_t> sizes_;
+    std::map<std::int64_t, ValueId> integers_;
     std::optional<ValueId> step_;
     std::int64_t sites_ = 0;
 };
@@ -109,10 +113,10 @@ Result<ValueId> write_size_call(Writer& writer, const std::string& target,
                                 const std::vector<Argument>& args,
                                 const std::vector<bool>& is_float);
 
-/// One serialized argument, as the type of its place in the schema wants it. Errors: kUnsupported,
-/// kBadArguments, kUndefinedValue.
+/// One serialized argument, as its place in the schema wants it (null: as it stands). Errors:
+/// kUnsupported, kBadArguments, kUndefinedValue.
 Result<Argument> read_argument(Writer& writer, const nlohmann::json& argument,
-                               const c10::Type& type, std::int32_t list_length);
+                               const c10::Argument* wanted);
 
 /// Follows the nodes of a serialized graph and writes them as instructions; all names that its
 /// inputs are known by must be bound. Errors: as import_pt2().

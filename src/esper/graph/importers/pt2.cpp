@@ -148,7 +148,7 @@ class ModelReader {
         const auto in_graph = arg.at("as_tensor").at("name").get<std::string>();
         ESPER_TRY(auto meta, read_meta(graph_.at("tensor_values").at(in_graph)));
         auto name = in_graph;
-        while (!taken.insert(name).second) name = "input." + name;
+        while (!taken.insert(name).second) name.insert(0, "input.");
         const auto value = writer_.new_value();
         writer_.parts.inputs.push_back({name, meta.type, value});
         writer_.bind(in_graph, value);

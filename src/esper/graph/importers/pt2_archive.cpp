@@ -130,7 +130,8 @@ Status Archive::read_payloads(const std::string& folder, const std::vector<std::
         ESPER_TRY(const auto parsed, read_json(folder + config));
         for (const auto& [name, item] : parsed.at("config").items()) {
             Payload payload;
-            payload.member = folder + item.at("path_name").get<std::string>();
+            payload.member = folder;
+            payload.member += item.at("path_name").get<std::string>();
             payload.pickled = item.at("use_pickle").get<bool>();
             if (item.contains("tensor_meta")) payload.meta = item.at("tensor_meta");
             payloads_.emplace(name, std::move(payload));

@@ -1,3 +1,4 @@
+#include <ATen/core/function_schema.h>
 #include <ATen/core/jit_type.h>
 #include <fmt/format.h>
 
@@ -76,7 +77,7 @@ Result<Argument> size_list(Writer& writer, const json& items) {
     if (fixed) return Argument(Constant{std::move(numbers)});
     for (std::size_t i = 0; i < values.size(); ++i) {
         if (values[i]) continue;
-        ESPER_TRY(values[i], writer.call("esper::integer", {Constant{numbers[i]}}));
+        ESPER_TRY(values[i], writer.integer(numbers[i]));
     }
     return Argument(std::move(values));
 }
@@ -130,9 +131,9 @@ Argument integer(std::int64_t value, const c10::Type& type, std::int32_t list_le
 
 }  // namespace
 
-Result<Argument> read_argument(Writer& writer, const json& argument, const c10::Type& maybe,
-                               std::int32_t list_length) {
-    const auto& type = bare(maybe);
+Result<Argument> read_argument(Writer& writer, const json& argument, const c10::Argument* wanted) {
+    const auto& type = wanted != nullptr ? bare(*wanted->type()) : *c10::AnyType::get();
+    const auto list_length = wanted != nullptr ? wanted->N().value_or(0) : 0;
     if (!argument.is_object() || argument.size() != 1)
         return fail(GraphError::kMalformed, "an argument must be one of the schema's as_… forms");
     const std::string kind = argument.begin().key();

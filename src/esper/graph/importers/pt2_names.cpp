@@ -40,8 +40,10 @@ bool walk(const json& node, const std::string& path, int depth, std::vector<std:
     for (std::size_t i = 0; i < children.size(); ++i) {
         const auto key = keys.empty() ? std::to_string(i) : keys[i];
         const auto base = path.empty() && keys.empty() ? std::string("output") : path;
-        if (!walk(children[i], base.empty() ? key : base + "." + key, depth + 1, names))
-            return false;
+        auto inner = base;
+        if (!inner.empty()) inner += '.';
+        inner += key;
+        if (!walk(children[i], inner, depth + 1, names)) return false;
     }
     return true;
 }

@@ -137,7 +137,7 @@ class NodeWriter {
         std::vector<bool> is_float;
         for (const auto& input : node.at("inputs")) {
             const auto& arg = input.at("arg");
-            ESPER_TRY(auto value, read_argument(writer_, arg, *c10::AnyType::get(), 0));
+            ESPER_TRY(auto value, read_argument(writer_, arg, nullptr));
             args.push_back(std::move(value));
             is_float.push_back(arg.contains("as_sym_float") || arg.contains("as_float"));
         }
@@ -177,8 +177,7 @@ class NodeWriter {
                 continue;
             }
             ++used;
-            auto value =
-                read_argument(writer_, *it->second, *wanted.type(), wanted.N().value_or(0));
+            auto value = read_argument(writer_, *it->second, &wanted);
             if (!value) return fail(value.error().within("argument '" + wanted.name() + "'"));
             args.push_back(std::move(*value));
         }
@@ -221,8 +220,7 @@ class NodeWriter {
                         "a sub-graph is called with other arguments than "
                         "it has inputs");
         for (std::size_t i = 0; i < inputs.size(); ++i) {
-            ESPER_TRY(auto value,
-                      read_argument(writer_, argument(node, at + 1 + i), *c10::AnyType::get(), 0));
+            ESPER_TRY(auto value, read_argument(writer_, argument(node, at + 1 + i), nullptr));
             const auto& input = inputs[i];
             const bool tensor = input.contains("as_tensor");
             const auto name = tensor ? input.at("as_tensor").at("name").get<std::string>()

@@ -36,7 +36,7 @@ Result<ValueId> as_value(Writer& writer, const Argument& argument) {
     if (const auto* id = std::get_if<ValueId>(&argument)) return *id;
     const auto* constant = std::get_if<Constant>(&argument);
     if (constant != nullptr && std::holds_alternative<std::int64_t>(*constant))
-        return writer.call("esper::integer", {*constant});
+        return writer.integer(std::get<std::int64_t>(*constant));
     if (constant != nullptr && std::holds_alternative<double>(*constant))
         return writer.call("esper::real", {*constant});
     return fail(ImportError::kUnsupported, "arithmetic on sizes with what is no number");
