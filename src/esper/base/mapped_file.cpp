@@ -28,7 +28,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path
         ::close(fd);
         return std::shared_ptr<MappedFile>(new MappedFile(nullptr, 0));
     }
-    void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
     ::close(fd);
     if (data == MAP_FAILED)
         return fail(FileError::kUnreadable,
