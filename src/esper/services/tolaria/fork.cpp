@@ -57,6 +57,8 @@ Result<std::int64_t> Fork::advance(std::int64_t step, Recipe recipe) {
         ESPER_CHECK_STATUS(fill_batch(recipe.dataset, Part::kTrain,
                                       Variation{recipe.config.run.seed, recipe.plan.epoch_of(at)},
                                       batch));
+        if (store_.controls().contains("dropout.step"))
+            ESPER_CHECK_STATUS(store_.set_control("dropout.step", static_cast<double>(step_)));
         ESPER_TRY(auto pass,
                   engine_.train(program_, store_, as_tensors(batch, recipe.dataset.info())));
         if (!std::isfinite(pass.loss))

@@ -9,7 +9,6 @@
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
 #include "esper/services/tolaria/gate_looks.h"
-#include "esper/services/tolaria/text_samples.h"
 
 namespace esper::tolaria {
 
@@ -162,81 +161,6 @@ Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
     health_->reset();
     context_.engine.keep_only({program()});
     return {};
-}
-
-Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
-    if (counts_.germinated > 0) return {};
-    ESPER_TRY(const auto flops,
-              record_sample({context_.engine, program(), context_.store, context_.dataset.info(),
-                             context_.folder},
-                            context_.config, "before the first growth", step, epoch));
-    flops_ += flops;
-    return {};
-}
-
-Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint32_t epoch) {
-    ESPER_TRY(auto blueprint, blueprint_for(d.slot, d.blueprint));
-    const auto seed = kasmina_->next_seed();
-    ESPER_TRY(auto before, relative_flops(*program()));
-    const auto parameters = static_cast<double>(program()->parameter_count());
-    ESPER_TRY(auto readout, first_readout(d, blueprint, step));
-    if (readout.rejected) {
-        return context_.folder.event(
-            "rejected", step, epoch,
-            {{"anchor", d.anchor},
-             {"blueprint", d.blueprint},
-             {"reason", "no scale of its fitted last layer lowers the loss on held-out batches"}});
-    }
-    ESPER_CHECK_STATUS(kasmina_->germinate(d.slot, d.blueprint, blueprint.program,
-                                           blueprint.has_parameters, step, epoch, d.reason));
-    ESPER_TRY(auto after, relative_flops(*program()));
-    added_[d.slot] = {(after - before) / before,
-                      static_cast<double>(blueprint.program->parameter_count()) / parameters};
-    sham_[d.slot] = blueprint.sham;
-    ++counts_.germinated;
-    set_readout("seed." + seed + ".", blueprint, readout);
-    if (blueprint.has_parameters) return {};
-    ESPER_CHECK_STATUS(take_fork(d.slot, step));
-    return kasmina_->graft(d.slot, context_.config.growth.strategy,
-                           tamiyo::graft_steps(context_.config.growth, context_.length.total_steps),
-                           step, epoch, d.reason);
-}
-
-// What growth.readout asks for. A pair that the tournament did not measure is fitted now.
-Result<Growth::FirstReadout> Growth::first_readout(const tamiyo::Decision& d,
-                                                   const blueprints::Blueprint& blueprint,
-                                                   std::int64_t step) {
-    FirstReadout readout;
-    const auto wanted = context_.config.growth.readout;
-    if (!has_fit(blueprint) || wanted == configs::Readout::kRandom) return readout;
-    readout.zero = wanted == configs::Readout::kZero;
-    if (readout.zero) return readout;
-    const auto known = fits_.find({d.slot, d.blueprint});
-    if (known == fits_.end()) {
-        ESPER_TRY(readout.fit, fit(d.slot, blueprint, step));
-    } else {
-        readout.fit = known->second;
-    }
-    readout.rejected = readout.fit->gamma == 0;
-    if (readout.fit->gamma == 0) readout.fit.reset();
-    return readout;
-}
-
-void Growth::set_readout(const std::string& prefix, const blueprints::Blueprint& blueprint,
-                         const FirstReadout& readout) {
-    const auto* weight = context_.store.find_parameter(prefix + blueprint.readout_weight);
-    if (weight == nullptr) return;
-    auto value = weight->value;
-    if (readout.fit) value.copy_(readout.fit->weight);
-    if (readout.zero) value.zero_();
-    // Initialised as zero anyway; said here for blueprints of others.
-    const auto* bias = blueprint.readout_bias.empty()
-                           ? nullptr
-                           : context_.store.find_parameter(prefix + blueprint.readout_bias);
-    if (bias != nullptr && readout.zero) {
-        auto offset = bias->value;
-        offset.zero_();
-    }
 }
 
 Status Growth::carry_out(const tamiyo::Decision& d, std::int64_t step) {

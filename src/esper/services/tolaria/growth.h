@@ -89,6 +89,9 @@ class Growth {
     Carried carry() const;
     Status take_over(const Carried& carried);
 
+    /// Trains all forks on to `step`; call before what `rate` says of earlier steps changes.
+    Status bring_forks_to(std::int64_t step);
+
     const SeedCounts& counts() const { return counts_; }
     /// FLOPs spent on measurements since the last call.
     double take_flops() { return std::exchange(flops_, 0.0); }
@@ -115,6 +118,7 @@ class Growth {
     Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step);
     Status look_at_fork(const tamiyo::LookRequest& request, std::int64_t step,
                         const std::vector<float>& with, GateLooks& looks);
+    Result<std::int64_t> bring_to(Fork& fork, std::int64_t step);
     /// The network without the slot's seed, and without those that cannot be noticed.
     Result<graph::ProgramPtr> host_without(std::uint32_t slot) const;
     /// Keeps the host as it is for the honest counterfactual, where one is drawn.

@@ -142,20 +142,7 @@ void Growth::drop_forks() {
     });
 }
 
-Status Growth::look_at_fork(const tamiyo::LookRequest& request, std::int64_t step,
-                            const std::vector<float>& with, GateLooks& looks) {
-    const auto unmeasured = [&](std::string why) {
-        looks.fork_detail = {{"measured", false}, {"why", std::move(why)}};
-        return Status{};
-    };
-    const auto found = forks_.find(request.slot);
-    if (found == forks_.end())
-        return unmeasured("another seed was being blended in when this one was grafted");
-    auto& fork = *found->second.fork;
-    ESPER_TRY(auto host, host_without(request.slot));
-    if (host->hash() != fork.program()->hash())
-        return unmeasured("the host was changed by another seed since the graft");
-
+Result<std::int64_t> Growth::bring_to(Fork& fork, std::int64_t step) {
     ESPER_TRY(auto cost, graph::count_cost(*fork.program()));
     const auto before = fork.step();
     auto trained = fork.advance(
@@ -165,10 +152,40 @@ Status Growth::look_at_fork(const tamiyo::LookRequest& request, std::int64_t ste
                context_.rate, [this](const std::string& block, std::int64_t age) {
                    return block_settings(context_.config, kasmina_->treatment(block), age);
                }});
-    const double flops = static_cast<double>(cost.training_flops) *
-                         static_cast<double>(batch_size(context_.config)) *
-                         static_cast<double>(fork.step() - before);
-    flops_ += flops;
+    flops_ += static_cast<double>(cost.training_flops) *
+              static_cast<double>(batch_size(context_.config)) *
+              static_cast<double>(fork.step() - before);
+    return trained;
+}
+
+Status Growth::bring_forks_to(std::int64_t step) {
+    for (auto it = forks_.begin(); it != forks_.end();) {
+        auto trained = bring_to(*it->second.fork, step);
+        if (!trained && !trained.error().is(TolariaError::kDiverged)) return fail(trained.error());
+        it = trained ? std::next(it) : forks_.erase(it);
+    }
+    return {};
+}
+
+Status Growth::look_at_fork(const tamiyo::LookRequest& request, std::int64_t step,
+                            const std::vector<float>& with, GateLooks& looks) {
+    const auto unmeasured = [&](std::string why) {
+        looks.fork_detail = {{"measured", false}, {"why", std::move(why)}};
+        return Status{};
+    };
+    const auto found = forks_.find(request.slot);
+    if (found == forks_.end())
+        return unmeasured(
+            "there is no fork: another seed was being blended in at the graft, or the run without "
+            "this one did not stay finite");
+    auto& fork = *found->second.fork;
+    ESPER_TRY(auto host, host_without(request.slot));
+    if (host->hash() != fork.program()->hash())
+        return unmeasured("the host was changed by another seed since the graft");
+
+    const double flops_before = flops_;
+    auto trained = bring_to(fork, step);
+    const double flops = flops_ - flops_before;
     if (!trained) {
         if (!trained.error().is(TolariaError::kDiverged)) return fail(trained.error());
         const auto why = trained.error().message();

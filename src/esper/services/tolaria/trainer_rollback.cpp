@@ -66,6 +66,8 @@ Status Trainer::roll_back(const Trouble& trouble) {
     const bool best_is_undone = best_step_ > target->step;
     ring_.forget_after(target->step);
     ESPER_CHECK_STATUS(start_over_from(target->checkpoint));
+    // Forks of before ran at the rate of before.
+    if (growth_) ESPER_CHECK_STATUS(growth_->bring_forks_to(step_));
     history_ = std::move(history);
     if (growth_) {
         ESPER_CHECK_STATUS(growth_->take_over(carried));
