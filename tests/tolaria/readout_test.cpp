@@ -52,6 +52,40 @@ TEST(ReadoutMoments, AConvolutionsInputIsItsWindows) {
     }
 }
 
+TEST(Readout, DoesNotExplainTheGradientAwayByALayerThatReadsTooMuch) {
+    configs::EsperConfig config;
+    config.data.kind = configs::DataKind::kDrawn;
+    config.data.train_examples = 500;
+    config.data.split = {0.9, 0.04, 0.03, 0.03};
+    const auto data = value_or_throw(open_data(config));
+    core::HostSpec spec;
+    spec.kind = "mlp";
+    spec.depth = 2;
+    spec.width = 16;
+    spec.classes = data->info().classes;
+    spec.channels = data->info().input_shape[0];
+    spec.image_size = data->info().input_shape[1];
+    const auto host = value_or_throw(core::make_host(spec));
+    graph::TensorStore store({3, true});
+    ASSERT_TRUE(store.add(*host, "host"));
+    Engine engine(graph::Precision::kFloat32, 0);
+    for (const std::size_t layer : {0, 1}) {
+        const auto& anchor = host->anchors()[layer];
+        auto type = value_or_throw(graph::infer_types(*host))[anchor.value.value()];
+        type.shape[0] = -1;
+        ReadoutRequest request;
+        request.program = host;
+        request.anchor = anchor.name;
+        request.seed = "s1";
+        request.blueprint = value_or_throw(blueprints::make_blueprint("low_rank", anchor, type));
+        request.batch_size = 64;
+        const auto fit = value_or_throw(fit_readout(request, engine, store, *data));
+        // The first layer reads 3,072 pixels, the second 16 units.
+        EXPECT_EQ(fit.host_part_removed, layer == 1);
+        EXPECT_LT(fit.samples, 5000);
+    }
+}
+
 TEST(ReadoutMoments, PickAtMostSixteenPlacesSpreadEvenly) {
     EXPECT_EQ(picked_places(at::zeros({2, 3, 32, 32})).numel(), 16);
     EXPECT_EQ(picked_places(at::zeros({2, 128, 8})).numel(), 16);
@@ -63,6 +97,7 @@ TEST(ReadoutMoments, PickAtMostSixteenPlacesSpreadEvenly) {
 TEST(Readout, RestsOnThousandsOfSamplesAndLeavesTheStoreAsItWas) {
     configs::EsperConfig config;
     config.data.kind = configs::DataKind::kDrawn;
+    config.data.train_examples = 2000;
     config.data.split = {0.9, 0.04, 0.03, 0.03};
     const auto data = value_or_throw(open_data(config));
     core::HostSpec spec;

@@ -19,6 +19,9 @@ namespace {
 constexpr int kLeastBatches = 4;
 constexpr std::int64_t kLeastRows = 4000;
 constexpr std::int64_t kRowsPerFeature = 10;
+// A host layer that reads more features than a tenth of these is not removed: fewer rows would
+// explain the gradient away by chance, more would cost more than the seed.
+constexpr std::int64_t kMostRows = 16384;
 constexpr std::uint32_t kHeldOutExamples = 256;
 
 std::optional<graph::ValueId> feeding(const graph::Program& program, const std::string& weight) {
@@ -67,7 +70,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         return fail(TolariaError::kUnsupported, "nothing reads '" + weight_name + "'");
     const auto join = isolated->find_anchor(request.anchor)->value;
     std::vector<graph::ValueId> taps{*features, join};
-    const auto layer = HostLayer::find(*isolated, *isolated->find_anchor(request.anchor));
+    auto layer = HostLayer::find(*isolated, *isolated->find_anchor(request.anchor));
     if (layer) taps.push_back(*isolated->find_anchor(request.anchor)->layer_input);
     // Passes in training mode must not be seen in the host's running statistics.
     const BufferGuard leaves_no_trace(store);
@@ -102,8 +105,12 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         places_for_each_picked = static_cast<double>(places) / static_cast<double>(picked.numel());
         ReadoutMoments::Rows rows{rows_of(pass.taps[0], picked),
                                   rows_of(pass.gradient_taps[0], picked).neg(),
-                                  rows_of(pass.taps[1], picked),
-                                  layer ? layer->rows(pass.taps[2], places, picked) : at::Tensor()};
+                                  rows_of(pass.taps[1], picked), at::Tensor()};
+        if (layer) rows.x = layer->rows(pass.taps[2], places, picked);
+        if (rows.x.defined() && kRowsPerFeature * rows.x.size(1) > kMostRows) {
+            layer.reset();
+            rows.x = at::Tensor();
+        }
         if (request.blueprint.features != rows.y.size(1)) {
             rows.g = rows.g.narrow(1, request.blueprint.first_feature, request.blueprint.features);
             rows.y = rows.y.narrow(1, request.blueprint.first_feature, request.blueprint.features);

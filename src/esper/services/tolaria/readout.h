@@ -21,7 +21,8 @@ struct ReadoutFit {
     double first_order_gain = 0;
     /// Positions that the fit rests on: at least 4,000, and ten for each feature.
     std::int64_t samples = 0;
-    /// False where the layer behind the anchor is not known, so that G stands for G⊥.
+    /// False where the layer behind the anchor is not known or reads too many features, so that G
+    /// stands for G⊥.
     bool host_part_removed = false;
     /// Examples that went through the network for this, in training and in evaluation passes.
     std::int64_t training_examples = 0;
