@@ -1,6 +1,7 @@
 // Every host, plain and with every blueprint at an anchor: the fast joint Program gives what the
 // recorded one gives, but for rounding; and a seed in isolation still cannot be noticed in it.
 
+#include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/trained_hosts.h"
 #include "esper/blueprints/catalogue.h"
@@ -47,11 +49,21 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
     return at::linalg_vector_norm(at::sub(a, b)).item().toDouble();
 }
 
-// In float32 a handful of roundings may differ. In bfloat16 a difference in the last bit of an
-// activation is eight thousand times as large, so both are held against float32: the fast one must
-// be about as near to it as the recorded one.
-void expect_alike(const ProgramPtr& program, const TensorStore& store,
-                  const std::vector<at::Tensor>& batch) {
+double size_of(const at::Tensor& t) { return at::linalg_vector_norm(t).item().toDouble(); }
+
+/// How far all gradients together are from float32's.
+double distance(const Step& exact, const Step& other) {
+    double squares = 0;
+    for (const auto& [name, gradient] : exact.gradients)
+        squares += std::pow(distance(gradient, other.gradients.at(name)), 2);
+    return std::sqrt(squares);
+}
+
+// In float32 a handful of roundings may differ. In bfloat16 a rounding that differs early turns
+// ReLUs on and off later, so no bound holds gradient by gradient; there both are held against
+// float32, and what counts is how much farther away the fast one is: returned, as a logarithm.
+double expect_alike(const ProgramPtr& program, const TensorStore& store,
+                    const std::vector<at::Tensor>& batch) {
     std::map<std::string, Step> steps;
     std::map<std::string, TensorStore> stores;
     auto take = [&](const std::string& name, Rewrites rewrites, Precision precision) {
@@ -63,28 +75,34 @@ void expect_alike(const ProgramPtr& program, const TensorStore& store,
     take("recorded half", Rewrites::kNone, Precision::kBFloat16);
     take("fast half", Rewrites::kFast, Precision::kBFloat16);
     const auto& exact = steps["recorded"];
-    EXPECT_LE(distance(exact.loss, steps["fast"].loss), 1e-5 * exact.loss.item().toDouble());
-    EXPECT_LE(distance(exact.loss, steps["fast half"].loss), 2e-2 * exact.loss.item().toDouble());
+    EXPECT_LE(distance(exact.loss, steps["fast"].loss), 1e-5 * size_of(exact.loss));
+    EXPECT_LE(distance(exact.loss, steps["fast half"].loss), 2e-2 * size_of(exact.loss));
     double largest = 0;
     for (const auto& [name, gradient] : exact.gradients)
-        largest = std::max(largest, at::linalg_vector_norm(gradient).item().toDouble());
-    for (const auto& [name, gradient] : exact.gradients) {
-        const double size = at::linalg_vector_norm(gradient).item().toDouble();
+        largest = std::max(largest, size_of(gradient));
+    for (const auto& [name, gradient] : exact.gradients)
         EXPECT_LE(distance(gradient, steps["fast"].gradients.at(name)),
-                  2e-4 * size + 1e-6 * largest)
+                  2e-4 * size_of(gradient) + 1e-6 * largest)
             << name;
-        const double usual = distance(gradient, steps["recorded half"].gradients.at(name));
-        EXPECT_LE(distance(gradient, steps["fast half"].gradients.at(name)),
-                  2 * usual + 2e-2 * size + 1e-3 * largest)
-            << name << " in bfloat16";
-    }
     for (const auto& [name, buffer] : stores.at("recorded").buffers())
         EXPECT_LE(distance(buffer, stores.at("fast").buffers().at(name)),
-                  1e-5 * at::linalg_vector_norm(buffer).item().toDouble() + 1e-7)
+                  1e-5 * size_of(buffer) + 1e-7)
             << name;
+    const double farther =
+        distance(exact, steps["fast half"]) / distance(exact, steps["recorded half"]);
+    EXPECT_LE(farther, 4);
+    return std::log(farther);
 }
 
 TEST(FastRewrites, GiveWhatWasRecordedOnEveryHostAndWithEveryBlueprint) {
+    at::manual_seed(1);
+    double farther = 0;
+    int networks = 0;
+    auto take = [&](const ProgramPtr& program, const TensorStore& store,
+                    const std::vector<at::Tensor>& batch) {
+        farther += expect_alike(program, store, batch);
+        ++networks;
+    };
     for (const auto& spec : small_hosts()) {
         auto host = value_or_throw(make_host(spec));
         auto plain = value_or_throw(with_loss(*host, {}));
@@ -92,7 +110,7 @@ TEST(FastRewrites, GiveWhatWasRecordedOnEveryHostAndWithEveryBlueprint) {
         const auto store = trainers_store(plain);
         {
             SCOPED_TRACE(host->name());
-            expect_alike(plain, store, batch);
+            take(plain, store, batch);
         }
         auto model = value_or_throw(wrap(host));
         auto types = value_or_throw(graph::anchor_types(*host));
@@ -109,9 +127,11 @@ TEST(FastRewrites, GiveWhatWasRecordedOnEveryHostAndWithEveryBlueprint) {
             auto grown = value_or_throw(with_loss(*folded, {}));
             auto own = store.clone();
             ASSERT_TRUE(own.add(*grown, slot.name));
-            expect_alike(grown, own, batch);
+            take(grown, own, batch);
         }
     }
+    // By chance now the one, now the other is nearer; neither by habit.
+    EXPECT_LE(std::exp(farther / networks), 1.15);
 }
 
 TEST(FastRewrites, LeaveASeedInIsolationUnnoticed) {
