@@ -16,10 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-Result<json> growth_plan(const configs::EsperConfig& config, const graph::Program& host,
+Result<json> growth_plan(const configs::EsperConfig& config, const graph::ProgramPtr& host,
                          const tolaria::RunLength& length, std::uint32_t probe) {
     const auto& growth = config.growth;
-    ESPER_TRY(const auto slots, tolaria::growth_anchors(growth, host));
+    ESPER_TRY(const auto wrapped, tolaria::growth_places(growth, host));
+    std::vector<std::string> slots;
+    for (const auto& slot : wrapped.slots) slots.push_back(wrapped.anchor_of(slot).name);
     const auto steps =
         tamiyo::life_steps(growth, {config.run.seed, length.steps_per_epoch, length.total_steps});
     const auto at = [&](double share) {
@@ -77,7 +79,7 @@ Result<json> plan_of(const configs::EsperConfig& config) {
                 {"bytes_each", host->parameter_count() * 4 * (adamw ? 3 : 2)}}}};
     if (config.growth.enabled) {
         ESPER_TRY(plan["growth"],
-                  growth_plan(config, *host, length, data->size(tolaria::Part::kProbe)));
+                  growth_plan(config, host, length, data->size(tolaria::Part::kProbe)));
     }
     return plan;
 }

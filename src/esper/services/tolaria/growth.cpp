@@ -4,11 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
-#include "esper/core/model_wrapper.h"
 #include "esper/graph/cost.h"
 #include "esper/graph/shapes.h"
 #include "esper/services/tamiyo/lifecycle.h"
 #include "esper/services/tolaria/gate_looks.h"
+#include "esper/services/tolaria/setup.h"
 
 namespace esper::tolaria {
 
@@ -19,16 +19,10 @@ Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
                                                const graph::ProgramPtr& host) {
     std::unique_ptr<Growth> growth(new Growth(context));
     const auto& config = context.config;
-    core::WrapOptions places;
-    places.anchors = config.growth.anchors;
-    places.seeds_per_anchor = static_cast<std::uint32_t>(config.growth.seeds_per_anchor);
-    auto wrapped = core::wrap(host, places);
-    if (!wrapped)
-        return fail(TolariaError::kUnsupported, "growth.anchors, growth.seeds_per_anchor: " +
-                                                    std::string(wrapped.error().message()));
+    ESPER_TRY(const auto wrapped, growth_places(config.growth, host));
     std::vector<std::string> anchors;
-    for (const auto& slot : wrapped->slots) {
-        anchors.push_back(wrapped->anchor_of(slot).name);
+    for (const auto& slot : wrapped.slots) {
+        anchors.push_back(wrapped.anchor_of(slot).name);
         growth->chunks_.push_back({slot.first_feature, slot.first_feature + slot.features});
     }
     growth->host_ = host;

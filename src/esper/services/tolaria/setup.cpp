@@ -62,18 +62,16 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
     return core::make_host(spec);
 }
 
-Result<std::vector<std::string>> growth_anchors(const configs::GrowthConfig& growth,
-                                                const graph::Program& host) {
-    std::vector<std::string> named;
-    std::vector<std::string> known;
-    for (const auto& anchor : host.anchors()) {
-        known.push_back(anchor.name);
-        if (glob_match_any(growth.anchors, anchor.name)) named.push_back(anchor.name);
-    }
-    if (!named.empty()) return named;
-    return fail(TolariaError::kUnsupported, "growth.anchors (" + join(growth.anchors, ", ") +
-                                                ") names none of this host's anchors, which are " +
-                                                join(known, ", "));
+Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
+                                         const graph::ProgramPtr& host) {
+    core::WrapOptions places;
+    places.anchors = growth.anchors;
+    places.seeds_per_anchor = static_cast<std::uint32_t>(growth.seeds_per_anchor);
+    auto wrapped = core::wrap(host, places);
+    if (!wrapped)
+        return fail(TolariaError::kUnsupported, "growth.anchors, growth.seeds_per_anchor: " +
+                                                    std::string(wrapped.error().message()));
+    return wrapped;
 }
 
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data) {

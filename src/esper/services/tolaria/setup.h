@@ -1,11 +1,10 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "esper/configs/config.h"
 #include "esper/core/hosts/host.h"
+#include "esper/core/model_wrapper.h"
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/schedule.h"
 
@@ -17,10 +16,10 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
 /// The host a configuration asks for, sized for the data.
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data);
 
-/// The host's anchors that growth.anchors names, in the host's order. Errors: kUnsupported when it
-/// names none.
-Result<std::vector<std::string>> growth_anchors(const configs::GrowthConfig& growth,
-                                                const graph::Program& host);
+/// The places that growth.anchors and growth.seeds_per_anchor give this host, in the host's order.
+/// Errors: kUnsupported when there are none, or when an anchor has fewer features than seeds.
+Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
+                                         const graph::ProgramPtr& host);
 
 /// Lengths of a run in steps.
 struct RunLength {
