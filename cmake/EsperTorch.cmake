@@ -1,12 +1,17 @@
 # libtorch as an imported target, taken from the folder of an installed torch package:
-# ESPER_TORCH (CMake variable or environment), else .venv beside the sources.
+# ESPER_TORCH (CMake variable or environment), else the one beside which pip installs us, else .venv
+# beside the sources.
 if(NOT ESPER_WITH_TORCH)
   return()
 endif()
 if(NOT ESPER_TORCH)
   set(ESPER_TORCH "$ENV{ESPER_TORCH}")
 endif()
-if(NOT ESPER_TORCH)
+if(NOT ESPER_TORCH AND SKBUILD)
+  execute_process(COMMAND ${Python_EXECUTABLE} -c
+    "import sysconfig; print(sysconfig.get_path('purelib') + '/torch', end='')"
+    OUTPUT_VARIABLE ESPER_TORCH)
+elseif(NOT ESPER_TORCH)
   file(GLOB ESPER_TORCH ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
 endif()
 if(NOT EXISTS "${ESPER_TORCH}/lib/libtorch_cpu.so")

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 TORCH_VERSION=2.13.0
 BUILD_PACKAGES=(
     g++ cmake ninja-build ccache mold make git pkg-config ca-certificates
-    python3 python3-venv
+    python3 python3-venv python3-dev
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
     libssl-dev libcurl4-openssl-dev zlib1g-dev
