@@ -56,19 +56,21 @@ inline configs::EsperConfig small() {
 /// A somewhat larger one that keeps seeds and culls seeds.
 inline configs::EsperConfig growing() {
     auto config = small();
-    config.run.epochs = 12;
-    config.run.steps_per_epoch = 10;
+    config.run.seed = 3;
+    config.run.epochs = 10;
+    config.run.steps_per_epoch = 6;
     config.model.depth = 2;
     config.optimization.cooldown = 0.1;
-    config.optimization.newborn_steps = 20;
+    config.optimization.newborn_rate = 8;
+    config.optimization.newborn_steps = 100;
     config.growth.enabled = true;
-    config.growth.blueprints = {"low_rank", "transformer_block", "bottleneck_mlp"};
-    config.growth.graft_steps = 8;
+    config.growth.blueprints = {"low_rank"};
+    config.growth.graft_steps = 4;
     config.growth.start = 0.01;
     config.growth.stop = 0.9;
     config.growth.cooldown = configs::Duration::epochs(0);
-    config.growth.training = configs::Duration::epochs(1);
-    config.growth.stabilization = configs::Duration::batches(5);
+    config.growth.training = configs::Duration::epochs(2);
+    config.growth.stabilization = configs::Duration::batches(3);
     config.growth.fine_tune = configs::Duration::epochs(1);
     config.growth.embargo = configs::Duration::epochs(1);
     config.growth.gate.lag = configs::Duration::batches(0);

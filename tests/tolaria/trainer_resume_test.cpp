@@ -58,20 +58,22 @@ TEST(Resume, AtEveryStepOfAGrowingRunIsExactWhateverStateItsSeedIsIn) {
     Folder whole("growing-whole");
     Folder pieces("growing-pieces");
     ASSERT_EQ(value_or_throw(start(config, whole.path)->run()), RunStatus::kDone);
-    std::set<std::string> states;
+    using execution::SeedState;
+    std::set<SeedState> states;
     auto status = run_one_step(*start(config, pieces.path));
     while (status == RunStatus::kStopped) {
         auto trainer = value_or_throw(Trainer::resume(config, pieces.path));
         for (const auto& slot : trainer->growth()->kasmina().slots())
-            states.insert(
-                std::string(contracts::to_text(trainer->growth()->kasmina().state(slot.index))));
+            states.insert(trainer->growth()->kasmina().state(slot.index));
         status = run_one_step(*trainer);
     }
     expect_same_run(whole.path, pieces.path);
     expect_replays(pieces.path);
-    for (const auto* state : {"dormant", "training", "grafting", "stabilization", "fine_tuning",
-                              "fossilized", "culled"})
-        EXPECT_TRUE(states.contains(state)) << "no resume met a seed in " << state;
+    for (const auto state : {SeedState::kDormant, SeedState::kTraining, SeedState::kGrafting,
+                             SeedState::kStabilization, SeedState::kFineTuning,
+                             SeedState::kFossilized, SeedState::kCulled})
+        EXPECT_TRUE(states.contains(state))
+            << "no resume met a seed in " << contracts::to_text(state);
 }
 
 TEST(Resume, RefusesEveryKeyThatWouldMakeItAnotherRunAndNamesThemAll) {

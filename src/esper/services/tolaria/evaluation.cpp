@@ -77,7 +77,10 @@ Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program
         std::copy(tokens.end() - have, tokens.end(), window.mutable_data_ptr<std::int64_t>());
         ESPER_TRY(auto logits, engine.logits(program, store, {window}));
         auto row = logits.select(0, 0).select(0, have - 1).to(at::kFloat).contiguous();
-        tokens.push_back(draw(row.const_data_ptr<float>(), row.numel(), random));
+        // A model may know more tokens than this text has characters.
+        const auto known =
+            std::min(row.numel(), static_cast<std::int64_t>(info.class_names.size()));
+        tokens.push_back(draw(row.const_data_ptr<float>(), known, random));
         text += info.class_names[static_cast<std::size_t>(tokens.back())];
     }
     return text;

@@ -106,6 +106,15 @@ Status RunFolder::write_run_json(const nlohmann::json& run) {
     return write_file_atomic(path_ / "run.json", run.dump(2) + "\n");
 }
 
+Result<nlohmann::json> RunFolder::read_run_json() const {
+    ESPER_TRY(auto text, read_file(path_ / "run.json"));
+    auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object())
+        return fail(TolariaError::kBadRunFolder,
+                    (path_ / "run.json").string() + " is not a JSON object");
+    return json;
+}
+
 std::map<std::string, std::uint64_t> RunFolder::lengths() const {
     return {{"events.jsonl", events_.size()}, {"metrics.csv", metrics_.size()}};
 }

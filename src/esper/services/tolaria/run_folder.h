@@ -43,6 +43,7 @@ class RunFolder {
     /// One row of metrics.csv; the first row fixes the columns.
     Status metrics(const std::vector<std::pair<std::string, double>>& row);
     Status write_run_json(const nlohmann::json& run);
+    Result<nlohmann::json> read_run_json() const;
 
     /// Lengths of the growing files, to be put into a checkpoint and given back on resume.
     std::map<std::string, std::uint64_t> lengths() const;
