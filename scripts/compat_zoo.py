@@ -26,7 +26,7 @@ SMALLEST = ("test_", "atto", "femto", "pico", "nano", "_ti_", "tiny", "xxs", "mi
 
 def catalogue():
     """[(name, source, family)], each name `source/…`."""
-    return [*torchvision_models(), *timm_models(), *transformers_models()]
+    return [*transformers_models(), *timm_models(), *torchvision_models()]
 
 
 def build(name):

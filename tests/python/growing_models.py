@@ -125,6 +125,8 @@ class Branching(nn.Module):
 
 MODELS = {
     "convolutions with in-place activations": (ConvNet, lambda: torch.randn(4, 3, 8, 8)),
+    "images stored channels last": (
+        ConvNet, lambda: torch.randn(4, 3, 8, 8).to(memory_format=torch.channels_last)),
     "layers overwritten in place": (InPlaceAfter, lambda: torch.randn(4, 6)),
     "blocks that return tuples": (Transformer, lambda: torch.randint(0, 11, (4, 7))),
     "time before batch": (TimeFirst, lambda: torch.randn(4, 7, 8)),

@@ -71,6 +71,18 @@ def test_an_isolated_seed_learns_and_the_model_cannot_notice(esper, name):
         assert list(model.state_dict()) == list(reference.state_dict())
 
 
+def test_every_blueprint_learns_in_isolation_where_images_are_stored_channels_last(esper):
+    for blueprint in esper.blueprints("image"):
+        model, x, growth = wrapped(esper, "images stored channels last")
+        model.to(memory_format=torch.channels_last)
+        reference = copy.deepcopy(model)
+        germinate(growth, 1, blueprint)
+        loss, gradients = loss_and_gradients(model, x)
+        expected, wanted = loss_and_gradients(reference, x)
+        assert torch.equal(loss, expected), blueprint
+        assert all(torch.equal(gradients[n], g) for n, g in wanted.items()), blueprint
+
+
 @EVERY_MODEL
 def test_a_blended_seed_is_silent_at_alpha_0_and_heard_above(esper, name):
     model, x, growth = wrapped(esper, name)
