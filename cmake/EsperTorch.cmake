@@ -8,9 +8,10 @@ if(NOT ESPER_TORCH)
   set(ESPER_TORCH "$ENV{ESPER_TORCH}")
 endif()
 if(NOT ESPER_TORCH AND SKBUILD)
-  execute_process(COMMAND ${Python_EXECUTABLE} -c
-    "import sysconfig; print(sysconfig.get_path('purelib') + '/torch', end='')"
-    OUTPUT_VARIABLE ESPER_TORCH)
+  # Isolated, so that it is the torch pip installs us beside and not one of the build's own.
+  execute_process(COMMAND ${Python_EXECUTABLE} -I -c
+    "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0], end='')"
+    OUTPUT_VARIABLE ESPER_TORCH ERROR_QUIET)
 elseif(NOT ESPER_TORCH)
   file(GLOB ESPER_TORCH ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
 endif()

@@ -17,7 +17,7 @@ BUILD_PACKAGES=(
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev gcovr)
-PYTHON_PACKAGES=(numpy safetensors pillow pytest)
+PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core)
 
 say() { echo "setup: $*"; }
 refuse() {
@@ -125,6 +125,7 @@ fi
 needed=()
 for package in "${PYTHON_PACKAGES[@]}"; do
     module=${package/pillow/PIL}
+    module=${module//-/_}
     "$venv" -c "import $module" 2>/dev/null || needed+=("$package")
 done
 if [[ ${#needed[@]} -gt 0 ]]; then

@@ -6,13 +6,15 @@ import json
 import math
 import sys
 import time
+import weakref
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from esper import _esper
-from esper._anchors import as_call, batch_size, find_anchors
+from esper._anchors import Observer, as_call, find_anchors
 from esper._live import Live
 from esper._optimizer import SeedGroups
 from esper._unwrap import write_grown
@@ -21,7 +23,7 @@ FINITE_CHECK_STEPS = 16
 FOLD_LOSSES = 1024
 
 
-def wrap(model, example, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
+def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
          kinds=None, config=None, overrides=(), run=None, probe=None, quiet=False):
     """Prepares a module to grow in your own training loop and returns its `Growth`.
 
@@ -39,7 +41,9 @@ def wrap(model, example, optimizer=None, *, epochs=None, steps_per_epoch=None, a
 
     model: any torch.nn.Module.
     example: what the model is called with: a tensor, a tuple of arguments or a dict of keyword
-        arguments, batch first. It is run once, in evaluation mode, to see the shapes.
+        arguments, batch first. It is run once, in evaluation mode, to see the shapes. Without one,
+        the next forward pass is looked on at, and wrapping takes no time whatever the model's size;
+        `anchors` are known after that pass.
     optimizer: the optimizer that newborn parameters join. Without one, give each optimizer you make
         to `growth.attach`.
     epochs: how many times `growth.epoch` will be called (default: the configuration's run.epochs).
@@ -53,46 +57,78 @@ def wrap(model, example, optimizer=None, *, epochs=None, steps_per_epoch=None, a
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(config, _esper.Config):
         config = _esper.load_config(str(config or ""), list(overrides))
-    found, flops = find_anchors(model, example, anchors, kinds)
-    growth = Growth(model, found, flops, config, epochs or config.epochs, steps_per_epoch, run,
-                    probe)
+    growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
+    found = lambda seen: growth._found(find_anchors(model, seen, anchors, kinds))
+    if example is None:
+        growth._observer.watch(found)
+    else:
+        found(growth._observer.run(*as_call(example)))
     if optimizer is not None:
         growth.attach(optimizer)
+    _growths[model] = weakref.ref(growth)
     if not quiet:
         print(f"esper: {growth}", file=sys.stderr)
     return growth
 
 
+_growths = weakref.WeakKeyDictionary()
+
+
+def unwrap(model):
+    """The same as `growth.unwrap()`: plain PyTorch, with what has grown. model: the module that was
+    wrapped, or its `Growth`."""
+    growth = model if isinstance(model, Growth) else _growths.get(model, lambda: None)()
+    if growth is None:
+        raise ValueError(f"this {type(model).__name__} has not been wrapped, or was unwrapped")
+    return growth.unwrap()
+
+
 class Growth:
     """The seeds of one module and what becomes of them; made by `esper.wrap`."""
 
-    def __init__(self, model, anchors, flops, config, epochs, steps_per_epoch, run, probe):
+    def __init__(self, model, config, epochs, steps_per_epoch, run, probe):
         self.model = model
-        self.anchors = anchors
         self.config = config
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.events = []
         self.run = Path(run) if run else None
         self.train_losses, self.validation_losses = [], []
-        self._flops = flops
+        self._anchors = self._host = None  # until the model has been seen
+        self._observer = Observer(model)
         self._probe = probe
-        self._parameters = sum(p.numel() for p in model.parameters())
-        self._host = _esper.foreign_host(
-            type(model).__name__, [(a.name, a.kind, list(a.shape)) for a in anchors])
-        self._live = Live(model, anchors)
+        self._live = Live(model)
         self._groups = None
         self._native = None
         self._early_steps = 0
         self._losses, self._loss_sum, self._loss_steps = [], 0.0, 0
         self._grafting, self._ramping = False, set()
         self._started = time.monotonic()
-        if steps_per_epoch is not None:
-            self._start(steps_per_epoch)
 
     def __repr__(self):
-        return (f"{len(self.anchors)} anchors, {self._parameters:,} parameters, hook path (your "
-                "own loop and module; sleeping seeds cost nothing)")
+        places = (f"{len(self._anchors)} anchors" if self._anchors
+                  else "anchors as the next forward pass shows them")
+        return (f"{places}, {self._parameters:,} parameters, hook path (your own loop and module; "
+                "sleeping seeds cost nothing)")
+
+    @cached_property
+    def _parameters(self):
+        """How many the model had when it was wrapped."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def _found(self, anchors):
+        self._anchors = anchors
+        self._host = _esper.foreign_host(
+            type(self.model).__name__, [(a.name, a.kind, list(a.shape)) for a in anchors])
+        self._live.anchors = {a.name: a for a in anchors}
+
+    @property
+    def anchors(self):
+        """The places for seeds, in the order in which the model runs them."""
+        if self._anchors is None:
+            raise RuntimeError("where seeds can sit is not known yet: give esper.wrap an example, or "
+                               "run the model once")
+        return self._anchors
 
     # --- in the training loop ---
 
@@ -110,6 +146,8 @@ class Growth:
         tensor."""
         if isinstance(loss, torch.Tensor):
             loss = loss.detach()
+        if self._native is None and self.steps_per_epoch is not None:
+            self._start(self.steps_per_epoch)
         if self._native is None:
             self._early_steps += 1
         else:
@@ -190,7 +228,7 @@ class Growth:
     @property
     def program(self):
         """Anchors and seeds as a `Program`; its hash names what has grown."""
-        return self._native.program if self._native else self._host
+        return self._native.program if self._native else self.anchors and self._host
 
     @property
     def counts(self):
@@ -251,6 +289,8 @@ class Growth:
     def export(self, folder):
         """The same, and writes `grown.py` (plain PyTorch: `grow(model)` puts the grown parts into a
         freshly built model), `model.safetensors` and `lineage.json` into the folder."""
+        self._observer.stop()
+        _growths.pop(self.model, None)
         return write_grown(self, folder)
 
     # --- inside ---
@@ -267,11 +307,14 @@ class Growth:
             self._start(self.steps_per_epoch or max(self._early_steps, 1))
 
     def _start(self, steps_per_epoch):
+        self.anchors  # or an error that says what is missing
         self.steps_per_epoch = steps_per_epoch
-        total = steps_per_epoch * self.epochs
+        seen = self._observer
+        operations = seen.count() if seen.call else seen.flops
+        flops = operations / max(seen.batch, 1) or 2.0 * max(self._parameters, 1)
         self._native = _esper.HostedGrowth(
-            self.config, self._host, self._flops, float(self._parameters), steps_per_epoch,
-            max(total, steps_per_epoch), str(self.run or ""), self)
+            self.config, self._host, flops, float(self._parameters), steps_per_epoch,
+            max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
         for _ in range(self._early_steps):
             self._native.step(0.0)
         self._early_steps = 0

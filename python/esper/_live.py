@@ -85,9 +85,9 @@ class Live:
 
     NAME = "grown"
 
-    def __init__(self, model, anchors):
+    def __init__(self, model):
         self.model = model
-        self.anchors = {a.name: a for a in anchors}
+        self.anchors = {}  # by name
         self.seeds = {}  # name -> Scope
         self.where = {}  # name -> anchor's name
         self.alphas = {}  # control's name -> 0-dimensional tensor

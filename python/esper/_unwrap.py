@@ -91,6 +91,8 @@ def grow(model):
 
 def source(growth):
     """The code of grown.py, or None where nothing has grown."""
+    if growth._native is None:
+        return None
     program = growth.program
     slots = {s["seed"]: s for s in growth.seeds if s["seed"]}
     kept = [(seed, anchor, mode) for seed, anchor, mode in program.seeds() if mode != "isolated"]

@@ -123,11 +123,34 @@ class Branching(nn.Module):
         return self.head(x)
 
 
+class SharedWeights(nn.Module):
+    """One matrix embeds and reads out, one block runs twice, a view is written in place, and there
+    are several outputs."""
+
+    def __init__(self, size=8, words=11):
+        super().__init__()
+        self.embed = nn.Embedding(words, size)
+        block = nn.Sequential(nn.LayerNorm(size), nn.Linear(size, size), nn.ReLU(inplace=True))
+        self.blocks = nn.ModuleList([block, nn.Sequential(nn.Linear(size, size), nn.GELU()), block])
+        self.readout = nn.Linear(size, words, bias=False)
+        self.readout.weight = self.embed.weight
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        for block in self.blocks:
+            x = x + block(x)
+        first = x[:, 0].clone()
+        first.view(-1).mul_(0.5)
+        return {"logits": self.readout(x), "first": first, "all": (x, x.mean())}
+
+
 MODELS = {
     "convolutions with in-place activations": (ConvNet, lambda: torch.randn(4, 3, 8, 8)),
     "images stored channels last": (
         ConvNet, lambda: torch.randn(4, 3, 8, 8).to(memory_format=torch.channels_last)),
     "layers overwritten in place": (InPlaceAfter, lambda: torch.randn(4, 6)),
+    "shared weights, views and several outputs": (
+        SharedWeights, lambda: torch.randint(0, 11, (4, 7))),
     "blocks that return tuples": (Transformer, lambda: torch.randint(0, 11, (4, 7))),
     "time before batch": (TimeFirst, lambda: torch.randn(4, 7, 8)),
     "channels last": (ChannelsLast, lambda: torch.randn(4, 8, 3, 5)),
@@ -142,10 +165,21 @@ def build(name):
     return make(), example()
 
 
+def tensors_of(output):
+    if isinstance(output, torch.Tensor):
+        return [output]
+    items = output.values() if isinstance(output, dict) else output
+    return [t for item in items for t in tensors_of(item)]
+
+
+def main_output(model, x):
+    return tensors_of(model(x))[0]
+
+
 def loss_and_gradients(model, x):
     model.zero_grad()
     torch.manual_seed(3)
-    loss = model(x).square().mean()
+    loss = sum(t.square().mean() for t in tensors_of(model(x)))
     loss.backward()
     return loss.detach(), {n: p.grad.clone() for n, p in model.named_parameters()
                            if p.grad is not None}

@@ -34,14 +34,37 @@ Result<blueprints::Blueprint> SeedLives::blueprint_for(std::uint32_t slot,
                                                        const std::string& name) {
     const auto* anchor = program()->find_anchor(kasmina_->slots()[slot].anchor);
     ESPER_TRY(auto types, graph::infer_types(*program()));
-    auto type = types[anchor->value.value()];
+    return blueprint_of(types[anchor->value.value()], slot, name);
+}
+
+Result<blueprints::Blueprint> SeedLives::blueprint_of(graph::TensorType type, std::uint32_t slot,
+                                                      const std::string& name) {
+    const auto* anchor = program()->find_anchor(kasmina_->slots()[slot].anchor);
     if (!type.shape.empty()) type.shape[0] = -1;
     return blueprints::make_blueprint(name, *anchor, type, chunks_[slot]);
+}
+
+Result<SeedLives::Addition> SeedLives::addition(const execution::SeedSlot& slot,
+                                                const std::string& name,
+                                                const graph::TensorType& type,
+                                                const HostCost& now) {
+    const auto* anchor = program()->find_anchor(slot.anchor);
+    const auto& chunk = chunks_[slot.index];
+    const Place place{anchor->kind, type.shape, chunk.begin, chunk.end, name};
+    if (auto known = additions_.find(place); known != additions_.end()) return known->second;
+    ESPER_TRY(auto blueprint, blueprint_of(type, slot.index, name));
+    ESPER_TRY(auto grown,
+              graph::apply(*program(), graph::InsertSeed{kasmina_->next_seed(), slot.anchor, name,
+                                                         blueprint.program}));
+    ESPER_TRY(const auto then, cost(*grown));
+    return additions_[place] = {then.forward_flops - now.forward_flops,
+                                then.parameters - now.parameters, blueprint.sham};
 }
 
 Status SeedLives::add_candidates(tamiyo::ControllerView& view) {
     const auto& growth = config_.growth;
     ESPER_TRY(const auto now, cost(*program()));
+    ESPER_TRY(const auto types, graph::infer_types(*program()));
     for (const auto& slot : kasmina_->slots()) {
         if (kasmina_->state(slot.index) != SeedState::kDormant) continue;
         const auto* anchor = program()->find_anchor(slot.anchor);
@@ -50,17 +73,13 @@ Status SeedLives::add_candidates(tamiyo::ControllerView& view) {
                 !(growth.sham && name.starts_with("sham")))
                 continue;
             if (is_excluded(slot.index, name)) continue;
-            ESPER_TRY(auto blueprint, blueprint_for(slot.index, name));
-            ESPER_TRY(auto grown,
-                      graph::apply(*program(), graph::InsertSeed{kasmina_->next_seed(), slot.anchor,
-                                                                 name, blueprint.program}));
-            ESPER_TRY(const auto then, cost(*grown));
+            ESPER_TRY(const auto added, addition(slot, name, types[anchor->value.value()], now));
             tamiyo::Candidate candidate;
             candidate.slot = slot.index;
             candidate.blueprint = name;
-            candidate.relative_flops = (then.forward_flops - now.forward_flops) / now.forward_flops;
-            candidate.relative_parameters = (then.parameters - now.parameters) / now.parameters;
-            candidate.sham = blueprint.sham;
+            candidate.relative_flops = added.flops / now.forward_flops;
+            candidate.relative_parameters = added.parameters / now.parameters;
+            candidate.sham = added.sham;
             view.candidates.push_back(std::move(candidate));
         }
     }

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "esper/blueprints/catalogue.h"
@@ -96,6 +97,20 @@ class SeedLives {
     Status add_candidates(tamiyo::ControllerView& view);
     Status graft(const tamiyo::Decision& decision, std::int64_t step);
 
+    /// What a seed would add, by all that decides it. A network of ten thousand equal places asks
+    /// for it as often at every boundary.
+    using Place = std::tuple<graph::AnchorKind, std::vector<std::int64_t>, std::int64_t,
+                             std::int64_t, std::string>;
+    struct Addition {
+        double flops = 0;
+        double parameters = 0;
+        bool sham = false;
+    };
+    Result<Addition> addition(const execution::SeedSlot& slot, const std::string& blueprint,
+                              const graph::TensorType& type, const HostCost& now);
+    Result<blueprints::Blueprint> blueprint_of(graph::TensorType type, std::uint32_t slot,
+                                               const std::string& name);
+
     struct Added {
         double flops = 0;
         double parameters = 0;
@@ -104,6 +119,7 @@ class SeedLives {
     RunLength length_;
     double host_flops_ = 0;
     std::map<std::uint32_t, Added> added_;  ///< by slot, of the seed in it
+    std::map<Place, Addition> additions_;
 };
 
 }  // namespace esper::tolaria
