@@ -119,10 +119,15 @@ def timm_models():
     return listed
 
 
+SHALLOW = {"depth": 2, "embed_dim": 96, "num_heads": 3}
+SMALLER = ({"img_size": 64, **SHALLOW}, {"img_size": 64, "depth": 2}, {"img_size": 64},
+           {"img_size": 128, **SHALLOW}, {"img_size": 128}, {})  # the first that fits is taken
+
+
 def build_timm(name):
     import timm
 
-    for options in ({"img_size": 64}, {"img_size": 128}, {}):
+    for options in SMALLER:
         try:
             with torch.device("meta"):
                 model = timm.create_model(name, pretrained=False, num_classes=10, **options)

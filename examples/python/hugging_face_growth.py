@@ -47,7 +47,7 @@ def main(epochs=8):
                                      per_device_train_batch_size=32, eval_strategy="epoch",
                                      logging_steps=1, save_strategy="no", report_to=[],
                                      disable_tqdm=True, use_cpu=True),
-            train_dataset=sentences(512, 0), eval_dataset=sentences(200, 2), callbacks=[growing])
+            train_dataset=sentences(256, 0), eval_dataset=sentences(100, 2), callbacks=[growing])
         trainer.train()
     print(growing.growth.summary())
     return growing.growth

@@ -10,14 +10,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-# Where torchvision's own operators cannot be loaded, their signatures are enough to import timm.
-_library = torch.library.Library("torchvision", "FRAGMENT")
-for _name in ("nms", "qnms"):
-    try:
-        _library.define(f"{_name}(Tensor a) -> Tensor")
-    except RuntimeError:
-        pass
-
 
 def build():
     from timm.models.resnet import BasicBlock, ResNet
@@ -51,7 +43,8 @@ def main(data, out, epochs=6, count=10_000):
         model, x[:2], optimizer, epochs=epochs, run=out / "run",
         probe=esper.probe(model, batches(*probe), F.cross_entropy),
         overrides=["growth.training=1ep", "growth.stabilization=20ba", "growth.fine_tune=1ep",
-                   "growth.graft_steps=40", "growth.start=0", "growth.stop=0.8",
+                   "growth.graft_steps=40", "growth.start=0", "growth.cooldown=0ep",
+                   "growth.gate.budget=2ep", "growth.gate.lag=0ba",
                    "controller.policy=periodic", "controller.period=1ep"])
     for epoch in range(epochs):
         model.train()
@@ -69,7 +62,7 @@ def main(data, out, epochs=6, count=10_000):
         print(f"epoch {epoch + 1}: loss {loss:.3f}, {100 * right:.1f} % right")
         for d in growth.epoch(loss):
             print(f"  {d['command']} {d['blueprint']} at {d['anchor']}: {d['reason']}")
-    print(growth.summary())
+    print(growth.summary(), growth.waiting_for)
     model = growth.export(out).eval()
     with torch.no_grad():
         torch.save({"x": validation[0][:64], "y": model(validation[0][:64])}, out / "case.pt")

@@ -51,7 +51,8 @@ def main(path, out, epochs=8, steps=150):
         steps_per_epoch=steps, run=Path(out) / "run",
         probe=lambda: torch.cat([losses(model, part) for part in held_out.split(250)]),
         overrides=["growth.training=1ep", "growth.stabilization=20ba", "growth.fine_tune=1ep",
-                   "growth.graft_steps=40", "growth.start=0", "growth.stop=0.8",
+                   "growth.graft_steps=40", "growth.start=0", "growth.cooldown=0ep",
+                   "growth.gate.budget=2ep", "growth.gate.lag=0ba",
                    "controller.policy=periodic", "controller.period=1ep"])
     for epoch in range(epochs):
         model.train()
@@ -67,7 +68,7 @@ def main(path, out, epochs=8, steps=150):
         print(f"epoch {epoch + 1}: loss {loss:.3f}")
         for d in growth.epoch(loss):
             print(f"  {d['command']} {d['blueprint']} at {d['anchor']}: {d['reason']}")
-    print(growth.summary())
+    print(growth.summary(), growth.waiting_for)
     model = growth.export(out).eval()
     with torch.no_grad():
         rows = validation[:32, :-1]

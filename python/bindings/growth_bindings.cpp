@@ -160,6 +160,7 @@ class HostedGrowth {
 
     ProgramHandle handle() { return {program()}; }
     std::int64_t steps() const { return step_; }
+    std::string waiting_for() const { return growth_->waiting_for(); }
     double relative_flops() { return unwrap(runner_.cost(*program())).forward_flops; }
     std::map<std::string, int> counts() const {
         const auto& c = growth_->counts();
@@ -237,6 +238,7 @@ void bind_growth(py::module_& m) {
         .def("write_run", &HostedGrowth::write_run)
         .def("take_events", &HostedGrowth::take_events)
         .def("counts", &HostedGrowth::counts)
+        .def_property_readonly("waiting_for", &HostedGrowth::waiting_for)
         .def_property_readonly("forward_flops", &HostedGrowth::relative_flops)
         .def_property_readonly("program", &HostedGrowth::handle)
         .def_property_readonly("steps", &HostedGrowth::steps);

@@ -99,7 +99,8 @@ class Growth:
         self._probe = probe
         self._live = Live(model)
         self._groups = None
-        self._native = None
+        self._core = None  # the library's part, once it is known how long an epoch is
+        self._asleep, self._untold = False, 0  # no seed is awake; steps it has not heard of since
         self._early_steps = 0
         self._losses, self._loss_sum, self._loss_steps = [], 0.0, 0
         self._grafting, self._ramping = False, set()
@@ -110,6 +111,14 @@ class Growth:
                   else "anchors as the next forward pass shows them")
         return (f"{places}, {self._parameters:,} parameters, hook path (your own loop and module; "
                 "sleeping seeds cost nothing)")
+
+    @property
+    def _native(self):
+        """The library's part, with all steps told."""
+        while self._untold:
+            self._untold -= 1
+            self._core.step(0.0)
+        return self._core
 
     @cached_property
     def _parameters(self):
@@ -144,16 +153,18 @@ class Growth:
     def step(self, loss):
         """Call once after each optimizer step. loss: the step's loss, a number or 0-dimensional
         tensor."""
-        if isinstance(loss, torch.Tensor):
-            loss = loss.detach()
+        losses = self._losses
+        losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+        if self._asleep and len(losses) < FOLD_LOSSES:
+            self._untold += 1
+            return
         if self._native is None and self.steps_per_epoch is not None:
             self._start(self.steps_per_epoch)
         if self._native is None:
             self._early_steps += 1
         else:
-            self._native.step(float(loss) if self._grafting else 0.0)
-        self._losses.append(loss)
-        if len(self._losses) >= FOLD_LOSSES:
+            self._native.step(float(losses[-1]) if self._grafting else 0.0)
+        if len(losses) >= FOLD_LOSSES:
             self._fold_losses()
         if self._live.seeds:
             self._care()
@@ -237,6 +248,11 @@ class Growth:
             return dict.fromkeys(("germinated", "fossilized", "culled", "cancelled"), 0)
         return self._native.counts()
 
+    @property
+    def waiting_for(self):
+        """Why nothing germinated at the last `epoch`, one sentence; empty where something did."""
+        return self._native.waiting_for if self._native else ""
+
     def parameters(self):
         """Parameters of all awake and kept seeds."""
         for scope in self._live.seeds.values():
@@ -312,12 +328,11 @@ class Growth:
         seen = self._observer
         operations = seen.count() if seen.call else seen.flops
         flops = operations / max(seen.batch, 1) or 2.0 * max(self._parameters, 1)
-        self._native = _esper.HostedGrowth(
+        self._core = _esper.HostedGrowth(
             self.config, self._host, flops, float(self._parameters), steps_per_epoch,
             max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
-        for _ in range(self._early_steps):
-            self._native.step(0.0)
-        self._early_steps = 0
+        self._untold, self._early_steps = self._early_steps, 0
+        self._asleep = True
 
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
@@ -334,6 +349,7 @@ class Growth:
             frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
                                         and self.config.freeze_fossilized)
             self._freeze(seed, scope, frozen)
+        self._asleep = not self._live.seeds
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
         self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
         if self._groups is not None:

@@ -41,6 +41,8 @@ class SeedLives {
     execution::KasminaLayer& kasmina() { return *kasmina_; }
     const graph::ProgramPtr& program() const { return kasmina_->program(); }
     const SeedCounts& counts() const { return counts_; }
+    /// Why nothing germinated at the last boundary, one sentence.
+    std::string waiting_for() const { return controller_->waiting_for(); }
     /// A blueprint of that name, sized for the slot's anchor and chunk.
     Result<blueprints::Blueprint> blueprint_for(std::uint32_t slot, const std::string& name);
 
