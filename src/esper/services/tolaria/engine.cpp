@@ -43,7 +43,7 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
                   spec.losses = {"loss"};
                   spec.taps = taps;
                   spec.gradient_taps = gradient_taps;
-                  spec.rewrites = graph::Rewrites::kExact;
+                  spec.rewrites = graph::Rewrites::kFast;
                   return spec;
               }));
     last_ = {program, &store, taps, gradient_taps, joint};
