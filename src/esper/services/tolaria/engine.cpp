@@ -62,13 +62,25 @@ Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::Tensor
 
 Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                     const std::vector<at::Tensor>& inputs) {
-    ESPER_TRY(auto* joint, find(program, "evaluate", store, inputs, [&]() -> Result<JointSpec> {
-                  ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
-                  JointSpec spec;
-                  spec.program = with;
-                  spec.training = false;
-                  return spec;
-              }));
+    return per_example(program, store, inputs, false);
+}
+
+Result<PerExample> Engine::evaluate_in_training_mode(const graph::ProgramPtr& program,
+                                                     graph::TensorStore& store,
+                                                     const std::vector<at::Tensor>& inputs) {
+    return per_example(program, store, inputs, true);
+}
+
+Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                       const std::vector<at::Tensor>& inputs, bool training) {
+    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs,
+                                [&]() -> Result<JointSpec> {
+                                    ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
+                                    JointSpec spec;
+                                    spec.program = with;
+                                    spec.training = training;
+                                    return spec;
+                                }));
     ESPER_TRY(auto outputs, joint->run(inputs));
     return PerExample{outputs.outputs[0], outputs.outputs[1]};
 }

@@ -42,6 +42,12 @@ class Engine {
     /// Forward in evaluation mode, without label smoothing, per example.
     Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                 const std::vector<at::Tensor>& inputs);
+    /// As evaluate(), but in training mode: batch norms take the batch's own statistics, dropout
+    /// drops, buffers move. For comparing networks on one batch whose running statistics would fit
+    /// none or only one of them.
+    Result<PerExample> evaluate_in_training_mode(const graph::ProgramPtr& program,
+                                                 graph::TensorStore& store,
+                                                 const std::vector<at::Tensor>& inputs);
     /// Forward in training mode without a loss: only what running it does to buffers remains.
     /// `inputs` may end with targets; they are not looked at.
     Status settle(const graph::ProgramPtr& program, graph::TensorStore& store,
@@ -60,6 +66,8 @@ class Engine {
     }
 
   private:
+    Result<PerExample> per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                   const std::vector<at::Tensor>& inputs, bool training);
     Result<graph::JointProgram*> find(const graph::ProgramPtr& program, std::string kind,
                                       graph::TensorStore& store,
                                       const std::vector<at::Tensor>& inputs,
