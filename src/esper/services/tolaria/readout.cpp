@@ -96,7 +96,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     for (int i = 0; i < kLeastBatches || moments.rows() < wanted; ++i) {
         ESPER_CHECK_STATUS(draw());
         ESPER_TRY(auto pass,
-                  engine.train(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
+                  engine.gradients(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
         const auto places = places_of(pass.taps[1]);
         if (places_of(pass.taps[0]) != places)
             return fail(TolariaError::kUnsupported,
