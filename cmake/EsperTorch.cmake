@@ -1,12 +1,18 @@
 # libtorch as an imported target, taken from the folder of an installed torch package:
-# ESPER_TORCH (CMake variable or environment), else .venv beside the sources.
+# ESPER_TORCH (CMake variable or environment), else the one beside which pip installs us, else .venv
+# beside the sources.
 if(NOT ESPER_WITH_TORCH)
   return()
 endif()
 if(NOT ESPER_TORCH)
   set(ESPER_TORCH "$ENV{ESPER_TORCH}")
 endif()
-if(NOT ESPER_TORCH)
+if(NOT ESPER_TORCH AND SKBUILD)
+  # Isolated, so that it is the torch pip installs us beside and not one of the build's own.
+  execute_process(COMMAND ${Python_EXECUTABLE} -I -c
+    "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0], end='')"
+    OUTPUT_VARIABLE ESPER_TORCH ERROR_QUIET)
+elseif(NOT ESPER_TORCH)
   file(GLOB ESPER_TORCH ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
 endif()
 if(NOT EXISTS "${ESPER_TORCH}/lib/libtorch_cpu.so")

@@ -10,14 +10,14 @@ cd "$(dirname "$0")/.."
 TORCH_VERSION=2.13.0
 BUILD_PACKAGES=(
     g++ cmake ninja-build ccache mold make git pkg-config ca-certificates
-    python3 python3-venv
+    python3 python3-venv python3-dev
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
     libssl-dev libcurl4-openssl-dev zlib1g-dev
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev gcovr)
-PYTHON_PACKAGES=(numpy safetensors pillow pytest)
+PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core)
 
 say() { echo "setup: $*"; }
 refuse() {
@@ -125,6 +125,7 @@ fi
 needed=()
 for package in "${PYTHON_PACKAGES[@]}"; do
     module=${package/pillow/PIL}
+    module=${module//-/_}
     "$venv" -c "import $module" 2>/dev/null || needed+=("$package")
 done
 if [[ ${#needed[@]} -gt 0 ]]; then

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
+BINARY = Path(os.environ.get("ESPER_BINARY", ROOT / "build" / "release" / "bin" / "esper"))
+
+
+@pytest.fixture(scope="session")
+def esper():
+    """The package from the build folder, with the extension module that was built there."""
+    torch = pytest.importorskip("torch")
+    folder = BINARY.parent.parent / "python"
+    if not any((folder / "esper").glob("_esper*.so")):
+        pytest.skip(f"{folder} has no extension module (CMake says why)")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    torch.set_num_threads(1)
+    import esper
+
+    return esper
 
 
 @pytest.fixture

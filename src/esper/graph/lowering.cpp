@@ -1,5 +1,9 @@
 #include "esper/graph/lowering.h"
 
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
 #include "esper/graph/operator_library.h"
 #include "esper/graph/torch_compat.h"
 
@@ -20,6 +24,15 @@ OpCall::ListArgument::Elements elements_of(const c10::Type& type) {
         default:
             return Elements::kTensors;
     }
+}
+
+// libtorch 2.13 writes the gradient of a channels-last group norm's input through a null pointer
+// where nobody wants it, as at a seed in isolation. (A joint Program asks for it instead.)
+void make_plain_where_no_gradient_is_wanted(torch::jit::Stack& stack) {
+    if (c10::impl::tls_is_dispatch_key_included(c10::DispatchKey::Fake)) return;
+    const auto& x = stack[0].toTensor();
+    if (c10::GradMode::is_enabled() && !x.requires_grad() && !x.is_contiguous())
+        stack[0] = x.contiguous();
 }
 
 }  // namespace
@@ -44,6 +57,7 @@ Result<OpCall> lower(const Instruction& instruction, bool training) {
             call.stack.back() = to_ivalue(std::get<Constant>(argument), training);
         }
     }
+    if (instruction.op == "aten::group_norm") call.before = &make_plain_where_no_gradient_is_wanted;
     call.unpacks_list = returns_list(handle.schema());
     for (auto result : instruction.results) call.results.push_back(result.value());
     return call;

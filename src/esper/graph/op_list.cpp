@@ -80,6 +80,7 @@ void run_call(const OpCall& call, std::vector<c10::IValue>& slots, torch::jit::S
     }
     for (const auto& list : call.list_arguments) stack[list.position] = make_list(list, slots);
     for (auto slot : call.frees) slots[slot] = c10::IValue();
+    if (call.before != nullptr) call.before(stack);
     call.op.callBoxed(stack);
     if (call.unpacks_list) {
         unpack(stack.front().toTensorList(), call.results, slots);

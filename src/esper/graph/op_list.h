@@ -36,7 +36,9 @@ struct OpCall {
     std::vector<std::uint32_t> results;  ///< kNoSlot: nobody reads it
     bool unpacks_list = false;           ///< the results are the items of the list it returns
     std::vector<std::uint32_t> frees;    ///< slots whose last use is a list of this call
-    std::string label;                   ///< for error messages: operator and scope
+    /// Looks at the stack once more before the call, where libtorch needs care.
+    void (*before)(torch::jit::Stack& stack) = nullptr;
+    std::string label;  ///< for error messages: operator and scope
 };
 
 /// Operator calls over integer slots: what both the interpreter of a Program and a joint Program

@@ -17,10 +17,12 @@ namespace esper::graph {
 
 namespace {
 
-constexpr std::string_view kHead = R"(import json
+constexpr std::string_view kFiles = R"(import json
 from pathlib import Path
 
-import torch
+)";
+
+constexpr std::string_view kScope = R"(import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -48,7 +50,9 @@ class Scope(nn.Module):
             at._modules[last] = thing
         else:
             at._buffers[last] = thing
+)";
 
+constexpr std::string_view kReader = R"(
 
 def read_safetensors(path):
     """Name -> tensor, from a safetensors file."""
@@ -133,11 +137,31 @@ class Writer {
             "    model = Model.load()    # model.safetensors beside this file\n"
             "\nProgram {}\n\"\"\"\n",
             printable(program_.name()), program_.hash().hex());
-        out_ += kHead;
+        out_ += kFiles;
+        out_ += kScope;
+        out_ += kReader;
         if (uses("esper::straight_through")) out_ += kStraightThrough;
         for (std::size_t i = 0; i < blocks_.size(); ++i) ESPER_CHECK_STATUS(seed_class(i));
         ESPER_CHECK_STATUS(model_class());
         return std::move(out_);
+    }
+
+    Result<SeedClasses> write_seeds() {
+        out_ = kScope;
+        if (uses(kIsolatedJoin)) out_ += kStraightThrough;
+        const auto all = find_seed_blocks(program_.instructions());
+        SeedClasses result;
+        for (std::size_t i = 0; i < blocks_.size(); ++i) {
+            ESPER_CHECK_STATUS(seed_class(i));
+            result.classes[blocks_[i].seed] = classes_[i];
+        }
+        for (const auto& block : all)
+            if (!result.classes.contains(block.seed))
+                return fail(GraphError::kIllegalEdit,
+                            "seed '" + block.seed +
+                                "' cannot stand alone: its values are read outside of it");
+        result.text = std::move(out_);
+        return result;
     }
 
   private:
@@ -340,6 +364,8 @@ class Writer {
 }  // namespace
 
 Result<std::string> pytorch_code(const Program& program) { return Writer(program).write(); }
+
+Result<SeedClasses> pytorch_seeds(const Program& program) { return Writer(program).write_seeds(); }
 
 Result<Safetensors> pytorch_tensors(const Program& program, const TensorStore& store) {
     Safetensors content;

@@ -9,10 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "esper/configs/config.h"
-#include "esper/execution/kasmina_layer.h"
 #include "esper/execution/recovery.h"
-#include "esper/services/tamiyo/controller.h"
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/engine.h"
 #include "esper/services/tolaria/fork.h"
@@ -20,22 +17,15 @@
 #include "esper/services/tolaria/recalibration.h"
 #include "esper/services/tolaria/rollback.h"
 #include "esper/services/tolaria/run_folder.h"
-#include "esper/services/tolaria/setup.h"
+#include "esper/services/tolaria/seed_lives.h"
 #include "esper/services/tolaria/slot_health.h"
 
 namespace esper::tolaria {
 
-struct GateLooks;
-
-/// What the growth of a run came to so far.
-struct SeedCounts {
-    int germinated = 0, fossilized = 0, culled = 0, cancelled = 0, rolled_back = 0;
-};
-
-/// Carries a run's growth: at each epoch boundary it shows the controller the state of things,
-/// takes the measurements the controller asks for on the probe part, and has Kasmina carry out what
-/// the controller decides. Every decision goes into events.jsonl with its evidence.
-class Growth {
+/// Carries the growth of a run whose host is a Program: looks are taken on the probe part,
+/// candidates are measured before they germinate, and forks are trained for the honest
+/// counterfactual. Every decision goes into events.jsonl with its evidence.
+class Growth final : public SeedLives {
   public:
     struct Context {
         const configs::EsperConfig& config;
@@ -53,9 +43,6 @@ class Growth {
     /// growth.anchors.
     static Result<std::unique_ptr<Growth>> create(const Context& context,
                                                   const graph::ProgramPtr& host);
-
-    execution::KasminaLayer& kasmina() { return *kasmina_; }
-    const graph::ProgramPtr& program() const { return kasmina_->program(); }
 
     /// One training step's passes: forward and backward of the Program; on sampled steps with a
     /// look at what flows at the slots (growth_telemetry.cpp).
@@ -92,7 +79,6 @@ class Growth {
     /// Trains all forks on to `step`; call before what `rate` says of earlier steps changes.
     Status bring_forks_to(std::int64_t step);
 
-    const SeedCounts& counts() const { return counts_; }
     /// FLOPs spent on measurements since the last call.
     double take_flops() { return std::exchange(flops_, 0.0); }
 
@@ -103,35 +89,40 @@ class Growth {
                    const std::map<std::string, at::Tensor>& tensors);
 
   private:
-    explicit Growth(const Context& context) : context_(context) {}
-    Result<tamiyo::ControllerView> view(std::int64_t step, const Losses& losses);
+    explicit Growth(const Context& context)
+        : SeedLives(context.config, context.length), context_(context) {}
+    Result<HostCost> cost(const graph::Program& program) override;
+    bool may_grow_at(std::int64_t step) const override;
+    Status event(const std::string& kind, std::int64_t step, nlohmann::json detail) override;
+    tamiyo::SlotSignals signals(std::uint32_t slot) const override;
+    bool is_excluded(std::uint32_t slot, const std::string& blueprint) const override;
+    /// Keeps the host as it is for the honest counterfactual, where one is drawn.
+    Status before_graft(std::uint32_t slot, std::int64_t step) override;
     Status report_health(std::int64_t step);
-    Status add_candidates(tamiyo::ControllerView& view);
-    Result<double> relative_flops(const graph::Program& program) const;
     // growth_measure.cpp
     ExampleSource source(std::int64_t step) const;
     /// Recomputes the run's own running statistics after an edit that shifted them.
-    Status settle_statistics(std::int64_t step);
+    Status statistics_shifted(std::int64_t step) override;
     Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program, Engine& engine,
                                             graph::TensorStore& store, std::int64_t step);
     Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended);
-    Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step);
+    Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step) override;
+    Status measure_nominees(tamiyo::ControllerView& view, std::int64_t step) override;
     Status look_at_fork(const tamiyo::LookRequest& request, std::int64_t step,
                         const std::vector<float>& with, GateLooks& looks);
     Result<std::int64_t> bring_to(Fork& fork, std::int64_t step);
     /// The network without the slot's seed, and without those that cannot be noticed.
     Result<graph::ProgramPtr> host_without(std::uint32_t slot) const;
-    /// Keeps the host as it is for the honest counterfactual, where one is drawn.
-    Status take_fork(std::uint32_t slot, std::int64_t step);
     void drop_forks();
     Result<ReadoutFit> fit(std::uint32_t slot, const blueprints::Blueprint& blueprint,
                            std::int64_t step);
     /// Whether the first values of its last layer, and so its gain, can be fitted.
     static bool has_fit(const blueprints::Blueprint& blueprint);
     Status measure(tamiyo::Candidate& candidate, std::int64_t step);
-    Status sample_before_growth(std::int64_t step, std::int64_t epoch);
-    Status carry_out(const tamiyo::Decision& decision, std::int64_t step);
-    Status germinate(const tamiyo::Decision& decision, std::int64_t step, std::uint32_t epoch);
+    // growth_germination.cpp
+    Status before_germination(std::int64_t step) override;
+    Status plant(const tamiyo::Decision& decision, const blueprints::Blueprint& blueprint,
+                 std::int64_t step) override;
     struct FirstReadout {
         std::optional<ReadoutFit> fit = {};
         bool zero = false;
@@ -141,32 +132,19 @@ class Growth {
                                        const blueprints::Blueprint& blueprint, std::int64_t step);
     void set_readout(const std::string& prefix, const blueprints::Blueprint& blueprint,
                      const FirstReadout& readout);
-    Result<blueprints::Blueprint> blueprint_for(std::uint32_t slot, const std::string& name);
 
-    struct Added {
-        double flops = 0;
-        double parameters = 0;
-    };
     Context context_;
     graph::ProgramPtr host_;
-    double host_flops_ = 0;
-    std::unique_ptr<execution::KasminaLayer> kasmina_;
-    std::unique_ptr<tamiyo::Controller> controller_;
     std::vector<std::uint32_t> probe_order_;
     std::optional<SlotHealth> health_;
-    SeedCounts counts_;
     double flops_ = 0;
-    std::int64_t step_ = 0;                 ///< of this boundary
-    std::map<std::uint32_t, Added> added_;  ///< by slot, of the seed in it
-    std::map<std::uint32_t, bool> sham_;
-    std::vector<blueprints::Chunk> chunks_;  ///< by slot
+    std::int64_t step_ = 0;  ///< of this boundary
     struct KeptFork {
         std::string seed;
         std::int64_t taken = 0;
         std::unique_ptr<Fork> fork;
     };
     std::map<std::uint32_t, KeptFork> forks_;  ///< by slot
-    bool is_evicted(std::uint32_t slot, const std::string& blueprint) const;
     nlohmann::json save_faults() const;
     void restore_faults(const nlohmann::json& state);
     struct Activity {

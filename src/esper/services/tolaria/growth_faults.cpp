@@ -33,7 +33,7 @@ std::vector<std::uint32_t> Growth::suspects() const {
     return awake;
 }
 
-bool Growth::is_evicted(std::uint32_t slot, const std::string& blueprint) const {
+bool Growth::is_excluded(std::uint32_t slot, const std::string& blueprint) const {
     int faults = 0;
     for (const auto& [where, what] : evicted_) {
         if (what != blueprint) continue;

@@ -7,42 +7,30 @@
 
 namespace esper::tolaria {
 
-Status Growth::sample_before_growth(std::int64_t step, std::int64_t epoch) {
+Status Growth::before_germination(std::int64_t step) {
     if (counts_.germinated > 0) return {};
     ESPER_TRY(const auto flops,
               record_sample({context_.engine, program(), context_.store, context_.dataset.info(),
                              context_.folder},
-                            context_.config, "before the first growth", step, epoch));
+                            context_.config, "before the first growth", step, epoch_of(step)));
     flops_ += flops;
     return {};
 }
 
-Status Growth::germinate(const tamiyo::Decision& d, std::int64_t step, std::uint32_t epoch) {
-    ESPER_TRY(auto blueprint, blueprint_for(d.slot, d.blueprint));
+Status Growth::plant(const tamiyo::Decision& d, const blueprints::Blueprint& blueprint,
+                     std::int64_t step) {
     const auto seed = kasmina_->next_seed();
-    ESPER_TRY(auto before, relative_flops(*program()));
-    const auto parameters = static_cast<double>(program()->parameter_count());
     ESPER_TRY(auto readout, first_readout(d, blueprint, step));
     if (readout.rejected) {
-        return context_.folder.event(
-            "rejected", step, epoch,
+        return event(
+            "rejected", step,
             {{"anchor", d.anchor},
              {"blueprint", d.blueprint},
              {"reason", "no scale of its fitted last layer lowers the loss on held-out batches"}});
     }
-    ESPER_CHECK_STATUS(kasmina_->germinate(d.slot, d.blueprint, blueprint.program,
-                                           blueprint.has_parameters, step, epoch, d.reason));
-    ESPER_TRY(auto after, relative_flops(*program()));
-    added_[d.slot] = {(after - before) / before,
-                      static_cast<double>(blueprint.program->parameter_count()) / parameters};
-    sham_[d.slot] = blueprint.sham;
-    ++counts_.germinated;
+    ESPER_CHECK_STATUS(germinate(d, blueprint, step));
     set_readout("seed." + seed + ".", blueprint, readout);
-    if (blueprint.has_parameters) return {};
-    ESPER_CHECK_STATUS(take_fork(d.slot, step));
-    return kasmina_->graft(d.slot, context_.config.growth.strategy,
-                           tamiyo::graft_steps(context_.config.growth, context_.length.total_steps),
-                           step, epoch, d.reason);
+    return {};
 }
 
 // What growth.readout asks for. A pair that the tournament did not measure is fitted now.

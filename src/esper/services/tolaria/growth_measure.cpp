@@ -38,7 +38,7 @@ ExampleSource Growth::source(std::int64_t step) const {
             train_examples(context_.config, context_.dataset)};
 }
 
-Status Growth::settle_statistics(std::int64_t step) {
+Status Growth::statistics_shifted(std::int64_t step) {
     ESPER_TRY(auto passed, recalibrate(context_.engine, program(), context_.store, source(step)));
     if (passed == 0) return {};
     ESPER_TRY(auto cost, graph::count_cost(*program()));
@@ -118,7 +118,7 @@ Result<graph::ProgramPtr> Growth::host_without(std::uint32_t slot) const {
     return host;
 }
 
-Status Growth::take_fork(std::uint32_t slot, std::int64_t step) {
+Status Growth::before_graft(std::uint32_t slot, std::int64_t step) {
     if (!controller_->lifecycle().draws_fork(slot, sham_[slot])) return {};
     for (const auto& other : kasmina_->slots()) {
         const auto state = kasmina_->state(other.index);
@@ -238,6 +238,13 @@ Result<ReadoutFit> Growth::fit(std::uint32_t slot, const blueprints::Blueprint& 
 // stand at no place of the picture, which a fit place by place needs.
 bool Growth::has_fit(const blueprints::Blueprint& blueprint) {
     return !blueprint.sham && !blueprint.readout_weight.empty();
+}
+
+Status Growth::measure_nominees(tamiyo::ControllerView& view, std::int64_t step) {
+    fits_.clear();
+    for (auto i : controller_->nominees(view))
+        ESPER_CHECK_STATUS(measure(view.candidates[i], step));
+    return {};
 }
 
 Status Growth::measure(tamiyo::Candidate& candidate, std::int64_t step) {

@@ -1,0 +1,35 @@
+#include "bindings.h"
+#include "esper/configs/load.h"
+#include "esper/configs/yaml.h"
+
+namespace esper::python {
+
+void bind_config(py::module_& m) {
+    using configs::EsperConfig;
+    py::class_<EsperConfig>(m, "Config", "A checked configuration; see docs/configuration.md.")
+        .def("to_yaml", [](const EsperConfig& c) { return configs::to_yaml(c); })
+        .def("__repr__", [](const EsperConfig& c) { return "<esper.Config " + c.run.name + ">"; })
+        .def("__eq__", [](const EsperConfig& a, const EsperConfig& b) { return a == b; })
+        .def_property_readonly("name", [](const EsperConfig& c) { return c.run.name; })
+        .def_property_readonly("seed", [](const EsperConfig& c) { return c.run.seed; })
+        .def_property_readonly("epochs", [](const EsperConfig& c) { return c.run.epochs; })
+        .def_property_readonly("newborn",
+                               [](const EsperConfig& c) {
+                                   return std::pair(c.optimization.newborn_rate,
+                                                    c.optimization.newborn_steps);
+                               })
+        .def_property_readonly("freeze_fossilized",
+                               [](const EsperConfig& c) { return c.growth.freeze_fossilized; });
+    m.def(
+        "load_config",
+        [](const std::string& path, const std::vector<std::string>& overrides,
+           const std::string& profile, bool environment) {
+            configs::LoadOptions options{path, profile, overrides, {}};
+            if (environment) options.env = configs::process_environment();
+            return unwrap(configs::load_config(options));
+        },
+        py::arg("path") = "", py::arg("overrides") = std::vector<std::string>{},
+        py::arg("profile") = "", py::arg("environment") = true);
+}
+
+}  // namespace esper::python

@@ -1,0 +1,25 @@
+"""Esper: neural networks that grow while they train.
+
+    growth = esper.wrap(model, example, optimizer, epochs=20)   # any torch.nn.Module
+    …
+    growth.step(loss)                                           # after each optimizer step
+    growth.epoch(validation_loss, probe=probe)                  # after each epoch
+    …
+    model = growth.unwrap()                                     # plain PyTorch again
+
+`Trainer` is a training loop around that; `load_config`, `Journal` and `report` read what runs are
+told and what they leave behind.
+"""
+
+import torch  # noqa: F401  (loads libtorch before the library that needs it)
+
+from esper._esper import Config, EsperError, Program
+from esper._esper import blueprint_names as blueprints
+from esper._export import ExportedModel, export
+from esper._growth import Growth, probe, unwrap, wrap
+from esper._runs import Journal, load_config, report
+from esper._trainer import Trainer
+
+__version__ = "0.1.0"
+__all__ = ["Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer", "blueprints", "export",
+           "load_config", "probe", "report", "unwrap", "wrap"]

@@ -1,0 +1,356 @@
+"""Where seeds can sit in a module: found by running the example once."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from esper import _esper
+
+# How a module's value is laid out, by what has to be done before a seed can read it.
+AS_IS = "as it is"
+CHANNELS_LAST = "channels last"  # [N, H, W, C], [N, T, H, W, C] -> tokens [N, …, C]
+TIME_FIRST = "time first"  # [T, N, D] -> tokens [N, T, D]
+SEQUENCE = "sequence"  # [N, C, T] -> image [N, C, T, 1]
+VIDEO = "video"  # [N, C, T, H, W] -> image [N, C, T·H, W]
+
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A place for one seed: the output of the module `name`.
+
+    kind: what a seed sees there, "image" [N, C, H, W], "tokens" [N, T, D] or "vector" [N, D];
+    shape: that shape as observed, batch size -1; layout: how the output is turned into it.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    layout: str = AS_IS
+
+    def to_seed(self, y: torch.Tensor) -> torch.Tensor:
+        """The module's value y as the seed sees it (a view where strides allow)."""
+        if self.layout == AS_IS:
+            return y
+        if self.layout == CHANNELS_LAST:
+            return y.flatten(1, -2)
+        if self.layout == TIME_FIRST:
+            return y.transpose(0, 1)
+        if self.layout == SEQUENCE:
+            return y.unsqueeze(-1)
+        return y.flatten(2, 3)
+
+    def from_seed(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Back again: z in the layout of y."""
+        if self.layout == AS_IS:
+            return z
+        if self.layout == TIME_FIRST:
+            return z.transpose(0, 1)
+        return z.reshape(y.shape)
+
+
+def as_call(example):
+    """(args, kwargs) for a call of the model: a tensor, a tuple or list of arguments, or a mapping
+    of keyword arguments."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    if isinstance(example, (tuple, list)):
+        return tuple(example), {}
+    return (example,), {}
+
+
+def main_tensor(output):
+    """(tensor, place) of what a module hands on: its output, the first item of a tuple or list, or
+    the first value of a mapping; (None, None) where that is no floating-point tensor."""
+    place = None
+    if isinstance(output, Mapping) and len(output):
+        place = next(iter(output))
+        output = output[place]
+    elif isinstance(output, (tuple, list)) and len(output):
+        place = 0
+        output = output[0]
+    if isinstance(output, torch.Tensor) and output.is_floating_point():
+        return output, place
+    return None, None
+
+
+def with_main(output, place, tensor):
+    """The output with `tensor` at `place`; a new object, of the same type."""
+    if place is None:
+        return tensor
+    if isinstance(output, Mapping):
+        changed = type(output)(output)
+        changed[place] = tensor
+        return changed
+    items = [tensor, *output[1:]]
+    return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
+
+
+def first_tensors(thing):
+    if isinstance(thing, torch.Tensor):
+        yield thing
+    elif isinstance(thing, Mapping):
+        for item in thing.values():
+            yield from first_tensors(item)
+    elif isinstance(thing, (tuple, list)):
+        for item in thing:
+            yield from first_tensors(item)
+
+
+def batch_size(args, kwargs):
+    for tensor in first_tensors((args, kwargs)):
+        if tensor.dim():
+            return tensor.shape[0]
+    return 1
+
+
+class Flops(TorchDispatchMode):
+    """Counts floating-point operations as torch.utils.flop_counter does, without looking at modules:
+    several times faster on models of many."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        out = function(*args, **kwargs)
+        rule = flop_registry.get(function._overloadpacket)
+        if rule is not None:
+            self.total += rule(*args, **kwargs, out_val=out)
+        return out
+
+
+class Observer:
+    """Keeps the shape of each module's output in one forward pass of a model."""
+
+    def __init__(self, model):
+        self.model = model
+        self.shapes = {}
+        self.tensors = {}  # weak: an address alone may be another tensor's by now
+        self.order = []
+        self.flops = 0
+        self.batch = 1
+        self.makes_output = set()
+        self.call = None  # (args, kwargs) of a pass whose operations are not counted yet
+        self._hooks, self._watch = [], []
+
+    def run(self, args, kwargs):
+        """Runs the model in evaluation mode. The model, its modes, its buffers and the random
+        numbers to come are as before afterwards."""
+        self.call = args, kwargs
+        self.count(observed=True)
+        return self
+
+    def count(self, observed=False):
+        """Floating-point operations of the pass that was looked at, which is run for it once more."""
+        args, kwargs = self.call
+        modes = [(m, m.training) for m in self.model.modules()]
+        try:
+            self.model.eval()
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                for counted in (True, False):  # some models do not run under a dispatch mode
+                    if observed:
+                        self._begin(args, kwargs)
+                    try:
+                        with Flops() if counted else nullcontext() as flops:
+                            output = self.model(*args, **kwargs)
+                    except Exception:
+                        if not counted:
+                            raise
+                        continue
+                    finally:
+                        self._end_hooks()
+                    if observed:
+                        self._end(output)
+                    self.flops = flops.total if counted else 0
+                    break
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        self.call = None
+        return self.flops
+
+    def watch(self, seen):
+        """Looks on at the model's next forward pass that comes to its end, then calls seen(self).
+        Until then two hooks are in the model."""
+        def before(module, args, kwargs):
+            self._begin(args, kwargs)
+
+        def after(module, args, kwargs, output):
+            self._end_hooks()
+            if output is None:  # the pass did not come to its end
+                return
+            self._end(output)
+            self.call = args, kwargs
+            self.stop()
+            seen(self)
+
+        self._watch = [self.model.register_forward_pre_hook(before, with_kwargs=True),
+                       self.model.register_forward_hook(after, with_kwargs=True, always_call=True)]
+
+    def stop(self):
+        """Looks on no more."""
+        for hook in self._watch:
+            hook.remove()
+        self._watch = []
+
+    def _begin(self, args, kwargs):
+        self.shapes.clear()
+        self.tensors.clear()
+        self.order.clear()
+        self.batch = batch_size(args, kwargs)
+        self._hooks = [m.register_forward_hook(self._seen(name))
+                       for name, m in self.model.named_modules() if name]
+
+    def _end_hooks(self):
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+    def _end(self, output):
+        storages = {_storage(t) for t in first_tensors(output)}
+        for name, reference in self.tensors.items():
+            tensor = reference()
+            if tensor is not None and _storage(tensor) in storages:
+                self.makes_output.add(name)
+
+    def _seen(self, name):
+        def hook(module, args, output):
+            tensor, _ = main_tensor(output)
+            if tensor is None:
+                return
+            if name not in self.shapes:
+                self.order.append(name)
+                self.shapes[name] = tuple(tensor.shape)
+            self.tensors[name] = weakref.ref(tensor)
+        return hook
+
+
+def _storage(tensor):
+    try:
+        return tensor.untyped_storage()._cdata
+    except Exception:  # subclasses and devices without one
+        return id(tensor)
+
+
+def feature_axis(module, shape):
+    """Which axis of a module's output holds features, by the layers inside it: 1 or the last."""
+    first = last = 0
+    for m in module.modules():
+        name = type(m).__name__
+        if isinstance(m, nn.Linear) or name == "Conv1D":
+            last += getattr(m, "out_features", getattr(m, "nf", 0)) == shape[-1]
+        elif isinstance(m, nn.modules.conv._ConvNd):
+            first += m.out_channels == shape[1]
+        elif isinstance(m, (nn.modules.batchnorm._NormBase, nn.GroupNorm)) or "2d" in name:
+            weight = getattr(m, "weight", None)
+            first += isinstance(weight, torch.Tensor) and weight.shape[:1] == shape[1:2]
+        elif "Norm" in name:
+            weight = getattr(m, "weight", None)
+            last += isinstance(weight, torch.Tensor) and weight.shape[-1:] == shape[-1:]
+    if len(shape) >= 4:
+        return len(shape) - 1 if last and not first else 1
+    return 1 if first and not last else len(shape) - 1
+
+
+def describe(name, module, shape, batch):
+    """The anchor at a module's output, or None where no seed can sit."""
+    rank = len(shape)
+    if rank < 2 or rank > 5 or 0 in shape:
+        return None
+    if rank == 2:
+        return Anchor(name, "vector", (-1, shape[1])) if shape[0] % batch == 0 else None
+    last = feature_axis(module, shape) == rank - 1
+    if rank == 3 and last and shape[0] % batch and shape[1] == batch:
+        return Anchor(name, "tokens", (-1, shape[0], shape[2]), TIME_FIRST)
+    if shape[0] % batch:
+        return None
+    if rank == 3 and last:
+        return Anchor(name, "tokens", (-1, *shape[1:]))
+    if rank == 3:
+        return Anchor(name, "image", (-1, shape[1], shape[2], 1), SEQUENCE)
+    if last:
+        tokens = 1
+        for size in shape[1:-1]:
+            tokens *= size
+        return Anchor(name, "tokens", (-1, tokens, shape[-1]), CHANNELS_LAST)
+    if rank == 4:
+        return Anchor(name, "image", (-1, *shape[1:]))
+    return Anchor(name, "image", (-1, shape[1], shape[2] * shape[3], shape[4]), VIDEO)
+
+
+def parents(name):
+    """The names of the modules that a module stands in, without the model itself."""
+    end = name.find(".")
+    while end >= 0:
+        yield name[:end]
+        end = name.find(".", end + 1)
+
+
+def default_choice(modules, anchors, observer):
+    """The model's blocks: what stands in a list of modules and has parts of its own; else whatever
+    has parts; else single layers. Never what makes a vector that is the model's own output."""
+    def usable(name):
+        logits = name in observer.makes_output and len(observer.shapes[name]) == 2
+        return (not logits
+                and next(modules[name].parameters(), None) is not None)
+
+    def outermost(names):
+        all_of_them = set(names)
+        return [n for n in names if all_of_them.isdisjoint(parents(n))]
+
+    usable_names = [n for n in anchors if usable(n)]
+    composite = [n for n in usable_names if not isinstance(modules[n], CONTAINERS)
+                 and next(modules[n].children(), None) is not None]
+    in_lists = [n for n in composite
+                if isinstance(modules[n.rpartition(".")[0]], CONTAINERS)]
+    layers = [n for n in usable_names if next(modules[n].children(), None) is None]
+    for names in (in_lists, composite, layers):
+        chosen = outermost(names)
+        if len(chosen) >= 2:
+            return chosen
+    return outermost(composite) or layers or usable_names or list(anchors)
+
+
+def select(patterns, anchors):
+    """Names that the patterns choose; the last one that matches decides, `!` takes out."""
+    chosen = []
+    for name in anchors:
+        take = False
+        for pattern in patterns:
+            if _esper.glob_match(pattern.removeprefix("!"), name):
+                take = not pattern.startswith("!")
+        if take:
+            chosen.append(name)
+    return chosen
+
+
+def find_anchors(model, observer, patterns=None, kinds=None):
+    """The anchors of an observed model.
+
+    patterns: globs of module names (`*` within a dot, `**` across dots, `!` in front takes out); by
+    default the model's blocks. kinds: kinds to keep, by default all.
+    """
+    modules = dict(model.named_modules())
+    anchors = {}
+    for name in observer.order:
+        anchor = describe(name, modules[name], observer.shapes[name], observer.batch)
+        if anchor is not None and (kinds is None or anchor.kind in kinds):
+            anchors[name] = anchor
+    names = (select(patterns, anchors) if patterns
+             else default_choice(modules, anchors, observer))
+    if not names:
+        known = ", ".join(list(anchors)[:20]) or "none"
+        raise ValueError(f"no module fits {patterns or 'the default choice'}; a seed can sit at: "
+                         f"{known}")
+    return [anchors[n] for n in names]

@@ -1,0 +1,428 @@
+"""Growing a module in the user's own training loop."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+import weakref
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from esper import _esper
+from esper._anchors import Observer, as_call, find_anchors
+from esper._live import Live
+from esper._optimizer import SeedGroups
+from esper._unwrap import write_grown
+
+FINITE_CHECK_STEPS = 16
+FOLD_LOSSES = 1024
+
+
+def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
+         kinds=None, config=None, overrides=(), run=None, probe=None, quiet=False):
+    """Prepares a module to grow in your own training loop and returns its `Growth`.
+
+        growth = esper.wrap(model, images, optimizer, epochs=20)
+        for epoch in range(20):
+            for x, y in loader:
+                loss = F.cross_entropy(model(x), y)
+                optimizer.zero_grad(); loss.backward(); optimizer.step()
+                growth.step(loss)
+            growth.epoch(validation_loss, probe=esper.probe(model, held_out, F.cross_entropy))
+        model = growth.unwrap()
+
+    The module stays the very object it was: a hook is placed, and parameters are added, only while
+    a seed is awake.
+
+    model: any torch.nn.Module.
+    example: what the model is called with: a tensor, a tuple of arguments or a dict of keyword
+        arguments, batch first. It is run once, in evaluation mode, to see the shapes. Without one,
+        the next forward pass is looked on at, and wrapping takes no time whatever the model's size;
+        `anchors` are known after that pass.
+    optimizer: the optimizer that newborn parameters join. Without one, give each optimizer you make
+        to `growth.attach`.
+    epochs: how many times `growth.epoch` will be called (default: the configuration's run.epochs).
+    steps_per_epoch: default: counted in the first epoch.
+    anchors: globs of module names where seeds may sit (default: the model's blocks).
+    config: an `esper.Config`, or the path of a YAML file; `overrides` are dotted `key=value`.
+    run: a folder for events, journal, metrics and report.
+    probe: see `Growth.epoch`.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    if not isinstance(config, _esper.Config):
+        config = _esper.load_config(str(config or ""), list(overrides))
+    growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
+    found = lambda seen: growth._found(find_anchors(model, seen, anchors, kinds))
+    if example is None:
+        growth._observer.watch(found)
+    else:
+        found(growth._observer.run(*as_call(example)))
+    if optimizer is not None:
+        growth.attach(optimizer)
+    _growths[model] = weakref.ref(growth)
+    if not quiet:
+        print(f"esper: {growth}", file=sys.stderr)
+    return growth
+
+
+_growths = weakref.WeakKeyDictionary()
+
+
+def unwrap(model):
+    """The same as `growth.unwrap()`: plain PyTorch, with what has grown. model: the module that was
+    wrapped, or its `Growth`."""
+    growth = model if isinstance(model, Growth) else _growths.get(model, lambda: None)()
+    if growth is None:
+        raise ValueError(f"this {type(model).__name__} has not been wrapped, or was unwrapped")
+    return growth.unwrap()
+
+
+class Growth:
+    """The seeds of one module and what becomes of them; made by `esper.wrap`."""
+
+    def __init__(self, model, config, epochs, steps_per_epoch, run, probe):
+        self.model = model
+        self.config = config
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.events = []
+        self.run = Path(run) if run else None
+        self.train_losses, self.validation_losses = [], []
+        self._anchors = self._host = None  # until the model has been seen
+        self._observer = Observer(model)
+        self._probe = probe
+        self._live = Live(model)
+        self._groups = None
+        self._native = None
+        self._early_steps = 0
+        self._losses, self._loss_sum, self._loss_steps = [], 0.0, 0
+        self._grafting, self._ramping = False, set()
+        self._started = time.monotonic()
+
+    def __repr__(self):
+        places = (f"{len(self._anchors)} anchors" if self._anchors
+                  else "anchors as the next forward pass shows them")
+        return (f"{places}, {self._parameters:,} parameters, hook path (your own loop and module; "
+                "sleeping seeds cost nothing)")
+
+    @cached_property
+    def _parameters(self):
+        """How many the model had when it was wrapped."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def _found(self, anchors):
+        self._anchors = anchors
+        self._host = _esper.foreign_host(
+            type(self.model).__name__, [(a.name, a.kind, list(a.shape)) for a in anchors])
+        self._live.anchors = {a.name: a for a in anchors}
+
+    @property
+    def anchors(self):
+        """The places for seeds, in the order in which the model runs them."""
+        if self._anchors is None:
+            raise RuntimeError("where seeds can sit is not known yet: give esper.wrap an example, or "
+                               "run the model once")
+        return self._anchors
+
+    # --- in the training loop ---
+
+    def attach(self, optimizer):
+        """Newborn parameters join this optimizer from now on, those of awake seeds at once."""
+        self._groups = SeedGroups(optimizer, self.config.newborn)
+        known = {id(p) for g in self._groups.optimizer.param_groups for p in g["params"]}
+        for seed, scope in self._live.seeds.items():
+            if not any(id(p) in known for p in scope.parameters()):
+                self._groups.add(seed, list(scope.parameters()), self._neighbours(seed))
+        return self
+
+    def step(self, loss):
+        """Call once after each optimizer step. loss: the step's loss, a number or 0-dimensional
+        tensor."""
+        if isinstance(loss, torch.Tensor):
+            loss = loss.detach()
+        if self._native is None and self.steps_per_epoch is not None:
+            self._start(self.steps_per_epoch)
+        if self._native is None:
+            self._early_steps += 1
+        else:
+            self._native.step(float(loss) if self._grafting else 0.0)
+        self._losses.append(loss)
+        if len(self._losses) >= FOLD_LOSSES:
+            self._fold_losses()
+        if self._live.seeds:
+            self._care()
+
+    def epoch(self, validation_loss=None, probe=None):
+        """Call at the end of each epoch: seeds germinate, are measured, kept or removed here.
+
+        validation_loss: a number; without it, growth cannot see that learning has stalled.
+        probe: a function without arguments that returns the loss of each example of a held-out
+            set, [n], in an order that never changes, from the model as it stands (see
+            `esper.probe`). Use the set for nothing else. Needed as soon as a seed is measured;
+            evaluation mode and no_grad are taken care of.
+        Returns the decisions taken, a list of dicts (command, anchor, blueprint, reason, …).
+        """
+        self._ensure_started()
+        if probe is not None:
+            self._probe = probe
+        self._fold_losses()
+        self.train_losses.append(self._loss_sum / self._loss_steps
+                                 if self._loss_steps else math.nan)
+        self.validation_losses.append(math.nan if validation_loss is None
+                                      else float(validation_loss))
+        self._loss_sum, self._loss_steps = 0.0, 0
+        self._native.boundary(self.train_losses, self.validation_losses)
+        self._sync()
+        events = self._native.take_events()
+        self.events += events
+        self._record()
+        return [e for e in events if e["event"] == "decision"]
+
+    # --- by hand, instead of the controller; slots are indices into `anchors` ---
+
+    def germinate(self, slot, blueprint):
+        """Wakes a seed, isolated; returns its name. `esper.blueprints(kind)` lists what fits."""
+        self._ensure_started()
+        seed = self._native.germinate(slot, blueprint)
+        self._sync()
+        return seed
+
+    def graft(self, slot, strategy="SMOOTHSTEP", steps=300):
+        """Begins to blend an isolated seed in, α from 0 to 1 over so many steps."""
+        self._native.graft(slot, strategy, steps)
+        self._sync()
+
+    def advance(self, slot, state):
+        """GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING."""
+        self._native.advance(slot, state)
+        self._sync()
+
+    def fossilize(self, slot):
+        """Keeps a seed that is EVALUATING or FINE_TUNING for good."""
+        self._native.fossilize(slot)
+        self._sync()
+
+    def cull(self, slot):
+        """Takes a seed out; the model is what it was before it came."""
+        self._native.cull(slot)
+        self._sync()
+
+    def set_alpha(self, slot, alpha):
+        """How much of a blended seed is heard, until its ramp moves on."""
+        self._native.set_alpha(slot, alpha)
+        self._live.refresh_alphas()
+
+    # --- what there is ---
+
+    @property
+    def seeds(self):
+        """The slots as a list of dicts: anchor, state, seed, blueprint, alpha, …"""
+        return self._native.slots() if self._native else []
+
+    @property
+    def program(self):
+        """Anchors and seeds as a `Program`; its hash names what has grown."""
+        return self._native.program if self._native else self.anchors and self._host
+
+    @property
+    def counts(self):
+        """How many seeds germinated, fossilized (kept), culled, …"""
+        if self._native is None:
+            return dict.fromkeys(("germinated", "fossilized", "culled", "cancelled"), 0)
+        return self._native.counts()
+
+    def parameters(self):
+        """Parameters of all awake and kept seeds."""
+        for scope in self._live.seeds.values():
+            yield from scope.parameters()
+
+    def summary(self):
+        """One sentence about what has grown."""
+        counts = self.counts
+        return (f"{counts['germinated']} seeds germinated, {counts['fossilized']} kept, "
+                f"{counts['culled']} culled; {self._parameters:,} parameters grew to "
+                f"{self._parameters + sum(p.numel() for p in self.parameters()):,}")
+
+    # --- saving, handing back ---
+
+    def state_dict(self):
+        """Everything but the host's own tensors: states, controller, seeds' tensors."""
+        if self._native is None:
+            return {"early_steps": self._early_steps}
+        self._fold_losses()
+        return {
+            "native": self._native.save(),
+            "steps_per_epoch": self.steps_per_epoch,
+            "losses": [self.train_losses, self.validation_losses],
+            "epoch": [self._loss_sum, self._loss_steps],
+            "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
+                      for seed, scope in self._live.seeds.items()},
+        }
+
+    def load_state_dict(self, state):
+        """Goes on where `state_dict` was taken, on a freshly wrapped model. Load growth first (it
+        puts the grown parts in place), then the model, then the optimizer."""
+        if "native" not in state:
+            self._early_steps = state["early_steps"]
+            return
+        if self._native is None:
+            self._start(state["steps_per_epoch"])
+        self._native.restore(state["native"])
+        self.train_losses, self.validation_losses = (list(x) for x in state["losses"])
+        self._loss_sum, self._loss_steps = state["epoch"]
+        self._sync()
+        for seed, tensors in state["seeds"].items():
+            self._live.seeds[seed].load_state_dict(tensors)
+
+    def unwrap(self):
+        """The model as plain PyTorch, without anything of Esper: kept seeds (and blended ones, at
+        their present α) become readable modules in `model.grown`; undecided ones that never touched
+        the model are dropped. Old parameters keep their names."""
+        return self.export(None)
+
+    def export(self, folder):
+        """The same, and writes `grown.py` (plain PyTorch: `grow(model)` puts the grown parts into a
+        freshly built model), `model.safetensors` and `lineage.json` into the folder."""
+        self._observer.stop()
+        _growths.pop(self.model, None)
+        return write_grown(self, folder)
+
+    # --- inside ---
+
+    def _fold_losses(self):
+        """Adds up the losses of the last steps. They are kept as they came until then: adding
+        tensors, or waiting for their values, at each step would cost time."""
+        self._loss_sum += sum(float(x) for x in self._losses)
+        self._loss_steps += len(self._losses)
+        self._losses = []
+
+    def _ensure_started(self):
+        if self._native is None:
+            self._start(self.steps_per_epoch or max(self._early_steps, 1))
+
+    def _start(self, steps_per_epoch):
+        self.anchors  # or an error that says what is missing
+        self.steps_per_epoch = steps_per_epoch
+        seen = self._observer
+        operations = seen.count() if seen.call else seen.flops
+        flops = operations / max(seen.batch, 1) or 2.0 * max(self._parameters, 1)
+        self._native = _esper.HostedGrowth(
+            self.config, self._host, flops, float(self._parameters), steps_per_epoch,
+            max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
+        for _ in range(self._early_steps):
+            self._native.step(0.0)
+        self._early_steps = 0
+
+    def _sync(self):
+        new, gone = self._live.follow(self._native.program, self._native)
+        slots = {s["seed"]: s for s in self._native.slots() if s["seed"]}
+        for seed, scope in gone.items():
+            if self._groups is not None:
+                self._groups.remove(seed, list(scope.parameters()))
+        for seed in new:
+            if self._groups is not None:
+                scope = self._live.seeds[seed]
+                self._groups.add(seed, list(scope.parameters()), self._neighbours(seed))
+        for seed, scope in self._live.seeds.items():
+            slot = slots[seed]
+            frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
+                                        and self.config.freeze_fossilized)
+            self._freeze(seed, scope, frozen)
+        self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
+        self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
+        if self._groups is not None:
+            self._groups.follow(self._ramping)
+
+    def _freeze(self, seed, scope, frozen):
+        trainable = dict(self._native.program.seeds_at(self._live.where[seed]).tensors())
+        for name, parameter in scope.named_parameters():
+            if trainable.get(f"seed.{seed}.{name}"):
+                parameter.requires_grad_(not frozen)
+                if frozen:
+                    parameter.grad = None
+
+    def _neighbours(self, seed):
+        return list(self.model.get_submodule(self._live.where[seed]).parameters())
+
+    def _care(self):
+        """After a step with seeds awake: ramps, rates, and seeds that have failed."""
+        if self._grafting:
+            self._live.refresh_alphas()
+        if self._groups is not None:
+            self._groups.follow(self._ramping)
+        faulty = dict(self._live.faults)
+        if self._native.steps % FINITE_CHECK_STEPS == 0:
+            for seed in self._live.not_finite():
+                faulty.setdefault(seed, "a parameter of it is no finite number")
+        if faulty:
+            for seed, reason in faulty.items():
+                self._native.fault(seed, reason)
+            self._live.faults.clear()
+            self._sync()
+
+    def _record(self):
+        if self.run is None:
+            return
+        flops = self._native.forward_flops
+        step, epoch = self._native.steps, len(self.train_losses)
+        parameters = sum(p.numel() for p in self.model.parameters())
+        self._native.metrics([
+            ("epoch", epoch), ("step", step), ("train_loss", self.train_losses[-1]),
+            ("val_loss", self.validation_losses[-1]), ("parameters", parameters),
+            ("flops_per_example", flops)])
+        done = epoch >= self.epochs
+        number = lambda x: x if math.isfinite(x) else None
+        self._native.write_run(json.dumps({
+            "status": "done" if done else "running", "name": self.config.name,
+            "seed": self.config.seed, "epochs": epoch, "steps": step,
+            "train_loss": number(self.train_losses[-1]),
+            "val_loss": number(self.validation_losses[-1]), "parameters": parameters,
+            "parameters_initial": self._parameters, "flops_per_example": flops,
+            "wall_seconds": time.monotonic() - self._started, "seeds": self.counts,
+            "program_sha256": self.program.hash, "path": "hook",
+            "versions": {"esper": _version(), "torch": torch.__version__}}))
+
+    # --- asked by the library while a boundary is worked through ---
+
+    def probe_losses(self, program):
+        if self._probe is None:
+            raise ValueError(
+                "a seed is ready to be measured and there is no probe: give growth.epoch() (or "
+                "esper.wrap) probe=, a function that returns the loss of each held-out example")
+        modes = [(m, m.training) for m in self.model.modules()]
+        try:
+            with self._live.on_trial(program, self._native), torch.no_grad():
+                self.model.eval()
+                losses = self._probe()
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        losses = torch.as_tensor(losses, dtype=torch.float32).flatten()
+        return losses.cpu().tolist()
+
+
+def _version():
+    from esper import __version__
+    return __version__
+
+
+def probe(model, batches, loss):
+    """A probe for `Growth.epoch`: runs `model` over `batches`, a re-iterable of (input, target), and
+    returns the loss of each example, [n].
+
+    loss: like torch.nn.functional.cross_entropy: called with (output, target, reduction="none");
+        what it returns is averaged over all but the first axis.
+    """
+    def run():
+        losses = []
+        for x, target in batches:
+            each = loss(model(x), target, reduction="none")
+            losses.append(each.reshape(target.shape[0], -1).mean(1))
+        return torch.cat(losses)
+    return run

@@ -1,0 +1,87 @@
+"""A training loop around `esper.wrap`."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import torch
+
+from esper._growth import probe as make_probe
+from esper._growth import wrap
+
+
+class Trainer:
+    """Trains and grows a module.
+
+        trainer = esper.Trainer(model, F.cross_entropy, optimizer, train=train, validation=valid,
+                                probe=held_out, epochs=20)
+        model = trainer.fit()
+
+    loss: called with (output, target) for a 0-dimensional mean, and with reduction="none" for one
+        value an example (all of torch.nn.functional's losses can).
+    train, validation, probe: re-iterables of (input, target) batches, such as DataLoaders; `probe`
+        must be in a fixed order and used for nothing else.
+    Everything else is as in `esper.wrap`. The loop runs in PyTorch on the hook path; to train a
+    configured run in the C++ engine use the `esper train` command.
+    """
+
+    def __init__(self, model, loss, optimizer, *, train, validation, probe, epochs, scheduler=None,
+                 clip_norm=None, quiet=False, **options):
+        self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
+        self.train, self.validation, self.epochs = train, validation, epochs
+        self.clip_norm, self.quiet = clip_norm, quiet
+        example = next(iter(train))[0]
+        steps = len(train) if hasattr(train, "__len__") else None
+        self.growth = wrap(model, example, optimizer, epochs=epochs, steps_per_epoch=steps,
+                           probe=make_probe(model, probe, loss), quiet=quiet, **options)
+        self.history = []
+
+    def fit(self):
+        """Trains to the end and returns the unwrapped model."""
+        while len(self.history) < self.epochs:
+            self.epoch()
+        return self.growth.unwrap()
+
+    def epoch(self):
+        """One epoch and what follows it; returns its row of `history`."""
+        began = time.monotonic()
+        self.model.train()
+        total, steps = 0.0, 0
+        for x, target in self.train:
+            loss = self.loss(self.model(x), target)
+            self.optimizer.zero_grad()
+            loss.backward()
+            if self.clip_norm:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+            self.optimizer.step()
+            self.growth.step(loss)
+            total += loss.detach()
+            steps += 1
+        validation = self.evaluate(self.validation)
+        decisions = self.growth.epoch(validation)
+        if self.scheduler is not None:
+            self.scheduler.step()
+        row = {"epoch": len(self.history) + 1, "train_loss": float(total) / max(steps, 1),
+               "val_loss": validation, "seconds": time.monotonic() - began,
+               "decisions": decisions}
+        self.history.append(row)
+        if not self.quiet:
+            print(f"epoch {row['epoch']}/{self.epochs}  train {row['train_loss']:.4f}  validation "
+                  f"{validation:.4f}  {row['seconds']:.1f} s", file=sys.stderr)
+            for d in decisions:
+                print(f"  {d['command'].lower()} {d.get('blueprint', '')} at {d['anchor']}: "
+                      f"{d['reason']}", file=sys.stderr)
+        return row
+
+    @torch.no_grad()
+    def evaluate(self, batches):
+        """Mean loss an example over (input, target) batches, in evaluation mode."""
+        mode = self.model.training
+        self.model.eval()
+        total, examples = 0.0, 0
+        for x, target in batches:
+            total += float(self.loss(self.model(x), target)) * len(target)
+            examples += len(target)
+        self.model.train(mode)
+        return total / max(examples, 1)
