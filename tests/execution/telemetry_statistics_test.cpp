@@ -20,8 +20,8 @@ std::vector<float> activations(std::size_t n) {
 TEST(TelemetryStatistics, EveryKernelAddsUpTheSameWhateverTheShape) {
     const auto x = activations(100 * 150);
     for (const auto& kernel : statistics_kernels())
-        for (std::size_t features : {1, 7, 16, 17, 33, 64, 150})
-            for (std::size_t rows : {1, 3, 100}) {
+        for (std::size_t features : {1U, 7U, 16U, 17U, 33U, 64U, 150U})
+            for (std::size_t rows : {1U, 3U, 100U}) {
                 ActivationSums want, got;
                 std::vector<float> want_max(features, -1e30F), got_max(features, -1e30F);
                 statistics_kernels().front().run(x.data(), rows, features, 150, want_max.data(),

@@ -117,7 +117,7 @@ def test_a_dry_run_refuses_what_a_run_would(tmp_path):
     nowhere = [*GROWS, "growth.anchors=[fc9]"]
     dry = esper("train", *nowhere, "--dry-run", cwd=tmp_path)
     wet = esper("train", *nowhere, "--run", "run", cwd=tmp_path)
-    assert "names none of this host's anchors" in dry.stderr
+    assert "no anchor of 'mlp-2x32' matches fc9" in dry.stderr
     assert (dry.returncode, dry.stderr) == (wet.returncode, wet.stderr)
 
 

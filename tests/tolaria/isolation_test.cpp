@@ -33,10 +33,11 @@ std::vector<at::Tensor> batch_for(const ProgramPtr& program) {
     return batch;
 }
 
-class Isolation : public testing::TestWithParam<std::tuple<Case, graph::Precision>> {};
+class Isolation
+    : public testing::TestWithParam<std::tuple<Case, graph::Precision, configs::Isolation>> {};
 
 TEST_P(Isolation, ASeedInTrainingCannotBeNoticed) {
-    const auto& [c, precision] = GetParam();
+    const auto& [c, precision, objective] = GetParam();
     const auto host = value_or_throw(core::make_host(c.host));
     const auto batch = batch_for(host);
     configs::EsperConfig config;
@@ -64,7 +65,7 @@ TEST_P(Isolation, ASeedInTrainingCannotBeNoticed) {
         ASSERT_EQ(kasmina.state(slot.index), execution::SeedState::kTraining);
     }
 
-    Engine engine(precision, 0.1);
+    Engine engine(precision, 0.1, objective);
     Optimizer for_plain(config.optimization);
     Optimizer for_grown(config.optimization);
     const auto settings = [&](const std::string& block) {
@@ -102,10 +103,12 @@ INSTANTIATE_TEST_SUITE_P(
             Case{"gpt",
                  {.kind = "gpt", .depth = 2, .width = 32, .heads = 2, .context = 8},
                  configs::Optimizer::kAdamw}),
-        testing::Values(graph::Precision::kFloat32, graph::Precision::kBFloat16)),
+        testing::Values(graph::Precision::kFloat32, graph::Precision::kBFloat16),
+        testing::Values(configs::Isolation::kStraightThrough, configs::Isolation::kShadow)),
     [](const auto& test) {
         const bool bf16 = std::get<1>(test.param) == graph::Precision::kBFloat16;
-        return std::string(std::get<0>(test.param).name) + (bf16 ? "_bf16" : "_fp32");
+        return std::string(std::get<0>(test.param).name) + (bf16 ? "_bf16_" : "_fp32_") +
+               std::string(contracts::to_text(std::get<2>(test.param)));
     });
 
 }  // namespace

@@ -81,12 +81,11 @@ void check_schedule(const EsperConfig& c, const Complain& complain) {
 }
 
 void check_growth(const EsperConfig& c, const Complain& complain) {
-    if (c.growth.enabled && c.growth.isolation != Isolation::kStraightThrough) {
+    if (c.growth.enabled && c.growth.isolation == Isolation::kReconstruction) {
         complain(
             {"growth.isolation"},
-            fmt::format("a seed cannot learn by '{}' in this version; choose straight_through, "
-                        "the gradient of the task at the seed's place",
-                        contracts::to_text(c.growth.isolation)));
+            "a seed cannot learn by 'reconstruction' in this version; choose shadow, the task's "
+            "loss with the seed added in, or straight_through, the gradient at the seed's place");
     }
 }
 

@@ -46,7 +46,7 @@ Result<ProgramPtr> settle_seeds(const Program& program) {
     const auto settle = [&](std::string& name) {
         for (const auto& [from, to] : scopes) {
             if (!is_under(name, from)) continue;
-            name = to + name.substr(from.size());
+            name.replace(0, from.size(), to);
             return;
         }
     };

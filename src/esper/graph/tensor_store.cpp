@@ -31,7 +31,8 @@ at::Tensor shaped_view(const at::Tensor& flat, std::int64_t offset, const Parame
 
 // Fills in logical (row-major) order, so that the memory order of a tensor does not change its
 // values.
-void initialise(at::Tensor target, const Init& init, std::uint64_t seed, const std::string& name) {
+void initialise(const at::Tensor& target, const Init& init, std::uint64_t seed,
+                const std::string& name) {
     if (init.kind == Init::Kind::kZeros) {
         target.zero_();
         return;
@@ -165,7 +166,7 @@ TensorStore TensorStore::clone() const {
 }
 
 Status TensorStore::copy_from(const TensorStore& other) {
-    auto copy = [&](const std::string& name, at::Tensor to) -> Status {
+    auto copy = [&](const std::string& name, const at::Tensor& to) -> Status {
         ESPER_TRY(at::Tensor from, other.find(name));
         if (from.sizes() != to.sizes() || from.scalar_type() != to.scalar_type())
             return fail(GraphError::kShapeMismatch,

@@ -126,7 +126,10 @@ Status Archive::find_model(const std::string& wanted) {
 
 Status Archive::read_payloads(const std::string& folder, const std::vector<std::string>& configs) {
     for (const auto& config : configs) {
-        if (zip_.find(root_ + folder + config) == nullptr) continue;
+        std::string member = root_;
+        member += folder;
+        member += config;
+        if (zip_.find(member) == nullptr) continue;
         ESPER_TRY(const auto parsed, read_json(folder + config));
         for (const auto& [name, item] : parsed.at("config").items()) {
             Payload payload;

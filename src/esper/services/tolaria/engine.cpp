@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "esper/graph/edits.h"
+#include "esper/graph/shadow.h"
+
 namespace esper::tolaria {
 
 using graph::JointProgram;
@@ -25,28 +28,65 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
     return &mine.emplace(std::move(kind), std::move(joint)).first->second;
 }
 
+namespace {
+
+// An anchor's value is that of the join while a seed learns there; with shadows the host's path
+// goes past it.
+std::vector<graph::ValueId> past_the_joins(const std::vector<graph::ValueId>& taps,
+                                           const graph::Program& program,
+                                           const graph::Program& shadowed) {
+    auto moved = taps;
+    for (auto& tap : moved)
+        for (std::size_t i = 0; i < program.anchors().size(); ++i)
+            if (program.anchors()[i].value == tap) {
+                tap = shadowed.anchors()[i].value;
+                break;
+            }
+    return moved;
+}
+
+}  // namespace
+
+bool Engine::has_shadows(const graph::Program& program) const {
+    return isolation_ == configs::Isolation::kShadow &&
+           std::ranges::any_of(graph::seeds_in(program), [](const auto& seed) {
+               return seed.mode == graph::SeedMode::kIsolated;
+           });
+}
+
+Result<graph::ProgramPtr> Engine::as_trained(const graph::ProgramPtr& program) const {
+    if (!has_shadows(*program)) return program;
+    return graph::with_shadows(program, "logits");
+}
+
 Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
                                                graph::TensorStore& store,
                                                const std::vector<at::Tensor>& inputs,
                                                const std::vector<graph::ValueId>& taps,
-                                               const std::vector<graph::ValueId>& gradient_taps) {
+                                               const std::vector<graph::ValueId>& gradient_taps,
+                                               bool shadows) {
     if (last_.program == program && last_.store == &store && last_.taps == taps &&
-        last_.gradient_taps == gradient_taps && last_.joint->takes(inputs))
+        last_.gradient_taps == gradient_taps && last_.shadows == shadows &&
+        last_.joint->takes(inputs))
         return last_.joint;
-    std::string kind = "train";
+    std::string kind = shadows ? "train" : "gradients";
     for (auto v : taps) kind += fmt::format(" t{}", v.value());
     for (auto v : gradient_taps) kind += fmt::format(" g{}", v.value());
     ESPER_TRY(auto* joint, find(program, kind, store, inputs, [&]() -> Result<JointSpec> {
                   ESPER_TRY(auto with, graph::with_loss(*program, {label_smoothing_, false}));
                   JointSpec spec;
                   spec.program = with;
-                  spec.losses = {"loss"};
-                  spec.taps = taps;
-                  spec.gradient_taps = gradient_taps;
-                  spec.rewrites = graph::Rewrites::kExact;
+                  if (shadows && has_shadows(*program)) {
+                      ESPER_TRY(spec.program, graph::with_shadows(with, "loss"));
+                  }
+                  for (const auto& output : spec.program->outputs())
+                      spec.losses.push_back(output.name);
+                  spec.taps = past_the_joins(taps, *with, *spec.program);
+                  spec.gradient_taps = past_the_joins(gradient_taps, *with, *spec.program);
+                  spec.rewrites = graph::Rewrites::kFast;
                   return spec;
               }));
-    last_ = {program, &store, taps, gradient_taps, joint};
+    last_ = {program, &store, taps, gradient_taps, shadows, joint};
     return joint;
 }
 
@@ -54,7 +94,21 @@ Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::Tensor
                                  const std::vector<at::Tensor>& inputs,
                                  const std::vector<graph::ValueId>& taps,
                                  const std::vector<graph::ValueId>& gradient_taps) {
-    ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps));
+    return pass(program, store, inputs, taps, gradient_taps, true);
+}
+
+Result<StepResult> Engine::gradients(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                     const std::vector<at::Tensor>& inputs,
+                                     const std::vector<graph::ValueId>& taps,
+                                     const std::vector<graph::ValueId>& gradient_taps) {
+    return pass(program, store, inputs, taps, gradient_taps, false);
+}
+
+Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                const std::vector<at::Tensor>& inputs,
+                                const std::vector<graph::ValueId>& taps,
+                                const std::vector<graph::ValueId>& gradient_taps, bool shadows) {
+    ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps, shadows));
     ESPER_TRY(auto outputs, joint->run(inputs));
     return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
                       std::move(outputs.gradient_taps)};
@@ -62,13 +116,25 @@ Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::Tensor
 
 Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                     const std::vector<at::Tensor>& inputs) {
-    ESPER_TRY(auto* joint, find(program, "evaluate", store, inputs, [&]() -> Result<JointSpec> {
-                  ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
-                  JointSpec spec;
-                  spec.program = with;
-                  spec.training = false;
-                  return spec;
-              }));
+    return per_example(program, store, inputs, false);
+}
+
+Result<PerExample> Engine::evaluate_in_training_mode(const graph::ProgramPtr& program,
+                                                     graph::TensorStore& store,
+                                                     const std::vector<at::Tensor>& inputs) {
+    return per_example(program, store, inputs, true);
+}
+
+Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                       const std::vector<at::Tensor>& inputs, bool training) {
+    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs,
+                                [&]() -> Result<JointSpec> {
+                                    ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
+                                    JointSpec spec;
+                                    spec.program = with;
+                                    spec.training = training;
+                                    return spec;
+                                }));
     ESPER_TRY(auto outputs, joint->run(inputs));
     return PerExample{outputs.outputs[0], outputs.outputs[1]};
 }

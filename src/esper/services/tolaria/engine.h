@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "esper/configs/growth.h"
 #include "esper/graph/joint/joint_program.h"
 #include "esper/graph/loss.h"
 
@@ -25,8 +26,9 @@ struct PerExample {
 /// one per (Program hash, kind of pass, precision, input signature).
 class Engine {
   public:
-    Engine(graph::Precision precision, double label_smoothing)
-        : precision_(precision), label_smoothing_(label_smoothing) {}
+    Engine(graph::Precision precision, double label_smoothing,
+           configs::Isolation isolation = configs::Isolation::kStraightThrough)
+        : precision_(precision), label_smoothing_(label_smoothing), isolation_(isolation) {}
 
     /// Forward and backward in training mode; gradients land in the store. `taps` are values of
     /// `program`. Errors: those of JointProgram.
@@ -34,14 +36,29 @@ class Engine {
                              const std::vector<at::Tensor>& inputs,
                              const std::vector<graph::ValueId>& taps = {},
                              const std::vector<graph::ValueId>& gradient_taps = {});
+    /// Like train(), but seeds in isolation get what flows past them and no pass of their own: for
+    /// measurements.
+    Result<StepResult> gradients(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                 const std::vector<at::Tensor>& inputs,
+                                 const std::vector<graph::ValueId>& taps,
+                                 const std::vector<graph::ValueId>& gradient_taps);
+    /// What a training step of `program` computes, for counting its cost: with the second passes of
+    /// seeds that learn in a shadow. Errors: those of graph::with_shadows.
+    Result<graph::ProgramPtr> as_trained(const graph::ProgramPtr& program) const;
     /// What train() runs, recorded if need be; for profiles. Errors: those of train().
     Result<graph::JointProgram*> training_program(
         const graph::ProgramPtr& program, graph::TensorStore& store,
         const std::vector<at::Tensor>& inputs, const std::vector<graph::ValueId>& taps = {},
-        const std::vector<graph::ValueId>& gradient_taps = {});
+        const std::vector<graph::ValueId>& gradient_taps = {}, bool shadows = true);
     /// Forward in evaluation mode, without label smoothing, per example.
     Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                 const std::vector<at::Tensor>& inputs);
+    /// As evaluate(), but in training mode: batch norms take the batch's own statistics, dropout
+    /// drops, buffers move. For comparing networks on one batch whose running statistics would fit
+    /// none or only one of them.
+    Result<PerExample> evaluate_in_training_mode(const graph::ProgramPtr& program,
+                                                 graph::TensorStore& store,
+                                                 const std::vector<at::Tensor>& inputs);
     /// Forward in training mode without a loss: only what running it does to buffers remains.
     /// `inputs` may end with targets; they are not looked at.
     Status settle(const graph::ProgramPtr& program, graph::TensorStore& store,
@@ -60,6 +77,13 @@ class Engine {
     }
 
   private:
+    bool has_shadows(const graph::Program& program) const;
+    Result<StepResult> pass(const graph::ProgramPtr& program, graph::TensorStore& store,
+                            const std::vector<at::Tensor>& inputs,
+                            const std::vector<graph::ValueId>& taps,
+                            const std::vector<graph::ValueId>& gradient_taps, bool shadows);
+    Result<PerExample> per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                   const std::vector<at::Tensor>& inputs, bool training);
     Result<graph::JointProgram*> find(const graph::ProgramPtr& program, std::string kind,
                                       graph::TensorStore& store,
                                       const std::vector<at::Tensor>& inputs,
@@ -71,11 +95,13 @@ class Engine {
         const graph::TensorStore* store = nullptr;
         std::vector<graph::ValueId> taps;
         std::vector<graph::ValueId> gradient_taps;
+        bool shadows = false;
         graph::JointProgram* joint = nullptr;
     };
     Last last_;
     graph::Precision precision_;
     double label_smoothing_;
+    configs::Isolation isolation_;
     std::map<std::string, std::map<std::string, graph::JointProgram>> recorded_;
 };
 

@@ -20,6 +20,12 @@ std::vector<std::optional<double>> where_measured(const std::vector<double>& val
 
 Result<std::unique_ptr<ForeignGrowth>> ForeignGrowth::create(const Context& context,
                                                              const graph::ProgramPtr& host) {
+    if (context.config.growth.isolation != configs::Isolation::kStraightThrough)
+        return fail(
+            TolariaError::kUnsupported,
+            "growth.isolation: a host that Esper does not run itself has no second pass for "
+            "its seeds; choose straight_through, got " +
+                std::string(contracts::to_text(context.config.growth.isolation)));
     std::unique_ptr<ForeignGrowth> growth(new ForeignGrowth(context));
     ESPER_CHECK_STATUS(growth->find_slots(host, context.store));
     return growth;

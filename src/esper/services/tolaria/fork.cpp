@@ -1,5 +1,7 @@
 #include "esper/services/tolaria/fork.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -81,16 +83,17 @@ nlohmann::json Fork::save(const std::string& prefix,
     nlohmann::json steps = nlohmann::json::object();
     for (const auto& block : store_.blocks()) {
         blocks.push_back(block->name);
-        tensors[prefix + "block." + block->name] = block->flat;
+        tensors[fmt::format("{}block.{}", prefix, block->name)] = block->flat;
     }
-    for (const auto& [name, t] : store_.buffers()) tensors[prefix + "buffer." + name] = t;
+    for (const auto& [name, t] : store_.buffers())
+        tensors[fmt::format("{}buffer.{}", prefix, name)] = t;
     for (const auto& c : program_->controls())
         if (const auto it = store_.controls().find(c.name); it != store_.controls().end())
-            tensors[prefix + "control." + c.name] = it->second;
+            tensors[fmt::format("{}control.{}", prefix, c.name)] = it->second;
     for (const auto& [block, s] : optimizer_.state()) {
         steps[block] = s.steps;
-        if (s.first.defined()) tensors[prefix + "first." + block] = s.first;
-        if (s.second.defined()) tensors[prefix + "second." + block] = s.second;
+        if (s.first.defined()) tensors[fmt::format("{}first.{}", prefix, block)] = s.first;
+        if (s.second.defined()) tensors[fmt::format("{}second.{}", prefix, block)] = s.second;
     }
     return {{"program", graph::to_text(*program_)},
             {"step", step_},
@@ -112,15 +115,16 @@ Result<Fork> Fork::restore(const nlohmann::json& state, const std::string& prefi
     }
     ESPER_CHECK_STATUS(store.add(*program, "rest"));
     for (const auto& block : store.blocks()) {
-        ESPER_TRY(auto from, tensor_of(tensors, prefix + "block." + block->name, block->flat));
+        ESPER_TRY(auto from,
+                  tensor_of(tensors, fmt::format("{}block.{}", prefix, block->name), block->flat));
         block->flat.copy_(from);
     }
     for (const auto& [name, t] : store.buffers()) {
-        ESPER_TRY(auto from, tensor_of(tensors, prefix + "buffer." + name, t));
+        ESPER_TRY(auto from, tensor_of(tensors, fmt::format("{}buffer.{}", prefix, name), t));
         t.copy_(from);
     }
     for (const auto& [name, t] : store.controls()) {
-        ESPER_TRY(auto from, tensor_of(tensors, prefix + "control." + name, t));
+        ESPER_TRY(auto from, tensor_of(tensors, fmt::format("{}control.{}", prefix, name), t));
         t.copy_(from);
     }
     Fork fork(program, std::move(store), state.at("step").get<std::int64_t>(), config, precision);
@@ -128,9 +132,9 @@ Result<Fork> Fork::restore(const nlohmann::json& state, const std::string& prefi
     for (const auto& [block, steps] : state.at("optimizer_steps").items()) {
         auto& s = optimizer[block];
         s.steps = steps.get<std::int64_t>();
-        const auto first = tensors.find(prefix + "first." + block);
+        const auto first = tensors.find(fmt::format("{}first.{}", prefix, block));
         if (first != tensors.end()) s.first = first->second;
-        const auto second = tensors.find(prefix + "second." + block);
+        const auto second = tensors.find(fmt::format("{}second.{}", prefix, block));
         if (second != tensors.end()) s.second = second->second;
     }
     fork.optimizer_.set_state(std::move(optimizer));

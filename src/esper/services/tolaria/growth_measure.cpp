@@ -215,6 +215,7 @@ Result<ReadoutFit> Growth::fit(std::uint32_t slot, const blueprints::Blueprint& 
     request.run_seed = context_.config.run.seed;
     request.step = step;
     request.batch_size = batch_size(context_.config);
+    request.train_examples = train_examples(context_.config, context_.dataset);
     ESPER_TRY(auto fit, fit_readout(request, context_.engine, context_.store, context_.dataset));
     ESPER_TRY(auto cost, graph::count_cost(*program()));
     flops_ +=

@@ -79,11 +79,13 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     RandomStream random(request.run_seed, "readout:" + request.anchor,
                         static_cast<std::uint64_t>(request.step));
     Batch batch;
+    const auto all = dataset.size(Part::kTrain);
+    const auto known = request.train_examples > 0 ? std::min(request.train_examples, all) : all;
+    const bool own_statistics = gathers_statistics(*blended);
     auto draw = [&]() -> Status {
         batch.indices.clear();
         for (std::uint32_t i = 0; i < request.batch_size; ++i)
-            batch.indices.push_back(
-                static_cast<std::uint32_t>(random.below(dataset.size(Part::kTrain))));
+            batch.indices.push_back(static_cast<std::uint32_t>(random.below(known)));
         return fill_batch(dataset, Part::kTrain,
                           Variation{request.run_seed, static_cast<std::uint64_t>(request.step)},
                           batch);
@@ -94,7 +96,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     for (int i = 0; i < kLeastBatches || moments.rows() < wanted; ++i) {
         ESPER_CHECK_STATUS(draw());
         ESPER_TRY(auto pass,
-                  engine.train(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
+                  engine.gradients(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
         const auto places = places_of(pass.taps[1]);
         if (places_of(pass.taps[0]) != places)
             return fail(TolariaError::kUnsupported,
@@ -136,7 +138,10 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         for (std::size_t i = 0; i < std::size(gammas); ++i) {
             auto target = weight->value;
             target.copy_(direction * gammas[i]);
-            ESPER_TRY(auto seen, engine.evaluate(blended, store, inputs));
+            // Running statistics are those without the seed: they would judge it wrongly.
+            ESPER_TRY(auto seen, own_statistics
+                                     ? engine.evaluate_in_training_mode(blended, store, inputs)
+                                     : engine.evaluate(blended, store, inputs));
             losses[i] += seen.losses.mean().item<double>() / held_out;
             fit.evaluation_examples += request.batch_size;
         }

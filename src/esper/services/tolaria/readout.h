@@ -39,6 +39,7 @@ struct ReadoutRequest {
     std::uint64_t run_seed = 0;
     std::int64_t step = 0;
     std::uint32_t batch_size = 32;
+    std::uint32_t train_examples = 0;  ///< drawn from the first so many; 0: all
 };
 
 /// Fits on training batches, with the host detached, and searches gamma over {0, 2^-6 … 2^2} on at

@@ -32,7 +32,7 @@ at::Tensor by_place(const at::Tensor& t) {
 }  // namespace
 
 void ReadoutMoments::add(const Rows& rows) {
-    auto sum = [](at::Tensor& into, at::Tensor part) {
+    auto sum = [](at::Tensor& into, const at::Tensor& part) {
         into = into.defined() ? into + part : part;
     };
     sum(hh_, rows.h.t().mm(rows.h));

@@ -26,17 +26,22 @@ bool is_batch_norm(const std::string& op) {
            op == "aten::_native_batch_norm_legit";
 }
 
+constexpr std::size_t kMean = 3, kVariance = 4, kTraining = 5, kMomentum = 6;
+
+// A frozen norm does not gather statistics.
+bool gathers(const graph::Instruction& item) {
+    if (!is_batch_norm(item.op)) return false;
+    const auto* training = std::get_if<graph::Constant>(&item.args.at(kTraining));
+    return training != nullptr && std::holds_alternative<graph::TrainingFlag>(*training);
+}
+
 Result<std::vector<RunningStatistic>> running_statistics(const graph::Program& program,
                                                          graph::TensorStore& store) {
-    constexpr std::size_t kMean = 3, kVariance = 4, kTraining = 5, kMomentum = 6;
     std::map<std::uint32_t, std::string> names;
     for (const auto& b : program.buffers()) names.emplace(b.value.value(), b.name);
     std::vector<RunningStatistic> found;
     for (const auto& item : program.instructions()) {
-        if (!is_batch_norm(item.op)) continue;
-        const auto* training = std::get_if<graph::Constant>(&item.args.at(kTraining));
-        if (training == nullptr || !std::holds_alternative<graph::TrainingFlag>(*training))
-            continue;  // a frozen norm does not gather statistics
+        if (!gathers(item)) continue;
         const auto* momentum = std::get_if<graph::Constant>(&item.args.at(kMomentum));
         const auto* m = momentum != nullptr ? std::get_if<double>(momentum) : nullptr;
         if (m == nullptr)
@@ -55,6 +60,10 @@ Result<std::vector<RunningStatistic>> running_statistics(const graph::Program& p
 }
 
 }  // namespace
+
+bool gathers_statistics(const graph::Program& program) {
+    return std::ranges::any_of(program.instructions(), gathers);
+}
 
 BufferGuard::BufferGuard(const graph::TensorStore& store) {
     for (const auto& [name, t] : store.buffers()) {

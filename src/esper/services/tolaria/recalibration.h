@@ -33,6 +33,10 @@ struct ExampleSource {
     std::uint32_t train_examples = 0;  ///< drawn from the first so many; 0: all
 };
 
+/// Whether running statistics gathered for one network would misjudge a variant of it: there is a
+/// batch norm that gathers them.
+bool gathers_statistics(const graph::Program& program);
+
 /// Batches drawn for one recalibration.
 inline constexpr int kRecalibrationBatches = 10;
 

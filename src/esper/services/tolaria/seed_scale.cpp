@@ -8,6 +8,7 @@
 
 #include "esper/base/random.h"
 #include "esper/services/tolaria/batches.h"
+#include "esper/services/tolaria/recalibration.h"
 
 namespace esper::tolaria {
 
@@ -33,7 +34,10 @@ class Trial {
     }
     Result<double> loss(double alpha, const std::vector<at::Tensor>& inputs) {
         ESPER_CHECK_STATUS(store_.set_control("alpha." + request_.seed, alpha));
-        ESPER_TRY(const auto seen, engine_.evaluate(request_.blended, store_, inputs));
+        ESPER_TRY(const auto seen,
+                  own_statistics_
+                      ? engine_.evaluate_in_training_mode(request_.blended, store_, inputs)
+                      : engine_.evaluate(request_.blended, store_, inputs));
         return seen.losses.mean().item<double>();
     }
 
@@ -41,6 +45,9 @@ class Trial {
     const ScaleRequest& request_;
     Engine& engine_;
     graph::TensorStore& store_;
+    // Running statistics are those without the seed: they would judge it wrongly.
+    bool own_statistics_ = gathers_statistics(*request_.blended);
+    const BufferGuard leaves_no_trace_{store_};
     std::vector<std::pair<at::Tensor, at::Tensor>> learned_;
 };
 

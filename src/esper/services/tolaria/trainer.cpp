@@ -37,7 +37,8 @@ Trainer::Trainer(configs::EsperConfig config, RunFolder folder)
       folder_(std::move(folder)),
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
       store_({config_.run.seed, true}),
-      engine_(graph::Precision::kFloat32, config_.optimization.label_smoothing),
+      engine_(graph::Precision::kFloat32, config_.optimization.label_smoothing,
+              config_.growth.isolation),
       optimizer_(config_.optimization),
       spikes_(config_.checkpoint.rollback) {}
 
@@ -240,7 +241,8 @@ Result<RunStatus> Trainer::run() {
 
 Result<RunStatus> Trainer::train_to_the_end() {
     restart_loader();
-    ESPER_TRY(auto cost, graph::count_cost(*program_));
+    ESPER_TRY(auto trained, engine_.as_trained(program_));
+    ESPER_TRY(auto cost, graph::count_cost(*trained));
     auto costed = program_;
     auto last_report = system_clock().now_ns();
     auto last_step = step_;
@@ -272,7 +274,8 @@ Result<RunStatus> Trainer::train_to_the_end() {
             last_step = step_;
         }
         if (program_ != costed) {
-            ESPER_TRY(cost, graph::count_cost(*program_));
+            ESPER_TRY(trained, engine_.as_trained(program_));
+            ESPER_TRY(cost, graph::count_cost(*trained));
             costed = program_;
         }
         const auto now = system_clock().now_ns();

@@ -51,7 +51,8 @@ Result<double> Trainer::trial(const std::vector<std::uint32_t>& without,
         ESPER_TRY(program, graph::apply(*program, graph::RemoveSeed{seed}));
     }
     ESPER_TRY(auto result, engine_.train(program, store_, batch));
-    ESPER_TRY(const auto cost, graph::count_cost(*program));
+    ESPER_TRY(const auto trained, engine_.as_trained(program));
+    ESPER_TRY(const auto cost, graph::count_cost(*trained));
     flops_total_ += static_cast<double>(cost.training_flops) * config_.data.batch_size;
     bool finite = std::isfinite(result.loss);
     for (const auto& block : store_.blocks()) {
