@@ -115,6 +115,24 @@ TEST(AlphaBlend, WorksInPlaceAndAtAnyAlignment) {
     }
 }
 
+TEST(AlphaBlend, EveryHalfThereIsComesOutTheSameFromEveryKernel) {
+    std::vector<Bf16> all(65536), s(65536), expected(65536), out(65536), ds(65536);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        all[i] = static_cast<Bf16>(i);
+        s[i] = static_cast<Bf16>(i % 7);  // zeros and numbers too small for a normal one
+    }
+    const auto& plain = alpha_blend_kernels().front();
+    plain.bf16(all.data(), s.data(), 1.0f, expected.data(), all.size());
+    std::vector<Bf16> expected_ds(65536);
+    plain.bf16_backward(all.data(), s.data(), 0.75f, expected_ds.data(), nullptr, all.size());
+    for (const auto& k : alpha_blend_kernels()) {
+        k.bf16(all.data(), s.data(), 1.0f, out.data(), all.size());
+        EXPECT_EQ(out, expected) << k.name;
+        k.bf16_backward(all.data(), s.data(), 0.75f, ds.data(), nullptr, all.size());
+        EXPECT_EQ(ds, expected_ds) << k.name;
+    }
+}
+
 TEST(AlphaBlend, HalvesRoundToNearestEvenAndKeepNaNAndInfinity) {
     for (const auto& k : alpha_blend_kernels()) {
         const float inf = std::numeric_limits<float>::infinity();

@@ -36,6 +36,9 @@ const std::vector<AlphaBlendKernels>& alpha_blend_kernels() {
         }
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
             found.push_back(avx512_kernels());
+            if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16")) {
+                found.push_back(avx512_bf16_kernels());
+            }
         }
 #endif
         return found;

@@ -70,5 +70,6 @@ inline void forward_range(const Bf16* y, const Bf16* s, float alpha, Bf16* out, 
 
 AlphaBlendKernels avx2_kernels();
 AlphaBlendKernels avx512_kernels();
+AlphaBlendKernels avx512_bf16_kernels();
 
 }  // namespace esper::execution::blend_detail
