@@ -42,9 +42,9 @@ def main(data, out, epochs=6, count=10_000):
     growth = esper.wrap(
         model, x[:2], optimizer, epochs=epochs, run=out / "run",
         probe=esper.probe(model, batches(*probe), F.cross_entropy),
-        overrides=["growth.training=1ep", "growth.stabilization=20ba", "growth.fine_tune=1ep",
-                   "growth.graft_steps=40", "growth.start=0", "growth.cooldown=0ep",
-                   "growth.gate.budget=2ep", "growth.gate.lag=0ba",
+        overrides=["growth.blueprints=[conv_block_3x3]", "growth.training=2ep",
+                   "growth.stabilization=20ba", "growth.fine_tune=1ep", "growth.graft_steps=40",
+                   "growth.start=0", "growth.cooldown=0ep", "growth.gate.budget=4ep",
                    "controller.policy=periodic", "controller.period=1ep"])
     for epoch in range(epochs):
         model.train()
