@@ -18,6 +18,10 @@ void bind_config(py::module_& m) {
                                    return std::pair(c.optimization.newborn_rate,
                                                     c.optimization.newborn_steps);
                                })
+        .def_property_readonly("isolation",
+                               [](const EsperConfig& c) {
+                                   return std::string(contracts::to_text(c.growth.isolation));
+                               })
         .def_property_readonly("freeze_fossilized",
                                [](const EsperConfig& c) { return c.growth.freeze_fossilized; });
     m.def(

@@ -25,6 +25,9 @@ class Config:
     def newborn(self) -> tuple[float, int]:
         """Learning rate of a new block against the host's, and for how many steps."""
     @property
+    def isolation(self) -> str:
+        """What a seed learns from before it touches the host."""
+    @property
     def freeze_fossilized(self) -> bool: ...
     def to_yaml(self) -> str: ...
     def __eq__(self, other: object) -> bool: ...

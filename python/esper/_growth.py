@@ -57,6 +57,9 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(config, _esper.Config):
         config = _esper.load_config(str(config or ""), list(overrides))
+    if config.isolation != "straight_through":
+        raise ValueError(f"growth.isolation={config.isolation}: seeds of a module that PyTorch runs "
+                         "have no second pass to learn from; choose straight_through")
     growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
     found = lambda seen: growth._found(find_anchors(model, seen, anchors, kinds))
     if example is None:

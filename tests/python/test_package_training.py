@@ -213,7 +213,7 @@ def test_a_probe_that_changes_is_refused(esper):
 
 def test_a_seed_of_a_hooked_model_has_no_shadow(esper):
     model, x = build("layers overwritten in place")
-    with pytest.raises(esper.EsperError, match="straight_through"):
+    with pytest.raises(ValueError, match="straight_through"):
         esper.wrap(model, x, epochs=2, steps_per_epoch=1, quiet=True,
                    overrides=[*QUICK, "growth.isolation=shadow"])
 
