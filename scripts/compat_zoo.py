@@ -36,6 +36,11 @@ def build(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model, example = BUILDERS[source](rest)
+    # Through a matrix of zeros, with which some readouts begin, no gradient comes to what is below.
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.dim() >= 2 and not p.any():
+                p.normal_(std=0.02)
     return model, example
 
 
