@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Checks Esper against the model zoos and writes build/compat.json and docs/compatibility.md.
 
-    compat.py [--jobs N] [--seconds S] [--only GLOB …] [--sample N] [--fresh] [--table-only]
+    compat.py [--jobs N] [--seconds S] [--only GLOB …] [--fresh] [--table-only] [--ci]
 
 Models are built from configuration alone, nothing is downloaded but the packages that define them,
 into .venv-compat. A model that has a result under build/compat/ is not checked again (--fresh drops
-them), so the command may be interrupted and repeated.
+them), so the command may be interrupted and repeated. --ci checks the fixed sample of
+compat_sample.txt anew, writes no page, and fails where one of its models does.
 """
 
 import argparse
@@ -22,7 +23,11 @@ import repository
 VENV = repository.ROOT / ".venv-compat"
 BUILD = repository.ROOT / "build" / "release"
 RESULTS = repository.ROOT / "build" / "compat"
+SAMPLE = repository.ROOT / "scripts" / "compat_sample.txt"
 PACKAGES = (("--no-deps", "torchvision", "timm", "transformers>=5,<6"),
+            # what examples and tests of growth in other people's loops need
+            ("--no-deps", "lightning", "pytorch-lightning", "lightning-utilities", "torchmetrics",
+             "accelerate", "psutil", "onnx", "onnxscript", "onnx_ir", "ml_dtypes", "protobuf"),
             ("huggingface_hub", "tokenizers", "pyyaml", "regex", "requests", "tqdm", "typer",
              "safetensors", "numpy", "pillow", "packaging", "filelock"))
 
@@ -32,7 +37,7 @@ def set_up():
     torch are not asked."""
     python = VENV / "bin" / "python"
     have = [str(python), "-c", "import importlib.util as u;"
-            "assert all(map(u.find_spec, ('torchvision', 'timm', 'transformers')))"]
+            "assert all(map(u.find_spec, ('torchvision', 'timm', 'transformers', 'onnxscript')))"]
     if python.exists() and subprocess.run(have, capture_output=True).returncode == 0:
         return python
     print("making .venv-compat", file=sys.stderr)
@@ -49,17 +54,17 @@ def set_up():
     return python
 
 
-def run_checks(python, arguments):
+def run_checks(python, arguments, folder, only):
     environment = dict(os.environ, PYTHONPATH=str(BUILD / "python"), HF_HUB_OFFLINE="1",
                        TOKENIZERS_PARALLELISM="false")
     command = ["nice", "-n", "15", str(python), str(repository.ROOT / "scripts/compat_check.py"),
-               str(RESULTS), "--jobs", str(arguments.jobs), "--seconds", str(arguments.seconds),
-               "--sample", str(arguments.sample), "--only", *arguments.only]
+               str(folder), "--jobs", str(arguments.jobs), "--seconds", str(arguments.seconds),
+               "--only", *only]
     subprocess.run(command, check=True, env=environment)
 
 
-def results():
-    found = [json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.json"))]
+def results(folder):
+    found = [json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))]
     return [r for r in found if r["built"]], [r for r in found if not r["built"]]
 
 
@@ -85,7 +90,8 @@ def page(report, built, unbuilt):
         "# Which PyTorch models work", "",
         "Written by `make compat`: models of torchvision, timm and transformers, built from their "
         "configuration alone, small, checked one by one.", "",
-        f"**{report['total']} architectures of {report['families']} families: {share:.1f} % work, "
+        f"**{report['total']} architectures of {report['families']} families: {share:.1f} % work on "
+        f"one path or the other, "
         f"{report['wrong']} give a wrong result.** {report['hook_ok']} on the hook path, "
         f"{report['export_ok']} on the export path.", "",
         "*Hook*: wrapped and asleep, loss and every gradient are bit for bit those of the model; "
@@ -107,8 +113,22 @@ def page(report, built, unbuilt):
     if unbuilt:
         lines += ["", f"Not counted, because the library itself could not build or run them from a "
                   f"small configuration: {len(unbuilt)} "
-                  f"({', '.join(sorted(r['family'] for r in unbuilt))})."]
+                  f"({', '.join(sorted(set(r['family'] for r in unbuilt)))})."]
     return "\n".join(lines) + "\n"
+
+
+def check_sample(arguments):
+    """The fixed sample, with new results; 1 when one of its models does not work."""
+    folder = repository.ROOT / "build" / "compat-ci"
+    shutil.rmtree(folder, ignore_errors=True)
+    names = SAMPLE.read_text().split()
+    run_checks(set_up(), arguments, folder, names)
+    built, _ = results(folder)
+    good = {m["name"] for m in summary(built)["models"] if m["ok"]}
+    for name in sorted(set(names) - good):
+        print(f"FAILED {name}")
+    print(f"{len(good)} of {len(names)} work")
+    return 0 if good == set(names) else 1
 
 
 def main():
@@ -116,17 +136,19 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=int, default=180, help="a model may take")
     parser.add_argument("--only", nargs="*", default=["*"], help="globs of source/name")
-    parser.add_argument("--sample", type=int, default=0, help="so many, evenly spread; 0: all")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--table-only", action="store_true")
+    parser.add_argument("--ci", action="store_true")
     arguments = parser.parse_args()
     if not any((BUILD / "python" / "esper").glob("_esper*.so")):
         raise SystemExit("build the Python package first: make build")
+    if arguments.ci:
+        return check_sample(arguments)
     if arguments.fresh:
         shutil.rmtree(RESULTS, ignore_errors=True)
     if not arguments.table_only:
-        run_checks(set_up(), arguments)
-    built, unbuilt = results()
+        run_checks(set_up(), arguments, RESULTS, arguments.only)
+    built, unbuilt = results(RESULTS)
     report = summary(built)
     (repository.ROOT / "build" / "compat.json").write_text(json.dumps(report, indent=1) + "\n")
     (repository.ROOT / "docs" / "compatibility.md").write_text(page(report, built, unbuilt))

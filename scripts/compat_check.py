@@ -306,14 +306,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--only", nargs="*", default=["*"])
-    parser.add_argument("--sample", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.results.mkdir(parents=True, exist_ok=True)
     zoo = [item for item in compat_zoo.catalogue()
            if any(fnmatch.fnmatch(item[0], glob) for glob in arguments.only)]
-    if arguments.sample:
-        zoo = zoo[::max(1, len(zoo) // arguments.sample)][:arguments.sample]
     zoo.sort(key=breadth_first(zoo))
     missing = [item for item in zoo
                if not (arguments.results / (item[0].replace("/", "__") + ".json")).exists()]

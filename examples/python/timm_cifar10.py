@@ -35,16 +35,17 @@ def main(data, out, epochs=6, count=10_000):
 
     data, out = Path(data), Path(out)
     x, y = images(data / "data_batch_1.bin", count)
-    probe = images(data / "data_batch_2.bin", max(600, count // 4))
+    probe = images(data / "data_batch_2.bin", max(600, min(2500, count)))
     validation = images(data / "test_batch.bin", max(500, count // 5))
     model = build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     growth = esper.wrap(
         model, x[:2], optimizer, epochs=epochs, run=out / "run",
         probe=esper.probe(model, batches(*probe), F.cross_entropy),
-        overrides=["growth.training=1ep", "growth.stabilization=20ba", "growth.fine_tune=1ep",
-                   "growth.graft_steps=40", "growth.start=0", "growth.cooldown=0ep",
-                   "growth.gate.budget=2ep", "growth.gate.lag=0ba",
+        overrides=["growth.blueprints=[conv_block_3x3]", "growth.training=2ep",
+                   "growth.stabilization=20ba", "growth.fine_tune=1ep", "growth.graft_steps=40",
+                   "growth.start=0", "growth.cooldown=0ep", "growth.gate.budget=4ep",
+                   "growth.gate.rent=0.001",
                    "controller.policy=periodic", "controller.period=1ep"])
     for epoch in range(epochs):
         model.train()

@@ -50,8 +50,10 @@ def main(path, out, epochs=8, steps=150):
         model, {"input_ids": validation[:2, :-1]}, optimizer, epochs=epochs,
         steps_per_epoch=steps, run=Path(out) / "run",
         probe=lambda: torch.cat([losses(model, part) for part in held_out.split(250)]),
-        overrides=["growth.training=1ep", "growth.stabilization=20ba", "growth.fine_tune=1ep",
-                   "growth.graft_steps=40", "growth.start=0", "growth.cooldown=0ep",
+        overrides=["growth.blueprints=[causal_mixer]", "growth.training=1ep",
+                   "growth.stabilization=20ba",
+                   "growth.fine_tune=1ep", "growth.graft_steps=40",
+                   "growth.start=0", "growth.cooldown=0ep",
                    "growth.gate.budget=2ep", "growth.gate.lag=0ba",
                    "controller.policy=periodic", "controller.period=1ep"])
     for epoch in range(epochs):

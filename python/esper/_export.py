@@ -85,6 +85,8 @@ class _Exported:
         self._runner = _esper.Runner(self.program)
         self._declared = _esper.declared(self.program)
         self._out_spec = exported.call_spec.out_spec
+        # A tensor's name, or what is no tensor (a size, say) itself.
+        self._kept = exported.graph_signature.user_outputs
         self._places = {kind: [self._place(model, name) for name in self._declared[kind]]
                         for kind in ("parameters", "buffers")}
 
@@ -113,6 +115,8 @@ class _Exported:
             [items[key] for items, key in self._places["parameters"]],
             [items[key] for items, key in self._places["buffers"]],
             [self._control(name) for name in self._declared["controls"]], inputs, self._training)
+        outputs = [out if isinstance(kept, str) else kept
+                   for out, kept in zip(outputs, self._kept, strict=True)]
         if len(outputs) == self._out_spec.num_leaves:
             return pytree.tree_unflatten(outputs, self._out_spec)
         return tuple(outputs)

@@ -66,6 +66,8 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
         growth._observer.watch(found)
     else:
         found(growth._observer.run(*as_call(example)))
+        if steps_per_epoch is not None:
+            growth._start(steps_per_epoch)
     if optimizer is not None:
         growth.attach(optimizer)
     _growths[model] = weakref.ref(growth)

@@ -30,17 +30,3 @@ def test_the_code_on_the_page_runs_as_written(esper, page):
 def test_a_loop_of_ones_own(esper):
     model = example("own_loop").main(4)
     assert all("esper" not in type(m).__module__ for m in model.modules())
-
-
-def test_under_lightning(esper):
-    if not any(map(importlib.util.find_spec, ("lightning", "pytorch_lightning"))):
-        pytest.skip("lightning is not installed")
-    growth = example("lightning_growth").main(8)
-    assert growth.counts["germinated"] >= 1
-
-
-def test_under_the_hugging_face_trainer(esper):
-    pytest.importorskip("transformers")
-    pytest.importorskip("accelerate")
-    growth = example("hugging_face_growth").main(8)
-    assert growth.counts["germinated"] >= 1

@@ -82,4 +82,25 @@ def test_evaluation_is_the_modules_own_where_training_does_something_else(esper)
     ours.eval()
     assert torch.allclose(ours(x), model(x), atol=1e-6)
     ours.train()
-    assert not torch.allclose(ours(x), ours(x))
+    torch.manual_seed(3)
+    first = ours(x)
+    assert not torch.allclose(ours(x), first)
+    torch.manual_seed(3)
+    assert torch.equal(ours(x), first)
+
+
+class TellsItsSizes(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(6, 5)
+
+    def forward(self, x):
+        y = self.layer(x)
+        return {"y": y, "sizes": (y.shape[1], 3), "nothing": None}
+
+
+def test_outputs_that_are_no_tensors_are_what_they_were(esper):
+    model, x = TellsItsSizes(), torch.randn(4, 6)
+    got = esper.ExportedModel(model, x)(x)
+    assert got["sizes"] == (5, 3) and got["nothing"] is None
+    assert torch.allclose(got["y"], model(x)["y"], atol=1e-6)
