@@ -57,6 +57,11 @@ def run_json(folder):
     return run
 
 
+def is_done(folder):
+    path = folder / "run.json"
+    return path.exists() and json.loads(path.read_text())["status"] == "done"
+
+
 def differences(one, two):
     """What differs between two finished runs' folders, as names of files."""
     found = [name for name in ("metrics.csv", "events.jsonl", "journal.jsonl", "config.yaml")
@@ -114,6 +119,8 @@ class Sweep:
                          f"{self.kills} kills: {errors.decode(errors='replace')}")
             self.kills += 1
             left -= 1
+            if is_done(folder):  # killed after its last word
+                return folder
 
 
 def main():
