@@ -37,7 +37,7 @@ class HostedGrowth {
         unwrap(store_.add(*host_, "host"));
         const auto on_event = [this](const std::string& kind, std::int64_t step, std::int64_t epoch,
                                      json detail) {
-            return this->event(kind, step, epoch, detail);
+            return this->event(kind, step, epoch, std::move(detail));
         };
         growth_ = unwrap(
             tolaria::ForeignGrowth::create({config_, store_, runner_, on_event, length_}, host_));
@@ -91,7 +91,7 @@ class HostedGrowth {
     // What the controller does by itself at a boundary, by hand.
     std::string germinate(std::uint32_t slot, const std::string& name) {
         check_slot(slot);
-        const auto seed = kasmina().next_seed();
+        auto seed = kasmina().next_seed();
         const auto blueprint = unwrap(growth_->blueprint_for(slot, name));
         unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, step_,
                                    epoch(), kByHand));

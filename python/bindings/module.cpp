@@ -11,6 +11,8 @@ void bind_errors(py::module_& m) {
         [&] { return py::exception<EsperException>(m, "EsperError", PyExc_RuntimeError); });
     m.attr("EsperError").attr("__doc__") =
         "A failure inside Esper: `room` and `name` say which, `exit_code` what kind.";
+    // pybind11 hands it over by value.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param)
     py::register_exception_translator([](std::exception_ptr raised) {
         try {
             if (raised) std::rethrow_exception(raised);
