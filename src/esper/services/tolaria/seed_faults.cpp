@@ -9,7 +9,9 @@ namespace esper::tolaria {
 
 namespace {
 
-void fill_with_nan(const at::Tensor& tensor) { tensor.fill_(std::numeric_limits<double>::quiet_NaN()); }
+void fill_with_nan(const at::Tensor& tensor) {
+    tensor.fill_(std::numeric_limits<double>::quiet_NaN());
+}
 
 }  // namespace
 
