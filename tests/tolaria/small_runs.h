@@ -151,6 +151,23 @@ inline RunStatus run_one_step(Trainer& trainer) {
     return value_or_throw(trainer.run());
 }
 
+inline std::optional<execution::SeedSlot> find_in(Trainer& trainer, execution::SeedState wanted) {
+    for (const auto& slot : trainer.growth()->kasmina().slots())
+        if (trainer.growth()->kasmina().state(slot.index) == wanted) return slot;
+    return std::nullopt;
+}
+
+/// Trains until a seed has been in the wanted state for a step; its slot.
+inline execution::SeedSlot train_until(Trainer& trainer, execution::SeedState wanted) {
+    while (trainer.step() < trainer.length().total_steps) {
+        run_one_step(trainer);
+        if (auto slot = find_in(trainer, wanted); slot && slot->entered_step < trainer.step())
+            return *slot;
+    }
+    ADD_FAILURE() << "no seed came to be in " << contracts::to_text(wanted);
+    return {};
+}
+
 inline void expect_replays(const fs::path& folder) {
     const auto entries = value_or_throw(graph::read_journal(folder / "journal.jsonl"));
     EXPECT_EQ(value_or_throw(graph::replay(entries))->hash().hex(),

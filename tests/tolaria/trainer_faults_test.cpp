@@ -18,23 +18,6 @@ configs::EsperConfig one_seed() {
     return config;
 }
 
-std::optional<execution::SeedSlot> find_in(Trainer& trainer, SeedState wanted) {
-    for (const auto& slot : trainer.growth()->kasmina().slots())
-        if (trainer.growth()->kasmina().state(slot.index) == wanted) return slot;
-    return std::nullopt;
-}
-
-/// Trains until a seed has been in the wanted state for a step; its slot.
-execution::SeedSlot train_until(Trainer& trainer, SeedState wanted) {
-    while (trainer.step() < trainer.length().total_steps) {
-        run_one_step(trainer);
-        if (auto slot = find_in(trainer, wanted); slot && slot->entered_step < trainer.step())
-            return *slot;
-    }
-    ADD_FAILURE() << "no seed came to be in " << contracts::to_text(wanted);
-    return {};
-}
-
 Checkpoint newest(const fs::path& folder) {
     return value_or_throw(CheckpointRing(folder / "checkpoints", 5).newest());
 }

@@ -14,22 +14,6 @@ void spoil_host(Trainer& trainer, double factor) {
 }
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-std::optional<execution::SeedSlot> find_in(Trainer& trainer, SeedState wanted) {
-    for (const auto& slot : trainer.growth()->kasmina().slots())
-        if (trainer.growth()->kasmina().state(slot.index) == wanted) return slot;
-    return std::nullopt;
-}
-
-execution::SeedSlot train_until(Trainer& trainer, SeedState wanted) {
-    while (trainer.step() < trainer.length().total_steps) {
-        run_one_step(trainer);
-        if (auto slot = find_in(trainer, wanted); slot && slot->entered_step < trainer.step())
-            return *slot;
-    }
-    ADD_FAILURE() << "no seed came to be in " << contracts::to_text(wanted);
-    return {};
-}
-
 void run_to_the_end(Trainer& trainer) {
     trainer.stop_after(1'000'000);
     ASSERT_EQ(value_or_throw(trainer.run()), RunStatus::kDone);

@@ -78,11 +78,6 @@ bool CostCall::flag(std::size_t i) const {
 
 namespace {
 
-bool is_float(DType dtype) {
-    return dtype == DType::kFloat32 || dtype == DType::kBFloat16 || dtype == DType::kFloat16 ||
-           dtype == DType::kFloat64;
-}
-
 bool any_argument(const Instruction& instruction, const std::vector<bool>& marked) {
     bool any = false;
     for (const auto& argument : instruction.args)
@@ -105,7 +100,8 @@ std::vector<bool> trainable_values(const Program& program, const std::vector<Ten
     for (const auto& instruction : program.instructions()) {
         if (instruction.op == "aten::detach" || instruction.op == "esper::dropout_mask") continue;
         if (!any_argument(instruction, marked)) continue;
-        for (auto id : instruction.results) marked[id.value()] = is_float(types[id.value()].dtype);
+        for (auto id : instruction.results)
+            marked[id.value()] = is_floating(types[id.value()].dtype);
         if (const auto* target = written(instruction)) marked[target->value()] = true;
     }
     return marked;

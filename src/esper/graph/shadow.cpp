@@ -1,7 +1,6 @@
 #include "esper/graph/shadow.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
 
 #include "esper/graph/builder.h"
@@ -11,11 +10,6 @@
 
 namespace esper::graph {
 namespace {
-
-bool is_float(DType dtype) {
-    return dtype == DType::kFloat32 || dtype == DType::kBFloat16 || dtype == DType::kFloat16 ||
-           dtype == DType::kFloat64;
-}
 
 tl::unexpected<Error> cannot(std::string_view seed, const Instruction& item,
                              std::string_view what) {
@@ -79,7 +73,7 @@ class Shadow {
         if (const auto own = value(id)) return *own;
         const auto kind = host_.value(id).kind;
         const bool learned = kind == Value::Kind::kParameter || kind == Value::Kind::kResult;
-        if (!learned || !is_float(types_[id.value()].dtype)) return id;
+        if (!learned || !is_floating(types_[id.value()].dtype)) return id;
         auto& detached = detached_[id.value()];
         if (!detached) detached = b_.call(kDetach, {id}, scope("host"));
         return *detached;
@@ -145,11 +139,13 @@ Status check_nothing_written(const Program& program, std::string_view seed) {
 // The host's path without the isolated seeds' joins, which stay where they are, unread.
 Result<ProgramPtr> past_the_seeds(const Program& program) {
     auto parts = program.parts();
-    for (std::size_t n = 0; n < find_seed_blocks(parts.instructions).size(); ++n) {
-        const auto block = find_seed_blocks(parts.instructions)[n];
+    // From the last on: a seed that sits on another's join then follows it down to the host's
+    // value.
+    auto blocks = find_seed_blocks(parts.instructions);
+    std::ranges::reverse(blocks);
+    for (const auto& block : blocks)
         if (block.mode == SeedMode::kIsolated)
             replace_everywhere(parts, block.join + 1, block.sum, block.y);
-    }
     return Program::make(std::move(parts));
 }
 

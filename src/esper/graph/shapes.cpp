@@ -85,4 +85,9 @@ Result<std::vector<TensorType>> infer_types(const Program& program, std::int64_t
     return types;
 }
 
+bool is_floating(DType dtype) {
+    return dtype == DType::kFloat32 || dtype == DType::kBFloat16 || dtype == DType::kFloat16 ||
+           dtype == DType::kFloat64;
+}
+
 }  // namespace esper::graph

@@ -13,4 +13,7 @@ namespace esper::graph {
 /// Errors: kShapeMismatch naming the instruction.
 Result<std::vector<TensorType>> infer_types(const Program& program, std::int64_t free_size = 1);
 
+/// Whether a gradient can flow in values of this type.
+bool is_floating(DType dtype);
+
 }  // namespace esper::graph

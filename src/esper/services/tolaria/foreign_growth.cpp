@@ -49,29 +49,21 @@ Status ForeignGrowth::event(const std::string& kind, std::int64_t step, nlohmann
 Result<GateLooks> ForeignGrowth::look(const tamiyo::LookRequest& request, std::int64_t) {
     const auto& slot = kasmina_->slots()[request.slot];
     const auto alpha = "alpha." + slot.seed;
-    auto blended = program();
-    const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
-    if (isolated) {
-        ESPER_TRY(blended, graph::apply(*program(),
-                                        graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}));
-        ESPER_CHECK_STATUS(context_.store.add(*blended, "seed." + slot.seed));
-    }
+    ESPER_TRY(const auto blended, blended_for(request, context_.store));
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 0));
     ESPER_TRY(auto without, context_.runner.probe_losses(blended));
     ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
     ESPER_TRY(auto with, context_.runner.probe_losses(blended));
-    if (isolated) context_.store.remove_control(alpha);
+    if (request.stage == tamiyo::GateStage::kBeforeGraft) context_.store.remove_control(alpha);
     if (without.size() != with.size())
         return fail(TolariaError::kUnsupported,
                     "the probe set had " + std::to_string(without.size()) +
                         " examples without the seed and " + std::to_string(with.size()) +
                         " with it; it must be the same ones each time");
-    std::vector<float> differences;
-    for (auto i :
-         tamiyo::probe_order(context_.config.run.seed, static_cast<std::uint32_t>(with.size())))
-        differences.push_back(without[i] - with[i]);
+    const auto order =
+        tamiyo::probe_order(context_.config.run.seed, static_cast<std::uint32_t>(with.size()));
     GateLooks looks;
-    looks.gate = tamiyo::look(differences, request.spec);
+    looks.gate = tamiyo::look(differences(without, with, order), request.spec);
     if (request.fork)
         looks.fork_detail = {{"measured", false},
                              {"why", "the host is trained outside Esper, which keeps no fork"}};

@@ -17,14 +17,6 @@ std::uint32_t batch_size(const configs::EsperConfig& config) {
     return static_cast<std::uint32_t>(config.data.batch_size);
 }
 
-std::vector<float> differences(const std::vector<float>& without, const std::vector<float>& with,
-                               const std::vector<std::uint32_t>& order) {
-    std::vector<float> d;
-    d.reserve(order.size());
-    for (auto i : order) d.push_back(without[i] - with[i]);
-    return d;
-}
-
 double mean(const std::vector<float>& values) {
     double sum = 0;
     for (float v : values) sum += v;
@@ -62,14 +54,9 @@ Result<GateLooks> Growth::look(const tamiyo::LookRequest& request, std::int64_t 
     auto& store = context_.store;
     const auto& slot = kasmina_->slots()[request.slot];
     const auto alpha = "alpha." + slot.seed;
-    auto blended = program();
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
-    if (isolated) {
-        ESPER_TRY(blended, graph::apply(*program(),
-                                        graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}));
-        ESPER_CHECK_STATUS(store.add(*blended, "seed." + slot.seed));
-        ESPER_CHECK_STATUS(settle_scale(slot, blended));
-    }
+    ESPER_TRY(const auto blended, blended_for(request, store));
+    if (isolated) ESPER_CHECK_STATUS(settle_scale(slot, blended));
     GateLooks looks;
     std::vector<float> with;
     {

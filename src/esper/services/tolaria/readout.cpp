@@ -81,7 +81,6 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     Batch batch;
     const auto all = dataset.size(Part::kTrain);
     const auto known = request.train_examples > 0 ? std::min(request.train_examples, all) : all;
-    const bool own_statistics = gathers_statistics(*blended);
     auto draw = [&]() -> Status {
         batch.indices.clear();
         for (std::uint32_t i = 0; i < request.batch_size; ++i)
@@ -95,8 +94,8 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     double places_for_each_picked = 1;
     for (int i = 0; i < kLeastBatches || moments.rows() < wanted; ++i) {
         ESPER_CHECK_STATUS(draw());
-        ESPER_TRY(auto pass,
-                  engine.gradients(isolated, store, as_tensors(batch, dataset.info()), taps, {join}));
+        ESPER_TRY(auto pass, engine.gradients(isolated, store, as_tensors(batch, dataset.info()),
+                                              taps, {join}));
         const auto places = places_of(pass.taps[1]);
         if (places_of(pass.taps[0]) != places)
             return fail(TolariaError::kUnsupported,
@@ -138,10 +137,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         for (std::size_t i = 0; i < std::size(gammas); ++i) {
             auto target = weight->value;
             target.copy_(direction * gammas[i]);
-            // Running statistics are those without the seed: they would judge it wrongly.
-            ESPER_TRY(auto seen, own_statistics
-                                     ? engine.evaluate_in_training_mode(blended, store, inputs)
-                                     : engine.evaluate(blended, store, inputs));
+            ESPER_TRY(auto seen, evaluate_variant(engine, blended, store, inputs));
             losses[i] += seen.losses.mean().item<double>() / held_out;
             fit.evaluation_examples += request.batch_size;
         }

@@ -61,8 +61,12 @@ Result<std::vector<RunningStatistic>> running_statistics(const graph::Program& p
 
 }  // namespace
 
-bool gathers_statistics(const graph::Program& program) {
-    return std::ranges::any_of(program.instructions(), gathers);
+Result<PerExample> evaluate_variant(Engine& engine, const graph::ProgramPtr& program,
+                                    graph::TensorStore& store,
+                                    const std::vector<at::Tensor>& inputs) {
+    return std::ranges::any_of(program->instructions(), gathers)
+               ? engine.evaluate_in_training_mode(program, store, inputs)
+               : engine.evaluate(program, store, inputs);
 }
 
 BufferGuard::BufferGuard(const graph::TensorStore& store) {

@@ -33,9 +33,12 @@ struct ExampleSource {
     std::uint32_t train_examples = 0;  ///< drawn from the first so many; 0: all
 };
 
-/// Whether running statistics gathered for one network would misjudge a variant of it: there is a
-/// batch norm that gathers them.
-bool gathers_statistics(const graph::Program& program);
+/// Losses on one batch of a variant of the network that the running statistics were gathered in, as
+/// if they had been gathered in the variant: batch norms that gather any take the batch's own.
+/// Buffers may move; a BufferGuard is the caller's affair. Errors: those of the engine.
+Result<PerExample> evaluate_variant(Engine& engine, const graph::ProgramPtr& program,
+                                    graph::TensorStore& store,
+                                    const std::vector<at::Tensor>& inputs);
 
 /// Batches drawn for one recalibration.
 inline constexpr int kRecalibrationBatches = 10;

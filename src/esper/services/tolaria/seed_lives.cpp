@@ -223,6 +223,16 @@ Status SeedLives::before_germination(std::int64_t) { return {}; }
 Status SeedLives::before_graft(std::uint32_t, std::int64_t) { return {}; }
 Status SeedLives::statistics_shifted(std::int64_t) { return {}; }
 
+Result<graph::ProgramPtr> SeedLives::blended_for(const tamiyo::LookRequest& request,
+                                                 graph::TensorStore& store) const {
+    if (request.stage != tamiyo::GateStage::kBeforeGraft) return program();
+    const auto& seed = kasmina_->slots()[request.slot].seed;
+    ESPER_TRY(auto blended,
+              graph::apply(*program(), graph::SetSeedMode{seed, graph::SeedMode::kBlended}));
+    ESPER_CHECK_STATUS(store.add(*blended, "seed." + seed));
+    return blended;
+}
+
 nlohmann::json SeedLives::save_lives() const {
     nlohmann::json added = nlohmann::json::array();
     for (const auto& [slot, a] : added_)

@@ -79,6 +79,11 @@ class SeedLives {
     /// The host's running statistics no longer fit it.
     virtual Status statistics_shifted(std::int64_t step);
 
+    /// The network that a look compares at α = 0 and 1. A seed in isolation is blended in for it,
+    /// with an α in the store that the look has to take out again.
+    Result<graph::ProgramPtr> blended_for(const tamiyo::LookRequest& request,
+                                          graph::TensorStore& store) const;
+
     nlohmann::json save_lives() const;
     /// Seeds' tensors must be in the store already.
     Status restore_lives(const nlohmann::json& state, graph::ProgramPtr program);

@@ -34,10 +34,7 @@ class Trial {
     }
     Result<double> loss(double alpha, const std::vector<at::Tensor>& inputs) {
         ESPER_CHECK_STATUS(store_.set_control("alpha." + request_.seed, alpha));
-        ESPER_TRY(const auto seen,
-                  own_statistics_
-                      ? engine_.evaluate_in_training_mode(request_.blended, store_, inputs)
-                      : engine_.evaluate(request_.blended, store_, inputs));
+        ESPER_TRY(const auto seen, evaluate_variant(engine_, request_.blended, store_, inputs));
         return seen.losses.mean().item<double>();
     }
 
@@ -45,8 +42,6 @@ class Trial {
     const ScaleRequest& request_;
     Engine& engine_;
     graph::TensorStore& store_;
-    // Running statistics are those without the seed: they would judge it wrongly.
-    bool own_statistics_ = gathers_statistics(*request_.blended);
     const BufferGuard leaves_no_trace_{store_};
     std::vector<std::pair<at::Tensor, at::Tensor>> learned_;
 };
