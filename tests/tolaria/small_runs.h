@@ -170,8 +170,8 @@ inline execution::SeedSlot train_until(Trainer& trainer, execution::SeedState wa
 
 inline void expect_replays(const fs::path& folder) {
     const auto entries = value_or_throw(graph::read_journal(folder / "journal.jsonl"));
-    EXPECT_EQ(value_or_throw(graph::replay(entries))->hash().hex(),
-              run_json(folder).at("program_sha256"));
+    EXPECT_EQ(run_json(folder).at("program_sha256"),
+              value_or_throw(graph::replay(entries))->hash().hex());
 }
 
 }  // namespace esper::tolaria::testing_runs
