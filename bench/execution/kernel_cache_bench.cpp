@@ -63,12 +63,13 @@ void lookups(bench::Report& report) {
     report.add_goal("lookup p50", "ns", timer.each(20'000, ours, 32), 50, 0.5);
     report.add_goal("lookup p99", "ns", timer.each(500'000, ours), 250, 0.99);
     report.add_pairs("lookup", "ns", bench::interleave(50, 20'000, ours, peer), "mutexed LRU map");
-    const bench::Rival a(
-        [&, i = std::uint64_t{0}]() mutable { bench::keep(cache.find(i++ % 128)); });
-    const bench::Rival b(
-        [&, i = std::uint64_t{0}]() mutable { bench::keep(locked.get(i++ % 128, source)); });
-    report.add_pairs("lookup beside other readers", "ns", bench::interleave(30, 10'000, ours, peer),
-                     "mutexed LRU map");
+    report.add_pairs(
+        "lookup beside another reader", "ns",
+        bench::interleave_beside(
+            30, 10'000, ours,
+            [&, i = std::uint64_t{0}]() mutable { bench::keep(cache.find(i++ % 128)); }, peer,
+            [&, i = std::uint64_t{0}]() mutable { bench::keep(locked.get(i++ % 128, source)); }),
+        "mutexed LRU map");
 }
 
 void policies(bench::Report& report, const char* recorded) {

@@ -5,6 +5,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include "bench_stats.h"
 
 #if defined(__x86_64__)
@@ -59,21 +63,84 @@ class TickTimer {
     double overhead_ = 0;
 };
 
-/// Another thread that does `f` over and over while this lives.
+/// Keeps the calling thread on one core while this lives; elsewhere than on Linux it does nothing.
+class Pinned {
+  public:
+    explicit Pinned(unsigned core) {
+#if defined(__linux__)
+        held_ = sched_getaffinity(0, sizeof(before_), &before_) == 0;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(core % std::max(1u, std::thread::hardware_concurrency()), &one);
+        sched_setaffinity(0, sizeof(one), &one);
+#endif
+    }
+    ~Pinned() {
+#if defined(__linux__)
+        if (held_) sched_setaffinity(0, sizeof(before_), &before_);
+#endif
+    }
+    Pinned(const Pinned&) = delete;
+    Pinned& operator=(const Pinned&) = delete;
+
+  private:
+#if defined(__linux__)
+    cpu_set_t before_{};
+    bool held_ = false;
+#endif
+};
+
+/// Another thread that does `f` over and over while this lives, on the second core; it has begun
+/// when this is made. Two of them would share a core with each other or with what is measured: have
+/// one at a time.
 class Rival {
   public:
     explicit Rival(std::function<void()> f)
         : thread_([this, f = std::move(f)] {
+              const Pinned pinned(1);
+              for (int i = 0; i < 1000; ++i) f();
+              begun_.store(true);
               while (!stop_.load(std::memory_order_relaxed)) f();
-          }) {}
+          }) {
+        while (!begun_.load()) std::this_thread::yield();
+    }
     ~Rival() {
         stop_.store(true);
         thread_.join();
     }
 
   private:
+    // Lines of their own: the one who measures writes to the stack that this lies on.
+    alignas(128) std::atomic<bool> begun_{false};
     std::atomic<bool> stop_{false};
-    std::thread thread_;
+    alignas(128) std::thread thread_;
 };
+
+/// Pairs as `interleave` takes them, each side with its own rival beside it and on a core of its
+/// own.
+template <typename Ours, typename Peer>
+Samples interleave_beside(int pairs, int calls, Ours&& ours,
+                          const std::function<void()>& ours_rival, Peer&& peer,
+                          const std::function<void()>& peer_rival) {
+    const Pinned pinned(0);
+    auto with = [calls](auto& f, const std::function<void()>& beside) {
+        const Rival rival(beside);
+        return ns_per_call(calls, f);
+    };
+    Samples s;
+    for (int i = 0; i < pairs; ++i) {
+        double a = 0, b = 0;
+        if (i % 2 == 0) {
+            a = with(ours, ours_rival);
+            b = with(peer, peer_rival);
+        } else {
+            b = with(peer, peer_rival);
+            a = with(ours, ours_rival);
+        }
+        s.ours.push_back(a);
+        s.peer.push_back(b);
+    }
+    return s;
+}
 
 }  // namespace bench

@@ -1,5 +1,7 @@
 #include "esper/execution/alpha_blend.h"
 
+#include <algorithm>
+
 #include "esper/execution/alpha_blend_detail.h"
 
 namespace esper::execution {
@@ -12,10 +14,25 @@ void plain_forward(const T* y, const T* s, float alpha, T* out, std::size_t n) {
     forward_range(y, s, alpha, out, 0, n);
 }
 
-template <typename T>
-double plain_backward(const T* g, const T* s, float alpha, T* ds, T* dy, std::size_t n) {
+double plain_backward(const float* g, const float* s, float alpha, float* ds, float* dy,
+                      std::size_t n) {
     Lanes lanes{};
     backward_tail(g, s, alpha, ds, dy, 0, n, lanes);
+    return total(lanes);
+}
+
+double plain_backward(const Bf16* g, const Bf16* s, float alpha, Bf16* ds, Bf16* dy,
+                      std::size_t n) {
+    constexpr std::size_t kBlock = kLanes * kFours;
+    Lanes lanes{};
+    std::size_t i = 0;
+    for (; i + kBlock <= n; i += kBlock) {
+        backward_block(g + i, s + i, lanes);
+        // dy first: ds may be g itself.
+        if (dy != nullptr) std::copy_n(g + i, kBlock, dy + i);
+        for (std::size_t k = i; k < i + kBlock; ++k) ds[k] = narrow(alpha * widen(g[k]));
+    }
+    backward_tail(g, s, alpha, ds, dy, i, n, lanes);
     return total(lanes);
 }
 
@@ -28,8 +45,8 @@ const AlphaBlendKernels& best() {
 
 const std::vector<AlphaBlendKernels>& alpha_blend_kernels() {
     static const std::vector<AlphaBlendKernels> list = [] {
-        std::vector<AlphaBlendKernels> found = {{"plain", plain_forward<float>, plain_forward<Bf16>,
-                                                 plain_backward<float>, plain_backward<Bf16>}};
+        std::vector<AlphaBlendKernels> found = {
+            {"plain", plain_forward<float>, plain_forward<Bf16>, plain_backward, plain_backward}};
 #if defined(__x86_64__)
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
             found.push_back(avx2_kernels());

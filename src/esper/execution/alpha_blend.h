@@ -17,9 +17,10 @@ void alpha_blend(const float* y, const float* s, float alpha, float* out, std::s
 void alpha_blend(const Bf16* y, const Bf16* s, float alpha, Bf16* out, std::size_t n);
 
 /// The backward pass for an output gradient g: ds = α·g, and returns dα = Σ g·s, summed in double
-/// (of bf16: of products in fp32, where they are exact) over sixteen lanes in a fixed order (the
-/// same bits on every machine). dy = g: pass the gradient on, or give `dy` to have it copied in the
-/// same pass. ds may be g.
+/// over sixteen lanes in a fixed order (the same bits on every machine). Of bf16 the products are
+/// exact in fp32, and four of them are added there first: at most 2⁻²² of their magnitudes is lost,
+/// where g and s themselves are known to 2⁻⁹. dy = g: pass the gradient on, or give `dy` to have it
+/// copied in the same pass. ds may be g.
 double alpha_blend_backward(const float* g, const float* s, float alpha, float* ds, float* dy,
                             std::size_t n);
 double alpha_blend_backward(const Bf16* g, const Bf16* s, float alpha, Bf16* ds, Bf16* dy,

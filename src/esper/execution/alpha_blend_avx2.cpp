@@ -78,30 +78,58 @@ ESPER_AVX2 inline void add_products(__m256 g, __m256 s, __m256d& low, __m256d& h
                            _mm256_cvtps_pd(_mm256_extractf128_ps(s, 1)), high);
 }
 
-ESPER_AVX2 inline void add_products(const float* s, __m256 g, __m256d& low, __m256d& high) {
-    add_products(g, _mm256_loadu_ps(s), low, high);
+ESPER_AVX2 inline void add_sums(__m256 sums, __m256d& low, __m256d& high) {
+    low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_castps256_ps128(sums)));
+    high = _mm256_add_pd(high, _mm256_cvtps_pd(_mm256_extractf128_ps(sums, 1)));
 }
-/// Exact in fp32: eight bits by eight bits.
-ESPER_AVX2 inline void add_products(const Bf16* s, __m256 g, __m256d& low, __m256d& high) {
-    const __m256 product = _mm256_mul_ps(g, load_wide(s));
-    low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_castps256_ps128(product)));
-    high = _mm256_add_pd(high, _mm256_cvtps_pd(_mm256_extractf128_ps(product, 1)));
+
+/// What sixteen elements (at `i`) write; dy first: ds may be g itself.
+template <bool kStream, typename T>
+ESPER_AVX2 inline void put_gradients(const T* g, __m256 g0, __m256 g1, __m256 a, T* ds, T* dy,
+                                     std::size_t i) {
+    if (dy != nullptr) std::copy_n(g + i, 16, dy + i);
+    put<kStream>(ds + i, _mm256_mul_ps(a, g0), _mm256_mul_ps(a, g1));
+}
+
+/// As many elements as fill all lanes evenly; returns how many were done.
+template <bool kStream>
+ESPER_AVX2 std::size_t backward_blocks(const float* g, const float* s, __m256 a, float* ds,
+                                       float* dy, std::size_t n, __m256d (&lane)[4]) {
+    std::size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m256 g0 = load_wide(g + i), g1 = load_wide(g + i + 8);
+        add_products(g0, load_wide(s + i), lane[0], lane[1]);
+        add_products(g1, load_wide(s + i + 8), lane[2], lane[3]);
+        put_gradients<kStream>(g, g0, g1, a, ds, dy, i);
+    }
+    return i;
+}
+
+template <bool kStream>
+ESPER_AVX2 std::size_t backward_blocks(const Bf16* g, const Bf16* s, __m256 a, Bf16* ds, Bf16* dy,
+                                       std::size_t n, __m256d (&lane)[4]) {
+    constexpr std::size_t kBlock = kLanes * kFours;
+    std::size_t i = 0;
+    for (; i + kBlock <= n; i += kBlock) {
+        __m256 sums0 = _mm256_setzero_ps(), sums1 = _mm256_setzero_ps();
+        for (std::size_t k = i; k < i + kBlock; k += kLanes) {
+            const __m256 g0 = load_wide(g + k), g1 = load_wide(g + k + 8);
+            const __m256 s0 = load_wide(s + k), s1 = load_wide(s + k + 8);
+            sums0 = k == i ? _mm256_mul_ps(g0, s0) : _mm256_fmadd_ps(g0, s0, sums0);
+            sums1 = k == i ? _mm256_mul_ps(g1, s1) : _mm256_fmadd_ps(g1, s1, sums1);
+            put_gradients<kStream>(g, g0, g1, a, ds, dy, k);
+        }
+        add_sums(sums0, lane[0], lane[1]);
+        add_sums(sums1, lane[2], lane[3]);
+    }
+    return i;
 }
 
 template <bool kStream, typename T>
 ESPER_AVX2 double backward_loop(const T* g, const T* s, float alpha, T* ds, T* dy, std::size_t n) {
-    const __m256 a = _mm256_set1_ps(alpha);
     __m256d lane[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(),
                        _mm256_setzero_pd()};
-    std::size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m256 g0 = load_wide(g + i), g1 = load_wide(g + i + 8);
-        add_products(s + i, g0, lane[0], lane[1]);
-        add_products(s + i + 8, g1, lane[2], lane[3]);
-        // dy first: ds may be g itself.
-        if (dy != nullptr) std::copy_n(g + i, 16, dy + i);
-        put<kStream>(ds + i, _mm256_mul_ps(a, g0), _mm256_mul_ps(a, g1));
-    }
+    const std::size_t i = backward_blocks<kStream>(g, s, _mm256_set1_ps(alpha), ds, dy, n, lane);
     if constexpr (kStream) _mm_sfence();
     Lanes lanes;
     for (std::size_t k = 0; k < 4; ++k) _mm256_storeu_pd(lanes.data() + 4 * k, lane[k]);

@@ -66,6 +66,17 @@ ESPER_AVX512 inline void put(Bf16* p, __m512 low, __m512 high) {
     }
 }
 
+/// Thirty-two of them as they are.
+template <bool kStream>
+ESPER_AVX512 inline void copy(const Bf16* from, Bf16* to) {
+    const __m512i x = _mm512_loadu_si512(from);
+    if constexpr (kStream) {
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(to), x);
+    } else {
+        _mm512_storeu_si512(to, x);
+    }
+}
+
 template <bool kStream>
 ESPER_AVX512 void forward_loop(const float* y, const float* s, float alpha, float* out,
                                std::size_t from, std::size_t n) {
@@ -117,12 +128,11 @@ ESPER_AVX512 inline void add_products(__m512 g, __m512 s, __m512d& low, __m512d&
     high = _mm512_fmadd_pd(g1, s1, high);
 }
 
-/// The same for products that are exact in fp32.
-ESPER_AVX512 inline void add_exact(__m512 product, __m512d& low, __m512d& high) {
-    low = _mm512_add_pd(low, _mm512_cvtps_pd(_mm512_castps512_ps256(product)));
+/// Adds sixteen sums of fp32 to the sixteen lanes.
+ESPER_AVX512 inline void add_sums(__m512 sums, __m512d& low, __m512d& high) {
+    low = _mm512_add_pd(low, _mm512_cvtps_pd(_mm512_castps512_ps256(sums)));
     high = _mm512_add_pd(
-        high,
-        _mm512_cvtps_pd(_mm512_castps512_ps256(_mm512_shuffle_f32x4(product, product, 0xee))));
+        high, _mm512_cvtps_pd(_mm512_castps512_ps256(_mm512_shuffle_f32x4(sums, sums, 0xee))));
 }
 
 template <bool kStream>
@@ -151,20 +161,21 @@ ESPER_AVX512 double backward_loop(const Bf16* g, const Bf16* s, float alpha, Bf1
     const __m512 a = _mm512_set1_ps(alpha);
     __m512d low = _mm512_setzero_pd(), high = _mm512_setzero_pd();
     std::size_t i = 0;
-    for (; i + 32 <= n; i += 32) {
+    for (; i + 64 <= n; i += 64) {
         const __m512 g0 = load_wide(g + i), g1 = load_wide(g + i + 16);
-        add_exact(_mm512_mul_ps(g0, load_wide(s + i)), low, high);
-        add_exact(_mm512_mul_ps(g1, load_wide(s + i + 16)), low, high);
+        const __m512 g2 = load_wide(g + i + 32), g3 = load_wide(g + i + 48);
+        __m512 sums = _mm512_mul_ps(g0, load_wide(s + i));
+        sums = _mm512_fmadd_ps(g1, load_wide(s + i + 16), sums);
+        sums = _mm512_fmadd_ps(g2, load_wide(s + i + 32), sums);
+        sums = _mm512_fmadd_ps(g3, load_wide(s + i + 48), sums);
+        add_sums(sums, low, high);
         // dy first: ds may be g itself.
         if (dy != nullptr) {
-            const __m512i copy = _mm512_loadu_si512(g + i);
-            if constexpr (kStream) {
-                _mm512_stream_si512(reinterpret_cast<__m512i*>(dy + i), copy);
-            } else {
-                _mm512_storeu_si512(dy + i, copy);
-            }
+            copy<kStream>(g + i, dy + i);
+            copy<kStream>(g + i + 32, dy + i + 32);
         }
         put<kStream>(ds + i, _mm512_mul_ps(a, g0), _mm512_mul_ps(a, g1));
+        put<kStream>(ds + i + 32, _mm512_mul_ps(a, g2), _mm512_mul_ps(a, g3));
     }
     if constexpr (kStream) _mm_sfence();
     Lanes lanes;

@@ -13,6 +13,8 @@ namespace esper::execution::blend_detail {
 /// Outputs from this size on are written past the caches: they would only push out what is needed.
 inline constexpr std::size_t kStreamBytes = std::size_t{8} << 20;
 inline constexpr std::size_t kLanes = 16;
+/// bf16 products of one lane that are added in fp32 before the double takes them.
+inline constexpr std::size_t kFours = 4;
 using Lanes = std::array<double, kLanes>;
 
 constexpr float widen(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
@@ -36,7 +38,8 @@ inline bool aligned(const void* p, std::size_t to) {
     return reinterpret_cast<std::uintptr_t>(p) % to == 0;
 }
 
-/// The last n % 16 elements of the backward pass, into the lanes they fall into.
+/// The last elements of the backward pass, fewer than a vector loop takes at once (16 of fp32, 64
+/// of bf16), into the lanes they fall into.
 inline void backward_tail(const float* g, const float* s, float alpha, float* ds, float* dy,
                           std::size_t from, std::size_t n, Lanes& lanes) {
     for (std::size_t i = from; i < n; ++i) {
@@ -54,6 +57,18 @@ inline void backward_tail(const Bf16* g, const Bf16* s, float alpha, Bf16* ds, B
         lanes[i % kLanes] += static_cast<double>(widen(grad) * widen(s[i]));
         ds[i] = narrow(alpha * widen(grad));
         if (dy != nullptr) dy[i] = grad;
+    }
+}
+
+/// Sixty-four elements of bf16, four to a lane.
+inline void backward_block(const Bf16* g, const Bf16* s, Lanes& lanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        float sum = widen(g[lane]) * widen(s[lane]);
+        for (std::size_t k = 1; k < kFours; ++k) {
+            const std::size_t i = lane + k * kLanes;
+            sum = std::fma(widen(g[i]), widen(s[i]), sum);
+        }
+        lanes[lane] += static_cast<double>(sum);
     }
 }
 
