@@ -16,8 +16,8 @@ BUILD_PACKAGES=(
     libssl-dev libcurl4-openssl-dev zlib1g-dev
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
-TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev gcovr)
-PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core)
+TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
+PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core gcovr)
 
 say() { echo "setup: $*"; }
 refuse() {

@@ -180,6 +180,50 @@ TEST(JsonReader, TakesWhiteSpaceEscapesAndAnyOrder) {
     EXPECT_EQ(query->max_latency_ms, std::nullopt);
 }
 
+TEST(JsonReader, EscapesOfEveryWidthComeBack) {
+    AdaptationSignal signal;
+    signal.reason = "\r\n\t\b\f\"\\\x01 é € 😀";
+    const std::string text = to_json(signal).value();
+    EXPECT_NE(text.find("\\r\\n\\t\\u0008\\u000c\\\"\\\\\\u0001"), std::string::npos) << text;
+    EXPECT_EQ(from_json<AdaptationSignal>(text).value().reason, signal.reason);
+    const auto read = from_json<AdaptationSignal>(R"({"reason":"\u20AC\u20ac"})");
+    ASSERT_TRUE(read) << read.error().to_string();
+    EXPECT_EQ(read->reason, "€€");
+}
+
+TEST(ContractErrors, TooManyBytesAreRefusedBeforeTheyAreRead) {
+    const std::string large((std::size_t{64} << 20) + 1, ' ');
+    const Error json = error_of(from_json<AdaptationSignal>(large));
+    EXPECT_TRUE(json.is(ContractError::kTooLarge)) << json.to_string();
+    EXPECT_EQ(json.message(), "AdaptationSignal: expected at most 67108864 bytes, got 67108865");
+    const Error binary = error_of(from_binary<AdaptationSignal>(large));
+    EXPECT_TRUE(binary.is(ContractError::kTooLarge)) << binary.to_string();
+}
+
+TEST(ContractErrors, SayWhichFormWasExpected) {
+    const auto expect = [](const Error& e, const char* what) {
+        EXPECT_TRUE(e.is(ContractError::kBadFormat)) << e.to_string();
+        EXPECT_NE(e.message().find(what), std::string::npos) << e.message();
+    };
+    expect(json_error<TrainingSession>(R"({"session_id":"no"})"), "a UUID in lower case");
+    expect(json_error<Blueprint>(R"({"blueprint_id":"ABC"})"),
+           "a SHA-256 as 64 lower-case hex digits");
+    expect(json_error<Blueprint>(R"({"architecture_ref":"nowhere"})"),
+           "a URI such as s3://bucket/key");
+    expect(json_error<CompiledKernelArtifact>(R"({"signature":"abc"})"),
+           "an even number of lower-case hex digits");
+    expect(json_error<KernelQuery>(R"({"blueprint_id":" x"})"),
+           "an id (no control characters, no space at either end)");
+}
+
+TEST(ContractErrors, AnAnswerHoldsNoMoreThanItSaysItFound) {
+    const Error e = json_error<KernelQueryResult>(
+        R"({"matching_kernels":[{"blueprint_id":"b","kernel_artifact_id":"k",)"
+        R"("status":"VALIDATED","score":1}],"total_matches":0})");
+    EXPECT_TRUE(e.is(ContractError::kInconsistent)) << e.to_string();
+    EXPECT_NE(e.message().find("1 kernels, but total_matches says 0"), std::string::npos);
+}
+
 TEST(JsonReader, RefusesDamagedMapsAndTimes) {
     const std::string start =
         R"({"cache":"c","entries":1,"bytes":1,"hits":1,"misses":1,"evictions":0,)";

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <span>
 #include <vector>
 
 namespace esper::execution {
@@ -113,6 +116,68 @@ TEST(AlphaBlend, WorksInPlaceAndAtAnyAlignment) {
             EXPECT_TRUE(same_bits(fdy, y)) << k.name;
         }
     }
+}
+
+/// n values on a cache line's boundary, as every kernel needs them to write past the caches.
+template <typename T>
+struct Aligned {
+    explicit Aligned(std::size_t n) : room(n + 64 / sizeof(T)), span(start(room), n) {}
+    static T* start(std::vector<T>& room) {
+        void* at = room.data();
+        std::size_t space = room.size() * sizeof(T);
+        return static_cast<T*>(std::align(64, sizeof(T), at, space));
+    }
+    std::vector<T> room;
+    std::span<T> span;
+};
+
+template <typename T>
+void expect_that_past_the_caches_is_the_same(const std::vector<T>& y, const std::vector<T>& s,
+                                             auto forward, auto backward) {
+    const std::size_t n = y.size();
+    const auto& plain = alpha_blend_kernels().front();
+    std::vector<T> out(n), ds(n);
+    (plain.*forward)(y.data(), s.data(), 0.7f, out.data(), n);
+    const double da =
+        (plain.*backward)(y.data(), s.data(), 0.7f, ds.data(), static_cast<T*>(nullptr), n);
+    for (const auto& k : alpha_blend_kernels()) {
+        SCOPED_TRACE(k.name);
+        Aligned<T> streamed(n), dy(n);
+        (k.*forward)(y.data(), s.data(), 0.7f, streamed.span.data(), n);
+        EXPECT_TRUE(same_bits(streamed.span, out));
+        std::ranges::fill(streamed.span, T{});
+        EXPECT_EQ((k.*backward)(y.data(), s.data(), 0.7f, streamed.span.data(), dy.span.data(), n),
+                  da);
+        EXPECT_TRUE(same_bits(streamed.span, ds));
+        EXPECT_TRUE(same_bits(dy.span, y));
+    }
+}
+
+TEST(AlphaBlend, LargeOutputsWrittenPastTheCachesHaveTheSameBits) {
+    const std::size_t n = (std::size_t{8} << 20) / sizeof(float) + 77;
+    const auto y = values(n, 0), s = values(n, 1);
+    expect_that_past_the_caches_is_the_same(y, s, &AlphaBlendKernels::f32,
+                                            &AlphaBlendKernels::f32_backward);
+    const auto more_y = values(2 * n, 2), more_s = values(2 * n, 3);
+    expect_that_past_the_caches_is_the_same(halves(more_y), halves(more_s),
+                                            &AlphaBlendKernels::bf16,
+                                            &AlphaBlendKernels::bf16_backward);
+}
+
+TEST(AlphaBlend, TheGradientOfAlphaInHalvesIsThatOfTheirProducts) {
+    constexpr std::size_t kN = 4097;
+    const auto g = halves(values(kN, 4)), s = halves(values(kN, 5));
+    std::vector<Bf16> ds(kN), out(kN);
+    const double da = alpha_blend_backward(g.data(), s.data(), 0.4f, ds.data(), nullptr, kN);
+    double want = 0, magnitude = 0;
+    for (std::size_t i = 0; i < kN; ++i) {
+        const double product = double{widen(g[i])} * double{widen(s[i])};
+        want += product;
+        magnitude += std::abs(product);
+    }
+    EXPECT_NEAR(da, want, 0x1p-22 * magnitude);
+    alpha_blend(g.data(), s.data(), 0.0f, out.data(), kN);
+    EXPECT_TRUE(same_bits(out, g));
 }
 
 TEST(AlphaBlend, EveryHalfThereIsComesOutTheSameFromEveryKernel) {
