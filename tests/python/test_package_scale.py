@@ -1,7 +1,12 @@
 """Wrapping large models: no parameter is read or copied, and it takes no time."""
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +60,22 @@ def test_a_billion_parameters_on_the_meta_device(esper):
     assert growth.anchors[0].shape == (-1, 4096)
     assert all(p.is_meta for p in model.parameters())
     assert esper.unwrap(model) is model and not model._forward_hooks
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads what Linux counts")
+def test_a_model_as_large_as_memory_allows(esper):
+    # A tenth leaves room for what else runs here; ESPER_MEMORY_SHARE asks for more.
+    share = os.environ.get("ESPER_MEMORY_SHARE", "0.1")
+    package = Path(esper.__file__).parent.parent
+    result = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "wrap_large_model.py"), share],
+        env={**os.environ, "PYTHONPATH": str(package), "THP_MEM_ALLOC_ENABLE": "1"},
+        capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["anchors"] == found["layers"] and found["same"]
+    assert found["seconds"] <= SECONDS, found
+    assert found["grew_by"] <= found["bytes"] / 1000, found
 
 
 def test_no_parameter_is_read_or_copied(esper):
