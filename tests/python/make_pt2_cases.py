@@ -196,12 +196,21 @@ class Random(nn.Module):
         keep = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(1 - p)
         return x * keep.div_(1 - p)
 
+    def floored_path(self, x, keep=0.6):
+        """The same as transformers writes it."""
+        if not self.training:
+            return x
+        coin = keep + torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=x.dtype)
+        coin.floor_()
+        return x.div(keep) * coin
+
     def forward(self, x):
         x = self.channels(self.conv(x)).flatten(2).transpose(1, 2)
         q = self.fc(x).unflatten(-1, (2, 4)).transpose(1, 2)
         a = F.scaled_dot_product_attention(q, q, q, is_causal=True,
                                            dropout_p=0.2 if self.training else 0.0)
         x = x + self.drop_path(a.transpose(1, 2).flatten(2))
+        x = x + self.floored_path(self.fc(x))
         x = F.dropout(x, 0.1, training=False) + F.dropout(x, 0.0, training=True)
         x = self.drop(x)
         return x, torch.rand(x.shape[0], 100) + torch.randn_like(x).mean() * 0

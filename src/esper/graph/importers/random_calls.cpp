@@ -103,6 +103,33 @@ Result<ValueId> coins(Writer& w, const Call& call, const Argument& like, const A
                   {like, Constant{*p}, w.next_site(), w.random_step(), Constant{TrainingFlag{}}});
 }
 
+/// What computed a value, if an instruction did.
+const Instruction* maker(const Writer& w, const Argument& value) {
+    const auto* id = std::get_if<ValueId>(&value);
+    if (id == nullptr) return nullptr;
+    const auto& all = w.parts.instructions;
+    const auto it = std::find_if(all.rbegin(), all.rend(), [&](const Instruction& made) {
+        return std::find(made.results.begin(), made.results.end(), *id) != made.results.end();
+    });
+    return it == all.rend() ? nullptr : &*it;
+}
+
+// ⌊p + u⌋ of a uniform u, the other way to write coins; nothing for any other ⌊x⌋.
+Result<std::optional<ValueId>> floored_coins(Writer& w, const Call& call) {
+    const auto* sum = maker(w, call.args.at(0));
+    if (sum == nullptr || !sum->op.starts_with("aten::add.")) return std::nullopt;
+    for (const std::size_t i : {0u, 1u}) {
+        const auto* drawn = maker(w, sum->args.at(i));
+        const auto share = number(sum->args.at(1 - i));
+        if (drawn == nullptr || drawn->op != "esper::uniform" || !share) continue;
+        if (!(*share >= 0 && *share <= 1)) continue;
+        const Argument like = drawn->args.at(0);
+        ESPER_TRY(const auto y, coins(w, call, like, Constant{*share}));
+        return y;
+    }
+    return std::nullopt;
+}
+
 // (…, dtype, layout, device, pin_memory) from `at` on, as an empty tensor takes them.
 Result<ValueId> empty_like_factory(Writer& w, const Call& call, std::size_t at) {
     return w.call("aten::empty.memory_format",
@@ -253,6 +280,13 @@ Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, co
     using Written = std::optional<std::vector<ValueId>>;
     if (drops_nothing(call)) return Written{};
     if (drops_between_layers(call)) return no_form(call, "dropout between its layers");
+    if (call.op == "aten::floor" || call.op == "aten::floor_") {
+        ESPER_TRY(const auto drawn, floored_coins(writer, call));
+        if (!drawn) return Written{};
+        if (call.op == "aten::floor") return Written{{*drawn}};
+        ESPER_TRY(auto ids, over(writer, call, *drawn));
+        return Written{std::move(ids)};
+    }
     const auto rule = rules().find(call.op);
     if (rule != rules().end()) {
         ESPER_TRY(auto ids, rule->second(writer, call));
