@@ -21,7 +21,7 @@ help:
 	@echo 'make sham                 offer seeds that cannot help to 20 short runs; count those kept'
 	@echo 'make kill-sweep           kill -9 runs at random moments (ARGS="--kills 100"), compare to the bit'
 	@echo 'make gate [NAME=…]        compare benchmarks with the merge base'
-	@echo 'make compat               import the PyTorch models we know into build/compat.json'
+	@echo 'make compat               check models of torchvision, timm, transformers (ARGS=--ci: a sample)'
 	@echo 'make docs                 check the documentation'
 	@echo 'make clean                remove build/'
 
@@ -71,6 +71,7 @@ gate: setup
 	@$(PYTHON) scripts/gate.py $(NAME)
 
 compat: configure
+	@ninja -C $(BUILD) -j $(JOBS) esper_python
 	@$(PYTHON) scripts/compat.py $(ARGS)
 
 docs: setup

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Checks Esper against the model zoos and writes build/compat.json and docs/compatibility.md.
 
-    compat.py [--jobs N] [--seconds S] [--only GLOB …] [--fresh] [--table-only] [--ci]
+    compat.py [--jobs N] [--seconds S] [--only GLOB …] [--fresh] [--table-only] [--ci] [--set-up]
 
 Models are built from configuration alone, nothing is downloaded but the packages that define them,
 into .venv-compat. A model that has a result under build/compat/ is not checked again (--fresh drops
 them), so the command may be interrupted and repeated. --ci checks the fixed sample of
-compat_sample.txt anew, writes no page, and fails where one of its models does.
+compat_sample.txt anew, writes no page, and fails where one of its models does. --set-up only makes
+.venv-compat, in which tests of other libraries' training loops run, too.
 """
 
 import argparse
@@ -139,7 +140,11 @@ def main():
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--table-only", action="store_true")
     parser.add_argument("--ci", action="store_true")
+    parser.add_argument("--set-up", action="store_true")
     arguments = parser.parse_args()
+    if arguments.set_up:
+        set_up()
+        return 0
     if not any((BUILD / "python" / "esper").glob("_esper*.so")):
         raise SystemExit("build the Python package first: make build")
     if arguments.ci:

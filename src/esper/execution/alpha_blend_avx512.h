@@ -9,8 +9,10 @@
 #include "esper/execution/alpha_blend_detail.h"
 
 // g++ 12 takes the "undefined" operands inside its own intrinsics for a mistake of ours.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 
 namespace esper::execution::blend_detail {
 namespace {
