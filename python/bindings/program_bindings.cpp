@@ -62,6 +62,12 @@ void bind_program(py::module_& m) {
                  if (!part) return std::nullopt;
                  return ProgramHandle{part};
              })
+        .def(
+            "without_isolated",
+            [](const ProgramHandle& p, const std::string& also) {
+                return ProgramHandle{unwrap(core::without_isolated(p.program, also))};
+            },
+            py::arg("also") = "")
         .def("tensors",
              [](const ProgramHandle& p) {
                  py::list list;

@@ -16,7 +16,9 @@ from torch import nn
 from esper import _esper
 from esper._anchors import Observer, as_call, find_anchors
 from esper._live import Live
-from esper._optimizer import SeedGroups
+from esper._optimizer import Apart, SeedGroups
+from esper._shadow import MISSING, NO_OPTIMIZER, gradients
+from esper._statistics import Statistics, buffers_kept, modes_kept
 from esper._unwrap import write_grown
 
 FINITE_CHECK_STEPS = 16
@@ -57,9 +59,6 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(config, _esper.Config):
         config = _esper.load_config(str(config or ""), list(overrides))
-    if config.isolation != "straight_through":
-        raise ValueError(f"growth.isolation={config.isolation}: seeds of a module that PyTorch runs "
-                         "have no second pass to learn from; choose straight_through")
     growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
     found = lambda seen: growth._found(find_anchors(model, seen, anchors, kinds))
     if example is None:
@@ -102,8 +101,11 @@ class Growth:
         self._anchors = self._host = None  # until the model has been seen
         self._observer = Observer(model)
         self._probe = probe
-        self._live = Live(model)
-        self._groups = None
+        self._shadow = config.isolation == "shadow"
+        self._live = Live(model, self._shadow)
+        self._statistics = Statistics(model)
+        self._groups = self._apart = None
+        self._apart_saved = {}  # what was loaded before there was an optimizer
         self._core = None  # the library's part, once it is known how long an epoch is
         self._asleep, self._untold = False, 0  # no seed is awake; steps it has not heard of since
         self._early_steps = 0
@@ -149,15 +151,24 @@ class Growth:
     def attach(self, optimizer):
         """Newborn parameters join this optimizer from now on, those of awake seeds at once."""
         self._groups = SeedGroups(optimizer, self.config.newborn)
+        self._apart = Apart(optimizer, self.config.newborn)
         known = {id(p) for g in self._groups.optimizer.param_groups for p in g["params"]}
         for seed, scope in self._live.seeds.items():
             if not any(id(p) in known for p in scope.parameters()):
-                self._groups.add(seed, list(scope.parameters()), self._neighbours(seed))
+                self._join(seed)
+        self._apart.restore(self._apart_saved)
+        self._apart_saved = {}
         return self
 
-    def step(self, loss):
-        """Call once after each optimizer step. loss: the step's loss, a number or 0-dimensional
-        tensor."""
+    def step(self, loss, again=None):
+        """Call once after each optimizer step.
+
+        loss: the step's loss, a number or 0-dimensional tensor.
+        again: a function without arguments that computes the same batch's loss once more, e.g.
+            `lambda: F.cross_entropy(model(x), y)`. With `growth.isolation: shadow` it is called once
+            for each seed in isolation, which learns from the loss of the model with it; the model
+            cannot notice. Not called otherwise.
+        """
         losses = self._losses
         losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         if self._asleep and len(losses) < FOLD_LOSSES:
@@ -171,6 +182,8 @@ class Growth:
             self._native.step(float(losses[-1]) if self._grafting else 0.0)
         if len(losses) >= FOLD_LOSSES:
             self._fold_losses()
+        if self._live.isolated:
+            self._learn_in_shadow(again)
         if self._live.seeds:
             self._care()
 
@@ -194,6 +207,7 @@ class Growth:
                                       else float(validation_loss))
         self._loss_sum, self._loss_steps = 0.0, 0
         self._native.boundary(self.train_losses, self.validation_losses)
+        self._statistics.forget()
         self._sync()
         events = self._native.take_events()
         self.events += events
@@ -282,6 +296,7 @@ class Growth:
             "steps_per_epoch": self.steps_per_epoch,
             "losses": [self.train_losses, self.validation_losses],
             "epoch": [self._loss_sum, self._loss_steps],
+            "apart": self._apart.save() if self._apart else {},
             "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
                       for seed, scope in self._live.seeds.items()},
         }
@@ -300,6 +315,10 @@ class Growth:
         self._sync()
         for seed, tensors in state["seeds"].items():
             self._live.seeds[seed].load_state_dict(tensors)
+        if self._apart is None:
+            self._apart_saved = state["apart"]
+        else:
+            self._apart.restore(state["apart"])
 
     def unwrap(self):
         """The model as plain PyTorch, without anything of Esper: kept seeds (and blended ones, at
@@ -311,6 +330,7 @@ class Growth:
         """The same, and writes `grown.py` (plain PyTorch: `grow(model)` puts the grown parts into a
         freshly built model), `model.safetensors` and `lineage.json` into the folder."""
         self._observer.stop()
+        self._statistics.watch(False)
         _growths.pop(self.model, None)
         return write_grown(self, folder)
 
@@ -342,23 +362,44 @@ class Growth:
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
         slots = {s["seed"]: s for s in self._native.slots() if s["seed"]}
-        for seed, scope in gone.items():
-            if self._groups is not None:
-                self._groups.remove(seed, list(scope.parameters()))
-        for seed in new:
-            if self._groups is not None:
-                scope = self._live.seeds[seed]
-                self._groups.add(seed, list(scope.parameters()), self._neighbours(seed))
+        if self._groups is not None:
+            for seed, scope in gone.items():
+                if seed in self._apart.seeds:
+                    self._apart.remove(seed)
+                else:
+                    self._groups.remove(seed, list(scope.parameters()))
+            for seed in [s for s in self._apart.seeds if s not in self._live.isolated]:
+                self._apart.join(seed, self._groups, self._neighbours(seed))
+            for seed in new:
+                self._join(seed)
         for seed, scope in self._live.seeds.items():
             slot = slots[seed]
             frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
                                         and self.config.freeze_fossilized)
             self._freeze(seed, scope, frozen)
         self._asleep = not self._live.seeds
+        self._statistics.watch(any(s not in self._live.isolated
+                                   and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
         self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
         if self._groups is not None:
             self._groups.follow(self._ramping)
+
+    def _join(self, seed):
+        parameters = list(self._live.seeds[seed].parameters())
+        if seed in self._live.isolated:
+            self._apart.add(seed, parameters, self._neighbours(seed))
+        else:
+            self._groups.add(seed, parameters, self._neighbours(seed))
+
+    def _learn_in_shadow(self, again):
+        for seed in self._live.isolated:
+            if again is None or self._apart is None:
+                raise ValueError((MISSING if again is None else NO_OPTIMIZER).format(
+                    seed=seed, anchor=self._live.where[seed]))
+            found = gradients(self._live, self._statistics, seed, again)
+            if found is not None:
+                self._apart.step(seed, found)
 
     def _freeze(self, seed, scope, frozen):
         trainable = dict(self._native.program.seeds_at(self._live.where[seed]).tensors())
@@ -416,16 +457,18 @@ class Growth:
             raise ValueError(
                 "a seed is ready to be measured and there is no probe: give growth.epoch() (or "
                 "esper.wrap) probe=, a function that returns the loss of each held-out example")
-        modes = [(m, m.training) for m in self.model.modules()]
-        try:
-            with self._live.on_trial(program, self._native), torch.no_grad():
+        with self._live.on_trial(program, self._native), buffers_kept(self.model), torch.no_grad():
+            self._statistics.recompute()
+            with modes_kept(self.model):
                 self.model.eval()
                 losses = self._probe()
-        finally:
-            for module, mode in modes:
-                module.training = mode
         losses = torch.as_tensor(losses, dtype=torch.float32).flatten()
         return losses.cpu().tolist()
+
+    def settle(self, program):
+        """The model is now this one: running statistics gathered in another no longer fit it."""
+        with self._live.on_trial(program, self._native):
+            self._statistics.recompute()
 
 
 def _version():

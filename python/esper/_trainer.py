@@ -55,7 +55,7 @@ class Trainer:
             if self.clip_norm:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
             self.optimizer.step()
-            self.growth.step(loss)
+            self.growth.step(loss, again=lambda: self.loss(self.model(x), target))
             total += loss.detach()
             steps += 1
         validation = self.evaluate(self.validation)
