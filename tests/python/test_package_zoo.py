@@ -71,3 +71,9 @@ def test_onnx_takes_what_has_grown(in_zoo, tmp_path, name):
     out = in_zoo(Path(__file__).parent / "onnx_of_grown.py", name, tmp_path,
                  needs=("onnx", "onnxscript"))
     assert "the same to" in out
+
+
+def test_a_notebook_shows_a_table_that_stays_in_its_place(in_zoo):
+    out = in_zoo(Path(__file__).parent / "in_kernel.py", needs=("ipykernel", "jupyter_client"))
+    assert out.count("<table>") == 1 and out.count("<tr><td>") == 4
+    assert "germinate" in out and "seeds germinated" in out and "<progress" not in out
