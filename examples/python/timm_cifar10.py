@@ -35,14 +35,14 @@ def main(data, out, epochs=6, count=10_000):
 
     data, out = Path(data), Path(out)
     x, y = images(data / "data_batch_1.bin", count)
-    probe = images(data / "data_batch_2.bin", max(600, min(2500, count)))
+    probe = images(data / "data_batch_2.bin", max(600, min(5000, count)))
     validation = images(data / "test_batch.bin", max(500, count // 5))
     model = build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     growth = esper.wrap(
         model, x[:2], optimizer, epochs=epochs, run=out / "run",
         probe=esper.probe(model, batches(*probe), F.cross_entropy),
-        overrides=["growth.blueprints=[conv_block_3x3]", "growth.training=2ep",
+        overrides=["growth.isolation=shadow", "growth.blueprints=[conv_block_3x3]", "growth.training=2ep",
                    "growth.stabilization=20ba", "growth.fine_tune=1ep", "growth.graft_steps=40",
                    "growth.start=0", "growth.cooldown=0ep", "growth.gate.budget=4ep",
                    "growth.gate.rent=0.001",
@@ -54,7 +54,7 @@ def main(data, out, epochs=6, count=10_000):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            growth.step(loss)
+            growth.step(loss, again=lambda: F.cross_entropy(model(x[chosen]), y[chosen]))
         model.eval()
         with torch.no_grad():
             logits = torch.cat([model(part) for part, _ in batches(*validation)])
