@@ -25,8 +25,11 @@ FINITE_CHECK_STEPS = 16
 FOLD_LOSSES = 1024
 
 
+PATHS = ("auto", "hook", "export", "fastest")
+
+
 def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
-         kinds=None, config=None, overrides=(), run=None, probe=None, quiet=False):
+         kinds=None, config=None, overrides=(), run=None, probe=None, path="auto", quiet=False):
     """Prepares a module to grow in your own training loop and returns its `Growth`.
 
         growth = esper.wrap(model, images, optimizer, epochs=20)
@@ -54,17 +57,29 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
     config: an `esper.Config`, or the path of a YAML file; `overrides` are dotted `key=value`.
     run: a folder for events, journal, metrics and report.
     probe: see `Growth.epoch`.
+    path: "hook" leaves the module to PyTorch and hooks awake seeds in; "export" has the library run
+        its whole forward pass, seeds inside (needs an example; raises where that is refused);
+        "fastest" tries and times both on the example; "auto", the default, is "hook", which takes
+        any module and costs nothing while seeds sleep. `Growth.path_reason` says what was decided.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(config, _esper.Config):
         config = _esper.load_config(str(config or ""), list(overrides))
+    if path not in PATHS:
+        raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")
+    if example is None and path in ("export", "fastest"):
+        raise ValueError(f"path={path} needs an example to export the model with")
     growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
-    found = lambda seen: growth._found(find_anchors(model, seen, anchors, kinds))
+    find = lambda seen, **options: find_anchors(model, seen, anchors, kinds, **options)
     if example is None:
-        growth._observer.watch(found)
+        growth._observer.watch(lambda seen: growth._found(find(seen)))
     else:
-        found(growth._observer.run(*as_call(example)))
+        args, kwargs = as_call(example)
+        if path in ("export", "fastest"):
+            growth._go_inside(path, args, kwargs, find)
+        if growth.path == "hook":
+            growth._found(find(growth._observer.run(args, kwargs)))
         if steps_per_epoch is not None:
             growth._start(steps_per_epoch)
     if optimizer is not None:
@@ -106,6 +121,8 @@ class Growth:
         self._statistics = Statistics(model)
         self._groups = self._apart = None
         self._apart_saved = {}  # what was loaded before there was an optimizer
+        self.path = "hook"
+        self.path_reason = "your own loop and module; sleeping seeds cost nothing"
         self._core = None  # the library's part, once it is known how long an epoch is
         self._asleep, self._untold = False, 0  # no seed is awake; steps it has not heard of since
         self._early_steps = 0
@@ -116,8 +133,7 @@ class Growth:
     def __repr__(self):
         places = (f"{len(self._anchors)} anchors" if self._anchors
                   else "anchors as the next forward pass shows them")
-        return (f"{places}, {self._parameters:,} parameters, hook path (your own loop and module; "
-                "sleeping seeds cost nothing)")
+        return f"{places}, {self._parameters:,} parameters, {self.path} path ({self.path_reason})"
 
     @property
     def _native(self):
@@ -131,6 +147,35 @@ class Growth:
     def _parameters(self):
         """How many the model had when it was wrapped."""
         return sum(p.numel() for p in self.model.parameters())
+
+    def _go_inside(self, path, args, kwargs, find):
+        """Takes the export path, if it is the one for this model."""
+        from esper._inside import Inside, Refused, Whole
+
+        try:
+            whole = Whole(self.model, args, kwargs)
+            try:
+                anchors = find(self._observer.run(args, kwargs), fits=whole.place_for)
+            except ValueError as none:
+                raise Refused(f"of the exported model, {none}") from none
+            whole.compare_anchors(anchors)
+        except Refused as refused:
+            if path == "export":
+                raise ValueError(f"path=export is not for this {type(self.model).__name__}: "
+                                 f"{refused}; path=hook takes any module") from refused
+            self.path_reason = f"export was refused: {refused}"
+            return
+        reason = "the library runs the whole forward pass"
+        if path == "fastest":
+            ours, theirs = whole.times()
+            reason = (f"a training pass of the example takes {1e3 * ours:.2f} ms exported, "
+                      f"{1e3 * theirs:.2f} ms as the module")
+            if ours > theirs:
+                self.path_reason = reason
+                return
+        self.path, self.path_reason = "export", reason
+        self._live = Inside(whole, self._shadow)
+        self._found(anchors)
 
     def _found(self, anchors):
         self._anchors = anchors
@@ -447,7 +492,7 @@ class Growth:
             "val_loss": number(self.validation_losses[-1]), "parameters": parameters,
             "parameters_initial": self._parameters, "flops_per_example": flops,
             "wall_seconds": time.monotonic() - self._started, "seeds": self.counts,
-            "program_sha256": self.program.hash, "path": "hook",
+            "program_sha256": self.program.hash, "path": self.path,
             "versions": {"esper": _version(), "torch": torch.__version__}}))
 
     # --- asked by the library while a boundary is worked through ---

@@ -118,8 +118,8 @@ class Live:
         self._register({s for s, (_, mode) in present.items() if mode != "isolated"})
         self._hook(program)
         self.isolated = {
-            seed: self._make_hook(anchor, program.without_isolated(seed).seeds_at(anchor),
-                                  {f"alpha.{seed}": torch.ones(())})
+            seed: self._second_pass(program.without_isolated(seed), anchor,
+                                    {f"alpha.{seed}": torch.ones(())})
             for seed, (anchor, mode) in present.items() if self.shadow and mode == "isolated"}
         return new, gone
 
@@ -177,22 +177,25 @@ class Live:
         module = self.model.get_submodule(anchor)
         self._hooks[anchor] = (module.register_forward_hook(hook), hook, key)
 
+    def _second_pass(self, program, anchor, controls):
+        return self._make_hook(anchor, program.seeds_at(anchor), controls)
+
     def _make_hook(self, anchor, part, controls={}):
         chain = _esper.Chain(part)
-        sources = []
-        for name in chain.names:
-            if name.startswith("seed."):
-                _, seed, rest = name.split(".", 2)
-                if seed in self.seeds:
-                    sources.append((self.seeds[seed], rest))
-                else:  # on trial: its tensors are the library's
-                    sources.append(({name: self._native.tensor(name)}, name))
-            elif name in controls:
-                sources.append((controls, name))
-            else:
-                self.alphas[name] = self._native.tensor(name).clone()
-                sources.append((self.alphas, name))
-        return Hook(self, self.anchors[anchor], chain, sources)
+        return Hook(self, self.anchors[anchor], chain,
+                    [self._source(name, controls) for name in chain.names])
+
+    def _source(self, name, controls):
+        """(Scope or dict that holds the tensor, its name there) of a seed's tensor or its α."""
+        if name.startswith("seed."):
+            _, seed, rest = name.split(".", 2)
+            if seed in self.seeds:
+                return self.seeds[seed], rest
+            return {name: self._native.tensor(name)}, name  # on trial: it is the library's
+        if name in controls:
+            return controls, name
+        self.alphas[name] = self._native.tensor(name).clone()
+        return self.alphas, name
 
     def refresh_alphas(self):
         """α as the ramps have it now; a new tensor, as the old one may wait for a backward pass."""

@@ -22,8 +22,8 @@ class Trainer:
         value an example (all of torch.nn.functional's losses can).
     train, validation, probe: re-iterables of (input, target) batches, such as DataLoaders; `probe`
         must be in a fixed order and used for nothing else.
-    Everything else is as in `esper.wrap`. The loop runs in PyTorch on the hook path; to train a
-    configured run in the C++ engine use the `esper train` command.
+    Everything else is as in `esper.wrap`. The loop runs in PyTorch; to train a configured run in the
+    C++ engine use the `esper train` command.
     """
 
     def __init__(self, model, loss, optimizer, *, train, validation, probe, epochs, scheduler=None,
