@@ -9,9 +9,10 @@ import torch
 
 
 def inner(optimizer):
-    """The torch optimizer inside a wrapper (Accelerate, Lightning), or itself."""
-    while not isinstance(optimizer, torch.optim.Optimizer) and hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
+    """The torch optimizer inside a wrapper (Accelerate, Lightning), or itself. A wrapper may call
+    itself an optimizer, too, and only pass on what is asked of it."""
+    while isinstance(held := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
+        optimizer = held
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
     return optimizer

@@ -143,6 +143,43 @@ def test_a_seed_in_a_shadow_learns_what_the_loss_wants(esper):
                for p, m in zip(growth._live.seeds[seed].parameters(), moments))
 
 
+class Wrapper(torch.optim.Optimizer):
+    """As Accelerate's: an optimizer in name, which passes everything on."""
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self):
+        return self.optimizer.param_groups
+
+    @param_groups.setter
+    def param_groups(self, groups):
+        self.optimizer.param_groups = groups
+
+    @property
+    def state(self):
+        return self.optimizer.state
+
+    @state.setter
+    def state(self, state):
+        self.optimizer.state = state
+
+
+@pytest.mark.parametrize("isolation", ["shadow", "straight_through"])
+def test_an_optimizer_in_a_wrapper_keeps_its_groups(esper, isolation):
+    model, x = build("convolutions with in-place activations")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    groups = optimizer.param_groups
+    growth = esper.wrap(model, x, Wrapper(optimizer), quiet=True,
+                        overrides=[f"growth.isolation={isolation}"])
+    assert optimizer.param_groups is groups and len(groups) == 1
+    germinate(growth, 0)
+    growth.step(1.0, again=lambda: loss_of(model, x))
+    blend(growth, 0, 0.5)
+    assert len(optimizer.param_groups) == 2 and optimizer.param_groups is groups
+
+
 def test_a_step_without_the_second_loss_says_what_is_missing(esper):
     model, x = build("layers overwritten in place")
     growth = esper.wrap(model, x, quiet=True, overrides=SHADOW)

@@ -51,7 +51,7 @@ def test_a_timm_network_grows_on_photographs_and_runs_without_esper(in_zoo, tmp_
     except cifar10.Missing as missing:
         pytest.skip(str(missing))
     script = EXAMPLES / "timm_cifar10.py"
-    out = in_zoo(script, data, tmp_path, 7, 1000, needs=("timm",))
+    out = in_zoo(script, data, tmp_path, 8, 600, needs=("timm",))
     assert "germinate" in out
     assert "without Esper" in in_zoo(script, "--check", tmp_path, needs=("timm",))
 
