@@ -1,10 +1,12 @@
 """Seeds that learn in a shadow: from a second pass that the model cannot notice."""
 
 import copy
+import random
 
 import pytest
 
 torch = pytest.importorskip("torch")
+import numpy  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -28,13 +30,15 @@ class Noisy(nn.Module):
         self.head = nn.Linear(8, 5)
 
     def forward(self, x):
-        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+        x = self.stem(x) * (0.9 + 0.1 * random.random() + 0.1 * numpy.random.rand())
+        return self.head(self.blocks(x).mean((2, 3)))
 
 
 def state_of(model, optimizer):
     return ({k: v.clone() for k, v in model.state_dict().items()},
             {n: p.grad.clone() for n, p in model.named_parameters()},
-            copy.deepcopy(optimizer.state_dict()), torch.random.get_rng_state())
+            copy.deepcopy(optimizer.state_dict()), torch.random.get_rng_state(),
+            random.getstate(), numpy.random.get_state()[1].tolist())
 
 
 def same(a, b):
@@ -50,7 +54,7 @@ def same(a, b):
 @pytest.mark.parametrize("scheduled", [False, True])
 def test_the_host_cannot_notice_seeds_in_a_shadow(esper, scheduled):
     def run(slots):
-        torch.manual_seed(0)
+        torch.manual_seed(0), random.seed(0), numpy.random.seed(0)
         model, x, y = Noisy(), torch.randn(16, 3, 8, 8), torch.randint(0, 5, (16,))
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=20)
