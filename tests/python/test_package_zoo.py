@@ -77,3 +77,10 @@ def test_a_notebook_shows_a_table_that_stays_in_its_place(in_zoo):
     out = in_zoo(Path(__file__).parent / "in_kernel.py", needs=("ipykernel", "jupyter_client"))
     assert out.count("<table>") == 1 and out.count("<tr><td>") == 4
     assert "germinate" in out and "seeds germinated" in out and "<progress" not in out
+
+
+def test_the_library_runs_models_of_other_libraries_whole(in_zoo):
+    out = in_zoo(Path(__file__).parent / "inside_zoo.py", needs=("timm", "transformers"))
+    differences = dict(line.split() for line in out.splitlines())
+    assert len(differences) == 3
+    assert all(float(d) <= 1e-5 for d in differences.values()), out
