@@ -17,4 +17,9 @@ Result<std::vector<float>> ForeignRunner::probe_losses(const graph::ProgramPtr& 
     return measure_.attr("probe_losses")(ProgramHandle{program}).cast<std::vector<float>>();
 }
 
+Status ForeignRunner::settle(const graph::ProgramPtr& program) {
+    measure_.attr("settle")(ProgramHandle{program});
+    return {};
+}
+
 }  // namespace esper::python

@@ -10,12 +10,13 @@ namespace esper::python {
 /// anchor's shape, what the host costs was counted once.
 class ForeignRunner final : public tolaria::HostRunner {
   public:
-    /// `measure` has probe_losses(Program) → list of floats.
+    /// `measure` has probe_losses(Program) → list of floats, and settle(Program).
     ForeignRunner(py::object measure, tolaria::HostCost host)
         : measure_(std::move(measure)), host_(host) {}
 
     Result<tolaria::HostCost> cost(const graph::Program& program) override;
     Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program) override;
+    Status settle(const graph::ProgramPtr& program) override;
 
   private:
     py::object measure_;

@@ -3,6 +3,7 @@
 #include "bindings.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/foreign_host.h"
+#include "esper/core/whole_model.h"
 #include "esper/graph/exporters/lineage.h"
 #include "esper/graph/exporters/pytorch_code.h"
 #include "esper/graph/journal.h"
@@ -61,6 +62,28 @@ void bind_program(py::module_& m) {
                  auto part = unwrap(core::seeds_at(*p.program, anchor));
                  if (!part) return std::nullopt;
                  return ProgramHandle{part};
+             })
+        .def(
+            "without_isolated",
+            [](const ProgramHandle& p, const std::string& also) {
+                return ProgramHandle{unwrap(core::without_isolated(p.program, also))};
+            },
+            py::arg("also") = "")
+        .def("with_seeds_of",
+             [](const ProgramHandle& p, const ProgramHandle& host) {
+                 return ProgramHandle{unwrap(core::with_seeds_of(*host.program, p.program))};
+             })
+        .def("with_anchor_outputs",
+             [](const ProgramHandle& p, const std::vector<std::string>& anchors) {
+                 return ProgramHandle{unwrap(core::with_anchor_outputs(*p.program, anchors))};
+             })
+        .def("anchors",
+             [](const ProgramHandle& p) {
+                 py::list list;
+                 for (const auto& a : p.program->anchors())
+                     list.append(py::make_tuple(
+                         a.name, std::string(graph::anchor_kind_name(a.kind)), a.features));
+                 return list;
              })
         .def("tensors",
              [](const ProgramHandle& p) {

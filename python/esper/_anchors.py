@@ -335,17 +335,17 @@ def select(patterns, anchors):
     return chosen
 
 
-def find_anchors(model, observer, patterns=None, kinds=None):
+def find_anchors(model, observer, patterns=None, kinds=None, fits=lambda anchor: True):
     """The anchors of an observed model.
 
     patterns: globs of module names (`*` within a dot, `**` across dots, `!` in front takes out); by
-    default the model's blocks. kinds: kinds to keep, by default all.
+    default the model's blocks. kinds: kinds to keep, by default all; fits: whether one is a choice.
     """
     modules = dict(model.named_modules())
     anchors = {}
     for name in observer.order:
         anchor = describe(name, modules[name], observer.shapes[name], observer.batch)
-        if anchor is not None and (kinds is None or anchor.kind in kinds):
+        if anchor is not None and (kinds is None or anchor.kind in kinds) and fits(anchor):
             anchors[name] = anchor
     names = (select(patterns, anchors) if patterns
              else default_choice(modules, anchors, observer))

@@ -46,6 +46,14 @@ class Program:
         """(seed, anchor, "isolated", "blended" or "folded")."""
     def seeds_at(self, anchor: str) -> Program | None:
         """What the seeds at one anchor do there, y to the value that takes its place."""
+    def without_isolated(self, also: str = "") -> Program:
+        """Without the seeds that learn in isolation, but for `also`, which is blended in."""
+    def with_seeds_of(self, host: Program) -> Program:
+        """The whole model with what sits at the anchors of `host`, which stands for it."""
+    def with_anchor_outputs(self, anchors: Sequence[str]) -> Program:
+        """Hands out what flows at these anchors, too, as `anchor.<name>`."""
+    def anchors(self) -> list[tuple[str, str, int]]:
+        """(name, kind, features)."""
     def tensors(self) -> list[tuple[str, bool | None]]:
         """Names of parameters with whether they are trained, and of buffers with None."""
     def seed_classes(self) -> tuple[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import tempfile
 from pathlib import Path
@@ -64,33 +65,41 @@ class ExportedModel(nn.Module):
 
     def _mode(self):
         if self.training not in self._modes:
-            self._modes[self.training] = _Exported(self.model, self._example, self._batch)
+            self._modes[self.training] = Exported(self.model, self._example, self._batch)
         return self._modes[self.training]
 
     def forward(self, *args, **kwargs):
-        return self._mode().run(args, kwargs)
+        return self._mode().whole(args, kwargs, self.training)
 
 
-class _Exported:
-    """What a module does in the mode that it is in."""
+class Exported:
+    """What a module does in the mode that it is in, as a Program."""
 
     def __init__(self, model, example, batch):
         exported = export(model, example, batch=batch)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.pt2"
             torch.export.save(exported, str(path))
-            self._imported = _esper.Imported(str(path))
-        self.program = self._imported.program
-        self._training = model.training
-        self._runner = _esper.Runner(self.program)
-        self._declared = _esper.declared(self.program)
-        self._out_spec = exported.call_spec.out_spec
+            imported = _esper.Imported(str(path))
+        self.program = imported.program
+        self.out_spec = exported.call_spec.out_spec
         # A tensor's name, or what is no tensor (a size, say) itself.
-        self._kept = exported.graph_signature.user_outputs
-        self._places = {kind: [self._place(model, name) for name in self._declared[kind]]
-                        for kind in ("parameters", "buffers")}
+        self.outputs = exported.graph_signature.user_outputs
+        declared = _esper.declared(self.program)
+        self.places = {name: self._place(model, imported, name)
+                       for kind in ("parameters", "buffers") for name in declared[kind]}
+        self.controls = {name: imported.tensor(name) for name in declared["controls"]}
+        wanted = {n for n in exported.graph_signature.user_inputs if isinstance(n, str)}
+        # (size or None where it is free, …), type and device of each input.
+        self.inputs = [(tuple(s if isinstance(s, int) else None for s in value.shape), value.dtype,
+                        value.device)
+                       for value in (n.meta["val"] for n in exported.graph.nodes
+                                     if n.op == "placeholder" and n.name in wanted)
+                       if isinstance(value, torch.Tensor)]
+        self.whole = Run(self, self.program)
 
-    def _place(self, model, name):
+    @staticmethod
+    def _place(model, imported, name):
         owner, _, last = name.rpartition(".")
         try:
             module = model.get_submodule(owner)
@@ -99,24 +108,53 @@ class _Exported:
         for items in (() if module is None else (module._parameters, module._buffers)):
             if items.get(last) is not None:
                 return items, last
-        return {name: self._imported.tensor(name)}, name
+        return {name: imported.tensor(name)}, name
 
-    def _control(self, name):
-        value = self._imported.tensor(name)
-        if name != DRAWS_FROM:
+
+class Run:
+    """Runs an exported model, or what has grown out of it. more: (dict, key) of each tensor that is
+    none of the model's, by name."""
+
+    def __init__(self, exported, program, more={}):
+        self.exported, self.program, self.calls = exported, program, 0
+        self.runner = _esper.Runner(program)
+        declared = _esper.declared(program)
+        find = lambda name: more.get(name) or exported.places[name]
+        self.parameters, self.buffers = (
+            [find(name) for name in declared[kind]] for kind in ("parameters", "buffers"))
+        self.controls = [more.get(name, name) for name in declared["controls"]]
+
+    def __deepcopy__(self, memo):
+        """Of a copied model: the same, with the tensors of the copy."""
+        other = copy.copy(self)
+        for name in ("parameters", "buffers", "controls"):
+            setattr(other, name, copy.deepcopy(getattr(self, name), memo))
+        return other
+
+    def _control(self, place):
+        if not isinstance(place, str):
+            return place[0][place[1]]
+        value = self.exported.controls[place]
+        if place != DRAWS_FROM:
             return value
         # Drawn from torch's own generator: other masks at each call, the same ones after the same
         # torch.manual_seed. Whole numbers up to this one are exact in every type of a control.
         return torch.randint(2**24, ()).to(value.dtype)
 
-    def run(self, args, kwargs):
+    def outputs(self, args, kwargs, training):
+        """All outputs of the Program, in order."""
+        self.calls += 1
         inputs = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
-        outputs = self._runner.run(
-            [items[key] for items, key in self._places["parameters"]],
-            [items[key] for items, key in self._places["buffers"]],
-            [self._control(name) for name in self._declared["controls"]], inputs, self._training)
+        return self.runner.run(
+            [items[key] for items, key in self.parameters],
+            [items[key] for items, key in self.buffers],
+            [self._control(place) for place in self.controls], inputs, training)
+
+    def __call__(self, args, kwargs, training):
+        """What the module would return."""
+        outputs = self.outputs(args, kwargs, training)
         outputs = [out if isinstance(kept, str) else kept
-                   for out, kept in zip(outputs, self._kept, strict=True)]
-        if len(outputs) == self._out_spec.num_leaves:
-            return pytree.tree_unflatten(outputs, self._out_spec)
+                   for out, kept in zip(outputs, self.exported.outputs, strict=True)]
+        if len(outputs) == self.exported.out_spec.num_leaves:
+            return pytree.tree_unflatten(outputs, self.exported.out_spec)
         return tuple(outputs)

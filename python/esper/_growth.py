@@ -16,15 +16,20 @@ from torch import nn
 from esper import _esper
 from esper._anchors import Observer, as_call, find_anchors
 from esper._live import Live
-from esper._optimizer import SeedGroups
+from esper._optimizer import Apart, SeedGroups
+from esper._shadow import MISSING, NO_OPTIMIZER, gradients
+from esper._statistics import Statistics, buffers_kept, modes_kept
 from esper._unwrap import write_grown
 
 FINITE_CHECK_STEPS = 16
 FOLD_LOSSES = 1024
 
 
+PATHS = ("auto", "hook", "export", "fastest")
+
+
 def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
-         kinds=None, config=None, overrides=(), run=None, probe=None, quiet=False):
+         kinds=None, config=None, overrides=(), run=None, probe=None, path="auto", quiet=False):
     """Prepares a module to grow in your own training loop and returns its `Growth`.
 
         growth = esper.wrap(model, images, optimizer, epochs=20)
@@ -52,20 +57,29 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
     config: an `esper.Config`, or the path of a YAML file; `overrides` are dotted `key=value`.
     run: a folder for events, journal, metrics and report.
     probe: see `Growth.epoch`.
+    path: "hook" leaves the module to PyTorch and hooks awake seeds in; "export" has the library run
+        its whole forward pass, seeds inside (needs an example; raises where that is refused);
+        "fastest" tries and times both on the example; "auto", the default, is "hook", which takes
+        any module and costs nothing while seeds sleep. `Growth.path_reason` says what was decided.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(config, _esper.Config):
         config = _esper.load_config(str(config or ""), list(overrides))
-    if config.isolation != "straight_through":
-        raise ValueError(f"growth.isolation={config.isolation}: seeds of a module that PyTorch runs "
-                         "have no second pass to learn from; choose straight_through")
+    if path not in PATHS:
+        raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")
+    if example is None and path in ("export", "fastest"):
+        raise ValueError(f"path={path} needs an example to export the model with")
     growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
-    found = lambda seen: growth._found(find_anchors(model, seen, anchors, kinds))
+    find = lambda seen, **options: find_anchors(model, seen, anchors, kinds, **options)
     if example is None:
-        growth._observer.watch(found)
+        growth._observer.watch(lambda seen: growth._found(find(seen)))
     else:
-        found(growth._observer.run(*as_call(example)))
+        args, kwargs = as_call(example)
+        if path in ("export", "fastest"):
+            growth._go_inside(path, args, kwargs, find)
+        if growth.path == "hook":
+            growth._found(find(growth._observer.run(args, kwargs)))
         if steps_per_epoch is not None:
             growth._start(steps_per_epoch)
     if optimizer is not None:
@@ -102,8 +116,13 @@ class Growth:
         self._anchors = self._host = None  # until the model has been seen
         self._observer = Observer(model)
         self._probe = probe
-        self._live = Live(model)
-        self._groups = None
+        self._shadow = config.isolation == "shadow"
+        self._live = Live(model, self._shadow)
+        self._statistics = Statistics(model)
+        self._groups = self._apart = None
+        self._apart_saved = {}  # what was loaded before there was an optimizer
+        self.path = "hook"
+        self.path_reason = "your own loop and module; sleeping seeds cost nothing"
         self._core = None  # the library's part, once it is known how long an epoch is
         self._asleep, self._untold = False, 0  # no seed is awake; steps it has not heard of since
         self._early_steps = 0
@@ -114,8 +133,7 @@ class Growth:
     def __repr__(self):
         places = (f"{len(self._anchors)} anchors" if self._anchors
                   else "anchors as the next forward pass shows them")
-        return (f"{places}, {self._parameters:,} parameters, hook path (your own loop and module; "
-                "sleeping seeds cost nothing)")
+        return f"{places}, {self._parameters:,} parameters, {self.path} path ({self.path_reason})"
 
     @property
     def _native(self):
@@ -129,6 +147,35 @@ class Growth:
     def _parameters(self):
         """How many the model had when it was wrapped."""
         return sum(p.numel() for p in self.model.parameters())
+
+    def _go_inside(self, path, args, kwargs, find):
+        """Takes the export path, if it is the one for this model."""
+        from esper._inside import Inside, Refused, Whole
+
+        try:
+            whole = Whole(self.model, args, kwargs)
+            try:
+                anchors = find(self._observer.run(args, kwargs), fits=whole.place_for)
+            except ValueError as none:
+                raise Refused(f"of the exported model, {none}") from none
+            whole.compare_anchors(anchors)
+        except Refused as refused:
+            if path == "export":
+                raise ValueError(f"path=export is not for this {type(self.model).__name__}: "
+                                 f"{refused}; path=hook takes any module") from refused
+            self.path_reason = f"export was refused: {refused}"
+            return
+        reason = "the library runs the whole forward pass"
+        if path == "fastest":
+            ours, theirs = whole.times()
+            reason = (f"a training pass of the example takes {1e3 * ours:.2f} ms exported, "
+                      f"{1e3 * theirs:.2f} ms as the module")
+            if ours > theirs:
+                self.path_reason = reason
+                return
+        self.path, self.path_reason = "export", reason
+        self._live = Inside(whole, self._shadow)
+        self._found(anchors)
 
     def _found(self, anchors):
         self._anchors = anchors
@@ -149,15 +196,24 @@ class Growth:
     def attach(self, optimizer):
         """Newborn parameters join this optimizer from now on, those of awake seeds at once."""
         self._groups = SeedGroups(optimizer, self.config.newborn)
+        self._apart = Apart(optimizer, self.config.newborn)
         known = {id(p) for g in self._groups.optimizer.param_groups for p in g["params"]}
         for seed, scope in self._live.seeds.items():
             if not any(id(p) in known for p in scope.parameters()):
-                self._groups.add(seed, list(scope.parameters()), self._neighbours(seed))
+                self._join(seed)
+        self._apart.restore(self._apart_saved)
+        self._apart_saved = {}
         return self
 
-    def step(self, loss):
-        """Call once after each optimizer step. loss: the step's loss, a number or 0-dimensional
-        tensor."""
+    def step(self, loss, again=None):
+        """Call once after each optimizer step.
+
+        loss: the step's loss, a number or 0-dimensional tensor.
+        again: a function without arguments that computes the same batch's loss once more, e.g.
+            `lambda: F.cross_entropy(model(x), y)`. With `growth.isolation: shadow` it is called once
+            for each seed in isolation, which learns from the loss of the model with it; the model
+            cannot notice. Not called otherwise.
+        """
         losses = self._losses
         losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         if self._asleep and len(losses) < FOLD_LOSSES:
@@ -171,6 +227,8 @@ class Growth:
             self._native.step(float(losses[-1]) if self._grafting else 0.0)
         if len(losses) >= FOLD_LOSSES:
             self._fold_losses()
+        if self._live.isolated:
+            self._learn_in_shadow(again)
         if self._live.seeds:
             self._care()
 
@@ -194,6 +252,7 @@ class Growth:
                                       else float(validation_loss))
         self._loss_sum, self._loss_steps = 0.0, 0
         self._native.boundary(self.train_losses, self.validation_losses)
+        self._statistics.forget()
         self._sync()
         events = self._native.take_events()
         self.events += events
@@ -282,6 +341,7 @@ class Growth:
             "steps_per_epoch": self.steps_per_epoch,
             "losses": [self.train_losses, self.validation_losses],
             "epoch": [self._loss_sum, self._loss_steps],
+            "apart": self._apart.save() if self._apart else {},
             "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
                       for seed, scope in self._live.seeds.items()},
         }
@@ -300,6 +360,10 @@ class Growth:
         self._sync()
         for seed, tensors in state["seeds"].items():
             self._live.seeds[seed].load_state_dict(tensors)
+        if self._apart is None:
+            self._apart_saved = state["apart"]
+        else:
+            self._apart.restore(state["apart"])
 
     def unwrap(self):
         """The model as plain PyTorch, without anything of Esper: kept seeds (and blended ones, at
@@ -311,6 +375,7 @@ class Growth:
         """The same, and writes `grown.py` (plain PyTorch: `grow(model)` puts the grown parts into a
         freshly built model), `model.safetensors` and `lineage.json` into the folder."""
         self._observer.stop()
+        self._statistics.watch(False)
         _growths.pop(self.model, None)
         return write_grown(self, folder)
 
@@ -342,23 +407,44 @@ class Growth:
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
         slots = {s["seed"]: s for s in self._native.slots() if s["seed"]}
-        for seed, scope in gone.items():
-            if self._groups is not None:
-                self._groups.remove(seed, list(scope.parameters()))
-        for seed in new:
-            if self._groups is not None:
-                scope = self._live.seeds[seed]
-                self._groups.add(seed, list(scope.parameters()), self._neighbours(seed))
+        if self._groups is not None:
+            for seed, scope in gone.items():
+                if seed in self._apart.seeds:
+                    self._apart.remove(seed)
+                else:
+                    self._groups.remove(seed, list(scope.parameters()))
+            for seed in [s for s in self._apart.seeds if s not in self._live.isolated]:
+                self._apart.join(seed, self._groups, self._neighbours(seed))
+            for seed in new:
+                self._join(seed)
         for seed, scope in self._live.seeds.items():
             slot = slots[seed]
             frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
                                         and self.config.freeze_fossilized)
             self._freeze(seed, scope, frozen)
         self._asleep = not self._live.seeds
+        self._statistics.watch(any(s not in self._live.isolated
+                                   and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
         self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
         if self._groups is not None:
             self._groups.follow(self._ramping)
+
+    def _join(self, seed):
+        parameters = list(self._live.seeds[seed].parameters())
+        if seed in self._live.isolated:
+            self._apart.add(seed, parameters, self._neighbours(seed))
+        else:
+            self._groups.add(seed, parameters, self._neighbours(seed))
+
+    def _learn_in_shadow(self, again):
+        for seed in self._live.isolated:
+            if again is None or self._apart is None:
+                raise ValueError((MISSING if again is None else NO_OPTIMIZER).format(
+                    seed=seed, anchor=self._live.where[seed]))
+            found = gradients(self._live, self._statistics, seed, again)
+            if found is not None:
+                self._apart.step(seed, found)
 
     def _freeze(self, seed, scope, frozen):
         trainable = dict(self._native.program.seeds_at(self._live.where[seed]).tensors())
@@ -406,7 +492,7 @@ class Growth:
             "val_loss": number(self.validation_losses[-1]), "parameters": parameters,
             "parameters_initial": self._parameters, "flops_per_example": flops,
             "wall_seconds": time.monotonic() - self._started, "seeds": self.counts,
-            "program_sha256": self.program.hash, "path": "hook",
+            "program_sha256": self.program.hash, "path": self.path,
             "versions": {"esper": _version(), "torch": torch.__version__}}))
 
     # --- asked by the library while a boundary is worked through ---
@@ -416,16 +502,18 @@ class Growth:
             raise ValueError(
                 "a seed is ready to be measured and there is no probe: give growth.epoch() (or "
                 "esper.wrap) probe=, a function that returns the loss of each held-out example")
-        modes = [(m, m.training) for m in self.model.modules()]
-        try:
-            with self._live.on_trial(program, self._native), torch.no_grad():
+        with self._live.on_trial(program, self._native), buffers_kept(self.model), torch.no_grad():
+            self._statistics.recompute()
+            with modes_kept(self.model):
                 self.model.eval()
                 losses = self._probe()
-        finally:
-            for module, mode in modes:
-                module.training = mode
         losses = torch.as_tensor(losses, dtype=torch.float32).flatten()
         return losses.cpu().tolist()
+
+    def settle(self, program):
+        """The model is now this one: running statistics gathered in another no longer fit it."""
+        with self._live.on_trial(program, self._native):
+            self._statistics.recompute()
 
 
 def _version():

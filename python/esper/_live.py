@@ -53,8 +53,13 @@ class Hook:
         self.live, self.anchor, self.chain, self.sources = live, anchor, chain, sources
         self.places = [owner.place(name) if isinstance(owner, Scope) else (owner, name)
                        for owner, name in sources]
+        self.stand_in = None  # another hook that does the work for a while
+        self.calls = 0
 
     def __call__(self, module, args, output):
+        if self.stand_in is not None:
+            return self.stand_in(module, args, output)
+        self.calls += 1
         y, place = main_tensor(output)
         if y is None:
             return output
@@ -85,8 +90,10 @@ class Live:
 
     NAME = "grown"
 
-    def __init__(self, model):
+    def __init__(self, model, shadow=False):
         self.model = model
+        self.shadow = shadow  # isolated seeds learn from passes of their own, not beside the host
+        self.isolated = {}  # seed -> the Hook that blends it in, for those passes
         self.anchors = {}  # by name
         self.seeds = {}  # name -> Scope
         self.where = {}  # name -> anchor's name
@@ -110,6 +117,10 @@ class Live:
                 new.append(seed)
         self._register({s for s, (_, mode) in present.items() if mode != "isolated"})
         self._hook(program)
+        self.isolated = {
+            seed: self._second_pass(program.without_isolated(seed), anchor,
+                                    {f"alpha.{seed}": torch.ones(())})
+            for seed, (anchor, mode) in present.items() if self.shadow and mode == "isolated"}
         return new, gone
 
     def _scope(self, program, seed, anchor, native):
@@ -146,10 +157,12 @@ class Live:
                 grown.add_module(name, self.seeds[name])
 
     def _hook(self, program):
+        heard = program.without_isolated() if self.shadow else program
         wanted = {}
         for anchor in dict.fromkeys(self.where.values()):
-            part = program.seeds_at(anchor)
-            wanted[anchor] = (part, part.hash)
+            part = heard.seeds_at(anchor)
+            if part is not None:
+                wanted[anchor] = (part, part.hash)
         for anchor, (handle, _, key) in list(self._hooks.items()):
             if anchor not in wanted or wanted[anchor][1] != key:
                 handle.remove()
@@ -164,20 +177,25 @@ class Live:
         module = self.model.get_submodule(anchor)
         self._hooks[anchor] = (module.register_forward_hook(hook), hook, key)
 
-    def _make_hook(self, anchor, part):
+    def _second_pass(self, program, anchor, controls):
+        return self._make_hook(anchor, program.seeds_at(anchor), controls)
+
+    def _make_hook(self, anchor, part, controls={}):
         chain = _esper.Chain(part)
-        sources = []
-        for name in chain.names:
-            if name.startswith("seed."):
-                _, seed, rest = name.split(".", 2)
-                if seed in self.seeds:
-                    sources.append((self.seeds[seed], rest))
-                else:  # on trial: its tensors are the library's
-                    sources.append(({name: self._native.tensor(name)}, name))
-            else:
-                self.alphas[name] = self._native.tensor(name).clone()
-                sources.append((self.alphas, name))
-        return Hook(self, self.anchors[anchor], chain, sources)
+        return Hook(self, self.anchors[anchor], chain,
+                    [self._source(name, controls) for name in chain.names])
+
+    def _source(self, name, controls):
+        """(Scope or dict that holds the tensor, its name there) of a seed's tensor or its α."""
+        if name.startswith("seed."):
+            _, seed, rest = name.split(".", 2)
+            if seed in self.seeds:
+                return self.seeds[seed], rest
+            return {name: self._native.tensor(name)}, name  # on trial: it is the library's
+        if name in controls:
+            return controls, name
+        self.alphas[name] = self._native.tensor(name).clone()
+        return self.alphas, name
 
     def refresh_alphas(self):
         """α as the ramps have it now; a new tensor, as the old one may wait for a backward pass."""
@@ -208,6 +226,26 @@ class Live:
             for anchor, (_, hook, key) in before.items():
                 self._put_hook(anchor, hook, key)
 
+    @contextmanager
+    def in_shadow(self, seed):
+        """Runs the model with one isolated seed blended in, α = 1, for a while; yields the
+        hook that does it. Hooks that others have placed keep their order."""
+        hook, anchor = self.isolated[seed], self.where[seed]
+        hook.calls = 0
+        present = self._hooks.get(anchor)
+        handle = None
+        if present is None:
+            handle = self.model.get_submodule(anchor).register_forward_hook(hook)
+        else:
+            present[1].stand_in = hook
+        try:
+            yield hook
+        finally:
+            if handle is None:
+                present[1].stand_in = None
+            else:
+                handle.remove()
+
     def move(self, anchor, device):
         for seed, where in self.where.items():
             if where == anchor.name:
@@ -230,5 +268,5 @@ class Live:
     def close(self):
         for handle, _, _ in self._hooks.values():
             handle.remove()
-        self._hooks = {}
+        self._hooks, self.isolated = {}, {}
         self._register(set())

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+from collections import OrderedDict, defaultdict
+
 import torch
 
 
 def inner(optimizer):
-    """The torch optimizer inside a wrapper (Accelerate, Lightning), or itself."""
-    while not isinstance(optimizer, torch.optim.Optimizer) and hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
+    """The torch optimizer inside a wrapper (Accelerate, Lightning), or itself. A wrapper may call
+    itself an optimizer, too, and only pass on what is asked of it."""
+    while isinstance(held := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
+        optimizer = held
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
     return optimizer
+
+
+def group_of(optimizer, parameters):
+    """The group that has the first of these parameters that is in any; else the first group."""
+    wanted = {id(p) for p in parameters}
+    return next((g for g in optimizer.param_groups if any(id(p) in wanted for p in g["params"])),
+                optimizer.param_groups[0])
 
 
 class SeedGroups:
@@ -30,11 +41,11 @@ class SeedGroups:
         parameters = [p for p in parameters if p.requires_grad]
         if not parameters:
             return
-        near = {id(p) for p in neighbours}
-        host = next((g for g in self.optimizer.param_groups
-                     if any(id(p) in near for p in g["params"])), self.optimizer.param_groups[0])
+        host = group_of(self.optimizer, neighbours)
         if "initial_lr" in host:
             host["params"].extend(parameters)
+            if "param_names" in host:
+                host["param_names"].extend(f"grown.{seed}.{i}" for i in range(len(parameters)))
             return
         settings = {key: value for key, value in host.items() if key not in ("params", "param_names")}
         if "param_names" in host:
@@ -65,3 +76,78 @@ class SeedGroups:
             if "weight_decay" in host:
                 group["weight_decay"] = 0.0 if seed in ramping else host["weight_decay"]
             item[2] = steps + 1
+
+
+# What a learning-rate scheduler may change in a group.
+SCHEDULED = ("lr", "weight_decay", "momentum", "betas")
+
+
+class Apart:
+    """Steps seeds in isolation by the rules of the user's optimizer, which does not know of them: an
+    optimizer of the same kind beside it, with the settings of the neighbours' group and a state of
+    its own, which goes along when a seed joins."""
+
+    def __init__(self, optimizer, newborn):
+        self.optimizer = inner(optimizer)
+        self.rate, self.rate_steps = newborn
+        self.seeds = {}  # seed -> its group, which is in no optimizer, its neighbour, steps learned
+        self.twin = object.__new__(type(self.optimizer))
+        self.twin.__dict__.update(self.optimizer.__dict__)
+        self.twin.__dict__.pop("step", None)  # where a scheduler counts the steps of the original
+        for name, value in self.optimizer.__dict__.items():
+            if name.startswith("_optimizer_") and isinstance(value, OrderedDict):
+                self.twin.__dict__[name] = OrderedDict()  # the user's hooks
+        self.twin.state = defaultdict(dict)
+        self.twin.param_groups = []
+
+    def add(self, seed, parameters, neighbours):
+        host = group_of(self.optimizer, neighbours)
+        group = {key: host[key] for key in self.optimizer.defaults if key in host}
+        group["params"] = parameters
+        self.seeds[seed] = [group, host["params"][0], 0]
+
+    def step(self, seed, gradients):
+        """gradients: one for each of the seed's parameters, None where there is none."""
+        group, neighbour, steps = self.seeds[seed]
+        host = group_of(self.optimizer, [neighbour])
+        group.update((key, host[key]) for key in SCHEDULED if key in group and key in host)
+        group["lr"] = host["lr"] * (self.rate if steps < self.rate_steps else 1.0)
+        for p, gradient in zip(group["params"], gradients, strict=True):
+            p.grad = gradient
+        self.twin.param_groups = [group]
+        try:
+            type(self.twin).step(self.twin)
+        finally:
+            for p in group["params"]:
+                p.grad = None
+        self.seeds[seed][2] = steps + 1
+
+    def join(self, seed, groups, neighbours):
+        """The seed is heard from now on: its parameters and their state go into the optimizer."""
+        group, _, steps = self.seeds.pop(seed)
+        groups.add(seed, group["params"], neighbours)
+        if seed in groups.groups:
+            groups.groups[seed][2] = steps
+        for p in group["params"]:
+            if p in self.twin.state:
+                self.optimizer.state[p] = self.twin.state.pop(p)
+
+    def remove(self, seed):
+        group, _, _ = self.seeds.pop(seed)
+        for p in group["params"]:
+            self.twin.state.pop(p, None)
+
+    def save(self):
+        return copy.deepcopy({
+            seed: {"steps": steps, "group": {k: v for k, v in group.items() if k != "params"},
+                   "state": [dict(self.twin.state.get(p, {})) for p in group["params"]]}
+            for seed, (group, _, steps) in self.seeds.items()})
+
+    def restore(self, saved):
+        for seed, item in copy.deepcopy(saved).items():
+            group = self.seeds[seed][0]
+            group.update(item["group"])
+            self.seeds[seed][2] = item["steps"]
+            for p, state in zip(group["params"], item["state"], strict=True):
+                if state:
+                    self.twin.state[p] = state

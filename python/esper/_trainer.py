@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import torch
 
 from esper._growth import probe as make_probe
 from esper._growth import wrap
+from esper._progress import progress
 
 
 class Trainer:
@@ -22,25 +22,27 @@ class Trainer:
         value an example (all of torch.nn.functional's losses can).
     train, validation, probe: re-iterables of (input, target) batches, such as DataLoaders; `probe`
         must be in a fixed order and used for nothing else.
-    Everything else is as in `esper.wrap`. The loop runs in PyTorch on the hook path; to train a
-    configured run in the C++ engine use the `esper train` command.
+    Everything else is as in `esper.wrap`. The loop runs in PyTorch; to train a configured run in the
+    C++ engine use the `esper train` command.
     """
 
     def __init__(self, model, loss, optimizer, *, train, validation, probe, epochs, scheduler=None,
                  clip_norm=None, quiet=False, **options):
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
         self.train, self.validation, self.epochs = train, validation, epochs
-        self.clip_norm, self.quiet = clip_norm, quiet
+        self.clip_norm = clip_norm
         example = next(iter(train))[0]
-        steps = len(train) if hasattr(train, "__len__") else None
+        self.steps = steps = len(train) if hasattr(train, "__len__") else None
         self.growth = wrap(model, example, optimizer, epochs=epochs, steps_per_epoch=steps,
                            probe=make_probe(model, probe, loss), quiet=quiet, **options)
         self.history = []
+        self._shows = progress(epochs, quiet)
 
     def fit(self):
         """Trains to the end and returns the unwrapped model."""
         while len(self.history) < self.epochs:
             self.epoch()
+        self._shows.end(self.growth.summary())
         return self.growth.unwrap()
 
     def epoch(self):
@@ -55,9 +57,11 @@ class Trainer:
             if self.clip_norm:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
             self.optimizer.step()
-            self.growth.step(loss)
+            self.growth.step(loss, again=lambda: self.loss(self.model(x), target))
             total += loss.detach()
             steps += 1
+            self._shows.step(len(self.history) + 1, steps, self.steps,
+                             lambda: float(total) / steps)
         validation = self.evaluate(self.validation)
         decisions = self.growth.epoch(validation)
         if self.scheduler is not None:
@@ -66,12 +70,7 @@ class Trainer:
                "val_loss": validation, "seconds": time.monotonic() - began,
                "decisions": decisions}
         self.history.append(row)
-        if not self.quiet:
-            print(f"epoch {row['epoch']}/{self.epochs}  train {row['train_loss']:.4f}  validation "
-                  f"{validation:.4f}  {row['seconds']:.1f} s", file=sys.stderr)
-            for d in decisions:
-                print(f"  {d['command'].lower()} {d.get('blueprint', '')} at {d['anchor']}: "
-                      f"{d['reason']}", file=sys.stderr)
+        self._shows.epoch(row)
         return row
 
     @torch.no_grad()

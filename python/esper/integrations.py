@@ -7,11 +7,12 @@ import math
 from esper._growth import wrap
 
 
-def lightning_callback(example, probe, **options):
+def lightning_callback(example, probe, again=None, **options):
     """A Lightning callback that grows `trainer.model`.
 
     example: as for `esper.wrap`; probe(module) → a probe (see `esper.probe`) for the module;
-    options: passed on to `esper.wrap`. The callback's `growth` unwraps at the end of the fit.
+    again(module, batch) → the loss of a batch, computed anew without logging anything: needed with
+    `growth.isolation: shadow` alone. options: passed on to `esper.wrap`. The callback's `growth` unwraps at the end of the fit.
     The training step's loss is what it returns; `val_loss` is read from the logged metrics.
     """
     try:
@@ -29,7 +30,7 @@ def lightning_callback(example, probe, **options):
 
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
             loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-            self.growth.step(loss)
+            self.growth.step(loss, again and (lambda: again(module, batch)))
 
         def on_train_epoch_end(self, trainer, module):
             loss = trainer.callback_metrics.get("val_loss", math.nan)
@@ -42,8 +43,9 @@ def lightning_callback(example, probe, **options):
 
 
 def transformers_callback(example, probe, **options):
-    """A callback for the Hugging Face Trainer; arguments as in `lightning_callback`. Set
-    `eval_strategy="epoch"`, so that there is a validation loss."""
+    """A callback for the Hugging Face Trainer; arguments as in `lightning_callback`, but for `again`:
+    callbacks of that Trainer do not see the batch, so `growth.isolation` stays `straight_through`.
+    Set `eval_strategy="epoch"`, so that there is a validation loss."""
     from transformers import TrainerCallback
 
     class Growing(TrainerCallback):

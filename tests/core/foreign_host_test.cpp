@@ -71,6 +71,26 @@ TEST(ForeignHost, IsTheFirstOneAgainWhenItsSeedsAreRemoved) {
     EXPECT_EQ((*back)->hash(), first->hash());
 }
 
+TEST(ForeignHost, IsHeardWithoutItsIsolatedSeedsButForOneThatIsAskedFor) {
+    auto program = with_seed(host(), "head", "gated_unit", "s1");
+    program = *apply(*program, SetSeedMode{"s1", SeedMode::kFolded});
+    const auto kept_alone = program->hash();
+    program = with_seed(program, "head", "bottleneck_mlp", "s2");
+    program = with_seed(program, "stem", "conv_block_3x3", "s3");
+    auto heard = without_isolated(program);
+    ASSERT_TRUE(heard) << heard.error().to_string();
+    EXPECT_EQ((*heard)->hash(), kept_alone);
+    auto with_one = without_isolated(program, "s2");
+    ASSERT_TRUE(with_one) << with_one.error().to_string();
+    const auto seeds = seeds_in(**with_one);
+    ASSERT_EQ(seeds.size(), 2U);
+    EXPECT_EQ(seeds[1].seed, "s2");
+    EXPECT_EQ(seeds[1].mode, SeedMode::kBlended);
+    auto folded = without_isolated(program, "s1");
+    ASSERT_FALSE(folded);
+    EXPECT_TRUE(folded.error().is(GraphError::kUnknownName));
+}
+
 TEST(ForeignHost, WritesItsSeedsAsClassesOfPlainPyTorch) {
     auto program = with_seed(host(), "stem", "conv_block_3x3", "s1");
     program = *apply(*program, SetSeedMode{"s1", SeedMode::kFolded});

@@ -211,11 +211,10 @@ def test_a_probe_that_changes_is_refused(esper):
     assert caught.value.room == "tolaria"
 
 
-def test_a_seed_of_a_hooked_model_has_no_shadow(esper):
+def test_a_reconstruction_is_refused(esper):
     model, x = build("layers overwritten in place")
-    with pytest.raises(ValueError, match="straight_through"):
-        esper.wrap(model, x, epochs=2, steps_per_epoch=1, quiet=True,
-                   overrides=[*QUICK, "growth.isolation=shadow"])
+    with pytest.raises(esper.EsperError, match="growth.isolation"):
+        esper.wrap(model, x, quiet=True, overrides=[*QUICK, "growth.isolation=reconstruction"])
 
 
 def test_configurations_are_checked(esper, tmp_path):

@@ -51,7 +51,7 @@ def test_a_timm_network_grows_on_photographs_and_runs_without_esper(in_zoo, tmp_
     except cifar10.Missing as missing:
         pytest.skip(str(missing))
     script = EXAMPLES / "timm_cifar10.py"
-    out = in_zoo(script, data, tmp_path, 7, 1000, needs=("timm",))
+    out = in_zoo(script, data, tmp_path, 8, 600, needs=("timm",))
     assert "germinate" in out
     assert "without Esper" in in_zoo(script, "--check", tmp_path, needs=("timm",))
 
@@ -71,3 +71,16 @@ def test_onnx_takes_what_has_grown(in_zoo, tmp_path, name):
     out = in_zoo(Path(__file__).parent / "onnx_of_grown.py", name, tmp_path,
                  needs=("onnx", "onnxscript"))
     assert "the same to" in out
+
+
+def test_a_notebook_shows_a_table_that_stays_in_its_place(in_zoo):
+    out = in_zoo(Path(__file__).parent / "in_kernel.py", needs=("ipykernel", "jupyter_client"))
+    assert out.count("<table>") == 1 and out.count("<tr><td>") == 4
+    assert "germinate" in out and "seeds germinated" in out and "<progress" not in out
+
+
+def test_the_library_runs_models_of_other_libraries_whole(in_zoo):
+    out = in_zoo(Path(__file__).parent / "inside_zoo.py", needs=("timm", "transformers"))
+    differences = dict(line.split() for line in out.splitlines())
+    assert len(differences) == 3
+    assert all(float(d) <= 1e-5 for d in differences.values()), out

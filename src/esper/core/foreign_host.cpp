@@ -6,6 +6,7 @@
 
 #include "esper/core/errors.h"
 #include "esper/graph/builder.h"
+#include "esper/graph/edits.h"
 #include "esper/graph/seed_wiring.h"
 
 namespace esper::core {
@@ -50,6 +51,22 @@ Result<ProgramPtr> foreign_host(const std::string& name,
         b.anchor(anchor.name, anchor.kind, value, anchor.shape[axis]);
     }
     return b.finish();
+}
+
+Result<ProgramPtr> without_isolated(ProgramPtr program, std::string_view also) {
+    bool found = also.empty();
+    for (const auto& seed : seeds_in(*program)) {
+        if (seed.mode != SeedMode::kIsolated) continue;
+        const bool heard = seed.seed == also;
+        found = found || heard;
+        const Edit edit =
+            heard ? Edit(SetSeedMode{seed.seed, SeedMode::kBlended}) : Edit(RemoveSeed{seed.seed});
+        ESPER_TRY(program, apply(*program, edit));
+    }
+    if (!found)
+        return fail(GraphError::kUnknownName,
+                    fmt::format("'{}' is no seed that learns in isolation", std::string(also)));
+    return program;
 }
 
 Result<ProgramPtr> seeds_at(const Program& host, std::string_view name) {

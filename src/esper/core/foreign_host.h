@@ -23,6 +23,11 @@ struct ForeignAnchor {
 Result<graph::ProgramPtr> foreign_host(const std::string& name,
                                        const std::vector<ForeignAnchor>& anchors);
 
+/// The network as its host hears it: without the seeds that learn in isolation, but for the one
+/// called `also`, which is blended in; `program` itself where there are none. Errors:
+/// GraphError::kUnknownName when `also` is no isolated seed; those of edits.
+Result<graph::ProgramPtr> without_isolated(graph::ProgramPtr program, std::string_view also = {});
+
 /// What the seeds at one anchor of a foreign host do there: a Program from `y` to the value that
 /// takes its place, with every size but the features' left free. Null where no seed is.
 /// Errors: GraphError::kUnknownName.

@@ -20,12 +20,6 @@ std::vector<std::optional<double>> where_measured(const std::vector<double>& val
 
 Result<std::unique_ptr<ForeignGrowth>> ForeignGrowth::create(const Context& context,
                                                              const graph::ProgramPtr& host) {
-    if (context.config.growth.isolation != configs::Isolation::kStraightThrough)
-        return fail(
-            TolariaError::kUnsupported,
-            "growth.isolation: a host that Esper does not run itself has no second pass for "
-            "its seeds; choose straight_through, got " +
-                std::string(contracts::to_text(context.config.growth.isolation)));
     std::unique_ptr<ForeignGrowth> growth(new ForeignGrowth(context));
     ESPER_CHECK_STATUS(growth->find_slots(host, context.store));
     return growth;
@@ -74,6 +68,8 @@ Status ForeignGrowth::plant(const tamiyo::Decision& decision,
                             const blueprints::Blueprint& blueprint, std::int64_t step) {
     return germinate(decision, blueprint, step);
 }
+
+Status ForeignGrowth::statistics_shifted(std::int64_t) { return context_.runner.settle(program()); }
 
 Status ForeignGrowth::at_boundary(std::int64_t step, const Losses& losses) {
     return decide(step, where_measured(losses.train), where_measured(losses.validation));

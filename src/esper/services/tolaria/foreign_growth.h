@@ -10,7 +10,7 @@
 
 namespace esper::tolaria {
 
-/// Whoever runs a foreign host. Measures; never changes host or seeds.
+/// Whoever runs a foreign host. Measures; changes nothing of host and seeds but what `settle` says.
 class HostRunner {
   public:
     HostRunner() = default;
@@ -22,6 +22,9 @@ class HostRunner {
     /// The loss of each probe example in evaluation mode, always in the same order, with controls
     /// as they are in the store.
     virtual Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program) = 0;
+    /// The host's running statistics were gathered in another network than this one, which it now
+    /// is: gathers them anew.
+    virtual Status settle(const graph::ProgramPtr& program) = 0;
 };
 
 /// Growth of a host that Esper does not run (core/foreign_host.h): the host's measurements are
@@ -67,6 +70,7 @@ class ForeignGrowth final : public SeedLives {
     Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step) override;
     Status plant(const tamiyo::Decision& decision, const blueprints::Blueprint& blueprint,
                  std::int64_t step) override;
+    Status statistics_shifted(std::int64_t step) override;
 
     Context context_;
 };
