@@ -1,6 +1,11 @@
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/sub.h>
+#include <ATen/ops/sum.h>
 #include <torch/csrc/utils/pybind.h>
+
+#include <cmath>
 
 #include "bindings.h"
 #include "esper/graph/edits.h"
@@ -64,6 +69,17 @@ class Chain {
     bool passes_ = true;  ///< every seed here is isolated
 };
 
+bool all_finite(const std::vector<at::Tensor>& tensors) {
+    const at::NoGradGuard no_grad;
+    for (const at::Tensor& tensor : tensors) {
+        // Finite numbers may add up to infinity: only then each is looked at.
+        if (!std::isfinite(at::sum(tensor).item<double>()) &&
+            !at::isfinite(tensor).all().item<bool>())
+            return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 void bind_chain(py::module_& m) {
@@ -71,6 +87,8 @@ void bind_chain(py::module_& m) {
         .def(py::init<const ProgramHandle&>())
         .def_property_readonly("names", &Chain::names)
         .def("run", &Chain::run, py::arg("y"), py::arg("tensors"), py::arg("training"));
+    m.def("all_finite", &all_finite, py::arg("tensors"),
+          "Whether every element of every tensor is a finite number.");
 }
 
 }  // namespace esper::python

@@ -68,6 +68,9 @@ class Chain:
     def run(self, y: Tensor, tensors: Sequence[Tensor], training: bool) -> Tensor:
         """y [N, …] of any floating type; the result has its shape and type."""
 
+def all_finite(tensors: Sequence[Tensor]) -> bool:
+    """Whether every element of every tensor is a finite number."""
+
 class HostedGrowth:
     """Kasmina, Tamiyo and the journal for a host that runs in PyTorch."""
 

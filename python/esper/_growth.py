@@ -21,8 +21,9 @@ from esper._shadow import MISSING, NO_OPTIMIZER, gradients
 from esper._statistics import Statistics, buffers_kept, modes_kept
 from esper._unwrap import write_grown
 
-FINITE_CHECK_STEPS = 16
+FINITE_CHECK_STEPS, IDLE_CHECK_STEPS = 16, 64
 FOLD_LOSSES = 1024
+BLENDED = ("STABILIZATION", "EVALUATING", "FINE_TUNING", "FOSSILIZED")
 
 
 PATHS = ("auto", "hook", "export", "fastest")
@@ -124,10 +125,13 @@ class Growth:
         self.path = "hook"
         self.path_reason = "your own loop and module; sleeping seeds cost nothing"
         self._core = None  # the library's part, once it is known how long an epoch is
-        self._asleep, self._untold = False, 0  # no seed is awake; steps it has not heard of since
+        self._asleep = self._idle = False  # no seed is awake; a step changes nothing about one
+        self._untold = 0  # steps that the library has not heard of since
         self._early_steps = 0
         self._losses, self._loss_sum, self._loss_steps = [], 0.0, 0
-        self._grafting, self._ramping = False, set()
+        self._grafting, self._ramping, self._settled = False, set(), set()
+        self._checked = 0  # the step at which seeds were last seen to be finite
+        self._groups_saved = None
         self._started = time.monotonic()
 
     def __repr__(self):
@@ -201,8 +205,7 @@ class Growth:
         for seed, scope in self._live.seeds.items():
             if not any(id(p) in known for p in scope.parameters()):
                 self._join(seed)
-        self._apart.restore(self._apart_saved)
-        self._apart_saved = {}
+        self._restore_groups()
         return self
 
     def step(self, loss, again=None):
@@ -216,8 +219,10 @@ class Growth:
         """
         losses = self._losses
         losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
-        if self._asleep and len(losses) < FOLD_LOSSES:
+        if self._idle and len(losses) < FOLD_LOSSES and not self._live.faults:
             self._untold += 1
+            if not self._asleep and self._untold >= IDLE_CHECK_STEPS:
+                self._care()
             return
         if self._native is None and self.steps_per_epoch is not None:
             self._start(self.steps_per_epoch)
@@ -342,6 +347,7 @@ class Growth:
             "losses": [self.train_losses, self.validation_losses],
             "epoch": [self._loss_sum, self._loss_steps],
             "apart": self._apart.save() if self._apart else {},
+            "groups": self._groups.save() if self._groups else None,
             "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
                       for seed, scope in self._live.seeds.items()},
         }
@@ -360,10 +366,15 @@ class Growth:
         self._sync()
         for seed, tensors in state["seeds"].items():
             self._live.seeds[seed].load_state_dict(tensors)
-        if self._apart is None:
-            self._apart_saved = state["apart"]
-        else:
-            self._apart.restore(state["apart"])
+        self._apart_saved, self._groups_saved = state["apart"], state.get("groups")
+        if self._groups is not None:
+            self._restore_groups()
+
+    def _restore_groups(self):
+        if self._groups_saved:
+            self._groups.restore(self._groups_saved)
+        self._apart.restore(self._apart_saved)
+        self._apart_saved, self._groups_saved = {}, None
 
     def unwrap(self):
         """The model as plain PyTorch, without anything of Esper: kept seeds (and blended ones, at
@@ -402,7 +413,7 @@ class Growth:
             self.config, self._host, flops, float(self._parameters), steps_per_epoch,
             max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
         self._untold, self._early_steps = self._early_steps, 0
-        self._asleep = True
+        self._asleep = self._idle = True
 
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
@@ -427,8 +438,15 @@ class Growth:
                                    and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
         self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
+        self._settled = {seed for seed, s in slots.items()
+                         if s["state"] in BLENDED and not s["ramping"]}
+        self._follow()
+
+    def _follow(self):
         if self._groups is not None:
-            self._groups.follow(self._ramping)
+            self._groups.follow(self._ramping, self._settled)
+        apart = self._groups is not None and self._groups.groups
+        self._idle = self._asleep or (self._live.seeds.keys() <= self._settled and not apart)
 
     def _join(self, seed):
         parameters = list(self._live.seeds[seed].parameters())
@@ -461,10 +479,10 @@ class Growth:
         """After a step with seeds awake: ramps, rates, and seeds that have failed."""
         if self._grafting:
             self._live.refresh_alphas()
-        if self._groups is not None:
-            self._groups.follow(self._ramping)
+        self._follow()
         faulty = dict(self._live.faults)
-        if self._native.steps % FINITE_CHECK_STEPS == 0:
+        if self._native.steps >= self._checked + FINITE_CHECK_STEPS:
+            self._checked = self._native.steps
             for seed in self._live.not_finite():
                 faulty.setdefault(seed, "a parameter of it is no finite number")
         if faulty:

@@ -263,7 +263,7 @@ class Live:
     def not_finite(self):
         """Seeds with a parameter that is no number."""
         return [seed for seed, scope in self.seeds.items()
-                if any(not torch.isfinite(p.sum()) for p in scope.parameters())]
+                if not _esper.all_finite(list(scope.parameters()))]
 
     def close(self):
         for handle, _, _ in self._hooks.values():

@@ -27,8 +27,9 @@ def group_of(optimizer, parameters):
 
 class SeedGroups:
     """One parameter group a seed, with the settings of the group that its anchor's module is in and
-    the rate following that group's. Where a learning-rate scheduler holds the optimizer, whose
-    groups it counts, the parameters join the module's own group instead."""
+    the rate following that group's. Once a seed learns as its neighbours do, its parameters join
+    their group; at once where a learning-rate scheduler holds the optimizer, whose groups it
+    counts."""
 
     def __init__(self, optimizer, newborn):
         self.optimizer = inner(optimizer)
@@ -36,16 +37,22 @@ class SeedGroups:
         # seed -> [first parameter of its group, of the host's group, steps learned]. Not the groups
         # themselves: an optimizer that loads a state makes new ones.
         self.groups = {}
+        self.joined = []  # seeds in the group of their neighbours, in the order they came there
+        self.placed = {}  # seed -> its parameters in the optimizer, their neighbours
 
     def add(self, seed, parameters, neighbours):
         parameters = [p for p in parameters if p.requires_grad]
-        if not parameters:
-            return
+        if parameters:
+            self._place(seed, parameters, neighbours)
+
+    def _place(self, seed, parameters, neighbours):
+        self.placed[seed] = parameters, neighbours
         host = group_of(self.optimizer, neighbours)
         if "initial_lr" in host:
             host["params"].extend(parameters)
             if "param_names" in host:
                 host["param_names"].extend(f"grown.{seed}.{i}" for i in range(len(parameters)))
+            self.joined.append(seed)
             return
         settings = {key: value for key, value in host.items() if key not in ("params", "param_names")}
         if "param_names" in host:
@@ -58,24 +65,68 @@ class SeedGroups:
     def remove(self, seed, parameters):
         gone = {id(p) for p in parameters}
         self.groups.pop(seed, None)
+        self.placed.pop(seed, None)
+        self.joined = [s for s in self.joined if s != seed]
         for group in self.optimizer.param_groups:
-            group["params"] = [p for p in group["params"] if id(p) not in gone]
+            stays = [id(p) not in gone for p in group["params"]]
+            for key in ("params", "param_names"):
+                if key in group:
+                    group[key] = [x for x, stay in zip(group[key], stays, strict=True) if stay]
         self.optimizer.param_groups[:] = [
             g for g in self.optimizer.param_groups if g["params"]]
         for p in parameters:
             self.optimizer.state.pop(p, None)
 
-    def follow(self, ramping):
-        """Rates and weight decay of the coming step; `ramping`: seeds that must not decay."""
+    def join(self, seed):
+        """Moves a seed's parameters into the group of their neighbours, if its settings are theirs:
+        a step over one group costs less than over two."""
+        newborn, neighbour, _ = self.groups[seed]
+        groups = self.optimizer.param_groups
+        group = next(g for g in groups if any(p is newborn for p in g["params"]))
+        host = next(g for g in groups if any(p is neighbour for p in g["params"]))
+        own = {"params", "param_names"}
+        if group.keys() != host.keys() or any(group[k] != host[k] for k in group.keys() - own):
+            return
+        for key in own & group.keys():
+            host[key].extend(group[key])
+        groups[:] = [g for g in groups if g is not group]
+        del self.groups[seed]
+        self.joined.append(seed)
+
+    def save(self):
+        return {"joined": list(self.joined),
+                "apart": {seed: steps for seed, (_, _, steps) in self.groups.items()}}
+
+    def restore(self, saved):
+        """Groups as they were saved, so that the optimizer's saved state fits."""
+        placed = dict(self.placed)  # those that are frozen by now, too
+        for seed, (parameters, _) in placed.items():
+            self.remove(seed, parameters)
+        for seed in filter(placed.__contains__, [*saved["joined"], *saved["apart"]]):
+            self._place(seed, *placed[seed])
+            if seed in self.groups:
+                self.groups[seed][2] = saved["apart"].get(seed, 0)
+            if seed in self.groups and seed in saved["joined"]:
+                self._set(seed, 1.0, True)
+                self.join(seed)
+
+    def follow(self, ramping, settled=()):
+        """Rates and weight decay of the coming step. ramping: seeds that must not decay; settled:
+        seeds that will not ramp any more."""
+        for seed, item in list(self.groups.items()):
+            grown_up = item[2] >= self.rate_steps
+            self._set(seed, 1.0 if grown_up else self.rate, seed not in ramping)
+            item[2] += 1
+            if grown_up and seed in settled:
+                self.join(seed)
+
+    def _set(self, seed, factor, decays):
+        newborn, neighbour, _ = self.groups[seed]
         first = {id(g["params"][0]): g for g in self.optimizer.param_groups}
-        for seed, item in self.groups.items():
-            newborn, neighbour, steps = item
-            group, host = first[id(newborn)], first[id(neighbour)]
-            factor = self.rate if steps < self.rate_steps else 1.0
-            group["lr"] = host["lr"] * factor
-            if "weight_decay" in host:
-                group["weight_decay"] = 0.0 if seed in ramping else host["weight_decay"]
-            item[2] = steps + 1
+        group, host = first[id(newborn)], first[id(neighbour)]
+        group["lr"] = host["lr"] * factor
+        if "weight_decay" in host:
+            group["weight_decay"] = host["weight_decay"] if decays else 0.0
 
 
 # What a learning-rate scheduler may change in a group.

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 
 import pytest
 
@@ -119,6 +120,75 @@ def test_growing_leaves_the_optimizers_state_of_old_parameters_alone(esper):
     assert all(int(optimizer.state[p]["step"]) == 4 for p in old)
     growth.cull(0)
     assert len(optimizer.param_groups) == 1 and set(optimizer.state) == set(old)
+
+
+def test_a_seed_that_learns_as_its_neighbours_do_is_in_their_group(esper):
+    model, x = build("layers overwritten in place")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    growth = esper.wrap(model, x, optimizer, steps_per_epoch=10**6, quiet=True)
+    settle(growth, optimizer, model, x, 0)
+    assert len(optimizer.param_groups) == 1
+    assert set(growth.parameters()) <= set(optimizer.param_groups[0]["params"])
+    moments = {p: optimizer.state[p]["momentum_buffer"].clone() for p in growth.parameters()}
+    assert moments and growth.seeds[0]["state"] == "FINE_TUNING"
+    for p in growth.parameters():
+        p.grad = torch.full_like(p, math.nan)
+    optimizer.step()
+    for _ in range(64):
+        growth.step(1.0)
+    assert growth.seeds[0]["state"] not in ("FINE_TUNING", "FOSSILIZED"), "no number, and not found"
+    assert len(optimizer.param_groups[0]["params"]) == len(list(model.parameters()))
+    assert not moments.keys() & optimizer.state.keys()
+
+
+def test_a_loaded_optimizer_finds_each_parameters_state(esper):
+    def grow():
+        model, x = build("layers overwritten in place")
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        return model, x, optimizer, esper.wrap(model, x, optimizer, steps_per_epoch=10**6, quiet=True)
+
+    model, x, optimizer, growth = grow()
+    # The later place first, and joined; then the earlier one, still apart.
+    settle(growth, optimizer, model, x, 1)
+    growth.germinate(0, "low_rank")
+    learn(growth, optimizer, model, x, 3)
+    assert len(optimizer.param_groups) == 2
+    saved = copy.deepcopy([growth.state_dict(), model.state_dict(), optimizer.state_dict()])
+    again, _, second, other = grow()
+    other.load_state_dict(saved[0])
+    again.load_state_dict(saved[1])
+    second.load_state_dict(saved[2])
+    for seed in (0, 1):
+        ours = growth._live.seeds[growth.seeds[seed]["seed"]].named_parameters()
+        theirs = dict(other._live.seeds[other.seeds[seed]["seed"]].named_parameters())
+        for name, p in ours:
+            assert torch.equal(theirs[name], p)
+            assert torch.equal(second.state[theirs[name]]["momentum_buffer"],
+                               optimizer.state[p]["momentum_buffer"])
+    # A newborn's rate ends when it would have.
+    rate_steps = growth.config.newborn[1]
+    assert second.param_groups[1]["lr"] == pytest.approx(0.1 * growth.config.newborn[0])
+    for g in (growth, other):
+        for _ in range(rate_steps):
+            g.step(1.0)
+    assert second.param_groups[1]["lr"] == optimizer.param_groups[1]["lr"] == 0.1
+
+
+def learn(growth, optimizer, model, x, steps):
+    for _ in range(steps):
+        loss = model(x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        growth.step(loss)
+
+
+def settle(growth, optimizer, model, x, slot):
+    growth.germinate(slot, "low_rank")
+    growth.graft(slot, "INSTANT")
+    for state in ("STABILIZATION", "EVALUATING", "FINE_TUNING"):
+        growth.advance(slot, state)
+    learn(growth, optimizer, model, x, growth.config.newborn[1] + 2)
 
 
 @pytest.mark.parametrize("scheduler", [

@@ -6,8 +6,10 @@
 #include <immintrin.h>
 
 // g++ 12 takes the "undefined" operands inside its own intrinsics for a mistake of ours.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #define ESPER_AVX512 __attribute__((target("avx512f,avx512bw,fma")))
 #endif
 
