@@ -29,6 +29,7 @@ PACKAGES = (("--no-deps", "torchvision", "timm", "transformers>=5,<6"),
             # what examples and tests of growth in other people's loops need
             ("--no-deps", "lightning", "pytorch-lightning", "lightning-utilities", "torchmetrics",
              "accelerate", "psutil", "onnx", "onnxscript", "onnx_ir", "ml_dtypes", "protobuf"),
+            ("ipykernel",),  # a notebook, to see a table in
             ("huggingface_hub", "tokenizers", "pyyaml", "regex", "requests", "tqdm", "typer",
              "safetensors", "numpy", "pillow", "packaging", "filelock"))
 
@@ -38,7 +39,7 @@ def set_up():
     torch are not asked."""
     python = VENV / "bin" / "python"
     have = [str(python), "-c", "import importlib.util as u;"
-            "assert all(map(u.find_spec, ('torchvision', 'timm', 'transformers', 'onnxscript')))"]
+            "assert all(map(u.find_spec, ('torchvision', 'timm', 'transformers', 'onnxscript', 'ipykernel')))"]
     if python.exists() and subprocess.run(have, capture_output=True).returncode == 0:
         return python
     print("making .venv-compat", file=sys.stderr)
