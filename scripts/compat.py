@@ -39,7 +39,8 @@ def set_up():
     torch are not asked."""
     python = VENV / "bin" / "python"
     have = [str(python), "-c", "import importlib.util as u;"
-            "assert all(map(u.find_spec, ('torchvision', 'timm', 'transformers', 'onnxscript', 'ipykernel')))"]
+            "assert all(map(u.find_spec, ('torchvision', 'timm', 'transformers', 'onnxscript', "
+            "'ipykernel')))"]
     if python.exists() and subprocess.run(have, capture_output=True).returncode == 0:
         return python
     print("making .venv-compat", file=sys.stderr)
