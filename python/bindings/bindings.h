@@ -26,6 +26,7 @@ T unwrap(Result<T> result) {
 void bind_config(py::module_& m);
 void bind_program(py::module_& m);
 void bind_chain(py::module_& m);
+void bind_loss(py::module_& m);
 void bind_growth(py::module_& m);
 void bind_export(py::module_& m);
 

@@ -37,6 +37,7 @@ PYBIND11_MODULE(_esper, m) {
     bind_config(m);
     bind_program(m);
     bind_chain(m);
+    bind_loss(m);
     bind_growth(m);
     bind_export(m);
 }

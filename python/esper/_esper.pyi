@@ -1,6 +1,6 @@
 """Esper's C++ library as the package sees it; users import `esper`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -70,6 +70,27 @@ class Chain:
 
 def all_finite(tensors: Sequence[Tensor]) -> bool:
     """Whether every element of every tensor is a finite number."""
+
+class LossMeter:
+    """The sum of the losses of an epoch's steps."""
+
+    def __init__(self) -> None: ...
+    @property
+    def add(self) -> Callable[[float | Tensor], None]:
+        """A function that adds a step's loss, a number or a tensor of one element; on another device
+        than the CPU it is not waited for."""
+    @property
+    def step(self) -> Callable[..., None]:
+        """`Growth.step` while every seed sleeps."""
+    def take_slept(self) -> int:
+        """Steps of that kind since this was last asked."""
+    def reset(self, sum: float = 0.0, steps: int = 0) -> None: ...
+    @property
+    def sum(self) -> float: ...
+    @property
+    def last(self) -> float: ...
+    @property
+    def steps(self) -> int: ...
 
 class HostedGrowth:
     """Kasmina, Tamiyo and the journal for a host that runs in PyTorch."""

@@ -22,7 +22,6 @@ from esper._statistics import Statistics, buffers_kept, modes_kept
 from esper._unwrap import write_grown
 
 FINITE_CHECK_STEPS, IDLE_CHECK_STEPS = 16, 64
-FOLD_LOSSES = 1024
 BLENDED = ("STABILIZATION", "EVALUATING", "FINE_TUNING", "FOSSILIZED")
 
 
@@ -128,7 +127,8 @@ class Growth:
         self._asleep = self._idle = False  # no seed is awake; a step changes nothing about one
         self._untold = 0  # steps that the library has not heard of since
         self._early_steps = 0
-        self._losses, self._loss_sum, self._loss_steps = [], 0.0, 0
+        self._losses = _esper.LossMeter()
+        self._add_loss = self._losses.add
         self._grafting, self._ramping, self._settled = False, set(), set()
         self._checked = 0  # the step at which seeds were last seen to be finite
         self._groups_saved = None
@@ -142,6 +142,7 @@ class Growth:
     @property
     def _native(self):
         """The library's part, with all steps told."""
+        self._untold += self._losses.take_slept()
         while self._untold:
             self._untold -= 1
             self._core.step(0.0)
@@ -217,11 +218,10 @@ class Growth:
             for each seed in isolation, which learns from the loss of the model with it; the model
             cannot notice. Not called otherwise.
         """
-        losses = self._losses
-        losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
-        if self._idle and len(losses) < FOLD_LOSSES and not self._live.faults:
+        self._add_loss(loss)
+        if self._idle and not self._live.faults:
             self._untold += 1
-            if not self._asleep and self._untold >= IDLE_CHECK_STEPS:
+            if self._untold >= IDLE_CHECK_STEPS:
                 self._care()
             return
         if self._native is None and self.steps_per_epoch is not None:
@@ -229,9 +229,7 @@ class Growth:
         if self._native is None:
             self._early_steps += 1
         else:
-            self._native.step(float(losses[-1]) if self._grafting else 0.0)
-        if len(losses) >= FOLD_LOSSES:
-            self._fold_losses()
+            self._native.step(self._losses.last if self._grafting else 0.0)
         if self._live.isolated:
             self._learn_in_shadow(again)
         if self._live.seeds:
@@ -250,12 +248,11 @@ class Growth:
         self._ensure_started()
         if probe is not None:
             self._probe = probe
-        self._fold_losses()
-        self.train_losses.append(self._loss_sum / self._loss_steps
-                                 if self._loss_steps else math.nan)
+        steps = self._losses.steps
+        self.train_losses.append(self._losses.sum / steps if steps else math.nan)
         self.validation_losses.append(math.nan if validation_loss is None
                                       else float(validation_loss))
-        self._loss_sum, self._loss_steps = 0.0, 0
+        self._losses.reset()
         self._native.boundary(self.train_losses, self.validation_losses)
         self._statistics.forget()
         self._sync()
@@ -340,12 +337,11 @@ class Growth:
         """Everything but the host's own tensors: states, controller, seeds' tensors."""
         if self._native is None:
             return {"early_steps": self._early_steps}
-        self._fold_losses()
         return {
             "native": self._native.save(),
             "steps_per_epoch": self.steps_per_epoch,
             "losses": [self.train_losses, self.validation_losses],
-            "epoch": [self._loss_sum, self._loss_steps],
+            "epoch": [self._losses.sum, self._losses.steps],
             "apart": self._apart.save() if self._apart else {},
             "groups": self._groups.save() if self._groups else None,
             "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
@@ -362,7 +358,7 @@ class Growth:
             self._start(state["steps_per_epoch"])
         self._native.restore(state["native"])
         self.train_losses, self.validation_losses = (list(x) for x in state["losses"])
-        self._loss_sum, self._loss_steps = state["epoch"]
+        self._losses.reset(*state["epoch"])
         self._sync()
         for seed, tensors in state["seeds"].items():
             self._live.seeds[seed].load_state_dict(tensors)
@@ -392,13 +388,6 @@ class Growth:
 
     # --- inside ---
 
-    def _fold_losses(self):
-        """Adds up the losses of the last steps. They are kept as they came until then: adding
-        tensors, or waiting for their values, at each step would cost time."""
-        self._loss_sum += sum(float(x) for x in self._losses)
-        self._loss_steps += len(self._losses)
-        self._losses = []
-
     def _ensure_started(self):
         if self._native is None:
             self._start(self.steps_per_epoch or max(self._early_steps, 1))
@@ -413,7 +402,7 @@ class Growth:
             self.config, self._host, flops, float(self._parameters), steps_per_epoch,
             max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
         self._untold, self._early_steps = self._early_steps, 0
-        self._asleep = self._idle = True
+        self._fall_asleep(True)
 
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
@@ -433,7 +422,7 @@ class Growth:
             frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
                                         and self.config.freeze_fossilized)
             self._freeze(seed, scope, frozen)
-        self._asleep = not self._live.seeds
+        self._fall_asleep(not self._live.seeds)
         self._statistics.watch(any(s not in self._live.isolated
                                    and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
@@ -441,6 +430,14 @@ class Growth:
         self._settled = {seed for seed, s in slots.items()
                          if s["state"] in BLENDED and not s["ramping"]}
         self._follow()
+
+    def _fall_asleep(self, asleep):
+        """While every seed sleeps, `step` is a function of the library that counts and adds."""
+        self._asleep = self._idle = asleep
+        if asleep:
+            self.step = self._losses.step
+        else:
+            self.__dict__.pop("step", None)
 
     def _follow(self):
         if self._groups is not None:
