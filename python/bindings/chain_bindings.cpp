@@ -6,6 +6,8 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include <cmath>
+#include <optional>
+#include <set>
 
 #include "bindings.h"
 #include "esper/graph/edits.h"
@@ -20,8 +22,20 @@ class Chain {
     explicit Chain(const ProgramHandle& handle)
         : train_(unwrap(graph::Interpreter::make(handle.program, true))),
           eval_(unwrap(graph::Interpreter::make(handle.program, false))) {
-        for (const auto& seed : graph::seeds_in(*handle.program))
+        auto folded = handle.program;
+        for (const auto& seed : graph::seeds_in(*handle.program)) {
             passes_ = passes_ && seed.mode == graph::SeedMode::kIsolated;
+            if (seed.mode != graph::SeedMode::kBlended) continue;
+            folded = unwrap(
+                graph::apply(*folded, graph::SetSeedMode{seed.seed, graph::SeedMode::kFolded}));
+        }
+        std::set<std::string> stay;
+        for (const auto& control : folded->controls()) stay.insert(control.name);
+        for (const auto& control : handle.program->controls())
+            is_alpha_.push_back(!stay.contains(control.name));
+        if (folded == handle.program) return;
+        folded_train_.emplace(unwrap(graph::Interpreter::make(folded, true)));
+        folded_eval_.emplace(unwrap(graph::Interpreter::make(folded, false)));
     }
 
     std::vector<std::string> names() const {
@@ -36,8 +50,7 @@ class Chain {
     /// y [N, …] with `tensors` in the order of names(); the result has y's type and shape.
     at::Tensor run(const at::Tensor& y, const std::vector<at::Tensor>& tensors,
                    bool training) const {
-        const auto& interpreter = training ? train_ : eval_;
-        const auto& p = interpreter.program();
+        const auto& p = train_.program();
         graph::Interpreter::Bindings b;
         auto next = tensors.begin();
         const auto take = [&](std::vector<at::Tensor>& into, std::size_t count) {
@@ -50,6 +63,10 @@ class Chain {
         take(b.parameters, p.parameters().size());
         take(b.buffers, p.buffers().size());
         take(b.controls, p.controls().size());
+        const bool folded = all_ones(b.controls);
+        if (folded) drop_alphas(b.controls);
+        const auto& interpreter =
+            folded ? *(training ? folded_train_ : folded_eval_) : (training ? train_ : eval_);
         const bool single = y.scalar_type() == at::kFloat;
         b.inputs.push_back(single ? y : y.to(at::kFloat));
         auto out = unwrap(interpreter.run(b))[0];
@@ -64,9 +81,32 @@ class Chain {
     }
 
   private:
+    /// Whether every α is 1, as it can be seen without waiting for another device. y + 1·s has the
+    /// bits of y + s, and costs more.
+    bool all_ones(const std::vector<at::Tensor>& controls) const {
+        if (!folded_train_) return false;
+        for (std::size_t i = 0; i < controls.size(); ++i) {
+            const at::Tensor& alpha = controls[i];
+            if (!is_alpha_[i]) continue;
+            if (!alpha.is_cpu() || alpha.scalar_type() != at::kFloat || alpha.numel() != 1 ||
+                *alpha.const_data_ptr<float>() != 1.0f)
+                return false;
+        }
+        return true;
+    }
+    void drop_alphas(std::vector<at::Tensor>& controls) const {
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < controls.size(); ++i)
+            if (!is_alpha_[i]) controls[kept++] = controls[i];
+        controls.resize(kept);
+    }
+
     graph::Interpreter train_;
     graph::Interpreter eval_;
-    bool passes_ = true;  ///< every seed here is isolated
+    std::optional<graph::Interpreter> folded_train_;  ///< the same without α, if there is one
+    std::optional<graph::Interpreter> folded_eval_;
+    std::vector<bool> is_alpha_;  ///< of each control
+    bool passes_ = true;          ///< every seed here is isolated
 };
 
 bool all_finite(const std::vector<at::Tensor>& tensors) {

@@ -219,3 +219,29 @@ def test_fossilized_seeds_stack_and_stay(esper):
     assert not torch.equal(model(x), before)
     assert growth.program.hash != esper.wrap(*build("blocks that return tuples"),
                                              quiet=True).program.hash
+
+
+def test_a_seed_heard_in_full_needs_no_multiplication_and_has_the_same_bits(esper):
+    model, x, growth = wrapped(esper, "layers overwritten in place")
+    germinate(growth, 0)
+    blend(growth, 0, 1.0)
+    (_, hook, _), = growth._live._hooks.values()
+    y = torch.randn(7, 8, requires_grad=True)
+    tensors = [items[key] for items, key in hook.places]
+    at = hook.chain.names.index("alpha.s1")
+    with torch.no_grad():
+        for p in tensors[:at]:
+            p.normal_()
+
+    def run(alpha):
+        z = hook.chain.run(y, tensors[:at] + [alpha] + tensors[at + 1:], True)
+        return z, torch.autograd.grad(z.square().sum(), [y, *(t for t in tensors if t.requires_grad)])
+
+    full, gradients = run(torch.ones(()))
+    assert "Addcmul" not in type(full.grad_fn).__name__
+    # A number of another type is multiplied with.
+    multiplied, others = run(torch.ones((), dtype=torch.float64))
+    assert "Addcmul" in type(multiplied.grad_fn).__name__
+    assert torch.equal(full, multiplied)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, others, strict=True))
+    assert not torch.equal(run(torch.full((), 0.5))[0], full)
