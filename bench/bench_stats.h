@@ -76,26 +76,33 @@ double ns_per_call(int calls, F&& f) {
     return (now_ns() - start) / calls;
 }
 
-/// `pairs` samples of ours and of the peer, taken back to back with the order alternating, each the
-/// mean ns of `calls` calls. One uncounted pair comes first.
+/// `pairs` samples of ours and of the peer, taken back to back with the order alternating; each is
+/// what its function returns. One uncounted pair comes first.
 template <typename Ours, typename Peer>
-Samples interleave(int pairs, int calls, Ours&& ours, Peer&& peer) {
+Samples alternate(int pairs, Ours&& ours, Peer&& peer) {
     Samples s;
     for (int i = -1; i < pairs; ++i) {
         double a = 0;
         double b = 0;
         if (i % 2 == 0) {
-            a = ns_per_call(calls, ours);
-            b = ns_per_call(calls, peer);
+            a = ours();
+            b = peer();
         } else {
-            b = ns_per_call(calls, peer);
-            a = ns_per_call(calls, ours);
+            b = peer();
+            a = ours();
         }
         if (i < 0) continue;
         s.ours.push_back(a);
         s.peer.push_back(b);
     }
     return s;
+}
+
+/// The same, each sample the mean ns of `calls` calls.
+template <typename Ours, typename Peer>
+Samples interleave(int pairs, int calls, Ours&& ours, Peer&& peer) {
+    return alternate(
+        pairs, [&] { return ns_per_call(calls, ours); }, [&] { return ns_per_call(calls, peer); });
 }
 
 /// `n` samples, each the mean ns of `calls` calls, after one uncounted sample.

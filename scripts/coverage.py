@@ -36,7 +36,8 @@ def main():
     summary = BUILD / "summary.json"
     # A line of a template counts as run when one of its instances ran it.
     run(sys.executable, "-m", "gcovr", "--root", repository.ROOT, BUILD,
-        "--merge-mode-functions", "separate", "--merge-lines", "--filter", f"src/esper/({'|'.join(ROOMS)})/",
+        "--merge-mode-functions", "separate", "--merge-lines",
+        "--filter", f"src/esper/({'|'.join(ROOMS)})/",
         "--exclude", "src/esper/execution/kasmina_.*",
         "--json-summary", summary, "--html-details", BUILD / "report" / "index.html")
 

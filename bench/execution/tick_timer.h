@@ -127,20 +127,8 @@ Samples interleave_beside(int pairs, int calls, Ours&& ours,
         const Rival rival(beside);
         return ns_per_call(calls, f);
     };
-    Samples s;
-    for (int i = 0; i < pairs; ++i) {
-        double a = 0, b = 0;
-        if (i % 2 == 0) {
-            a = with(ours, ours_rival);
-            b = with(peer, peer_rival);
-        } else {
-            b = with(peer, peer_rival);
-            a = with(ours, ours_rival);
-        }
-        s.ours.push_back(a);
-        s.peer.push_back(b);
-    }
-    return s;
+    return alternate(
+        pairs, [&] { return with(ours, ours_rival); }, [&] { return with(peer, peer_rival); });
 }
 
 }  // namespace bench

@@ -124,7 +124,7 @@ class Growth:
         self.path = "hook"
         self.path_reason = "your own loop and module; sleeping seeds cost nothing"
         self._core = None  # the library's part, once it is known how long an epoch is
-        self._asleep = self._idle = False  # no seed is awake; a step changes nothing about one
+        self._idle = False  # a step changes nothing about a seed
         self._untold = 0  # steps that the library has not heard of since
         self._early_steps = 0
         self._losses = _esper.LossMeter()
@@ -402,7 +402,7 @@ class Growth:
             self.config, self._host, flops, float(self._parameters), steps_per_epoch,
             max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
         self._untold, self._early_steps = self._early_steps, 0
-        self._fall_asleep(True)
+        self._idle, self.step = True, self._losses.step
 
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
@@ -422,7 +422,6 @@ class Growth:
             frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
                                         and self.config.freeze_fossilized)
             self._freeze(seed, scope, frozen)
-        self._fall_asleep(not self._live.seeds)
         self._statistics.watch(any(s not in self._live.isolated
                                    and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
@@ -430,20 +429,16 @@ class Growth:
         self._settled = {seed for seed, s in slots.items()
                          if s["state"] in BLENDED and not s["ramping"]}
         self._follow()
-
-    def _fall_asleep(self, asleep):
-        """While every seed sleeps, `step` is a function of the library that counts and adds."""
-        self._asleep = self._idle = asleep
-        if asleep:
-            self.step = self._losses.step
-        else:
+        if self._live.seeds:
             self.__dict__.pop("step", None)
+        else:  # while every seed sleeps, a function of the library that counts and adds
+            self.step = self._losses.step
 
     def _follow(self):
         if self._groups is not None:
             self._groups.follow(self._ramping, self._settled)
         apart = self._groups is not None and self._groups.groups
-        self._idle = self._asleep or (self._live.seeds.keys() <= self._settled and not apart)
+        self._idle = self._live.seeds.keys() <= self._settled and not apart
 
     def _join(self, seed):
         parameters = list(self._live.seeds[seed].parameters())

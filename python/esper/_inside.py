@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from esper import _esper
 from esper._anchors import AS_IS, first_tensors, main_tensor
 from esper._export import Exported, Run
-from esper._live import Live, Scope
+from esper._live import Live, NotPickled, Scope
 from esper._statistics import buffers_kept, draws_kept, modes_kept
 
 PAIRS = 7  # of passes that are timed
@@ -170,7 +170,7 @@ def _close(a, b):
     return bool((a - b).abs().max() <= TOLERANCE * (1 + b.abs().max())) if a.numel() else True
 
 
-class Forward:
+class Forward(NotPickled):
     """Stands for the forward of a module that the library runs."""
 
     def __init__(self, whole):
@@ -189,10 +189,6 @@ class Forward:
         other.whole, other.model = None, memo[id(self.model)]
         other.now = {mode: run.__deepcopy__(memo) for mode, run in self.now.items()}
         return other
-
-    def __reduce__(self):
-        raise TypeError("this model is growing: call growth.unwrap() before pickling it, or save "
-                        "model.state_dict() and growth.state_dict()")
 
 
 class Inside(Live):
@@ -237,16 +233,13 @@ class Inside(Live):
 
     @contextmanager
     def on_trial(self, program, native):
-        before, where, alphas = self.forward.now, dict(self.where), dict(self.alphas)
+        before = self.forward.now
         try:
-            for seed, anchor, _ in program.seeds():
-                self.where.setdefault(seed, anchor)
-            self._hook(program)
-            yield
+            with self._seeds_of(program):
+                self._hook(program)
+                yield
         finally:
-            self.forward.now, self.where = before, where
-            self.alphas.clear()  # the same dict: runs look into it
-            self.alphas.update(alphas)
+            self.forward.now = before
 
     def close(self):
         super().close()

@@ -45,7 +45,15 @@ class Grown(nn.Module):
         return x
 
 
-class Hook:
+class NotPickled:
+    """What stands in a model while it grows."""
+
+    def __reduce__(self):
+        raise TypeError("this model is growing: call growth.unwrap() before pickling it, or save "
+                        "model.state_dict() and growth.state_dict()")
+
+
+class Hook(NotPickled):
     """Runs the seeds of one anchor on what its module returns. sources: for each tensor the chain
     takes, the Scope or dict that holds it and its name there."""
 
@@ -78,10 +86,6 @@ class Hook:
         """A copied model runs copies of the seeds (a running average, say); they no longer grow."""
         return Hook(self.live, self.anchor, self.chain,
                     [(copy.deepcopy(owner, memo), name) for owner, name in self.sources])
-
-    def __reduce__(self):
-        raise TypeError("this model is growing: call growth.unwrap() before pickling it, or save "
-                        "model.state_dict() and growth.state_dict()")
 
 
 class Live:
@@ -206,23 +210,32 @@ class Live:
                 del self.alphas[name]
 
     @contextmanager
+    def _seeds_of(self, program):
+        """Another Program's seeds have their places in here; places and α are as before afterwards."""
+        where, alphas = dict(self.where), dict(self.alphas)
+        for seed, anchor, _ in program.seeds():
+            self.where.setdefault(seed, anchor)
+        try:
+            yield
+        finally:
+            self.where = where
+            self.alphas.clear()  # the same dict: hooks look into it
+            self.alphas.update(alphas)
+
+    @contextmanager
     def on_trial(self, program, native):
         """Runs the model with another Program's seeds for a while."""
         before, self._hooks = self._hooks, {}
-        where, alphas = dict(self.where), dict(self.alphas)
         for handle, _, _ in before.values():
             handle.remove()
         try:
-            for seed, anchor, _ in program.seeds():
-                self.where.setdefault(seed, anchor)
-            self._hook(program)
-            yield
+            with self._seeds_of(program):
+                self._hook(program)
+                yield
         finally:
             for handle, _, _ in self._hooks.values():
                 handle.remove()
-            self._hooks, self.where = {}, where
-            self.alphas.clear()  # the same dict: hooks look into it
-            self.alphas.update(alphas)
+            self._hooks = {}
             for anchor, (_, hook, key) in before.items():
                 self._put_hook(anchor, hook, key)
 

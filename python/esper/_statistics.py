@@ -12,6 +12,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
+from esper._live import NotPickled
+
 BATCHES = 10  # as many as the engine's own recalibration takes
 
 
@@ -153,7 +155,7 @@ def _gathers(module):
             and module.momentum != 0)
 
 
-class _Keep:
+class _Keep(NotPickled):
     def __init__(self, statistics, passes=None):
         self.statistics, self.passes = statistics, passes
 
@@ -167,7 +169,3 @@ class _Keep:
     def __deepcopy__(self, memo):
         """A copied model keeps nothing."""
         return _Keep(None)
-
-    def __reduce__(self):
-        raise TypeError("this model is growing: call growth.unwrap() before pickling it, or save "
-                        "model.state_dict() and growth.state_dict()")

@@ -12,8 +12,9 @@ def lightning_callback(example, probe, again=None, **options):
 
     example: as for `esper.wrap`; probe(module) → a probe (see `esper.probe`) for the module;
     again(module, batch) → the loss of a batch, computed anew without logging anything: needed with
-    `growth.isolation: shadow` alone. options: passed on to `esper.wrap`. The callback's `growth` unwraps at the end of the fit.
-    The training step's loss is what it returns; `val_loss` is read from the logged metrics.
+    `growth.isolation: shadow` alone. options: passed on to `esper.wrap`. The callback's `growth`
+    unwraps at the end of the fit. The training step's loss is what it returns; `val_loss` is read
+    from the logged metrics.
     """
     try:
         from lightning.pytorch import Callback
