@@ -4,8 +4,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # One library with all rooms inside, so that a user links one thing.
-add_library(esper_cpp SHARED ${CMAKE_SOURCE_DIR}/src/esper/core/version.cpp)
-target_link_libraries(esper_cpp PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,esper_core>")
+add_library(esper_cpp SHARED ${CMAKE_SOURCE_DIR}/src/esper/api/version.cpp)
+target_link_libraries(esper_cpp PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,esper_api>")
 set_target_properties(esper_cpp PROPERTIES
   OUTPUT_NAME esper VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib

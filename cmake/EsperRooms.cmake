@@ -55,6 +55,8 @@ function(esper_test name)
   endif()
   add_executable(${name}_tests ${T_SOURCES})
   target_link_libraries(${name}_tests PRIVATE esper_options ${T_LINKS} GTest::gtest GTest::gtest_main rapidcheck)
+  # Tests spend their time in libraries; their own code need not be fast.
+  target_compile_options(${name}_tests PRIVATE $<$<CONFIG:Release>:-O1>)
   target_include_directories(${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   esper_name_paths(${T_SOURCES})
   set_property(GLOBAL APPEND PROPERTY ESPER_TEST_BINARIES ${name}_tests)

@@ -22,8 +22,11 @@ endif()
 set(ESPER_TORCH "${ESPER_TORCH}" CACHE PATH "folder of the torch package" FORCE)
 
 add_library(esper_torch INTERFACE)
-# The wheel ships a newer fmt than Debian does; whoever includes both gets the wheel's, header-only.
-target_compile_definitions(esper_torch INTERFACE FMT_HEADER_ONLY=1)
+# The wheel ships headers of a newer fmt than Debian does, and no library; a source that includes
+# both gets the wheel's, whose functions are compiled here once instead of in every source.
+add_library(esper_torch_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/torch_fmt.cpp)
+target_include_directories(esper_torch_fmt SYSTEM PRIVATE ${ESPER_TORCH}/include)
+target_link_libraries(esper_torch INTERFACE esper_torch_fmt)
 target_include_directories(esper_torch SYSTEM INTERFACE
   ${ESPER_TORCH}/include ${ESPER_TORCH}/include/torch/csrc/api/include)
 target_link_directories(esper_torch INTERFACE ${ESPER_TORCH}/lib)

@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "esper/execution/disk_tier.h"
+#include "esper/execution/kernels/disk_tier.h"
 
 // Any bytes either are refused or are exactly what was written for that id.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

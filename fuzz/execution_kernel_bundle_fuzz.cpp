@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "esper/execution/kernel_bundle.h"
+#include "esper/execution/kernels/kernel_bundle.h"
 
 // A kernel artifact from anywhere: taken apart without harm, never verified, and what parses is
 // written back bit for bit.

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "esper/base/hash.h"
-#include "esper/execution/state_snapshot.h"
+#include "esper/execution/states/state_snapshot.h"
 
 // A checkpoint's seed table: with its checksum made right, whatever parses must write itself back
 // bit for bit.

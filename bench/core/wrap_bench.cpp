@@ -6,7 +6,7 @@
 
 #include "bench_report.h"
 #include "esper/core/model_wrapper.h"
-#include "esper/graph/layers.h"
+#include "esper/program/layers.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include "bench_report.h"
 #include "esper/execution/cuda/alpha_blend.h"
 #include "esper/execution/cuda/state_table.h"
-#include "esper/execution/state_layout.h"
+#include "esper/execution/states/state_layout.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include "bench_report.h"
 #include "engine_cases.h"
 #include "esper/core/model_wrapper.h"
-#include "esper/execution/kasmina_layer.h"
+#include "esper/execution/kasmina/kasmina_layer.h"
 #include "rounds.h"
 
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "esper/core/hosts/host.h"
-#include "esper/services/tolaria/engine.h"
-#include "esper/services/tolaria/optimizer.h"
+#include "esper/services/tolaria/learn/engine.h"
+#include "esper/services/tolaria/learn/optimizer.h"
 
 namespace bench {
 

@@ -20,8 +20,8 @@
 
 #include "bench_stats.h"
 #include "engine_cases.h"
-#include "esper/services/tolaria/engine.h"
-#include "esper/services/tolaria/optimizer.h"
+#include "esper/services/tolaria/learn/engine.h"
+#include "esper/services/tolaria/learn/optimizer.h"
 
 namespace {
 

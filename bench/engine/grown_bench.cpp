@@ -8,8 +8,8 @@
 #include "bench_report.h"
 #include "engine_cases.h"
 #include "esper/blueprints/catalogue.h"
-#include "esper/graph/anchor_types.h"
-#include "esper/graph/edits.h"
+#include "esper/program/anchor_types.h"
+#include "esper/program/edits/edits.h"
 #include "rounds.h"
 
 namespace {

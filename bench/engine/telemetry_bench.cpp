@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench_report.h"
-#include "esper/execution/telemetry_statistics.h"
+#include "esper/engine/kernels/telemetry_statistics.h"
 
 int main(int argc, char** argv) {
     at::set_num_threads(1);

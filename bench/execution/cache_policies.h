@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "esper/execution/s3_fifo.h"
+#include "esper/execution/kernels/fifo_eviction.h"
 
 namespace bench {
 

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "bench_report.h"
-#include "esper/execution/kernel_executor.h"
-#include "execution/test_kernels.h"
+#include "esper/execution/kernels/kernel_executor.h"
+#include "execution/kernels/test_kernels.h"
 
 namespace {
 

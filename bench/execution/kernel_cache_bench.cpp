@@ -5,10 +5,10 @@
 #include <mutex>
 
 #include "bench_report.h"
-#include "esper/execution/kernel_cache.h"
+#include "esper/execution/kernels/kernel_cache.h"
 #include "execution/cache_policies.h"
 #include "execution/cache_traces.h"
-#include "execution/test_source.h"
+#include "execution/kernels/test_source.h"
 #include "execution/tick_timer.h"
 
 namespace {

@@ -11,9 +11,9 @@
 
 #include "bench_report.h"
 #include "esper/base/thread_pool.h"
-#include "esper/execution/alpha_blend.h"
-#include "esper/execution/state_layout.h"
-#include "execution/state_model.h"
+#include "esper/engine/kernels/alpha_blend.h"
+#include "esper/execution/states/state_layout.h"
+#include "execution/states/state_model.h"
 #include "execution/tick_timer.h"
 
 namespace {

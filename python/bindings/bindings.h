@@ -6,7 +6,7 @@
 #include <pybind11/stl.h>
 
 #include "esper/base/error.h"
-#include "esper/graph/program.h"
+#include "esper/program/program.h"
 
 namespace esper::python {
 

@@ -10,8 +10,8 @@
 #include <set>
 
 #include "bindings.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/interpreter.h"
+#include "esper/engine/interpreter.h"
+#include "esper/program/edits/edits.h"
 
 namespace esper::python {
 namespace {

@@ -1,9 +1,9 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "bindings.h"
-#include "esper/graph/importers/pt2.h"
-#include "esper/graph/interpreter.h"
-#include "esper/graph/tensor_store.h"
+#include "esper/engine/interpreter.h"
+#include "esper/engine/tensor_store.h"
+#include "esper/exchange/importers/pt2.h"
 
 namespace esper::python {
 namespace {

@@ -1,6 +1,6 @@
 #include "foreign_runner.h"
 
-#include "esper/graph/cost.h"
+#include "esper/program/cost/cost.h"
 
 namespace esper::python {
 

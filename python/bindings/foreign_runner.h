@@ -1,8 +1,8 @@
 #pragma once
 
 #include "bindings.h"
-#include "esper/services/tolaria/foreign_growth.h"
-#include "esper/services/tolaria/run_folder.h"
+#include "esper/services/records/run_folder.h"
+#include "esper/services/tolaria/grow/foreign_growth.h"
 
 namespace esper::python {
 

@@ -5,8 +5,8 @@
 #include "bindings.h"
 #include "esper/configs/yaml.h"
 #include "esper/core/foreign_host.h"
-#include "esper/graph/journal.h"
-#include "esper/graph/text_format.h"
+#include "esper/program/edits/journal.h"
+#include "esper/program/text/text_format.h"
 #include "foreign_runner.h"
 
 namespace esper::python {

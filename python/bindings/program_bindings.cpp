@@ -4,10 +4,10 @@
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/foreign_host.h"
 #include "esper/core/whole_model.h"
-#include "esper/graph/exporters/lineage.h"
-#include "esper/graph/exporters/pytorch_code.h"
-#include "esper/graph/journal.h"
-#include "esper/graph/text_format.h"
+#include "esper/exchange/exporters/lineage.h"
+#include "esper/exchange/exporters/pytorch_code.h"
+#include "esper/program/edits/journal.h"
+#include "esper/program/text/text_format.h"
 
 namespace esper::python {
 namespace {

@@ -11,10 +11,10 @@
 #include <array>
 #include <cmath>
 
-#include "esper/graph/cost.h"
-#include "esper/graph/operators.h"
-#include "esper/graph/shapes.h"
-#include "graph/run_program.h"
+#include "esper/program/cost/cost.h"
+#include "esper/program/operators.h"
+#include "esper/program/shapes.h"
+#include "program/run_program.h"
 
 namespace esper::blueprints {
 namespace {

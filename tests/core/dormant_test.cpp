@@ -8,8 +8,8 @@
 
 #include "core/trained_hosts.h"
 #include "esper/core/model_wrapper.h"
-#include "esper/execution/kasmina_layer.h"
-#include "esper/graph/loss.h"
+#include "esper/execution/kasmina/kasmina_layer.h"
+#include "esper/program/loss.h"
 
 namespace esper::core {
 namespace {

@@ -10,12 +10,12 @@
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
 #include "esper/core/model_wrapper.h"
-#include "esper/graph/anchor_types.h"
-#include "esper/graph/cost.h"
-#include "esper/graph/cost_rules.h"
-#include "esper/graph/layers.h"
-#include "esper/graph/operators.h"
-#include "graph/run_program.h"
+#include "esper/program/anchor_types.h"
+#include "esper/program/cost/cost.h"
+#include "esper/program/cost/cost_rules.h"
+#include "esper/program/layers.h"
+#include "esper/program/operators.h"
+#include "program/run_program.h"
 
 namespace esper {
 namespace {

@@ -14,9 +14,9 @@
 #include "core/trained_hosts.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/model_wrapper.h"
-#include "esper/graph/anchor_types.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/loss.h"
+#include "esper/program/anchor_types.h"
+#include "esper/program/edits/edits.h"
+#include "esper/program/loss.h"
 
 namespace esper::core {
 namespace {

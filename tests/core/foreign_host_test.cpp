@@ -4,8 +4,8 @@
 
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/errors.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/exporters/pytorch_code.h"
+#include "esper/exchange/exporters/pytorch_code.h"
+#include "esper/program/edits/edits.h"
 
 namespace esper::core {
 namespace {

@@ -8,12 +8,12 @@
 #include "core/trained_hosts.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/model_wrapper.h"
-#include "esper/graph/anchor_types.h"
-#include "esper/graph/cost.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/joint/joint_program.h"
-#include "esper/graph/loss.h"
-#include "graph/run_program.h"
+#include "esper/engine/joint/joint_program.h"
+#include "esper/program/anchor_types.h"
+#include "esper/program/cost/cost.h"
+#include "esper/program/edits/edits.h"
+#include "esper/program/loss.h"
+#include "program/run_program.h"
 
 namespace esper::core {
 namespace {

@@ -7,10 +7,10 @@
 
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
-#include "esper/graph/anchor_types.h"
-#include "esper/graph/cost.h"
-#include "esper/graph/shapes.h"
-#include "graph/run_program.h"
+#include "esper/program/anchor_types.h"
+#include "esper/program/cost/cost.h"
+#include "esper/program/shapes.h"
+#include "program/run_program.h"
 
 namespace esper::core {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "esper/core/hosts/host.h"
-#include "esper/graph/layers.h"
+#include "esper/program/layers.h"
 
 namespace esper::core {
 namespace {

@@ -1,6 +1,6 @@
 // Every host, plain and grown, is exported, run by the installed PyTorch and compared with the
 // interpreter.
-#include "esper/graph/exporters/pytorch_code.h"
+#include "esper/exchange/exporters/pytorch_code.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/randint.h>
@@ -16,10 +16,10 @@
 #include "esper/base/files.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/exporters/lineage.h"
-#include "esper/graph/interpreter.h"
-#include "esper/graph/shapes.h"
+#include "esper/engine/interpreter.h"
+#include "esper/exchange/exporters/lineage.h"
+#include "esper/program/edits/edits.h"
+#include "esper/program/shapes.h"
 
 namespace esper::core {
 namespace {

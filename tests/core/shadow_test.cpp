@@ -1,5 +1,5 @@
 // A seed's second pass is the network with the seed added in, and learns it apart from the host.
-#include "esper/graph/shadow.h"
+#include "esper/program/edits/shadow.h"
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/allclose.h>
@@ -9,12 +9,12 @@
 #include "core/trained_hosts.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
-#include "esper/graph/builder.h"
-#include "esper/graph/cost.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/joint/joint_program.h"
-#include "esper/graph/loss.h"
-#include "esper/graph/shapes.h"
+#include "esper/engine/joint/joint_program.h"
+#include "esper/program/builder.h"
+#include "esper/program/cost/cost.h"
+#include "esper/program/edits/edits.h"
+#include "esper/program/loss.h"
+#include "esper/program/shapes.h"
 
 namespace esper::core {
 namespace {

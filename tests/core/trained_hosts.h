@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "esper/core/hosts/host.h"
-#include "esper/graph/joint/joint_program.h"
-#include "graph/run_program.h"
+#include "esper/engine/joint/joint_program.h"
+#include "program/run_program.h"
 
 namespace esper::core::testing {
 

@@ -5,9 +5,9 @@
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/foreign_host.h"
 #include "esper/core/hosts/host.h"
-#include "esper/graph/builder.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/shapes.h"
+#include "esper/program/builder.h"
+#include "esper/program/edits/edits.h"
+#include "esper/program/shapes.h"
 
 namespace esper::core {
 namespace {

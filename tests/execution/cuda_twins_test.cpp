@@ -8,10 +8,10 @@
 #include <limits>
 
 #include "esper/base/random.h"
-#include "esper/execution/alpha_blend_detail.h"
+#include "esper/engine/kernels/alpha_blend_detail.h"
 #include "esper/execution/cuda/alpha_blend.h"
 #include "esper/execution/cuda/state_table.h"
-#include "esper/execution/state_layout.h"
+#include "esper/execution/states/state_layout.h"
 
 namespace esper::execution::cuda {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "esper/base/fault_points.h"
-#include "esper/services/tolaria/trainer.h"
+#include "esper/services/tolaria/run/trainer.h"
 
 /// Runs of a second or less that do everything a long one does.
 namespace esper::tolaria::testing_runs {

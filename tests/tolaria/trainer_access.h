@@ -1,6 +1,6 @@
 #pragma once
 
-#include "esper/services/tolaria/trainer.h"
+#include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::tolaria {
 

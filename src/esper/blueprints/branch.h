@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "esper/graph/layers.h"
+#include "esper/program/layers.h"
 
 namespace esper::blueprints {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "esper/base/error.h"
-#include "esper/graph/program.h"
+#include "esper/program/program.h"
 
 namespace esper::blueprints {
 

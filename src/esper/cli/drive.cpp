@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "esper/cli/report_data.h"
-#include "esper/cli/run_files.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
+#include "esper/cli/report_data.h"
+#include "esper/cli/run_files.h"
 #include "esper/cli/summary.h"
 
 namespace esper::cli {

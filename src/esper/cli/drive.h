@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "esper/services/tolaria/trainer.h"
+#include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::cli {
 

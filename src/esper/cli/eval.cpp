@@ -6,8 +6,8 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
 #include "esper/configs/load.h"
-#include "esper/services/tolaria/evaluation.h"
-#include "esper/services/tolaria/setup.h"
+#include "esper/services/tolaria/host/setup.h"
+#include "esper/services/tolaria/learn/evaluation.h"
 
 namespace esper::cli {
 

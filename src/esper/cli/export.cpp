@@ -5,8 +5,8 @@
 #include "esper/base/files.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
-#include "esper/graph/exporters/lineage.h"
-#include "esper/graph/exporters/pytorch_code.h"
+#include "esper/exchange/exporters/lineage.h"
+#include "esper/exchange/exporters/pytorch_code.h"
 
 namespace esper::cli {
 

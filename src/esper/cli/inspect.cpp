@@ -7,13 +7,13 @@
 #include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
-#include "esper/cli/run_files.h"
 #include "esper/cli/run_state.h"
+#include "esper/exchange/importers/pt2.h"
+#include "esper/program/binary/binary_format.h"
+#include "esper/program/cost/cost.h"
+#include "esper/program/text/text_format.h"
+#include "esper/cli/run_files.h"
 #include "esper/cli/seed_stories.h"
-#include "esper/graph/binary_format.h"
-#include "esper/graph/cost.h"
-#include "esper/graph/importers/pt2.h"
-#include "esper/graph/text_format.h"
 
 namespace esper::cli {
 

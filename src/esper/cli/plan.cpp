@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
-#include "esper/graph/cost.h"
+#include "esper/program/cost/cost.h"
 #include "esper/services/tamiyo/life_steps.h"
-#include "esper/services/tolaria/setup.h"
+#include "esper/services/tolaria/host/setup.h"
 
 namespace esper::cli {
 

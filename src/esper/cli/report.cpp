@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "esper/cli/commands.h"
-#include "esper/cli/report_data.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/report_data.h"
 
 namespace esper::cli {
 

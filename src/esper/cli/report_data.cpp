@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/files.h"
+#include "esper/cli/run_state.h"
+#include "esper/program/cost/cost.h"
 #include "esper/cli/report_page.h"
 #include "esper/cli/run_files.h"
-#include "esper/cli/run_state.h"
-#include "esper/graph/cost.h"
 
 namespace esper::cli {
 

@@ -9,7 +9,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
-#include "esper/services/tolaria/run_lock.h"
+#include "esper/services/records/run_lock.h"
 
 namespace esper::cli {
 

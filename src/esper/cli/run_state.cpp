@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "esper/graph/text_format.h"
-#include "esper/services/tolaria/checkpoint.h"
-#include "esper/services/tolaria/run_folder.h"
+#include "esper/program/text/text_format.h"
+#include "esper/services/records/run_folder.h"
+#include "esper/services/tolaria/learn/checkpoint.h"
 
 namespace esper::cli {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "esper/graph/journal.h"
-#include "esper/graph/tensor_store.h"
+#include "esper/engine/tensor_store.h"
+#include "esper/program/edits/journal.h"
 
 namespace esper::cli {
 

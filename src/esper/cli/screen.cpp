@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
+#include "esper/program/cost/cost.h"
 #include "esper/cli/event_text.h"
-#include "esper/graph/cost.h"
 
 namespace esper::cli {
 

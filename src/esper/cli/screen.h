@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "esper/cli/terminal.h"
-#include "esper/services/tolaria/trainer.h"
+#include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::cli {
 

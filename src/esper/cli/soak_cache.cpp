@@ -10,7 +10,7 @@
 #include "esper/base/fault_points.h"
 #include "esper/base/random.h"
 #include "esper/cli/soak.h"
-#include "esper/execution/kernel_cache.h"
+#include "esper/execution/kernels/kernel_cache.h"
 
 namespace esper::cli {
 

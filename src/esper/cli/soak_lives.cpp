@@ -7,8 +7,8 @@
 #include "esper/blueprints/catalogue.h"
 #include "esper/cli/soak.h"
 #include "esper/core/hosts/host.h"
-#include "esper/execution/kasmina_layer.h"
-#include "esper/graph/shapes.h"
+#include "esper/execution/kasmina/kasmina_layer.h"
+#include "esper/program/shapes.h"
 
 namespace esper::cli {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "esper/core/errors.h"
-#include "esper/graph/builder.h"
-#include "esper/graph/edits.h"
-#include "esper/graph/seed_wiring.h"
+#include "esper/program/builder.h"
+#include "esper/program/edits/edits.h"
+#include "esper/program/edits/seed_wiring.h"
 
 namespace esper::core {
 

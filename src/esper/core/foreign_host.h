@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "esper/graph/program.h"
+#include "esper/program/program.h"
 
 namespace esper::core {
 

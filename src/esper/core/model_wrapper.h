@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "esper/core/errors.h"
-#include "esper/graph/program.h"
+#include "esper/program/program.h"
 
 namespace esper::core {
 

@@ -3,8 +3,8 @@
 #include <iterator>
 
 #include "esper/core/foreign_host.h"
-#include "esper/graph/insert_seed.h"
-#include "esper/graph/seed_wiring.h"
+#include "esper/program/edits/insert_seed.h"
+#include "esper/program/edits/seed_wiring.h"
 
 namespace esper::core {
 

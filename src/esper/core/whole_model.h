@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "esper/graph/program.h"
+#include "esper/program/program.h"
 
 namespace esper::core {
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "esper/core/hosts/makers.h"
-#include "esper/graph/layers.h"
+#include "esper/program/layers.h"
 
 namespace esper::core {
 

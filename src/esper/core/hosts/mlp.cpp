@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "esper/core/hosts/makers.h"
-#include "esper/graph/layers.h"
+#include "esper/program/layers.h"
 
 namespace esper::core {
 

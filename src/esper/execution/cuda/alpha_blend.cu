@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "esper/execution/alpha_blend_detail.h"
+#include "esper/engine/kernels/alpha_blend_detail.h"
 #include "esper/execution/cuda/alpha_blend.h"
 #include "esper/execution/cuda/check.cuh"
 

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "esper/execution/alpha_blend.h"
+#include "esper/engine/kernels/alpha_blend.h"
 #include "esper/execution/cuda/device.h"
 
 namespace esper::execution::cuda {

@@ -4,8 +4,8 @@
 #include <span>
 
 #include "esper/execution/cuda/device.h"
-#include "esper/execution/state_snapshot.h"
-#include "esper/execution/transitions.h"
+#include "esper/execution/states/state_snapshot.h"
+#include "esper/execution/states/transitions.h"
 
 namespace esper::execution::cuda {
 

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "esper/program/program.h"
+
+namespace esper::graph {
+
+class TensorStore;
+
+/// Runs a Program call by call through the dispatcher, with whatever is switched on there
+/// (autograd, autocast). The reference for everything faster.
+class Interpreter {
+  public:
+    /// Resolves operators and constants once. `training` decides the training flag.
+    static Result<Interpreter> make(ProgramPtr program, bool training);
+    ~Interpreter();
+    Interpreter(Interpreter&&) noexcept;
+    Interpreter& operator=(Interpreter&&) noexcept;
+
+    /// Runs with parameters, buffers and controls from `store` (by name) and `inputs` in the order
+    /// of the Program's inputs. Returns the outputs in order, then the values named by `taps`.
+    /// Errors: kUnknownName, kShapeMismatch, kExecution.
+    Result<std::vector<at::Tensor>> run(const TensorStore& store,
+                                        std::span<const at::Tensor> inputs,
+                                        std::span<const ValueId> taps = {}) const;
+
+    /// The same with every named value given directly: one tensor per parameter, buffer, control
+    /// and input, in the order of their ValueIds' declaration lists.
+    struct Bindings {
+        std::vector<at::Tensor> parameters;
+        std::vector<at::Tensor> buffers;
+        std::vector<at::Tensor> controls;
+        std::vector<at::Tensor> inputs;
+    };
+    static Result<Bindings> bind(const Program& program, const TensorStore& store,
+                                 std::span<const at::Tensor> inputs);
+    Result<std::vector<at::Tensor>> run(const Bindings& bindings,
+                                        std::span<const ValueId> taps = {}) const;
+
+    const Program& program() const;
+
+  private:
+    struct Impl;
+    explicit Interpreter(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace esper::graph

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "esper/engine/joint/joint_program.h"
+#include "esper/engine/rewrites/rewrites.h"
+
+namespace esper::graph {
+
+struct JointProgram::Impl {
+    /// Puts a run's inputs where the list reads them. Errors: kShapeMismatch.
+    Status place(std::span<const at::Tensor> inputs);
+
+    ProgramPtr program;
+    OpList ops;
+    std::vector<c10::IValue> slots;
+    std::vector<std::uint32_t> input_slots;
+    std::vector<at::Tensor> example;  ///< meta: shapes and types only
+    std::vector<std::uint32_t> outputs;
+    std::vector<std::uint32_t> taps;
+    std::vector<std::uint32_t> gradient_taps;
+    std::vector<RecordedList::GradientWrite> gradients;
+    std::vector<at::Tensor> unused_gradients;
+};
+
+}  // namespace esper::graph

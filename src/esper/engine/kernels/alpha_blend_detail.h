@@ -1,0 +1,90 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "esper/engine/kernels/alpha_blend.h"
+
+namespace esper::execution::blend_detail {
+
+/// Outputs from this size on are written past the caches: they would only push out what is needed.
+inline constexpr std::size_t kStreamBytes = std::size_t{8} << 20;
+inline constexpr std::size_t kLanes = 16;
+/// bf16 products of one lane that are added in fp32 before the double takes them.
+inline constexpr std::size_t kFours = 4;
+using Lanes = std::array<double, kLanes>;
+
+constexpr float widen(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
+
+/// To nearest, ties to even; every NaN becomes the quiet one.
+constexpr Bf16 narrow(float x) {
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    if (x != x) return 0x7fc0;
+    return static_cast<Bf16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+inline double total(const Lanes& lanes) {
+    Lanes sum = lanes;
+    for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
+        for (std::size_t i = 0; i < width; ++i) sum[i] += sum[i + width];
+    }
+    return sum[0];
+}
+
+inline bool aligned(const void* p, std::size_t to) {
+    return reinterpret_cast<std::uintptr_t>(p) % to == 0;
+}
+
+/// The last elements of the backward pass, fewer than a vector loop takes at once (16 of fp32, 64
+/// of bf16), into the lanes they fall into.
+inline void backward_tail(const float* g, const float* s, float alpha, float* ds, float* dy,
+                          std::size_t from, std::size_t n, Lanes& lanes) {
+    for (std::size_t i = from; i < n; ++i) {
+        const float grad = g[i];
+        lanes[i % kLanes] += static_cast<double>(grad) * static_cast<double>(s[i]);
+        ds[i] = alpha * grad;
+        if (dy != nullptr) dy[i] = grad;
+    }
+}
+inline void backward_tail(const Bf16* g, const Bf16* s, float alpha, Bf16* ds, Bf16* dy,
+                          std::size_t from, std::size_t n, Lanes& lanes) {
+    for (std::size_t i = from; i < n; ++i) {
+        const Bf16 grad = g[i];
+        // Exact: eight bits by eight bits.
+        lanes[i % kLanes] += static_cast<double>(widen(grad) * widen(s[i]));
+        ds[i] = narrow(alpha * widen(grad));
+        if (dy != nullptr) dy[i] = grad;
+    }
+}
+
+/// Sixty-four elements of bf16, four to a lane.
+inline void backward_block(const Bf16* g, const Bf16* s, Lanes& lanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        float sum = widen(g[lane]) * widen(s[lane]);
+        for (std::size_t k = 1; k < kFours; ++k) {
+            const std::size_t i = lane + k * kLanes;
+            sum = std::fma(widen(g[i]), widen(s[i]), sum);
+        }
+        lanes[lane] += static_cast<double>(sum);
+    }
+}
+
+inline void forward_range(const float* y, const float* s, float alpha, float* out, std::size_t from,
+                          std::size_t n) {
+    for (std::size_t i = from; i < n; ++i) out[i] = std::fma(alpha, s[i], y[i]);
+}
+inline void forward_range(const Bf16* y, const Bf16* s, float alpha, Bf16* out, std::size_t from,
+                          std::size_t n) {
+    for (std::size_t i = from; i < n; ++i) {
+        out[i] = narrow(std::fma(alpha, widen(s[i]), widen(y[i])));
+    }
+}
+
+AlphaBlendKernels avx2_kernels();
+AlphaBlendKernels avx512_kernels();
+AlphaBlendKernels avx512_bf16_kernels();
+
+}  // namespace esper::execution::blend_detail

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "esper/engine/op_list.h"
+#include "esper/program/program.h"
+
+namespace esper::graph {
+
+/// One instruction as a call over slots numbered like the Program's values. Errors:
+/// kUnknownOperator.
+Result<OpCall> lower(const Instruction& instruction, bool training);
+
+}  // namespace esper::graph

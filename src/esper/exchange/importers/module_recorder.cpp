@@ -1,0 +1,385 @@
+#include "esper/exchange/importers/module_recorder.h"
+
+#include <ATen/core/List.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <fmt/format.h>
+#include <torch/library.h>
+
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "esper/engine/operators/operator_library.h"
+#include "esper/engine/torch_compat.h"
+#include "esper/exchange/importers/program_writer.h"
+#include "esper/program/operators.h"
+
+namespace esper::graph {
+
+namespace {
+
+using importing::ModuleStack;
+using importing::Writer;
+
+class ForwardRecorder;
+thread_local ForwardRecorder* current = nullptr;
+
+const void* storage_of(const at::Tensor& tensor) {
+    return tensor.has_storage() ? static_cast<const void*>(tensor.storage().unsafeGetStorageImpl())
+                                : static_cast<const void*>(tensor.unsafeGetTensorImpl());
+}
+
+bool makes_uninitialised(std::string_view op) {
+    op = op.substr(0, op.find('.'));
+    return op == "aten::empty" || op == "aten::empty_like" || op == "aten::new_empty" ||
+           op == "aten::empty_strided" || op == "aten::new_empty_strided";
+}
+
+std::string parent_of(const std::string& path) {
+    const auto dot = path.rfind('.');
+    return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
+std::string common_prefix(const std::string& a, const std::string& b) {
+    auto shared = a;
+    while (!shared.empty() && b != shared && !b.starts_with(shared + "."))
+        shared = parent_of(shared);
+    return shared;
+}
+
+/// `a.b.c` as the modules `a`, `a.b`, `a.b.c`.
+ModuleStack stack_of(const std::string& path) {
+    ModuleStack stack;
+    for (std::size_t at = path.find('.'); !path.empty(); at = path.find('.', at + 1)) {
+        stack.push_back({path.substr(0, at), "", ""});
+        if (at == std::string::npos) break;
+    }
+    return stack;
+}
+
+/// Notes operators while it lives. Tensors are told apart by their TensorImpl; all are kept alive,
+/// or a later one could have the address of an earlier one.
+class ForwardRecorder {
+  public:
+    explicit ForwardRecorder(const RecordedForward& module) : prefix_(module.constants) {
+        writer.parts.name = module.name;
+    }
+
+    void add_input(const at::Tensor& tensor) {
+        auto dtype = from_scalar_type(tensor.scalar_type());
+        if (!dtype) return refuse(dtype.error());
+        const auto id = define(tensor);
+        writer.parts.inputs.push_back(
+            {"x" + (writer.parts.inputs.empty() ? std::string()
+                                                : std::to_string(writer.parts.inputs.size())),
+             {*dtype, tensor.sizes().vec()},
+             id});
+    }
+    void add_named(const std::string& name, const at::Tensor& tensor, bool parameter) {
+        if (const auto it = ids_.find(tensor.unsafeGetTensorImpl()); it != ids_.end()) {
+            model.aliases.emplace(name, std::string(name_of(it->second)));
+            return;
+        }
+        auto dtype = from_scalar_type(tensor.scalar_type());
+        if (!dtype) return refuse(dtype.error());
+        const TensorType type{*dtype, tensor.sizes().vec()};
+        const auto id = define(tensor);
+        if (parameter)
+            writer.parts.parameters.push_back({name, type, Init{}, tensor.requires_grad(), id});
+        else
+            writer.parts.buffers.push_back({name, type, Init{}, id});
+        model.tensors.emplace(name, tensor);
+    }
+
+    void record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+        const auto name = operator_name(op);
+        const auto& schema = op.schema();
+        const auto first = stack.size() - schema.arguments().size();
+        std::vector<Argument> args;
+        std::vector<at::Tensor> written;
+        for (std::size_t i = 0; i < schema.arguments().size() && !error_; ++i) {
+            const auto& wanted = schema.arguments()[i];
+            const auto& value = stack[first + i];
+            if (wanted.alias_info() != nullptr && wanted.alias_info()->isWrite() &&
+                value.isTensor())
+                written.push_back(value.toTensor());
+            args.push_back(argument(value, wanted, !written.empty()));
+        }
+        op.callBoxed(stack);
+        for (const auto& tensor : written) unwritten_.erase(storage_of(tensor));
+        if (!error_) results(name, schema, std::move(args), stack);
+    }
+
+    ValueId id_of_output(const at::Tensor& tensor) { return value_of(tensor); }
+    const std::optional<Error>& error() const { return error_; }
+    void refuse(Error error) {
+        if (!error_) error_ = std::move(error);
+    }
+
+    Writer writer;
+    ImportedModel model;
+
+  private:
+    ValueId define(const at::Tensor& tensor) {
+        const auto id = writer.new_value();
+        bind(tensor, id);
+        return id;
+    }
+    void bind(const at::Tensor& tensor, ValueId id) {
+        ids_.insert_or_assign(tensor.unsafeGetTensorImpl(), id);
+        alive_.push_back(tensor);
+        auto dtype = from_scalar_type(tensor.scalar_type());
+        if (!dtype) return;
+        importing::TensorMeta meta;
+        meta.type = {*dtype, tensor.sizes().vec()};
+        meta.symbols.assign(meta.type.shape.size(), "");
+        writer.set_meta(id, std::move(meta));
+    }
+    std::string_view name_of(ValueId id) const {
+        for (const auto& p : writer.parts.parameters)
+            if (p.value == id) return p.name;
+        for (const auto& b : writer.parts.buffers)
+            if (b.value == id) return b.name;
+        return "";
+    }
+
+    // A tensor nobody recorded made: it comes from outside, or was filled by hand.
+    ValueId value_of(const at::Tensor& tensor) {
+        const auto it = ids_.find(tensor.unsafeGetTensorImpl());
+        if (it != ids_.end() && !unwritten_.contains(storage_of(tensor))) return it->second;
+        unwritten_.erase(storage_of(tensor));
+        const auto kept = tensor.detach().clone();
+        const auto name = fmt::format("{}{}", prefix_, constants_++);
+        auto dtype = from_scalar_type(kept.scalar_type());
+        if (!dtype) {
+            refuse(dtype.error());
+            return ValueId(0);
+        }
+        const auto id = define(tensor);
+        writer.parts.buffers.push_back({name, {*dtype, kept.sizes().vec()}, Init{}, id});
+        model.tensors.emplace(name, kept);
+        return id;
+    }
+
+    Argument argument(const c10::IValue& value, const c10::Argument& wanted, bool is_written) {
+        if (value.isTensor()) {
+            const auto& tensor = value.toTensor();
+            if (!tensor.defined()) return Constant{};
+            // What is written to for the first time may well be uninitialised.
+            if (is_written && ids_.contains(tensor.unsafeGetTensorImpl()))
+                return ids_.at(tensor.unsafeGetTensorImpl());
+            return value_of(tensor);
+        }
+        if (value.isTensorList()) {
+            ValueList list;
+            for (const at::Tensor& t : value.toTensorVector()) list.emplace_back(value_of(t));
+            return list;
+        }
+        if (value.isOptionalTensorList()) {
+            ValueList list;
+            for (const auto& t : value.toOptionalTensorVector())
+                list.push_back(t && t->defined() ? std::optional(value_of(*t)) : std::nullopt);
+            return list;
+        }
+        return constant(value, wanted);
+    }
+
+    static c10::TypeKind real_kind(const c10::Argument& wanted) {
+        const auto& type = wanted.real_type();
+        if (type->kind() == c10::TypeKind::OptionalType)
+            return type->expectRef<c10::OptionalType>().getElementType()->kind();
+        return type->kind();
+    }
+
+    Argument constant(const c10::IValue& value, const c10::Argument& wanted) {
+        if (value.isNone() || value.isDevice() || value.isGenerator()) return Constant{};
+        if (value.isInt()) {
+            const auto number = value.toInt();
+            if (real_kind(wanted) == c10::TypeKind::ScalarTypeType) {
+                auto dtype = from_scalar_type(static_cast<at::ScalarType>(number));
+                if (dtype) return Constant{*dtype};
+                refuse(dtype.error());
+            }
+            if (real_kind(wanted) == c10::TypeKind::LayoutType) return Constant{};
+            if (real_kind(wanted) == c10::TypeKind::MemoryFormatType) return format(number);
+            return Constant{number};
+        }
+        if (value.isBool()) return Constant{value.toBool()};
+        if (value.isDouble()) return Constant{value.toDouble()};
+        if (value.isString()) return Constant{value.toStringRef()};
+        if (value.isIntList()) return Constant{value.toIntVector()};
+        if (value.isDoubleList()) return Constant{value.toDoubleVector()};
+        if (value.isBoolList()) {
+            std::vector<bool> bools;
+            for (bool b : value.toBoolList()) bools.push_back(b);
+            return Constant{std::move(bools)};
+        }
+        refuse(fail(ImportError::kUnsupported,
+                    fmt::format("argument '{}' is a {}, which has no place in a Program",
+                                wanted.name(), value.tagKind()))
+                   .value());
+        return Constant{};
+    }
+
+    Argument format(std::int64_t number) {
+        for (auto ours :
+             {MemoryFormat::kContiguous, MemoryFormat::kPreserve, MemoryFormat::kChannelsLast})
+            if (static_cast<std::int64_t>(to_memory_format(ours)) == number) return Constant{ours};
+        refuse(fail(ImportError::kUnsupported, "channels-last in 3-d has no place in a Program")
+                   .value());
+        return Constant{};
+    }
+
+    void results(const std::string& name, const c10::FunctionSchema& schema,
+                 std::vector<Argument> args, const torch::jit::Stack& stack) {
+        std::vector<at::Tensor> tensors;
+        const auto first = stack.size() - schema.returns().size();
+        for (std::size_t i = 0; i < schema.returns().size(); ++i) {
+            const auto& value = stack[first + i];
+            if (value.isTensor()) {
+                tensors.push_back(value.toTensor());
+            } else if (value.isTensorList()) {
+                for (const at::Tensor& t : value.toTensorVector()) tensors.push_back(t);
+            } else if (depends_on_data(name)) {
+                return refuse(
+                    fail(ImportError::kUnsupported,
+                         name + " reads a value out of a tensor; what follows from it would be "
+                                "frozen into the Program")
+                        .value());
+            } else {
+                return;  // a size, fixed with the input signature
+            }
+        }
+        if (schema.returns().empty()) return;
+        set_place(args);
+        auto ids = importing::write_call(writer, name, std::move(args), tensors.size());
+        if (!ids) return refuse(ids.error().within(name));
+        for (std::size_t i = 0; i < tensors.size(); ++i) {
+            if (!tensors[i].defined()) continue;
+            bind(tensors[i], (*ids)[i]);
+            if (makes_uninitialised(name)) unwritten_.insert(storage_of(tensors[i]));
+        }
+    }
+
+    static bool depends_on_data(const std::string& name) {
+        return name == "aten::item" || name == "aten::_local_scalar_dense" ||
+               name == "aten::is_nonzero" || name == "aten::equal" || name == "aten::allclose";
+    }
+
+    // Scope from the names of the parameters that are read.
+    void set_place(const std::vector<Argument>& args) {
+        std::string path;
+        for (const auto& argument : args)
+            for_each_value(argument, [&](ValueId id) {
+                const auto name = std::string(name_of(id));
+                if (!name.empty() && !name.starts_with(prefix_)) path = parent_of(name);
+            });
+        writer.scope = path;
+        writer.stack = stack_of(path);
+    }
+
+    std::map<const at::TensorImpl*, ValueId> ids_;
+    std::set<const void*> unwritten_;
+    std::vector<at::Tensor> alive_;
+    std::string prefix_;
+    std::size_t constants_ = 0;
+    std::optional<Error> error_;
+};
+
+// What lies between two layers belongs to the modules that are around both.
+void fill_places(Writer& writer) {
+    auto& instructions = writer.parts.instructions;
+    std::vector<std::string> next(instructions.size());
+    std::string behind;
+    for (std::size_t i = instructions.size(); i-- > 0;) {
+        if (!instructions[i].scope.empty()) behind = instructions[i].scope;
+        next[i] = behind;
+    }
+    std::string before;
+    for (std::size_t i = 0; i < instructions.size(); ++i) {
+        auto& scope = instructions[i].scope;
+        if (!scope.empty()) {
+            before = scope;
+            continue;
+        }
+        scope = common_prefix(before, next[i]);
+        writer.stacks[i] = stack_of(scope);
+    }
+}
+
+void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
+    // Excluded around the call, so that an operator made of others is noted once.
+    c10::impl::ExcludeDispatchKeyGuard once(c10::DispatchKey::TESTING_ONLY_GenericMode);
+    if (current != nullptr)
+        current->record(op, *stack);
+    else
+        op.callBoxed(*stack);
+}
+
+void register_fallback() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        static torch::Library library(
+            torch::Library::IMPL, "_",
+            std::make_optional(c10::DispatchKey::TESTING_ONLY_GenericMode), __FILE__, __LINE__);
+        library.fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+    });
+}
+
+/// Includes the key for one forward pass, and takes back what that did to the buffers.
+class Recording {
+  public:
+    Recording(ForwardRecorder& recorder, const RecordedForward::Named& buffers) {
+        for (const auto& [name, tensor] : buffers) saved_.emplace_back(tensor, tensor.clone());
+        register_fallback();
+        current = &recorder;
+        include_ = std::make_unique<c10::impl::IncludeDispatchKeyGuard>(
+            c10::DispatchKey::TESTING_ONLY_GenericMode);
+    }
+    ~Recording() {
+        include_.reset();
+        current = nullptr;
+        at::NoGradGuard no_grad;
+        for (auto& [tensor, before] : saved_) tensor.copy_(before);
+    }
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+
+  private:
+    std::vector<std::pair<at::Tensor, at::Tensor>> saved_;
+    std::unique_ptr<c10::impl::IncludeDispatchKeyGuard> include_;
+};
+
+}  // namespace
+
+Result<ImportedModel> record_forward(const RecordedForward& module,
+                                     const std::vector<at::Tensor>& inputs) {
+    ForwardRecorder recorder(module);
+    for (const auto& input : inputs) recorder.add_input(input);
+    for (const auto& [name, tensor] : module.parameters) recorder.add_named(name, tensor, true);
+    for (const auto& [name, tensor] : module.buffers) recorder.add_named(name, tensor, false);
+    std::vector<at::Tensor> outputs;
+    try {
+        Recording recording(recorder, module.buffers);
+        outputs = module.forward(inputs);
+    } catch (const c10::Error& e) {
+        return fail(GraphError::kExecution,
+                    "the forward pass threw: " + std::string(e.what_without_backtrace()));
+    } catch (const std::exception& e) {
+        return fail(GraphError::kExecution, std::string("the forward pass threw: ") + e.what());
+    }
+    auto& parts = recorder.writer.parts;
+    fill_places(recorder.writer);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+        parts.outputs.push_back({outputs.size() == 1 ? "output" : fmt::format("output.{}", i),
+                                 recorder.id_of_output(outputs[i])});
+    if (recorder.error()) return fail(*recorder.error());
+    ESPER_TRY(auto plain, Program::make(parts));
+    ESPER_CHECK_STATUS(validate_operators(*plain));
+    parts.anchors = importing::find_anchors(recorder.writer, *plain);
+    ESPER_TRY(recorder.model.program, Program::make(std::move(parts)));
+    return std::move(recorder.model);
+}
+
+}  // namespace esper::graph

@@ -1,0 +1,85 @@
+#include "esper/exchange/importers/program_writer.h"
+
+#include "esper/program/edits/seed_wiring.h"
+#include "esper/program/operators.h"
+
+namespace esper::graph::importing {
+
+namespace {
+
+bool gives_size(std::string_view op) {
+    return op.starts_with("aten::sym_") || op.starts_with("esper::size_") ||
+           op.starts_with("esper::real") || op == "esper::integer";
+}
+
+}  // namespace
+
+Result<std::vector<ValueId>> Writer::call(std::string op, std::vector<Argument> args,
+                                          std::size_t results) {
+    ESPER_CHECK_STATUS(fill_defaults(op, args));
+    if (parts.instructions.size() >= Limits::kMaxInstructions || results > Limits::kMaxArguments)
+        return fail(GraphError::kTooLarge,
+                    "the model has more operators or results than a "
+                    "Program may have");
+    std::vector<ValueId> ids;
+    for (std::size_t i = 0; i < results; ++i) ids.push_back(new_value());
+    if (gives_size(op))
+        for (const auto id : ids) sizes_.insert(id.value());
+    parts.instructions.push_back({std::move(op), std::move(args), ids, scope});
+    stacks.push_back(stack);
+    no_gradient.push_back(without_gradient);
+    return ids;
+}
+
+Result<ValueId> Writer::call(std::string op, std::vector<Argument> args) {
+    ESPER_TRY(const auto ids, call(std::move(op), std::move(args), 1));
+    return ids.front();
+}
+
+Result<ValueId> Writer::integer(std::int64_t number) {
+    const auto it = integers_.find(number);
+    if (it != integers_.end()) return it->second;
+    ESPER_TRY(const auto id, call("esper::integer", {Constant{number}}));
+    integers_.emplace(number, id);
+    return id;
+}
+
+ValueId Writer::random_step() {
+    if (!step_) {
+        step_ = new_value();
+        parts.controls.push_back({"dropout.step", 0, *step_});
+    }
+    return *step_;
+}
+
+Result<Writer::Bound> Writer::find(const std::string& name) const {
+    const auto it = names_.find(name);
+    if (it == names_.end())
+        return fail(GraphError::kUndefinedValue,
+                    "the graph reads '" + shown(name) + "' before anything defines it");
+    return it->second;
+}
+
+void Writer::drop(const std::vector<bool>& gone) {
+    std::map<std::uint32_t, TensorMeta> metas;
+    integers_.clear();
+    std::set<std::uint32_t> sizes;
+    std::uint32_t next = 0;
+    for (std::uint32_t id = 0; id < parts.value_count; ++id) {
+        if (gone[id]) continue;
+        if (auto it = metas_.find(id); it != metas_.end())
+            metas.emplace(next, std::move(it->second));
+        if (sizes_.contains(id)) sizes.insert(next);
+        ++next;
+    }
+    metas_ = std::move(metas);
+    sizes_ = std::move(sizes);
+    drop_values(parts, gone);
+}
+
+const TensorMeta* Writer::meta(ValueId value) const {
+    const auto it = metas_.find(value.value());
+    return it == metas_.end() ? nullptr : &it->second;
+}
+
+}  // namespace esper::graph::importing

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "esper/exchange/importers/pt2_archive.h"
+#include "esper/program/program.h"
+
+namespace c10 {
+struct Argument;
+}
+
+namespace esper::graph::importing {
+
+/// One entry of a node's `nn_module_stack`: a call of a module.
+struct ModuleCall {
+    std::string path;  ///< `layer1.0.conv1`
+    std::string type;  ///< `torch.nn.modules.conv.Conv2d`
+    std::string call;  ///< tells calls of one module apart
+    bool operator==(const ModuleCall&) const = default;
+};
+using ModuleStack = std::vector<ModuleCall>;
+
+/// A Program while it is being written, with what the archive says about its values.
+class Writer {
+  public:
+    /// What a name of the graph stands for: a value, or a constant.
+    using Bound = std::variant<ValueId, Constant>;
+
+    ValueId new_value() { return ValueId(parts.value_count++); }
+    /// One call with as many results as asked for; `args` may lack what has a default.
+    Result<std::vector<ValueId>> call(std::string op, std::vector<Argument> args,
+                                      std::size_t results);
+    /// The same with one result.
+    Result<ValueId> call(std::string op, std::vector<Argument> args);
+
+    /// A number as a value, to stand beside sizes; the same value for the same number.
+    Result<ValueId> integer(std::int64_t number);
+
+    /// The control that random numbers are drawn from, declared when first asked for.
+    ValueId random_step();
+    /// Each random operator is a site of its own.
+    Argument next_site() { return Constant{sites_++}; }
+
+    void bind(const std::string& name, Bound bound) {
+        names_.insert_or_assign(name, std::move(bound));
+    }
+    /// Errors: kUndefinedValue.
+    Result<Bound> find(const std::string& name) const;
+
+    using Names = std::map<std::string, Bound, std::less<>>;
+    /// A sub-graph has names of its own: gives the ones so far away and takes others.
+    Names exchange_names(Names names) { return std::exchange(names_, std::move(names)); }
+
+    /// What the archive says about a value; nothing for values it does not know.
+    const TensorMeta* meta(ValueId value) const;
+    void set_meta(ValueId value, TensorMeta meta) {
+        metas_.insert_or_assign(value.value(), std::move(meta));
+    }
+
+    /// Takes out values that nothing reads any more and renumbers the rest.
+    void drop(const std::vector<bool>& gone);
+
+    /// True for integers and floats that come from sizes.
+    bool is_size(ValueId value) const { return sizes_.contains(value.value()); }
+
+    Program::Parts parts;
+    /// Scope and module stack of the instructions written from now on.
+    std::string scope;
+    ModuleStack stack;
+    /// Inside `torch.no_grad()`: nothing there is a place for a seed.
+    bool without_gradient = false;
+    /// Per instruction.
+    std::vector<ModuleStack> stacks;
+    std::vector<bool> no_gradient;
+    std::vector<std::string> notes;
+    bool saw_training_flag = false;
+
+  private:
+    Names names_;
+    std::map<std::uint32_t, TensorMeta> metas_;
+    std::set<std::uint32_t> sizes_;
+    std::map<std::int64_t, ValueId> integers_;
+    std::optional<ValueId> step_;
+    std::int64_t sites_ = 0;
+};
+
+/// One call, its arguments in the order of the schema.
+struct Call {
+    std::string op;  ///< `aten::dropout`
+    std::vector<Argument> args;
+};
+
+/// Writes a call of an operator in the form that suits training on: shapes that do not depend on
+/// the memory's order, Python numbers as scalars, training flags that can be switched off, random
+/// numbers that can be drawn again. Gives at least `results` values. Errors: kUnsupported,
+/// kUnknownOperator, kBadArguments, kTooLarge.
+Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vector<Argument> args,
+                                        std::size_t results);
+
+/// Writes calls that draw random numbers with Esper's counter-based operators, so that a resumed
+/// run draws the same; nothing if the call draws none. Errors: kUnsupported for what has no such
+/// form.
+Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, const Call& call);
+
+/// `_operator.add`, `torch.sym_max`, `math.ceil`, … on sizes. Errors: kUnsupported.
+Result<ValueId> write_size_call(Writer& writer, const std::string& target,
+                                const std::vector<Argument>& args,
+                                const std::vector<bool>& is_float);
+
+/// One serialized argument, as its place in the schema wants it (null: as it stands). Errors:
+/// kUnsupported, kBadArguments, kUndefinedValue.
+Result<Argument> read_argument(Writer& writer, const nlohmann::json& argument,
+                               const c10::Argument* wanted);
+
+/// Follows the nodes of a serialized graph and writes them as instructions; all names that its
+/// inputs are known by must be bound. Errors: as import_pt2().
+Status write_nodes(Writer& writer, const nlohmann::json& graph,
+                   const std::vector<std::string>& namespaces, int depth = 0);
+
+/// Finds the places for seeds: outputs of modules, named by the modules' paths.
+std::vector<Anchor> find_anchors(const Writer& writer, const Program& program);
+
+/// Names of the leaves of a serialized pytree (`out_spec`), in order; empty if it cannot be read.
+std::vector<std::string> leaf_names(const std::string& tree_spec);
+
+}  // namespace esper::graph::importing

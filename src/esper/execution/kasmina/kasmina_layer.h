@@ -1,0 +1,122 @@
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "esper/engine/tensor_store.h"
+#include "esper/execution/kasmina/kasmina_grafting.h"
+#include "esper/execution/states/state_layout.h"
+#include "esper/program/edits/edits.h"
+
+namespace esper::execution {
+
+/// A slot of the host and what sits in it.
+struct SeedSlot {
+    std::uint32_t index = 0;
+    std::string anchor;
+    /// Name of the seed in the Program while one is awake or fossilized; "" while dormant.
+    std::string seed;
+    std::string blueprint;
+    std::int64_t entered_step = 0;  ///< when the present state was entered
+    RampClock ramp;
+};
+
+/// How the trainer must treat a seed's parameters in the next step.
+struct SeedTreatment {
+    bool isolated = false;  ///< its gradient is clipped on its own
+    bool frozen = false;
+    bool ramping = false;  ///< no weight decay
+    bool fossilized = false;
+};
+
+/// Kasmina: the seeds of one host. Holds the Program with all awake seeds in it, their states and
+/// their α. Every change is a legal transition of growth.md's table together with an edit of the
+/// Program; one that cannot be applied leaves everything as it was. Changes happen between steps
+/// only (the trainer calls at epoch boundaries). Not thread-safe; the state table may be read from
+/// anywhere.
+class KasminaLayer {
+  public:
+    /// Called after an edit, with the Program it led to (the journal).
+    using EditListener =
+        std::function<Status(const graph::Edit&, const graph::Program& after, std::string reason)>;
+
+    /// One slot per name in `anchors`. `host` must already be in `store`.
+    KasminaLayer(graph::ProgramPtr host, std::vector<std::string> anchors,
+                 graph::TensorStore& store);
+
+    void on_edit(EditListener listener) { listener_ = std::move(listener); }
+
+    const graph::ProgramPtr& program() const { return program_; }
+    const std::vector<SeedSlot>& slots() const { return slots_; }
+    /// The name that the next seed to germinate will have (its parameters are drawn by name).
+    std::string next_seed() const { return "s" + std::to_string(germinated_ + 1); }
+    /// How many names have been given; `skip_names` gives none of the first `n` again.
+    std::uint32_t germinated() const { return germinated_; }
+    void skip_names(std::uint32_t n) { germinated_ = std::max(germinated_, n); }
+    SeedState state(std::uint32_t slot) const { return table_->state(slot); }
+    const StateTable& table() const { return *table_; }
+
+    /// DORMANT → GERMINATED → LOADING → TRAINING (GRAFTING for a blueprint without parameters):
+    /// puts `blueprint` at the slot's anchor in isolation and initialises its parameters as the
+    /// block `seed.<name>`. Errors: StateError, GraphError.
+    Status germinate(std::uint32_t slot, const std::string& blueprint_name,
+                     const graph::ProgramPtr& blueprint, bool has_parameters, std::int64_t step,
+                     std::uint32_t epoch, const std::string& reason);
+    /// TRAINING → GRAFTING: blended in from α = 0 over `ramp_steps`.
+    Status graft(std::uint32_t slot, contracts::GraftingStrategy strategy, std::int64_t ramp_steps,
+                 std::int64_t step, std::uint32_t epoch, const std::string& reason);
+    /// GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING: no edit of the Program.
+    Status advance(std::uint32_t slot, SeedState to, std::int64_t step, std::uint32_t epoch);
+    /// EVALUATING or FINE_TUNING → FOSSILIZED: α folded away.
+    Status fossilize(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
+                     const std::string& reason);
+    /// Any awake state → CULLED: taken out of Program and store.
+    Status cull(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
+                std::uint32_t epoch, const std::string& reason);
+    /// GERMINATED or TRAINING → CANCELLED: taken out before it touched the host.
+    Status cancel(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
+                  const std::string& reason);
+    /// CULLED or CANCELLED → DORMANT.
+    Status wake(std::uint32_t slot, std::int64_t step, std::uint32_t epoch);
+    /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then
+    /// CULLED.
+    Status fault(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
+                 std::uint32_t epoch, const std::string& reason);
+
+    /// Any state but FOSSILIZED → ROLLED_BACK, for good: the trainer went back because of this
+    /// seed. What is in the slot is taken out of Program and store.
+    Status roll_back(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
+                     const std::string& reason);
+
+    /// After each training step: ramps move on, α controls are set for the next step.
+    Status tick(double loss);
+    /// Sets a blended seed's α for a measurement; restore with the ramp's own value.
+    Status set_alpha(std::uint32_t slot, double alpha);
+
+    /// Treatment of a store block; nothing for the host's.
+    std::optional<SeedTreatment> treatment(const std::string& block) const;
+
+    nlohmann::json to_json() const;
+    /// Takes over states and names; `program` is the one saved with them.
+    Status restore(const nlohmann::json& json, graph::ProgramPtr program);
+
+  private:
+    Status move(SeedSlot& slot, SeedState to, std::int64_t step, std::uint32_t epoch,
+                std::uint32_t embargo = 0);
+    Status edit(const graph::Edit& edit, const std::string& reason);
+    Status take_out(SeedSlot& slot, const std::string& reason);
+
+    graph::ProgramPtr program_;
+    graph::TensorStore* store_;
+    std::unique_ptr<StateTable> table_;
+    std::vector<SeedSlot> slots_;
+    std::uint32_t germinated_ = 0;
+    EditListener listener_;
+};
+
+}  // namespace esper::execution

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "esper/execution/kernels/cache_types.h"
+#include "esper/execution/kernels/kernel_bundle.h"
+#include "esper/execution/kernels/kernel_image.h"
+#include "esper/execution/kernels/kernel_tensor.h"
+
+namespace esper::execution {
+
+class KernelGuard;
+
+/// A verified kernel: its sealed image, and, once it may run in this process, the mapped library.
+/// Nothing of it has been executed before `enter_process`. Thread-safe; kernels must be, too.
+class LoadedKernel final : public CachedKernel {
+  public:
+    /// What the executor keeps beside a kernel while it is in memory.
+    struct Runtime {
+        std::mutex mutex;
+        std::unique_ptr<KernelGuard> guard;        // under the mutex
+        std::atomic<std::uint32_t> clean_runs{0};  // in a guard process, since it was loaded
+    };
+
+    LoadedKernel(std::string artifact_id, std::uint64_t bytes, OwnedFd image);
+    ~LoadedKernel() override;
+
+    const std::string& artifact_id() const { return artifact_id_; }
+    std::uint64_t charge() const override { return bytes_; }
+    int image_fd() const { return image_.get(); }
+
+    Runtime& runtime() { return runtime_; }
+
+    /// Maps the library into this process (once): kNotLoadable, kMissingSymbol, kAbiMismatch. From
+    /// here on a crash of the kernel is a crash of this process.
+    Status enter_process();
+    /// Calls the kernel: kReturnedError, kWrongShape, kWrongDtype. `outputs` say what is expected
+    /// and where it goes. enter_process must have succeeded.
+    Status run(std::span<const KernelTensor> inputs, std::span<const KernelTensor> outputs) const;
+
+  private:
+    using RunFunction = decltype(&esper_kernel_run);
+    const std::string artifact_id_;
+    const std::uint64_t bytes_;
+    const OwnedFd image_;  // open as long as mapped: the linker knows a library by its path
+    std::mutex mutex_;
+    void* library_ = nullptr;
+    RunFunction run_ = nullptr;
+    Runtime runtime_;
+};
+
+/// Fetches bundles through `fetch` and loads only what is signed by a trusted key.
+class VerifiedKernelSource final : public KernelSource {
+  public:
+    using Fetch = std::function<Result<std::string>(std::uint64_t id)>;
+    VerifiedKernelSource(Fetch fetch, std::vector<PublicKey> trusted)
+        : fetch_(std::move(fetch)), trusted_(std::move(trusted)) {}
+    Result<std::string> fetch(std::uint64_t id) override { return fetch_(id); }
+    Result<std::unique_ptr<CachedKernel>> load(std::uint64_t id, std::string bytes) override;
+
+  private:
+    const Fetch fetch_;
+    const std::vector<PublicKey> trusted_;
+};
+
+}  // namespace esper::execution

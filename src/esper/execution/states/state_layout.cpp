@@ -1,0 +1,7 @@
+#include "esper/execution/states/state_layout.h"
+
+namespace esper::execution {
+
+template class BasicStateTable<StdAtomics>;
+
+}  // namespace esper::execution

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "esper/execution/states/seed_record.h"
+
+namespace esper::execution {
+
+/// How many seeds are in each state, by the state's number.
+using StateCounts = std::array<std::uint32_t, contracts::kEnumCount<SeedState>>;
+
+/// All seeds at one moment, as dense columns (what checkpoints store and the GPU twin takes).
+struct StateSnapshot {
+    std::vector<std::uint8_t> state, flags;
+    std::vector<std::uint16_t> error_count;
+    std::vector<std::uint32_t> version, last_update_epoch, latency_us, embargo_until, transitions;
+    std::vector<std::uint64_t> kernel_id;
+    std::vector<float> alpha, health;
+
+    std::size_t size() const { return state.size(); }
+    /// New rows are dormant seeds.
+    void resize(std::size_t seeds);
+    SeedRecord row(std::size_t seed) const;
+    void set_row(std::size_t seed, const SeedRecord& row);
+
+    StateCounts counts() const;
+    std::uint64_t total_errors() const;
+    /// CRC-32C over the columns in the order they are declared here.
+    std::uint32_t crc() const;
+    bool operator==(const StateSnapshot&) const = default;
+};
+
+/// The checkpoint form: magic, version, number of seeds, columns (little-endian), CRC-32C over all
+/// before it. `parse_snapshot` refuses anything else: kBadSnapshot (not this format, wrong length,
+/// a state that does not exist, a value out of range), kUnsupportedVersion, kChecksumMismatch.
+std::string serialise(const StateSnapshot& snapshot);
+Result<StateSnapshot> parse_snapshot(std::string_view bytes);
+
+}  // namespace esper::execution

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "esper/program/types.h"
+
+namespace esper::graph {
+
+/// Reads numbers and texts out of bytes. The first failure sticks: after it everything reads as
+/// zero or empty, and error() names what was expected and at which offset of the file.
+class ByteReader {
+  public:
+    /// `start`: where in the file the bytes begin.
+    explicit ByteReader(std::string_view bytes, std::size_t start = 0)
+        : bytes_(bytes), start_(start) {}
+
+    bool ok() const { return !error_; }
+    const std::optional<Error>& error() const { return error_; }
+    std::size_t offset() const { return start_ + at_; }
+    std::size_t remaining() const { return bytes_.size() - at_; }
+
+    /// Little-endian.
+    std::uint64_t fixed(int bytes, std::string_view what);
+    std::uint8_t byte(std::string_view what);
+    /// A byte below `count`.
+    std::uint8_t byte_below(int count, std::string_view what);
+    /// LEB128 in as few bytes as possible.
+    std::uint64_t number(std::string_view what);
+    std::uint32_t number32(std::string_view what);
+    /// LEB128 of the zigzag form.
+    std::int64_t integer(std::string_view what);
+    double real(std::string_view what);
+    std::string_view text(std::string_view what);
+    std::string_view raw(std::size_t size, std::string_view what);
+    /// A number of items of at least `item_size` bytes each that must fit into what is left, so
+    /// that memory can be reserved for them.
+    std::size_t count(std::size_t item_size, std::string_view what);
+
+    void refuse(std::string_view message);
+
+  private:
+    std::string_view bytes_;
+    std::size_t start_;
+    std::size_t at_ = 0;
+    std::optional<Error> error_;
+};
+
+}  // namespace esper::graph

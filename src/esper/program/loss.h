@@ -1,0 +1,19 @@
+#pragma once
+
+#include "esper/program/program.h"
+
+namespace esper::graph {
+
+/// Classification loss over logits [N, K] (targets i64 [N]) or [N, T, V] (targets i64 [N, T]).
+struct LossSpec {
+    double label_smoothing = 0;
+    /// false: output `loss`, the mean, a scalar to differentiate.
+    /// true: outputs `losses` and `correct`, f32 [N]: per example (mean over its T tokens).
+    bool per_example = false;
+};
+
+/// The Program with an input `target` behind its own inputs, `logits` replaced by the loss outputs.
+/// Derived for a run, never stored. Errors: kUnknownName without an output `logits`.
+Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec);
+
+}  // namespace esper::graph

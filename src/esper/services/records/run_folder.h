@@ -1,0 +1,64 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "esper/base/files.h"
+#include "esper/services/records/run_lock.h"
+#include "esper/services/tolaria/tolaria_errors.h"
+
+namespace esper::tolaria {
+
+/// A run's folder: config.yaml, run.json, metrics.csv, events.jsonl, journal.jsonl, checkpoints/,
+/// lock. It belongs to one process at a time (RunLock). run.json is written last when a run starts,
+/// so a folder that has one can be resumed.
+/// How far the growing files had come is part of a checkpoint, so that a resumed run cuts off what
+/// was written after it and the files end up as those of an undisturbed run.
+class RunFolder {
+  public:
+    /// Makes the folder; refuses one that already holds a run. What a start that was cut short
+    /// left there is removed. Errors: kBadRunFolder, kFolderInUse.
+    static Result<RunFolder> create(const std::filesystem::path& folder);
+    /// Opens an existing run. Errors: kBadRunFolder, kFolderInUse.
+    static Result<RunFolder> open(const std::filesystem::path& folder);
+    /// The first free `runs/<name>-<n>` below `base`.
+    static std::filesystem::path next_free(const std::filesystem::path& base,
+                                           const std::string& name);
+
+    const std::filesystem::path& path() const { return path_; }
+    std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+    std::filesystem::path journal() const { return path_ / "journal.jsonl"; }
+
+    /// One line of events.jsonl: {"event", "step", "epoch", …}.
+    Status event(const std::string& kind, std::int64_t step, std::int64_t epoch,
+                 nlohmann::json detail);
+    /// Called with each event once it is written.
+    void on_event(std::function<void(const nlohmann::json&)> listener) {
+        listener_ = std::move(listener);
+    }
+    /// One row of metrics.csv; the first row fixes the columns.
+    Status metrics(const std::vector<std::pair<std::string, double>>& row);
+    Status write_run_json(const nlohmann::json& run);
+    Result<nlohmann::json> read_run_json() const;
+
+    /// Lengths of the growing files, to be put into a checkpoint and given back on resume.
+    std::map<std::string, std::uint64_t> lengths() const;
+    Status cut_back(const std::map<std::string, std::uint64_t>& lengths);
+    /// On return the growing files are on the disk, as a checkpoint claims them to be.
+    Status sync();
+
+  private:
+    RunFolder(std::filesystem::path path, RunLock lock, LineAppender events, LineAppender metrics);
+    static Result<RunFolder> open_files(const std::filesystem::path& folder, RunLock lock);
+    std::filesystem::path path_;
+    RunLock lock_;
+    LineAppender events_;
+    LineAppender metrics_;
+    std::function<void(const nlohmann::json&)> listener_;
+};
+
+}  // namespace esper::tolaria

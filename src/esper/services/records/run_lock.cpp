@@ -1,0 +1,94 @@
+#include "esper/services/records/run_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string>
+
+#include "esper/base/files.h"
+
+namespace esper::tolaria {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+fs::path file_of(const fs::path& folder) { return folder / "lock"; }
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "?";
+}
+
+struct Holder {
+    int process = 0;
+    std::string host;
+};
+
+std::optional<Holder> read_holder(int fd) {
+    std::array<char, 512> text{};
+    if (::pread(fd, text.data(), text.size() - 1, 0) <= 0) return std::nullopt;
+    const std::string_view all = text.data();
+    Holder found;
+    const auto [end, code] = std::from_chars(all.data(), all.data() + all.size(), found.process);
+    if (code != std::errc{} || *end != ' ') return std::nullopt;
+    found.host = all.substr(static_cast<std::size_t>(end - all.data()) + 1);
+    found.host.erase(found.host.find_last_not_of('\n') + 1);
+    return found;
+}
+
+tl::unexpected<Error> in_use(const fs::path& folder, const std::optional<Holder>& holder) {
+    return fail(TolariaError::kFolderInUse,
+                fmt::format("{} is in use by {}; wait for it to end or stop it (Ctrl-C, SIGTERM)",
+                            folder.string(),
+                            holder ? fmt::format("process {} on {}", holder->process, holder->host)
+                                   : "another process"));
+}
+
+}  // namespace
+
+Result<RunLock> RunLock::take(const fs::path& folder) {
+    const int fd = ::open(file_of(folder).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fail(FileError::kUnwritable,
+                    file_of(folder).string() + ": cannot open: " + std::strerror(errno));
+    RunLock lock(fd);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) return in_use(folder, read_holder(fd));
+        return fail(FileError::kUnwritable,
+                    file_of(folder).string() + ": cannot lock: " + std::strerror(errno));
+    }
+    // Only for people and for `esper rollback`; that it cannot be written takes nothing away.
+    const auto text = fmt::format("{} {}\n", ::getpid(), host_name());
+    if (::ftruncate(fd, 0) == 0) {
+        [[maybe_unused]] const auto written = ::pwrite(fd, text.data(), text.size(), 0);
+    }
+    return lock;
+}
+
+Result<std::optional<int>> RunLock::holder(const fs::path& folder) {
+    const int fd = ::open(file_of(folder).c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return std::optional<int>{};
+    const RunLock probe(fd);
+    if (::flock(fd, LOCK_SH | LOCK_NB) == 0) return std::optional<int>{};
+    const auto found = read_holder(fd);
+    if (!found || found->host != host_name()) return in_use(folder, found);
+    return std::optional<int>(found->process);
+}
+
+bool RunLock::is_there(const fs::path& folder) {
+    std::error_code ignored;
+    return fs::exists(file_of(folder), ignored);
+}
+
+RunLock::~RunLock() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace esper::tolaria

@@ -1,0 +1,107 @@
+#include "esper/services/tolaria/host/setup.h"
+
+#include <algorithm>
+
+#include "esper/base/text.h"
+#include "esper/services/tolaria/data/batch_plan.h"
+#include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/host/imported_host.h"
+#include "esper/services/tolaria/host/saved_host.h"
+#include "esper/services/tolaria/tolaria_errors.h"
+
+namespace esper::tolaria {
+
+Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& config) {
+    const auto& d = config.data;
+    DataOptions options;
+    options.name = std::string(contracts::to_text(d.kind));
+    if (d.kind != configs::DataKind::kDrawn) options.path = d.path;
+    options.context = static_cast<std::uint32_t>(d.context > 0 ? d.context : config.model.context);
+    options.seed = config.run.seed;
+    options.layout = ImageLayout::kChannelsLast;
+    options.augmentation.flip = d.augment.flip;
+    options.augmentation.shift = static_cast<std::uint32_t>(d.augment.shift);
+    options.augmentation.cutout = static_cast<std::uint32_t>(d.augment.cutout);
+    options.split.train = d.split.train;
+    options.split.probe = d.split.probe;
+    options.split.validation = d.split.validation;
+    options.split.test = d.split.test;
+    // Drawn images are as many as are asked for; of files, train_examples() takes a part.
+    if (d.kind == configs::DataKind::kDrawn)
+        options.split.train_examples = static_cast<std::uint32_t>(d.train_examples);
+    return open_dataset(options);
+}
+
+Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data) {
+    if (is_exported_model(config)) {
+        ESPER_TRY(auto model, import_host(config, data));
+        return model.program;
+    }
+    if (!config.model.path.empty()) return read_saved_host(config.model.path, data);
+    core::HostSpec spec;
+    spec.kind = std::string(contracts::to_text(config.model.host));
+    spec.depth = config.model.depth;
+    spec.width = config.model.width;
+    spec.classes = config.model.classes > 0 ? config.model.classes : data.classes;
+    spec.heads = config.model.heads;
+    spec.dropout = config.model.dropout;
+    if (data.tokens) {
+        spec.context = data.input_shape.at(0);
+    } else {
+        spec.channels = data.input_shape.at(0);
+        spec.image_size = data.input_shape.at(1);
+    }
+    if (spec.classes < data.classes)
+        return fail(TolariaError::kUnsupported,
+                    "model.classes is " + std::to_string(spec.classes) + " but the data has " +
+                        std::to_string(data.classes) + "; leave it 0 to follow the data");
+    if (data.tokens != (spec.kind == "gpt"))
+        return fail(TolariaError::kUnsupported,
+                    "model.host '" + spec.kind + "' does not fit data.kind '" + data.name +
+                        "': text wants gpt, images want mlp, resnet or vgg");
+    return core::make_host(spec);
+}
+
+Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
+                                         const graph::ProgramPtr& host) {
+    core::WrapOptions places;
+    places.anchors = growth.anchors;
+    places.seeds_per_anchor = static_cast<std::uint32_t>(growth.seeds_per_anchor);
+    auto wrapped = core::wrap(host, places);
+    if (!wrapped)
+        return fail(TolariaError::kUnsupported, "growth.anchors, growth.seeds_per_anchor: " +
+                                                    std::string(wrapped.error().message()));
+    return wrapped;
+}
+
+std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data) {
+    const auto all = data.size(Part::kTrain);
+    if (config.data.train_examples <= 0) return all;
+    return static_cast<std::uint32_t>(std::min<std::int64_t>(config.data.train_examples, all));
+}
+
+RunLength run_length(const configs::EsperConfig& config, const Dataset& data) {
+    RunLength length;
+    length.steps_per_epoch = config.run.steps_per_epoch;
+    if (length.steps_per_epoch == 0)
+        length.steps_per_epoch = static_cast<std::int64_t>(
+            BatchPlan::shuffled(train_examples(config, data),
+                                static_cast<std::uint32_t>(config.data.batch_size), config.run.seed)
+                .steps_per_epoch());
+    length.total_steps = length.steps_per_epoch * config.run.epochs;
+    return length;
+}
+
+LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length) {
+    const auto& o = config.optimization;
+    LearningRateSchedule schedule;
+    schedule.kind = o.schedule;
+    schedule.peak = o.learning_rate;
+    schedule.total_steps = static_cast<std::uint64_t>(length.total_steps);
+    schedule.warmup_steps = static_cast<std::uint64_t>(
+        o.warmup.steps(length.steps_per_epoch, length.total_steps).value_or(0));
+    schedule.cooldown = o.cooldown;
+    return schedule;
+}
+
+}  // namespace esper::tolaria

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+
+#include "esper/configs/config.h"
+#include "esper/core/hosts/host.h"
+#include "esper/core/model_wrapper.h"
+#include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/learn/schedule.h"
+
+namespace esper::tolaria {
+
+/// The data set a configuration asks for.
+Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& config);
+
+/// The host a configuration asks for, sized for the data.
+Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data);
+
+/// The places that growth.anchors and growth.seeds_per_anchor give this host, in the host's order.
+/// Errors: kUnsupported when there are none, or when an anchor has fewer features than seeds.
+Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
+                                         const graph::ProgramPtr& host);
+
+/// Lengths of a run in steps.
+struct RunLength {
+    std::int64_t steps_per_epoch = 0;
+    std::int64_t total_steps = 0;
+};
+RunLength run_length(const configs::EsperConfig& config, const Dataset& data);
+std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data);
+LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length);
+
+}  // namespace esper::tolaria

@@ -1,0 +1,34 @@
+#include "esper/services/tolaria/learn/batches.h"
+
+#include <ATen/ops/from_blob.h>
+
+namespace esper::tolaria {
+
+namespace {
+
+template <typename T>
+at::Tensor wrap(const AlignedVector<T>& buffer, at::IntArrayRef shape, at::ScalarType dtype) {
+    // from_blob wants a mutable pointer; nothing here writes to a batch.
+    return at::from_blob(const_cast<T*>(buffer.data()), shape, at::TensorOptions(dtype));
+}
+
+}  // namespace
+
+std::vector<at::Tensor> as_tensors(const Batch& batch, const DatasetInfo& info) {
+    std::vector<std::int64_t> shape{batch.size()};
+    shape.insert(shape.end(), info.input_shape.begin(), info.input_shape.end());
+    std::vector<std::int64_t> target_shape{batch.size()};
+    target_shape.insert(target_shape.end(), info.target_shape.begin(), info.target_shape.end());
+    at::Tensor x;
+    if (info.tokens) {
+        x = wrap(batch.tokens, shape, at::kLong);
+    } else if (info.layout == ImageLayout::kChannelsLast) {
+        x = wrap(batch.pixels, {shape[0], shape[2], shape[3], shape[1]}, at::kFloat)
+                .permute({0, 3, 1, 2});
+    } else {
+        x = wrap(batch.pixels, shape, at::kFloat);
+    }
+    return {x, wrap(batch.targets, target_shape, at::kLong)};
+}
+
+}  // namespace esper::tolaria

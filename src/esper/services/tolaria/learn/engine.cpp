@@ -1,0 +1,182 @@
+#include "esper/services/tolaria/learn/engine.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "esper/program/edits/edits.h"
+#include "esper/program/edits/shadow.h"
+
+namespace esper::tolaria {
+
+using graph::JointProgram;
+using graph::JointSpec;
+
+Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string kind,
+                                   graph::TensorStore& store, const std::vector<at::Tensor>& inputs,
+                                   const std::function<Result<JointSpec>()>& make_spec) {
+    kind += fmt::format(" {} {}", static_cast<int>(precision_), static_cast<const void*>(&store));
+    for (const auto& input : inputs)
+        kind += fmt::format(" {}[{}]", c10::toString(input.scalar_type()),
+                            fmt::join(input.sizes(), ","));
+    auto& mine = recorded_[program->hash().hex()];
+    if (auto it = mine.find(kind); it != mine.end()) return &it->second;
+    ESPER_TRY(JointSpec spec, make_spec());
+    spec.precision = precision_;
+    ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
+    return &mine.emplace(std::move(kind), std::move(joint)).first->second;
+}
+
+namespace {
+
+// An anchor's value is that of the join while a seed learns there; with shadows the host's path
+// goes past it.
+std::vector<graph::ValueId> past_the_joins(const std::vector<graph::ValueId>& taps,
+                                           const graph::Program& program,
+                                           const graph::Program& shadowed) {
+    auto moved = taps;
+    for (auto& tap : moved)
+        for (std::size_t i = 0; i < program.anchors().size(); ++i)
+            if (program.anchors()[i].value == tap) {
+                tap = shadowed.anchors()[i].value;
+                break;
+            }
+    return moved;
+}
+
+}  // namespace
+
+bool Engine::has_shadows(const graph::Program& program) const {
+    return isolation_ == configs::Isolation::kShadow &&
+           std::ranges::any_of(graph::seeds_in(program), [](const auto& seed) {
+               return seed.mode == graph::SeedMode::kIsolated;
+           });
+}
+
+Result<graph::ProgramPtr> Engine::as_trained(const graph::ProgramPtr& program) const {
+    if (!has_shadows(*program)) return program;
+    return graph::with_shadows(program, "logits");
+}
+
+Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
+                                               graph::TensorStore& store,
+                                               const std::vector<at::Tensor>& inputs,
+                                               const std::vector<graph::ValueId>& taps,
+                                               const std::vector<graph::ValueId>& gradient_taps,
+                                               bool shadows) {
+    if (last_.program == program && last_.store == &store && last_.taps == taps &&
+        last_.gradient_taps == gradient_taps && last_.shadows == shadows &&
+        last_.joint->takes(inputs))
+        return last_.joint;
+    std::string kind = shadows ? "train" : "gradients";
+    for (auto v : taps) kind += fmt::format(" t{}", v.value());
+    for (auto v : gradient_taps) kind += fmt::format(" g{}", v.value());
+    ESPER_TRY(auto* joint, find(program, kind, store, inputs, [&]() -> Result<JointSpec> {
+                  ESPER_TRY(auto with, graph::with_loss(*program, {label_smoothing_, false}));
+                  JointSpec spec;
+                  spec.program = with;
+                  if (shadows && has_shadows(*program)) {
+                      ESPER_TRY(spec.program, graph::with_shadows(with, "loss"));
+                  }
+                  for (const auto& output : spec.program->outputs())
+                      spec.losses.push_back(output.name);
+                  spec.taps = past_the_joins(taps, *with, *spec.program);
+                  spec.gradient_taps = past_the_joins(gradient_taps, *with, *spec.program);
+                  spec.rewrites = graph::Rewrites::kFast;
+                  return spec;
+              }));
+    last_ = {program, &store, taps, gradient_taps, shadows, joint};
+    return joint;
+}
+
+Result<StepResult> Engine::train(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                 const std::vector<at::Tensor>& inputs,
+                                 const std::vector<graph::ValueId>& taps,
+                                 const std::vector<graph::ValueId>& gradient_taps) {
+    return pass(program, store, inputs, taps, gradient_taps, true);
+}
+
+Result<StepResult> Engine::gradients(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                     const std::vector<at::Tensor>& inputs,
+                                     const std::vector<graph::ValueId>& taps,
+                                     const std::vector<graph::ValueId>& gradient_taps) {
+    return pass(program, store, inputs, taps, gradient_taps, false);
+}
+
+Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                const std::vector<at::Tensor>& inputs,
+                                const std::vector<graph::ValueId>& taps,
+                                const std::vector<graph::ValueId>& gradient_taps, bool shadows) {
+    ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps, shadows));
+    ESPER_TRY(auto outputs, joint->run(inputs));
+    return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
+                      std::move(outputs.gradient_taps)};
+}
+
+Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                    const std::vector<at::Tensor>& inputs) {
+    return per_example(program, store, inputs, false);
+}
+
+Result<PerExample> Engine::evaluate_in_training_mode(const graph::ProgramPtr& program,
+                                                     graph::TensorStore& store,
+                                                     const std::vector<at::Tensor>& inputs) {
+    return per_example(program, store, inputs, true);
+}
+
+Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                       const std::vector<at::Tensor>& inputs, bool training) {
+    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs,
+                                [&]() -> Result<JointSpec> {
+                                    ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
+                                    JointSpec spec;
+                                    spec.program = with;
+                                    spec.training = training;
+                                    return spec;
+                                }));
+    ESPER_TRY(auto outputs, joint->run(inputs));
+    return PerExample{outputs.outputs[0], outputs.outputs[1]};
+}
+
+Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& store,
+                      const std::vector<at::Tensor>& inputs) {
+    const auto n = std::min(inputs.size(), program->inputs().size());
+    const std::vector<at::Tensor> own(inputs.begin(),
+                                      inputs.begin() + static_cast<std::ptrdiff_t>(n));
+    ESPER_TRY(auto* joint, find(program, "settle", store, own, [&]() -> Result<JointSpec> {
+                  JointSpec spec;
+                  spec.program = program;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(own));
+    static_cast<void>(outputs);
+    return {};
+}
+
+Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                  const std::vector<at::Tensor>& inputs) {
+    ESPER_TRY(auto* joint, find(program, "logits", store, inputs, [&]() -> Result<JointSpec> {
+                  JointSpec spec;
+                  spec.program = program;
+                  spec.training = false;
+                  return spec;
+              }));
+    ESPER_TRY(auto outputs, joint->run(inputs));
+    return outputs.outputs[0];
+}
+
+void Engine::clear() {
+    last_ = {};
+    recorded_.clear();
+}
+
+void Engine::keep_only(const std::vector<graph::ProgramPtr>& programs) {
+    last_ = {};
+    std::erase_if(recorded_, [&](const auto& item) {
+        return std::none_of(programs.begin(), programs.end(),
+                            [&](const auto& p) { return p->hash().hex() == item.first; });
+    });
+}
+
+}  // namespace esper::tolaria

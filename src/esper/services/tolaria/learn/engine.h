@@ -1,0 +1,108 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "esper/configs/growth.h"
+#include "esper/engine/joint/joint_program.h"
+#include "esper/program/loss.h"
+
+namespace esper::tolaria {
+
+/// What a pass over one batch gives.
+struct StepResult {
+    double loss = 0;
+    std::vector<at::Tensor> taps;
+    std::vector<at::Tensor> gradient_taps;
+};
+struct PerExample {
+    at::Tensor losses;   ///< f32 [N]
+    at::Tensor correct;  ///< f32 [N], share of right tokens per example
+};
+
+/// Turns (Program, store, batch) into losses and gradients, keeping the joint Programs it records:
+/// one per (Program hash, kind of pass, precision, input signature).
+class Engine {
+  public:
+    Engine(graph::Precision precision, double label_smoothing,
+           configs::Isolation isolation = configs::Isolation::kStraightThrough)
+        : precision_(precision), label_smoothing_(label_smoothing), isolation_(isolation) {}
+
+    /// Forward and backward in training mode; gradients land in the store. `taps` are values of
+    /// `program`. Errors: those of JointProgram.
+    Result<StepResult> train(const graph::ProgramPtr& program, graph::TensorStore& store,
+                             const std::vector<at::Tensor>& inputs,
+                             const std::vector<graph::ValueId>& taps = {},
+                             const std::vector<graph::ValueId>& gradient_taps = {});
+    /// Like train(), but seeds in isolation get what flows past them and no pass of their own: for
+    /// measurements.
+    Result<StepResult> gradients(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                 const std::vector<at::Tensor>& inputs,
+                                 const std::vector<graph::ValueId>& taps,
+                                 const std::vector<graph::ValueId>& gradient_taps);
+    /// What a training step of `program` computes, for counting its cost: with the second passes of
+    /// seeds that learn in a shadow. Errors: those of graph::with_shadows.
+    Result<graph::ProgramPtr> as_trained(const graph::ProgramPtr& program) const;
+    /// What train() runs, recorded if need be; for profiles. Errors: those of train().
+    Result<graph::JointProgram*> training_program(
+        const graph::ProgramPtr& program, graph::TensorStore& store,
+        const std::vector<at::Tensor>& inputs, const std::vector<graph::ValueId>& taps = {},
+        const std::vector<graph::ValueId>& gradient_taps = {}, bool shadows = true);
+    /// Forward in evaluation mode, without label smoothing, per example.
+    Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                const std::vector<at::Tensor>& inputs);
+    /// As evaluate(), but in training mode: batch norms take the batch's own statistics, dropout
+    /// drops, buffers move. For comparing networks on one batch whose running statistics would fit
+    /// none or only one of them.
+    Result<PerExample> evaluate_in_training_mode(const graph::ProgramPtr& program,
+                                                 graph::TensorStore& store,
+                                                 const std::vector<at::Tensor>& inputs);
+    /// Forward in training mode without a loss: only what running it does to buffers remains.
+    /// `inputs` may end with targets; they are not looked at.
+    Status settle(const graph::ProgramPtr& program, graph::TensorStore& store,
+                  const std::vector<at::Tensor>& inputs);
+    /// Logits in evaluation mode. `inputs` without targets.
+    Result<at::Tensor> logits(const graph::ProgramPtr& program, graph::TensorStore& store,
+                              const std::vector<at::Tensor>& inputs);
+
+    /// Forgets what was recorded for Programs other than these (their tensors may be gone).
+    void keep_only(const std::vector<graph::ProgramPtr>& programs);
+    void clear();
+    graph::Precision precision() const { return precision_; }
+    void set_precision(graph::Precision precision) {
+        precision_ = precision;
+        last_ = {};
+    }
+
+  private:
+    bool has_shadows(const graph::Program& program) const;
+    Result<StepResult> pass(const graph::ProgramPtr& program, graph::TensorStore& store,
+                            const std::vector<at::Tensor>& inputs,
+                            const std::vector<graph::ValueId>& taps,
+                            const std::vector<graph::ValueId>& gradient_taps, bool shadows);
+    Result<PerExample> per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
+                                   const std::vector<at::Tensor>& inputs, bool training);
+    Result<graph::JointProgram*> find(const graph::ProgramPtr& program, std::string kind,
+                                      graph::TensorStore& store,
+                                      const std::vector<at::Tensor>& inputs,
+                                      const std::function<Result<graph::JointSpec>()>& make_spec);
+    /// The training program of the step before: most steps are like it, and a small network's step
+    /// is shorter than a look-up by name.
+    struct Last {
+        graph::ProgramPtr program;
+        const graph::TensorStore* store = nullptr;
+        std::vector<graph::ValueId> taps;
+        std::vector<graph::ValueId> gradient_taps;
+        bool shadows = false;
+        graph::JointProgram* joint = nullptr;
+    };
+    Last last_;
+    graph::Precision precision_;
+    double label_smoothing_;
+    configs::Isolation isolation_;
+    std::map<std::string, std::map<std::string, graph::JointProgram>> recorded_;
+};
+
+}  // namespace esper::tolaria

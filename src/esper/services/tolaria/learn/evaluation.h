@@ -1,0 +1,28 @@
+#pragma once
+
+#include <vector>
+
+#include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/learn/engine.h"
+
+namespace esper::tolaria {
+
+struct Evaluation {
+    double loss = 0;
+    double accuracy = 0;
+    std::uint32_t examples = 0;
+    std::vector<float> losses;  ///< per example, in the order of the part
+};
+
+/// Walks a whole part once, in order, in evaluation mode. `limit` examples at most; 0: all.
+Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& program,
+                                 graph::TensorStore& store, const Dataset& dataset, Part part,
+                                 std::uint32_t batch_size, std::uint32_t limit = 0);
+
+/// `count` characters drawn from the model's distribution at temperature 0.8 after `prompt`, by
+/// RandomStream(seed, "sample"). Token models only; the Program's context is the window.
+Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program,
+                                graph::TensorStore& store, const DatasetInfo& info,
+                                const std::string& prompt, int count, std::uint64_t seed);
+
+}  // namespace esper::tolaria

@@ -1,0 +1,81 @@
+#include "esper/services/tolaria/run/resume_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "esper/configs/load.h"
+
+namespace esper::tolaria {
+
+namespace {
+
+constexpr std::array<std::string_view, 14> kFixed = {"run.seed",
+                                                     "run.device",
+                                                     "run.precision",
+                                                     "run.threads",
+                                                     "run.deterministic",
+                                                     "run.steps_per_epoch",
+                                                     "model.",
+                                                     "data.",
+                                                     "optimization.optimizer",
+                                                     "growth.enabled",
+                                                     "growth.anchors",
+                                                     "growth.seeds_per_anchor",
+                                                     "growth.isolation",
+                                                     "controller.policy"};
+
+bool is_fixed(const std::string& path) {
+    if (path == "data.workers") return false;
+    return std::any_of(kFixed.begin(), kFixed.end(), [&](std::string_view key) {
+        return key.ends_with('.') ? path.starts_with(key) : path == key;
+    });
+}
+
+}  // namespace
+
+Result<ResumeChange> check_resume(const RunFolder& folder, const configs::EsperConfig& wanted) {
+    configs::LoadOptions options;
+    options.path = folder.path() / "config.yaml";
+    ESPER_TRY(const auto saved, configs::load_config(options));
+    ResumeChange change{wanted, {}};
+    if (wanted.run.precision == configs::Precision::kAuto)
+        change.config.run.precision = saved.run.precision;
+    if (wanted.run.threads == 0) change.config.run.threads = saved.run.threads;
+    change.changed = configs::differences(saved, change.config);
+    std::string fixed;
+    for (const auto& d : change.changed)
+        if (is_fixed(d.path))
+            fixed +=
+                fmt::format("\n  {}: the run has {}, asked for is {}", d.path, d.before, d.after);
+    if (!fixed.empty())
+        return fail(TolariaError::kChangedRun,
+                    "a run goes on as what it is; leave these keys as they are, or start a new run "
+                    "with them:" +
+                        fixed);
+    return change;
+}
+
+Status check_unfinished(const RunFolder& folder, std::int64_t step, std::int64_t total_steps) {
+    ESPER_TRY(const auto run, folder.read_run_json());
+    if (step < total_steps || run.value("status", "") != "done") return {};
+    return fail(
+        TolariaError::kAlreadyDone,
+        fmt::format("the run in {} is done, all {} steps of it; to train on, give it more "
+                    "epochs than its {} (run.epochs=N)",
+                    folder.path().string(), total_steps, run.value("epochs", std::int64_t{0})));
+}
+
+Status write_changes(const ResumeChange& change, RunFolder& folder, std::int64_t step,
+                     std::int64_t epoch) {
+    if (change.changed.empty()) return {};
+    nlohmann::json keys = nlohmann::json::object();
+    for (const auto& d : change.changed) keys[d.path] = {{"from", d.before}, {"to", d.after}};
+    ESPER_CHECK_STATUS(folder.event("resumed_with", step, epoch, {{"keys", keys}}));
+    return write_file_atomic(folder.path() / "config.yaml", configs::to_yaml(change.config));
+}
+
+}  // namespace esper::tolaria

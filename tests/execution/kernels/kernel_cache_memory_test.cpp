@@ -1,0 +1,98 @@
+// What kernels leave behind when they go. `esper soak` does the same for hours.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "esper/base/process_usage.h"
+#include "esper/base/random.h"
+#include "esper/execution/kernels/kernel_cache.h"
+#include "esper/execution/kernels/loaded_kernel.h"
+#include "execution/kernels/test_kernels.h"
+#include "execution/kernels/test_source.h"
+#include "execution/states/scale.h"
+
+namespace esper::execution {
+namespace {
+
+using esper::testing::bundle_of;
+using esper::testing::compile_kernel;
+using esper::testing::kDouble;
+using esper::testing::TestKernel;
+using esper::testing::TestSource;
+
+constexpr double kAllowedBytes = 2 << 20;
+
+std::size_t mappings() {
+    std::ifstream maps("/proc/self/maps");
+    std::size_t n = 0;
+    for (std::string line; std::getline(maps, line);) ++n;
+    return n;
+}
+
+bool memory_can_be_judged() {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    return false;  // a sanitizer keeps freed memory
+#else
+    return true;
+#endif
+}
+
+TEST(KernelCacheMemory, MachineCodeThatIsReplacedLeavesNothingMapped) {
+    const std::string& object = compile_kernel(kDouble);
+    VerifiedKernelSource source([](std::uint64_t) { return std::string(); },
+                                {esper::testing::test_keys().open});
+    std::vector<float> x = {1, 2, 3}, y(3);
+    const KernelTensor in{x.data(), {3}, KernelDtype::kF32};
+    const KernelTensor out{y.data(), {3}, KernelDtype::kF32};
+    UsageTrend trend;
+    std::size_t mapped_after_warm_up = 0;
+    const std::uint64_t loads = esper::testing::scaled(1500);
+    for (std::uint64_t i = 0; i < loads; ++i) {
+        const std::string artifact = "kernel-" + std::to_string(i);
+        auto kernel = source.load(kernel_id_of(artifact), bundle_of(artifact, object));
+        ASSERT_TRUE(kernel) << kernel.error().to_string();
+        auto& loaded = dynamic_cast<LoadedKernel&>(**kernel);
+        ASSERT_TRUE(loaded.enter_process());
+        ASSERT_TRUE(loaded.run(std::span(&in, 1), std::span(&out, 1)));
+        kernel->reset();
+        trend.add(static_cast<double>(i), value_or_throw(process_usage()));
+        if (i == loads / 3) mapped_after_warm_up = mappings();
+    }
+    EXPECT_LE(trend.descriptor_growth(), 0);
+    EXPECT_LE(trend.thread_growth(), 0);
+    // The allocator may map an arena more; three mappings a kernel would be thousands.
+    EXPECT_LE(mappings(), mapped_after_warm_up + 8);
+    if (memory_can_be_judged()) {
+        EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
+    }
+}
+
+TEST(KernelCacheMemory, MissesForgottenFailuresAndRemovalsStayFlat) {
+    UsageTrend trend;
+    {
+        TestSource source;
+        // Now and then nothing can be loaded for a while: failures are remembered, too.
+        source.refuse = [n = 0](const std::string&) mutable { return ++n % 5 == 0; };
+        KernelCache cache({.max_entries = 64, .first_backoff = std::chrono::nanoseconds(1)},
+                          source);
+        RandomStream random(7, "cache memory");
+        const std::uint64_t laps = 90;
+        for (std::uint64_t lap = 0; lap < laps; ++lap) {
+            for (std::uint64_t i = 0; i < esper::testing::scaled(5000); ++i) {
+                const std::uint64_t id = random.below(100'000);
+                (void)cache.get(id);
+                if (i % 16 == 0) cache.remove(random.below(100'000));
+            }
+            trend.add(static_cast<double>(lap), value_or_throw(process_usage()));
+            ASSERT_LE(TestKernel::alive(), 65);
+        }
+    }
+    EXPECT_EQ(TestKernel::alive(), 0);
+    EXPECT_LE(trend.descriptor_growth(), 0);
+    if (memory_can_be_judged()) {
+        EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
+    }
+}
+
+}  // namespace
+}  // namespace esper::execution

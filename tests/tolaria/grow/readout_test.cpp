@@ -1,0 +1,135 @@
+#include "esper/services/tolaria/grow/readout.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "esper/core/hosts/host.h"
+#include "esper/program/shapes.h"
+#include "esper/services/tolaria/grow/readout_moments.h"
+#include "esper/services/tolaria/host/setup.h"
+
+namespace esper::tolaria {
+namespace {
+
+TEST(ReadoutMoments, LeaveOutWhatTheHostLayerCouldDoItself) {
+    at::manual_seed(1);
+    const auto options = at::TensorOptions(at::kDouble);
+    const auto x = at::randn({4000, 6}, options);
+    const auto own = at::randn({4000, 5}, options);
+    // Two of the branch's features are the host layer's, one is its own.
+    const auto h = at::cat({x.narrow(1, 0, 2), own.narrow(1, 0, 1)}, 1);
+    const auto g = x.narrow(1, 0, 1) * 3.0 + own.narrow(1, 0, 1);
+    ReadoutMoments with_host;
+    with_host.add({h, g, g, x});
+    const auto fitted = with_host.solve(1).direction;
+    EXPECT_LT(fitted[0][0].abs().item<double>(), 0.05 * fitted[0][2].abs().item<double>());
+    EXPECT_TRUE(with_host.removes_host_part());
+    ReadoutMoments alone;
+    alone.add({h, g, g, at::Tensor()});
+    const auto naive = alone.solve(1).direction;
+    EXPECT_GT(naive[0][0].abs().item<double>(), naive[0][2].abs().item<double>());
+}
+
+TEST(ReadoutMoments, AConvolutionsInputIsItsWindows) {
+    core::HostSpec spec;
+    spec.kind = "resnet";
+    spec.depth = 8;
+    spec.width = 8;
+    spec.image_size = 16;
+    const auto host = value_or_throw(core::make_host(spec));
+    const auto types = value_or_throw(graph::infer_types(*host));
+    for (const auto& anchor : host->anchors()) {
+        const auto layer = HostLayer::find(*host, anchor);
+        ASSERT_TRUE(layer) << anchor.name;
+        auto in = types[anchor.layer_input->value()].shape;
+        auto out = types[anchor.value.value()].shape;
+        in[0] = out[0] = 2;
+        const auto y = at::zeros(out);
+        const auto rows = layer->rows(at::randn(in), places_of(y), picked_places(y));
+        ASSERT_TRUE(rows.defined()) << anchor.name;
+        EXPECT_EQ(rows.size(0), rows_of(y, picked_places(y)).size(0));
+        EXPECT_EQ(rows.size(1), 9 * in[1] + 1);
+    }
+}
+
+TEST(Readout, DoesNotExplainTheGradientAwayByALayerThatReadsTooMuch) {
+    configs::EsperConfig config;
+    config.data.kind = configs::DataKind::kDrawn;
+    config.data.train_examples = 500;
+    config.data.split = {0.9, 0.04, 0.03, 0.03};
+    const auto data = value_or_throw(open_data(config));
+    core::HostSpec spec;
+    spec.kind = "mlp";
+    spec.depth = 2;
+    spec.width = 16;
+    spec.classes = data->info().classes;
+    spec.channels = data->info().input_shape[0];
+    spec.image_size = data->info().input_shape[1];
+    const auto host = value_or_throw(core::make_host(spec));
+    graph::TensorStore store({3, true});
+    ASSERT_TRUE(store.add(*host, "host"));
+    Engine engine(graph::Precision::kFloat32, 0);
+    for (const std::size_t layer : {0, 1}) {
+        const auto& anchor = host->anchors()[layer];
+        auto type = value_or_throw(graph::infer_types(*host))[anchor.value.value()];
+        type.shape[0] = -1;
+        ReadoutRequest request;
+        request.program = host;
+        request.anchor = anchor.name;
+        request.seed = "s1";
+        request.blueprint = value_or_throw(blueprints::make_blueprint("low_rank", anchor, type));
+        request.batch_size = 64;
+        const auto fit = value_or_throw(fit_readout(request, engine, store, *data));
+        // The first layer reads 3,072 pixels, the second 16 units.
+        EXPECT_EQ(fit.host_part_removed, layer == 1);
+        EXPECT_LT(fit.samples, 5000);
+    }
+}
+
+TEST(ReadoutMoments, PickAtMostSixteenPlacesSpreadEvenly) {
+    EXPECT_EQ(picked_places(at::zeros({2, 3, 32, 32})).numel(), 16);
+    EXPECT_EQ(picked_places(at::zeros({2, 128, 8})).numel(), 16);
+    EXPECT_EQ(picked_places(at::zeros({2, 8})).numel(), 1);
+    const auto small = picked_places(at::zeros({2, 3, 2, 2}));
+    EXPECT_TRUE(at::equal(small, at::arange(4)));
+}
+
+TEST(Readout, RestsOnThousandsOfSamplesAndLeavesTheStoreAsItWas) {
+    configs::EsperConfig config;
+    config.data.kind = configs::DataKind::kDrawn;
+    config.data.train_examples = 2000;
+    config.data.split = {0.9, 0.04, 0.03, 0.03};
+    const auto data = value_or_throw(open_data(config));
+    core::HostSpec spec;
+    spec.kind = "resnet";
+    spec.depth = 8;
+    spec.width = 8;
+    spec.classes = data->info().classes;
+    spec.channels = data->info().input_shape[0];
+    spec.image_size = data->info().input_shape[1];
+    const auto host = value_or_throw(core::make_host(spec));
+    graph::TensorStore store({3, true});
+    ASSERT_TRUE(store.add(*host, "host"));
+    const auto before = store.clone();
+    Engine engine(graph::Precision::kFloat32, 0);
+    const auto& anchor = host->anchors()[0];
+    auto type = value_or_throw(graph::infer_types(*host))[anchor.value.value()];
+    type.shape[0] = -1;
+    ReadoutRequest request;
+    request.program = host;
+    request.anchor = anchor.name;
+    request.seed = "s1";
+    request.blueprint = value_or_throw(blueprints::make_blueprint("bottleneck_1x1", anchor, type));
+    request.batch_size = 32;
+    const auto fit = value_or_throw(fit_readout(request, engine, store, *data));
+    EXPECT_GE(fit.samples, 4000);
+    EXPECT_TRUE(fit.host_part_removed);
+    EXPECT_GE(fit.gain(), 0);
+    for (const auto& [name, t] : before.buffers())
+        EXPECT_TRUE(at::equal(t, value_or_throw(store.find(name)))) << name;
+    EXPECT_TRUE(at::equal(before.blocks()[0]->flat, store.blocks()[0]->flat));
+    EXPECT_EQ(store.blocks().size(), before.blocks().size());
+}
+
+}  // namespace
+}  // namespace esper::tolaria
