@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "esper/execution/kernels/health_monitor.h"
 #include "esper/execution/kernels/cache_types.h"
+#include "esper/execution/kernels/health_monitor.h"
 #include "esper/execution/kernels/kernel_error.h"
 #include "esper/execution/states/transitions.h"
 

@@ -1,6 +1,6 @@
 #include "esper/execution/kernels/kernel_error.h"
-#include "small_runs.h"
-#include "trainer_access.h"
+#include "tolaria/small_runs.h"
+#include "tolaria/trainer_access.h"
 
 namespace esper::tolaria {
 namespace {

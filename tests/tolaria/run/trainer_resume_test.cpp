@@ -1,6 +1,6 @@
 #include <set>
 
-#include "small_runs.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {

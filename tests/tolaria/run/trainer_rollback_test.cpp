@@ -1,7 +1,7 @@
 #include <limits>
 
-#include "small_runs.h"
-#include "trainer_access.h"
+#include "tolaria/small_runs.h"
+#include "tolaria/trainer_access.h"
 
 namespace esper::tolaria {
 namespace {
