@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "esper/engine/kernels/alpha_blend_detail.h"
+#include "esper/engine/kernels/isa.h"
 
 namespace esper::execution {
 namespace {
@@ -48,15 +49,10 @@ const std::vector<AlphaBlendKernels>& alpha_blend_kernels() {
         std::vector<AlphaBlendKernels> found = {
             {"plain", plain_forward<float>, plain_forward<Bf16>, plain_backward, plain_backward}};
 #if defined(__x86_64__)
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-            found.push_back(avx2_kernels());
-        }
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
-            found.push_back(avx512_kernels());
-            if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16")) {
-                found.push_back(avx512_bf16_kernels());
-            }
-        }
+        const auto isa = vector::best_isa();
+        if (isa >= vector::Isa::kAvx2) found.push_back(avx2_kernels());
+        if (isa >= vector::Isa::kAvx512) found.push_back(avx512_kernels());
+        if (vector::has_bf16_products()) found.push_back(avx512_bf16_kernels());
 #endif
         return found;
     }();

@@ -5,10 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include "esper/engine/kernels/bf16.h"
+
 namespace esper::execution {
 
-/// bfloat16 as its bits.
-using Bf16 = std::uint16_t;
+using vector::Bf16;
 
 /// out = y + α·s with one rounding (fused multiply-add in fp32; bf16 is widened, and rounded to
 /// nearest even). All arrays have n elements; out may be y or s. Any alignment; where out is a

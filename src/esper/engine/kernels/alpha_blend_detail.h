@@ -17,14 +17,8 @@ inline constexpr std::size_t kLanes = 16;
 inline constexpr std::size_t kFours = 4;
 using Lanes = std::array<double, kLanes>;
 
-constexpr float widen(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
-
-/// To nearest, ties to even; every NaN becomes the quiet one.
-constexpr Bf16 narrow(float x) {
-    const auto bits = std::bit_cast<std::uint32_t>(x);
-    if (x != x) return 0x7fc0;
-    return static_cast<Bf16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
+using vector::narrow;
+using vector::widen;
 
 inline double total(const Lanes& lanes) {
     Lanes sum = lanes;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "esper/engine/kernels/isa.h"
+
 namespace esper::graph::kernels {
 
 struct Bf16 {
@@ -129,8 +131,8 @@ struct Kernels {
     void (*round)(const float* x, float* y, std::int64_t n);  ///< through bfloat16
 };
 
-enum class Isa : std::uint8_t { kBaseline, kAvx2, kAvx512 };
-Isa best_isa();
+using vector::best_isa;
+using vector::Isa;
 /// Kernels for an instruction set that this CPU has.
 const Kernels& kernels(Isa isa = best_isa());
 

@@ -1,8 +1,8 @@
-#include "esper/engine/kernels/kernel_sets.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+
+#include "esper/engine/kernels/kernel_sets.h"
 
 // Everything between push and pop is built for the instruction set named there; nothing of the
 // standard library is instantiated in between. Built with -ffp-contract=fast (src/esper/

@@ -1,8 +1,8 @@
-#include "esper/engine/kernels/kernel_sets.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+
+#include "esper/engine/kernels/kernel_sets.h"
 
 // Built with -ffp-contract=fast (src/esper/
 // CMakeLists.txt): a product and a sum are one instruction.

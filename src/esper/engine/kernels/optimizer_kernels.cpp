@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <vector>
 
+#include "esper/engine/kernels/bf16.h"
 #include "esper/engine/kernels/parallel_chunks.h"
 
 // Built with -ffp-contract=off and -fno-math-errno (src/esper/CMakeLists.txt): the first keeps the
@@ -37,13 +37,6 @@ struct AdamWNumbers {
     float epsilon, scale;
 };
 
-[[gnu::always_inline]] inline std::uint16_t bf16_bits(float value) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-    const bool is_nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
-    return static_cast<std::uint16_t>(is_nan ? 0x7FC0U : rounded);
-}
-
 // The three forms of momentum and the copy are template parameters, so that the loops hold no
 // branch.
 template <bool kMomentum, bool kNesterov, bool kCopy>
@@ -62,7 +55,7 @@ template <bool kMomentum, bool kNesterov, bool kCopy>
         }
         const float value = p[i] - rate * g;
         p[i] = value;
-        if constexpr (kCopy) copy[i] = bf16_bits(value);
+        if constexpr (kCopy) copy[i] = vector::narrow(value);
     }
 }
 
@@ -84,7 +77,7 @@ template <bool kCopy>
         const float denominator = std::sqrt(second) / k.root_correction + k.epsilon;
         const float value = p[i] * k.keep - k.rate * (first / denominator);
         p[i] = value;
-        if constexpr (kCopy) copy[i] = bf16_bits(value);
+        if constexpr (kCopy) copy[i] = vector::narrow(value);
     }
 }
 
@@ -106,7 +99,7 @@ template <bool kCopy>
 
 [[gnu::always_inline]] inline void bf16_any(const float* values, std::uint16_t* out,
                                             std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) out[i] = bf16_bits(values[i]);
+    for (std::size_t i = 0; i < n; ++i) out[i] = vector::narrow(values[i]);
 }
 
 // Sixteen partial sums, element i in sum i mod 16: as many as the widest registers hold twice, so
@@ -177,22 +170,6 @@ ParameterBlock part_of(const ParameterBlock& block, std::size_t begin, std::size
 }
 
 }  // namespace
-
-Isa best_isa() {
-#if defined(__x86_64__)
-    static const Isa best = [] {
-        __builtin_cpu_init();
-        const bool avx512 =
-            __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-        if (avx512) return Isa::kAvx512;
-        return __builtin_cpu_supports("avx2") ? Isa::kAvx2 : Isa::kBaseline;
-    }();
-    return best;
-#else
-    return Isa::kBaseline;
-#endif
-}
 
 void sgd_step(const SgdStep& step, const ParameterBlock& block, ThreadPool* pool, Isa isa) {
     const SgdNumbers numbers{

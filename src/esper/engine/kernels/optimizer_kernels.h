@@ -5,14 +5,13 @@
 #include <span>
 
 #include "esper/base/thread_pool.h"
+#include "esper/engine/kernels/isa.h"
 
 namespace esper::tolaria {
 
-/// Instruction sets that the kernels are compiled for; chosen at run time. All give the same bits:
-/// every operation is rounded on its own, none is fused.
-enum class Isa : std::uint8_t { kBaseline, kAvx2, kAvx512 };
-/// The best that this CPU has.
-Isa best_isa();
+// All instruction sets give the same bits: every operation is rounded on its own, none is fused.
+using vector::best_isa;
+using vector::Isa;
 
 /// One flat block of parameters with its gradients and its optimizer state, `n` elements each.
 /// Moments of a new block are zero.

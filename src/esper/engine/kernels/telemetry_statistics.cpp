@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "esper/engine/kernels/isa.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -87,8 +89,7 @@ const std::vector<StatisticsKernel>& statistics_kernels() {
     static const std::vector<StatisticsKernel> list = [] {
         std::vector<StatisticsKernel> found{{"plain", plain}};
 #if defined(__x86_64__)
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
-            found.push_back({"avx512", avx512});
+        if (vector::best_isa() == vector::Isa::kAvx512) found.push_back({"avx512", avx512});
 #endif
         return found;
     }();
