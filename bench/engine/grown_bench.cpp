@@ -1,5 +1,5 @@
-// A network grown by seeds, folded, against the same network built statically: a whole training
-// step. Growing leaves a parameter block per seed; nothing else may be left of it.
+// A network grown by seeds, folded, against the same network built by hand (static_networks.h): a
+// whole training step. Growing leaves a parameter block per seed; nothing else may be left of it.
 
 #include <ATen/Parallel.h>
 
@@ -9,8 +9,10 @@
 #include "engine_cases.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/program/anchor_types.h"
+#include "esper/program/cost/cost.h"
 #include "esper/program/edits/edits.h"
 #include "rounds.h"
+#include "static_networks.h"
 
 namespace {
 
@@ -59,8 +61,23 @@ std::unique_ptr<bench::Training> grown(const Growth& g) {
 
 std::unique_ptr<bench::Training> built(const Growth& g) {
     const auto spec = bench::spec_of(g.what.host);
-    auto host = value_or_throw(esper::core::make_host(spec));
-    return std::make_unique<bench::Training>(grow(host, g.blueprint).back(), spec, g.what);
+    return std::make_unique<bench::Training>(bench::static_network(g.what.host, spec, g.blueprint),
+                                             spec, g.what);
+}
+
+/// The same network, or there is nothing to compare: as many parameters and as many FLOPs.
+void check_same(const Growth& g) {
+    const auto ours = grown(g);
+    const auto peer = built(g);
+    const auto flops = [](const ProgramPtr& program) {
+        return value_or_throw(esper::graph::count_cost(*program)).training_flops;
+    };
+    if (ours->program()->parameter_count() != peer->program()->parameter_count() ||
+        flops(ours->program()) != flops(peer->program()))
+        throw std::runtime_error(fmt::format(
+            "{} + {}: what grew has {} parameters and {} FLOPs, the static network {} and {}",
+            g.what.host, g.blueprint, ours->program()->parameter_count(), flops(ours->program()),
+            peer->program()->parameter_count(), flops(peer->program())));
 }
 
 }  // namespace
@@ -72,13 +89,14 @@ int main(int argc, char** argv) {
          {Growth{{"mlp", 128}, "bottleneck_mlp"}, Growth{{"resnet8", 32}, "conv_block_3x3"},
           Growth{{"resnet8", 32, true}, "conv_block_3x3"},
           Growth{{"gpt", 8}, "transformer_block"}}) {
+        check_same(g);
         auto samples = bench::fresh_pairs(
             30, 25, [&] { return grown(g); }, [&] { return built(g); });
         for (auto* side : {&samples.ours, &samples.peer})
             for (double& t : *side) t *= 1e-3;
         report.add_pairs(fmt::format("{} + {}, batch {}, {}", g.what.host, g.blueprint,
                                      g.what.batch, g.what.bf16 ? "bf16" : "fp32"),
-                         "us/step", samples, "built statically");
+                         "us/step", samples, "built by hand");
     }
     return report.finish(argc, argv);
 }

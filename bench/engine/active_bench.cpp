@@ -1,0 +1,157 @@
+// What an awake seed costs: a whole training step with one seed at each anchor, in each of its
+// states, against the host alone; and, blended and kept, against the network that someone would
+// have built by hand. The step is the trainer's: engine, optimizer with the seed's own treatment,
+// the ramp's tick.
+
+#include <ATen/Parallel.h>
+
+#include <memory>
+
+#include "bench_report.h"
+#include "engine_cases.h"
+#include "esper/blueprints/catalogue.h"
+#include "esper/configs/config.h"
+#include "esper/execution/kasmina/kasmina_layer.h"
+#include "esper/program/anchor_types.h"
+#include "esper/services/tolaria/learn/block_settings.h"
+#include "rounds.h"
+#include "static_networks.h"
+
+namespace {
+
+using esper::value_or_throw;
+using esper::contracts::SeedState;
+
+struct What {
+    bench::Case host;
+    std::string blueprint;
+};
+struct Stage {
+    std::string name;
+    SeedState state;
+    esper::configs::Isolation isolation = esper::configs::Isolation::kStraightThrough;
+};
+
+void check(const esper::Status& status) {
+    if (!status) throw esper::EsperException(status.error());
+}
+
+/// A host with a seed at each anchor, all in one state.
+class Awake {
+  public:
+    Awake(const What& what, const Stage& stage)
+        : spec_(bench::spec_of(what.host.host)),
+          store_({1, true}),
+          batch_(bench::batch_of(spec_, what.host.batch)),
+          engine_(what.host.bf16 ? esper::graph::Precision::kBFloat16
+                                 : esper::graph::Precision::kFloat32,
+                  0.0, stage.isolation),
+          optimizer_(bench::optimizer_of(spec_)) {
+        const auto host = value_or_throw(esper::core::make_host(spec_));
+        check(store_.add(*host, "host"));
+        const auto types = value_or_throw(esper::graph::anchor_types(*host));
+        std::vector<std::string> anchors;
+        for (const auto& anchor : host->anchors()) anchors.push_back(anchor.name);
+        seeds_.emplace(host, anchors, store_);
+        for (std::uint32_t slot = 0; slot < anchors.size(); ++slot)
+            wake(slot,
+                 value_or_throw(esper::blueprints::make_blueprint(
+                     what.blueprint, host->anchors()[slot], types[slot])),
+                 stage.state);
+    }
+
+    void step() {
+        const double loss = value_or_throw(engine_.train(seeds_->program(), store_, batch_)).loss;
+        optimizer_.step(store_, bench::Training::kRate, [this](const std::string& block) {
+            const auto age = optimizer_.state().find(block);
+            return esper::tolaria::block_settings(
+                config_, seeds_->treatment(block),
+                age == optimizer_.state().end() ? 0 : age->second.steps);
+        });
+        check(seeds_->tick(loss));
+    }
+
+  private:
+    // A ramp longer than any measurement stays a ramp.
+    static constexpr std::int64_t kLongRamp = 1'000'000'000;
+
+    void wake(std::uint32_t slot, const esper::blueprints::Blueprint& made, SeedState state) {
+        using enum SeedState;
+        check(seeds_->germinate(slot, made.name, made.program, made.has_parameters, 0, 0, "bench"));
+        if (state == kTraining) return;
+        check(seeds_->graft(slot, esper::contracts::GraftingStrategy::kLinear,
+                            state == kGrafting ? kLongRamp : 1, 0, 0, "bench"));
+        check(seeds_->tick(1.0));
+        if (state == kGrafting) return;
+        check(seeds_->tick(1.0));
+        for (const auto next : {kStabilization, kEvaluating}) {
+            check(seeds_->advance(slot, next, 0, 0));
+            if (state == next) return;
+        }
+        if (state == kFineTuning) return check(seeds_->advance(slot, kFineTuning, 0, 0));
+        check(seeds_->fossilize(slot, 0, 0, "bench"));
+    }
+
+    esper::core::HostSpec spec_;
+    esper::configs::EsperConfig config_;
+    esper::graph::TensorStore store_;
+    std::vector<at::Tensor> batch_;
+    esper::tolaria::Engine engine_;
+    esper::tolaria::Optimizer optimizer_;
+    std::optional<esper::execution::KasminaLayer> seeds_;
+};
+
+void in_us(bench::Samples& samples) {
+    for (auto* side : {&samples.ours, &samples.peer})
+        for (double& t : *side) t *= 1e-3;
+}
+
+void measure(bench::Report& report, const What& what) {
+    constexpr int kPairs = 20;
+    constexpr double kSeconds = 12;
+    const auto name = fmt::format("{} + {}, batch {}, {}", what.host.host, what.blueprint,
+                                  what.host.batch, what.host.bf16 ? "bf16" : "fp32");
+    using esper::configs::Isolation;
+    for (const Stage& stage :
+         {Stage{"isolated, straight through", SeedState::kTraining},
+          Stage{"isolated, in a shadow", SeedState::kTraining, Isolation::kShadow},
+          Stage{"ramping", SeedState::kGrafting}, Stage{"stabilizing", SeedState::kStabilization},
+          Stage{"evaluating", SeedState::kEvaluating}, Stage{"fine-tuning", SeedState::kFineTuning},
+          Stage{"kept", SeedState::kFossilized}}) {
+        auto host = bench::fresh_pairs(
+            kPairs, kSeconds, [&] { return std::make_unique<Awake>(what, stage); },
+            [&] { return std::make_unique<bench::Training>(what.host); });
+        in_us(host);
+        std::vector<double> added;
+        for (std::size_t i = 0; i < host.ours.size(); ++i)
+            added.push_back(std::max(host.ours[i] - host.peer[i], 1e-3));
+        report.add_pairs(fmt::format("{}: {} against the host alone", name, stage.name), "us/step",
+                         host, "the host alone");
+        report.add_goal(fmt::format("{}: {}, added time", name, stage.name), "us/step", added,
+                        10'000);
+        if (stage.state == SeedState::kTraining) continue;
+        auto network = bench::fresh_pairs(
+            kPairs, kSeconds, [&] { return std::make_unique<Awake>(what, stage); },
+            [&] {
+                const auto spec = bench::spec_of(what.host.host);
+                return std::make_unique<bench::Training>(
+                    bench::static_network(what.host.host, spec, what.blueprint), spec, what.host);
+            });
+        in_us(network);
+        report.add_pairs(
+            fmt::format("{}: blended ({}) against the static network", name, stage.name), "us/step",
+            network, "built by hand");
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+    bench::Report report("active");
+    for (const What& what :
+         {What{{"mlp", 128}, "bottleneck_mlp"}, What{{"resnet8", 32}, "conv_block_3x3"},
+          What{{"gpt", 8}, "transformer_block"}})
+        measure(report, what);
+    return report.finish(argc, argv);
+}
