@@ -1,19 +1,15 @@
 #pragma once
 
 #include <cmath>
-#include <fstream>
-#include <string>
-#include <string_view>
 
 #include "cache_policies.h"
-#include "esper/base/hash.h"
 #include "esper/base/random.h"
 
 namespace bench {
 
-/// A run as the cache sees it: every step runs the kernels of the seeds alive; now and then a
-/// candidate is tried at some anchor for a while, and one in five of them stays.
-inline Trace training_trace(std::size_t accesses, std::uint64_t seed) {
+/// An invented run: every step uses the kernels of the seeds alive; now and then a candidate is
+/// tried at some anchor for 50 to 250 steps, and one in five of them stays.
+inline Trace candidates_workload(std::size_t accesses, std::uint64_t seed) {
     esper::RandomStream random(seed, "training trace");
     Trace trace;
     std::vector<std::uint64_t> settled;
@@ -50,14 +46,6 @@ inline Trace zipf_trace(std::size_t accesses, std::uint64_t kernels, double skew
         const auto rank = static_cast<std::uint64_t>(at - sum.begin());
         trace.push_back((rank + i / 20'000 * 3) % kernels);
     }
-    return trace;
-}
-
-/// One id (any word) a line, as a run's log has them.
-inline Trace recorded_trace(const std::string& path) {
-    Trace trace;
-    std::ifstream in(path);
-    for (std::string line; std::getline(in, line);) trace.push_back(esper::sha256(line).prefix64());
     return trace;
 }
 
