@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Builds and runs benchmarks, and writes build/bench/<name>.json and .md.
 
-    bench.py [--build FOLDER] [NAME …]      without a name: all of them
+    bench.py [--build FOLDER] [NAME …] [-- ARGUMENT …]      without a name: all of them
 
 A benchmark is bench/<room>/<name>_bench.cpp or bench/python/<name>.py; it takes `--json PATH`.
+What follows `--` goes to the one benchmark that is named: `bench.py growth_cifar10 -- --seeds 3`.
 """
 
 import argparse
@@ -17,9 +18,9 @@ import repository
 FIELDS = ("case", "ours", "peer", "unit", "ratio", "ci_low", "ci_high", "n")
 
 
-def benchmarks():
+def benchmarks(root=repository.ROOT):
     """name -> source file."""
-    folder = repository.ROOT / "bench"
+    folder = root / "bench"
     found = {p.stem.removesuffix("_bench"): p for p in sorted(folder.glob("*/*_bench.cpp"))}
     for path in sorted((folder / "python").glob("*.py")):
         if not path.name.startswith("_"):
@@ -52,12 +53,12 @@ def table(report):
     return "\n".join(lines) + "\n"
 
 
-def run_one(name, source, build, folder):
+def run_one(name, source, build, folder, more=()):
     output = folder / f"{name}.json"
     output.unlink(missing_ok=True)
     command = command_of(name, source, build)
     # What it says on the way (stderr) is seen at once: some take long.
-    result = subprocess.run([*command, "--json", str(output)], stdout=subprocess.PIPE, text=True,
+    result = subprocess.run([*command, *more, "--json", str(output)], stdout=subprocess.PIPE, text=True,
                             cwd=repository.ROOT)
     if result.returncode != 0:
         raise SystemExit(f"{result.stdout}\nbenchmark {name} exited with {result.returncode}")
@@ -76,7 +77,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=Path, default=repository.ROOT / "build" / "release")
     parser.add_argument("names", nargs="*")
-    arguments = parser.parse_args()
+    given = sys.argv[1:]
+    split = given.index("--") if "--" in given else len(given)
+    more = given[split + 1:]
+    arguments = parser.parse_args(given[:split])
+    if more and len(arguments.names) != 1:
+        raise SystemExit(f"{' '.join(more)}: arguments are for one benchmark, so name one "
+                         f"(make bench NAME=… ARGS=…)")
     known = benchmarks()
     unknown = [n for n in arguments.names if n not in known]
     if unknown:
@@ -84,7 +91,7 @@ def main():
     folder = repository.ROOT / "build" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or known:
-        run_one(name, known[name], arguments.build.resolve(), folder)
+        run_one(name, known[name], arguments.build.resolve(), folder, more)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The repository's files as git sees them; shared by the other scripts."""
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -38,3 +40,25 @@ def changed_files():
     names = (git("diff", "--name-only", "--diff-filter=d", base) or "").split("\n")
     names += (git("ls-files", "-o", "--exclude-standard") or "").split("\n")
     return sorted({Path(n) for n in names if n})
+
+
+def bench_row(case, ours, goal, unit, n):
+    """A row of a benchmark's file without a peer: the peer is the goal, and there is no interval."""
+    ratio = ours / goal if goal else float(ours <= goal)
+    return {"case": case, "ours": ours, "peer": goal, "unit": unit, "ratio": ratio,
+            "ci_low": ratio, "ci_high": ratio, "n": n, "against": "goal"}
+
+
+def write_bench(path, rows, **more):
+    """A benchmark's file for what is no benchmark: tests, sweeps, soaks."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    commit = git("describe", "--always", "--dirty", "--exclude=*", "--abbrev=12") or "unknown"
+    cpu = next((line.split(": ", 1)[1] for line in Path("/proc/cpuinfo").read_text().split("\n")
+                if line.startswith("model name")), "unknown")
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({
+        "name": path.stem, "machine": {"cpu": cpu, "cores": os.cpu_count(),
+                                       "threads": os.cpu_count()},
+        "versions": {}, "commit": commit.strip(), "rows": rows, **more}, indent=1) + "\n")
+    part.replace(path)
