@@ -27,8 +27,8 @@ def test_a_rate_that_falls_is_a_slowdown():
     assert gate.slowdowns([100.0], [50.0], "lower") == [0.5]
 
 
-def program(folder, name, values):
-    """A benchmark that reports the next of `values` each time it is run."""
+def program(folder, name, values, cases=("x",)):
+    """A benchmark that reports the next of `values` for each case each time it is run."""
     path = folder / name
     path.write_text(f"""#!{sys.executable}
 import json, pathlib, sys
@@ -36,8 +36,9 @@ count = pathlib.Path(__file__ + ".count")
 turn = int(count.read_text()) if count.exists() else 0
 count.write_text(str(turn + 1))
 values = {values!r}
-row = {{"case": "x", "ours": values[min(turn, len(values) - 1)], "better": "lower"}}
-open(sys.argv[2], "w").write(json.dumps({{"rows": [row]}}))
+value = values[min(turn, len(values) - 1)]
+rows = [{{"case": case, "ours": value, "better": "lower"}} for case in {cases!r}]
+open(sys.argv[2], "w").write(json.dumps({{"rows": rows}}))
 """)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
@@ -69,3 +70,24 @@ def test_an_equal_program_is_measured_once(in_scratch):
     row = judge(in_scratch, [10.0], [10.1])
     assert row["verdict"] == "same" and row["rounds"] == 4
     assert json.loads((in_scratch / "base.json").read_text())["rows"]
+
+
+def verdicts(folder, base_cases, change_cases):
+    programs = {"base": program(folder, "base", [10.0], base_cases),
+                "change": program(folder, "change", [10.0], change_cases)}
+    return gate.judge("b", programs, 2)
+
+
+def test_a_case_that_the_change_lost_fails_unless_it_was_meant(in_scratch, capsys):
+    lines = verdicts(in_scratch, ("x", "old name"), ("x", "new name"))
+    assert {row["case"]: row["verdict"] for row in lines} == {
+        "x": "same", "old name": "missing", "new name": "new"}
+    assert "| b | old name | – | – | missing |" in capsys.readouterr().out
+    assert [row["case"] for row in gate.failures(lines, [])] == ["old name"]
+    assert gate.failures(lines, ["b/old name"]) == []
+    assert gate.failures(lines, ["b"]) == []
+    assert [row["case"] for row in gate.failures(lines, ["b/x"])] == ["old name"]
+
+
+def test_a_new_case_does_not_fail(in_scratch):
+    assert gate.failures(verdicts(in_scratch, ("x",), ("x", "y")), []) == []
