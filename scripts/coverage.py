@@ -1,63 +1,173 @@
 #!/usr/bin/env python3
-"""Line coverage of the rooms that need no libtorch, by their own tests.
+"""Line coverage of the rooms and of the Python package, by our tests.
 
-Builds the coverage preset, runs the tests, prints a table and fails when a room has less than
-95 % of its lines run. The page build/coverage/report/index.html shows which.
+    coverage.py [ROOM …]      rooms: those of coverage_rooms.py; `free`: all that need no libtorch
+
+Builds what the named rooms' tests need with the coverage preset (libtorch's rooms take long), runs
+those tests, prints a table and fails when a room has less than 95 % of its lines run, or an error
+value no assertion. The pages build/coverage/report/index.html and build/coverage/python/index.html
+show which lines. Writes build/bench/coverage.json; rooms that are not named keep their last figures
+there, each with the commit that they are of.
 """
 
-import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+import check_error_values
+import coverage_rooms
 import repository
+from coverage_rooms import CPP, FREE, PYTHON
 
 LEAST = 95.0
 BUILD = repository.ROOT / "build" / "coverage"
-ROOMS = ("base", "contracts", "utils", "configs", "execution")
+OUTPUT = repository.ROOT / "build" / "bench" / "coverage.json"
+RELEASE = repository.ROOT / "build" / "release"
+# Tests that drive the program. Those of the package: test_package_*, of which these look at models
+# of other libraries or at sizes and say nothing of lines.
+CLI_TESTS = ("test_cli*.py", "test_soak.py")
+NOT_FOR_LINES = ("test_package_zoo.py", "test_package_scale.py", "test_package_install.py",
+                 "test_package_stubs.py")
 
 
 def run(*command, **options):
-    subprocess.run([str(c) for c in command], check=True, cwd=repository.ROOT, **options)
+    return subprocess.run([str(c) for c in command], check=True, cwd=repository.ROOT, **options)
 
 
-def main():
-    if importlib.util.find_spec("gcovr") is None:
-        raise SystemExit("gcovr is missing; make setup installs it")
+def test_files(*patterns):
+    folder = repository.ROOT / "tests" / "python"
+    return sorted({p for pattern in patterns for p in folder.glob(pattern)})
+
+
+def run_cpp(rooms):
     run("cmake", "--preset", "coverage", "--log-level=WARNING", stdout=subprocess.DEVNULL)
-    run("ninja", "-C", BUILD, "--quiet", "all_tests")
+    binaries = list(dict.fromkeys(b for room in rooms for b in CPP[room][1]))
+    run("ninja", "-C", BUILD, "--quiet", *(f"{b}_tests" for b in binaries),
+        *(["esper"] if "cli" in rooms else []))
     for old in BUILD.rglob("*.gcda"):
         old.unlink()
-    run(sys.executable, "scripts/run_tests.py", BUILD, *ROOMS)
+    failed = []
+    if binaries:
+        failed.append(subprocess.run(
+            [sys.executable, "scripts/run_tests.py", str(BUILD), *binaries, "--timeout", "3600"],
+            cwd=repository.ROOT).returncode)
+    if "cli" in rooms:
+        environment = {**os.environ, "ESPER_BINARY": str(BUILD / "bin" / "esper")}
+        failed.append(subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+             *map(str, test_files(*CLI_TESTS))], cwd=repository.ROOT, env=environment).returncode)
+    if any(failed):
+        print("coverage: tests failed; the figures below are of what ran", flush=True)
+    return any(failed)
 
+
+def measured_cpp(rooms):
+    """room -> (covered, lines)."""
     (BUILD / "report").mkdir(exist_ok=True)
     summary = BUILD / "summary.json"
+    folders = [f for room in rooms for f in CPP[room][0]]
     # A line of a template counts as run when one of its instances ran it.
     run(sys.executable, "-m", "gcovr", "--root", repository.ROOT, BUILD,
         "--merge-mode-functions", "separate", "--merge-lines",
-        "--filter", f"src/esper/({'|'.join(ROOMS)})/",
-        "--exclude", "src/esper/execution/kasmina_.*",
+        "--filter", f"src/esper/({'|'.join(folders)})/",
         "--json-summary", summary, "--html-details", BUILD / "report" / "index.html")
-
     covered, total = defaultdict(int), defaultdict(int)
     for file in json.loads(summary.read_text())["files"]:
-        room = Path(file["filename"]).parts[2]
-        covered[room] += file["line_covered"]
-        total[room] += file["line_total"]
-    low = []
+        room = coverage_rooms.room_of(Path(file["filename"]).parts[2:])
+        if room in rooms:
+            covered[room] += file["line_covered"]
+            total[room] += file["line_total"]
+    return {room: (covered[room], total[room]) for room in rooms if total[room]}
+
+
+def measured_python():
+    """(covered, lines) of python/esper, by the tests of the package, processes of theirs included;
+    and whether they failed."""
+    folder = BUILD / "python"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "coveragerc"
+    settings.write_text(f"[run]\nsource = {repository.ROOT / 'python' / 'esper'}\n"
+                        f"data_file = {folder / 'data'}\nparallel = true\npatch = subprocess\n")
+    for old in folder.glob("data*"):
+        old.unlink()
+    tests = [t for t in test_files("test_package_*.py") if t.name not in NOT_FOR_LINES]
+    environment = {**os.environ, "ESPER_BINARY": str(RELEASE / "bin" / "esper")}
+    command = [sys.executable, "-m", "coverage"]
+    status = subprocess.run(
+        [*command, "run", f"--rcfile={settings}", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+         *map(str, tests)], cwd=repository.ROOT, env=environment).returncode
+    more = {"stdout": subprocess.DEVNULL}
+    run(*command, "combine", f"--rcfile={settings}", "-q", **more)
+    run(*command, "json", f"--rcfile={settings}", "-o", folder / "summary.json", **more)
+    run(*command, "html", f"--rcfile={settings}", "-d", folder, **more)
+    totals = json.loads((folder / "summary.json").read_text())["totals"]
+    return (totals["covered_lines"], totals["num_statements"]), status != 0
+
+
+def chosen(names):
+    unknown = [n for n in names if n not in (*coverage_rooms.ALL, "free")]
+    if unknown:
+        raise SystemExit(f"no room {', '.join(unknown)}; there are: free, "
+                         f"{', '.join(coverage_rooms.ALL)}")
+    wanted = [r for n in names or coverage_rooms.ALL for r in (FREE if n == "free" else [n])]
+    return list(dict.fromkeys(wanted))
+
+
+def write(rows):
+    """Merges the rows into the file that `make goals` reads."""
+    commit = (repository.git("describe", "--always", "--dirty", "--exclude=*", "--abbrev=12")
+              or "unknown").strip()
+    try:
+        old = {row["case"]: row for row in json.loads(OUTPUT.read_text())["rows"]}
+    except (OSError, ValueError, KeyError):
+        old = {}
+    old.update({row["case"]: {**row, "commit": commit} for row in rows})
+    repository.write_bench(OUTPUT, list(old.values()))
+
+
+def main():
+    rooms = chosen(sys.argv[1:])
+    for package in ("gcovr", "coverage"):
+        # Asked of another process: this script has the name of the package.
+        if subprocess.run([sys.executable, "-c", f"import {package}"], cwd="/",
+                          capture_output=True).returncode != 0:
+            raise SystemExit(f"{package} is missing; make setup installs it")
+    lines, failed = {}, False
+    cpp = [room for room in rooms if room in CPP]
+    if cpp:
+        failed |= run_cpp(cpp)
+        lines.update(measured_cpp(cpp))
+    if PYTHON in rooms:
+        run("cmake", "--preset", "release", "--log-level=WARNING", stdout=subprocess.DEVNULL)
+        run("ninja", "-C", RELEASE, "--quiet", "esper", "esper_python")
+        lines[PYTHON], tests_failed = measured_python()
+        failed |= tests_failed
+
+    rows, low = [], []
     print("| room | lines | covered |\n| --- | ---: | ---: |")
-    for room in ROOMS:
-        if total[room] == 0:
-            continue
-        percent = 100.0 * covered[room] / total[room]
-        print(f"| {room} | {total[room]} | {percent:.1f} % |")
+    for room, (covered, total) in lines.items():
+        percent = 100.0 * covered / total
+        print(f"| {room} | {total} | {percent:.1f} % |")
+        rows.append(repository.bench_row(f"{room} lines", percent, LEAST, "%", total))
         if percent < LEAST:
             low.append(room)
+    without = sorted(set(rooms) - set(lines))
+    untested, _ = check_error_values.check(repository.ROOT)
+    rows.append(repository.bench_row("error values without a test",
+                                     len(untested - set(check_error_values.WAITING)), 0, "values",
+                                     len(untested)))
+    write(rows)
     if low:
         print(f"less than {LEAST} %: {', '.join(low)}; see {BUILD}/report/index.html")
-    return 1 if low else 0
+    if without:
+        print(f"no lines of {', '.join(without)} were measured")
+    values = list(check_error_values.problems(repository.ROOT))
+    for line in values:
+        print(line)
+    return 1 if low or failed or values or without else 0
 
 
 if __name__ == "__main__":

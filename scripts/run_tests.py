@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Runs every test binary of a build folder and the Python tests, and sums up.
 
-    run_tests.py BUILD [ROOM …]
+    run_tests.py BUILD [ROOM …] [--filter ROOM=GTEST_FILTER]
 
 Prints one line a room, the output of what failed, and last `N passed, N failed[, N skipped]`.
-Exit status 1 when anything failed.
+Exit status 1 when anything failed. --json writes the counts as a benchmark's file, for `make goals`,
+when every room ran. Where the build has sanitizers, these are set to stop at what they find; what
+cannot run under them is named.
 """
 
 import argparse
@@ -85,11 +87,14 @@ def read_gtest_output(output, how_it_ended):
     return outcome
 
 
-def run_gtest(binary, seconds):
+def run_gtest(binary, seconds, only=None, environment=None):
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        status, output = run([str(binary), f"--gtest_output=json:{report}"], seconds,
-                             cwd=binary.parent.parent)
+        command = [str(binary), f"--gtest_output=json:{report}"]
+        if only:
+            command.append(f"--gtest_filter={only}")
+        status, output = run(command, seconds, cwd=binary.parent.parent,
+                             env={**os.environ, **(environment or {})})
         if report.exists():
             outcome = read_gtest_json(report)
             if status != 0 and not outcome.failures:
@@ -134,11 +139,31 @@ def rooms_to_run(build):
     return rooms
 
 
+def cached(build, name):
+    """A variable of the build's CMake cache, or an empty text."""
+    cache = build / "CMakeCache.txt"
+    found = re.search(rf"^{name}:\w+=(.*)$", cache.read_text(), re.M) if cache.exists() else None
+    return found.group(1) if found else ""
+
+
 def leaves_out_torch(build):
     """Whether this build has only the rooms that need no libtorch."""
-    cache = build / "CMakeCache.txt"
-    return cache.exists() and bool(
-        re.search(r"^ESPER_WITH_TORCH:BOOL=(OFF|0|FALSE|NO)$", cache.read_text(), re.M))
+    return cached(build, "ESPER_WITH_TORCH") in ("OFF", "0", "FALSE", "NO")
+
+
+def sanitizer_options(sanitizers, root=repository.ROOT):
+    """Environment in which what a sanitizer finds ends the test that it is found in."""
+    if not sanitizers:
+        return {}
+    # What a death test or a kernel that crashes on purpose does is no finding of ours; memory that
+    # is asked for beyond all measure fails as it does without a sanitizer.
+    return {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:"
+                            "allocator_may_return_null=1",
+            "LSAN_OPTIONS": f"suppressions={root}/scripts/lsan_suppressions.txt:"
+                            "print_suppressions=0",
+            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+            "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:"
+                            "allocator_may_return_null=1"}
 
 
 def describe(room, outcome, seconds):
@@ -153,13 +178,29 @@ def describe(room, outcome, seconds):
         print("\n".join(f"    {line}" for line in (text or "").rstrip().split("\n")), flush=True)
 
 
+def write_counts(arguments, total, filters):
+    """The counts for `make goals`; a part of the tests says nothing and leaves no file."""
+    arguments.json.unlink(missing_ok=True)
+    if arguments.rooms or filters:
+        return
+    n = total.passed + len(total.failures)
+    repository.write_bench(arguments.json, [
+        repository.bench_row("failed tests", len(total.failures), 0, "tests", n)])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=Path)
     parser.add_argument("rooms", nargs="*")
-    parser.add_argument("--timeout", type=int, default=600, help="seconds a room may take")
+    parser.add_argument("--timeout", type=int, help="seconds a room may take")
+    parser.add_argument("--filter", action="append", default=[], metavar="ROOM=GTEST_FILTER")
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
+    filters = dict(f.split("=", 1) for f in arguments.filter)
+    sanitizers = cached(build, "ESPER_SANITIZE")
+    environment = sanitizer_options(sanitizers)
+    seconds = arguments.timeout or (3600 if sanitizers else 600)
 
     total = Outcome()
 
@@ -181,7 +222,7 @@ def main():
             return Outcome(failures=[(room, f"tests/{room} is not named in tests/CMakeLists.txt")])
         if not binary.exists():
             return Outcome(failures=[(room, f"{binary} was not built")])
-        return run_gtest(binary, arguments.timeout)
+        return run_gtest(binary, seconds, filters.get(room), environment)
 
     for room, binary in rooms_to_run(build).items():
         if not arguments.rooms or room in arguments.rooms:
@@ -189,13 +230,18 @@ def main():
     folder = repository.ROOT / "tests" / "python"
     if torchless:
         print("python       needs the esper program, which this build leaves out")
+    elif sanitizers:
+        print(f"python       is left out: a Python without {sanitizers} cannot load the package; "
+              "'make leaks' runs the program")
     elif any(folder.glob("test_*.py")) and (not arguments.rooms or "python" in arguments.rooms):
-        take("python", lambda: run_pytest(folder, build, arguments.timeout))
+        take("python", lambda: run_pytest(folder, build, seconds))
 
     for name, _ in total.failures:
         print(f"FAILED {name}")
     if total.passed + len(total.failures) == 0:
         print("no test ran; build first")
+    if arguments.json:
+        write_counts(arguments, total, filters)
     summary = f"{total.passed} passed, {len(total.failures)} failed"
     print(summary + (f", {total.skipped} skipped" if total.skipped else ""))
     return 1 if total.failures or total.passed == 0 else 0

@@ -17,7 +17,7 @@ BUILD_PACKAGES=(
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
-PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core gcovr)
+PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
 refuse() {
@@ -47,7 +47,7 @@ install_packages() {
         as_root apt-get update -qq || say "apt-get update failed; going on with the lists at hand"
         lists_are_fresh=yes
     fi
-    say "apt-get install $*"
+    say "apt-get install $* (seconds for one, one to three minutes for all)"
     as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
@@ -112,12 +112,12 @@ if [[ -n ${ESPER_TORCH:-} ]]; then
         say "$("$venv" --version) cannot import it: Python tests that need torch will be skipped"
 elif ! has_torch; then
     # The CPU build first: the default one for Linux brings gigabytes of CUDA.
-    say "installing torch $TORCH_VERSION (CPU build)"
+    say "installing torch $TORCH_VERSION (CPU build): 200 MB, usually one to three minutes"
     quick=(--retries 1 --timeout 20)
     pip_install "${quick[@]}" "torch==$TORCH_VERSION+cpu" 2>/dev/null ||
         pip_install "${quick[@]}" "torch==$TORCH_VERSION+cpu" \
             --extra-index-url https://download.pytorch.org/whl/cpu 2>/dev/null ||
-        { say "no CPU build at hand; installing the default build" &&
+        { say "no CPU build at hand; installing the default build: 3 GB, ten minutes or more" &&
             pip_install "torch==$TORCH_VERSION"; } ||
         refuse "pip could not install torch $TORCH_VERSION; set ESPER_TORCH to an installed one"
 fi
@@ -129,14 +129,14 @@ for package in "${PYTHON_PACKAGES[@]}"; do
     "$venv" -c "import $module" 2>/dev/null || needed+=("$package")
 done
 if [[ ${#needed[@]} -gt 0 ]]; then
-    say "installing ${needed[*]}"
+    say "installing ${needed[*]} (usually under a minute)"
     pip_install "${needed[@]}" || refuse "pip could not install ${needed[*]} into .venv"
 fi
 
 # The S3 tests talk to a server that verifies signatures. It brings many packages, so it lives in an
 # environment of its own; without it those tests are skipped, with the reason.
 if ! .venv-test/bin/python -c 'import boto3, flask, moto' 2>/dev/null; then
-    say "installing moto and boto3 into .venv-test"
+    say "installing moto and boto3 into .venv-test (usually under a minute)"
     if ! { "$python" -m venv .venv-test &&
         .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
             "moto[server]>=5,<6" "boto3>=1.34"; }; then

@@ -1,5 +1,6 @@
 """The runner must count what really happened, also when a test binary dies or hangs."""
 
+import json
 import os
 import stat
 import sys
@@ -93,3 +94,41 @@ def test_pytest_results_are_counted(tmp_path):
     outcome = run_tests.run_pytest(tmp_path, tmp_path, 60)
     assert (outcome.passed, outcome.skipped, len(outcome.failures)) == (1, 1, 1)
     assert "assert 1 == 2" in outcome.failures[0][1]
+
+
+def test_what_sanitizers_find_is_set_to_end_the_test(tmp_path):
+    body = REPORT.replace(', "failures": [{"failure": "1 != 2"}]', "") + (
+        "sys.exit(0 if 'detect_leaks=1' in os.environ.get('ASAN_OPTIONS', '') else 7)")
+    binary = script(tmp_path, body)
+    options = run_tests.sanitizer_options("address,undefined")
+    assert run_tests.run_gtest(binary, 20, None, options).failures == []
+    assert run_tests.run_gtest(binary, 20, None, {}).failures != []
+    assert run_tests.sanitizer_options("") == {}
+
+
+def whole_run(tmp_path, monkeypatch, *arguments):
+    """run_tests.main on a build with one room that has a failing test."""
+    build = tmp_path / "build"
+    build.mkdir()
+    script(build, REPORT + "sys.exit(1)")
+    (build / "test_binaries.txt").write_text("room_tests\n")
+    root = tmp_path / "root"
+    (root / "tests").mkdir(parents=True)
+    monkeypatch.setattr(run_tests.repository, "ROOT", root)
+    monkeypatch.setattr(sys, "argv", ["run_tests.py", str(build), *arguments])
+    return run_tests.main()
+
+
+def test_the_counts_are_left_for_the_goals(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "tests.json"
+    assert whole_run(tmp_path, monkeypatch, "--json", str(out)) == 1
+    assert capsys.readouterr().out.endswith("1 passed, 1 failed, 1 skipped\n")
+    row = json.loads(out.read_text())["rows"][0]
+    assert (row["case"], row["ours"], row["n"]) == ("failed tests", 1, 2)
+
+
+def test_a_part_of_the_tests_leaves_no_counts(tmp_path, monkeypatch):
+    out = tmp_path / "tests.json"
+    out.write_text("old")
+    whole_run(tmp_path, monkeypatch, "room", "--json", str(out))
+    assert not out.exists()

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""The compressed form of both sanitizers, for CI: chosen rooms and tests that need no libtorch.
+
+    sanitize.py [asan|tsan …]
+
+AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer over what reads bytes from outside and
+what handles memory itself; ThreadSanitizer over what shares memory between threads. All rooms:
+`make test PRESET=asan`, `make test PRESET=tsan`, which `make nightly` runs.
+"""
+
+import subprocess
+import sys
+
+import repository
+
+# preset -> {room: filter of its tests, None: all}
+CHOSEN = {
+    "asan-small": {"base": None, "contracts": None, "execution": "-*Random*:*Concurrency*",
+                   "vector": None, "data": None},
+    "tsan": {"base": None, "data": None,
+             "execution": "*Concurrency*:*Concurrent*:KernelCache*:CommandQueue*"},
+}
+NAMES = {"asan": "asan-small", "tsan": "tsan"}
+
+
+def check(preset, rooms):
+    build = repository.ROOT / "build" / preset
+    subprocess.run(["cmake", "--preset", preset, "--log-level=WARNING"], check=True,
+                   cwd=repository.ROOT, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", str(build), *(f"{room}_tests" for room in rooms)], check=True)
+    filters = [f"--filter={room}={only}" for room, only in rooms.items() if only]
+    return subprocess.run([sys.executable, "scripts/run_tests.py", str(build), *rooms, *filters],
+                          cwd=repository.ROOT).returncode
+
+
+def main():
+    names = sys.argv[1:] or list(NAMES)
+    unknown = [n for n in names if n not in NAMES]
+    if unknown:
+        raise SystemExit(f"no sanitizer {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    status = {name: check(NAMES[name], CHOSEN[NAMES[name]]) for name in names}
+    failed = [name for name, code in status.items() if code]
+    print(f"sanitize: {', '.join(names)}; failed: {', '.join(failed) or 'none'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
