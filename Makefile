@@ -1,5 +1,7 @@
 # The commands of this project. `make help` lists them.
 export ESPER_TORCH
+# How far a build is: done of all, in percent, and the time it has taken.
+export NINJA_STATUS ?= [%f/%t %p, %e s] 
 PRESET ?= release
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
@@ -7,21 +9,30 @@ JOBS ?= $(shell nproc)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: run test build bench lint coverage fuzz soak gate kill-sweep compat docs clean help setup configure esper sham
+.PHONY: run test build bench goals lint coverage leaks sanitize fuzz soak gate kill-sweep compat docs \
+	clean help setup configure esper sham state-walk nightly gpu-check
 
 help:
 	@echo 'make run                  train and grow a small character GPT (ARGS="key=value …")'
-	@echo 'make test                 run every test; the last line counts them'
-	@echo 'make build                build everything (PRESET=release, debug, tsan, …)'
-	@echo 'make bench [NAME=…]       run the benchmarks into build/bench/'
+	@echo 'make test [ROOMS="…"]     run every test, or those of some rooms; the last line counts them'
+	@echo '                          (PRESET=asan, PRESET=tsan: under sanitizers)'
+	@echo 'make build                build everything (PRESET=release, debug, asan, tsan, …)'
+	@echo 'make bench [NAME=…]       run the benchmarks into build/bench/ (ARGS="…" for the one named)'
+	@echo 'make goals                what was measured beside every target; fails below a floor'
 	@echo 'make lint [ALL=1]         format, room order, clang-tidy (changed files, or all)'
-	@echo 'make coverage             line coverage of the rooms that need no libtorch'
+	@echo 'make coverage [ROOMS="…"] line coverage; default: every room and the Python package'
+	@echo 'make sanitize             the compressed form of both sanitizers that CI runs'
+	@echo 'make leaks                a training run and its resume under LeakSanitizer'
 	@echo 'make fuzz [SECONDS=60]    run every fuzz target for that long'
-	@echo 'make soak                 run the soak test (ARGS="…" goes to esper soak)'
+	@echo 'make soak [DURATION=10m]  memory, files and threads stay flat over a long time; with a'
+	@echo '                          duration also over training, growing, stopping and resuming'
 	@echo 'make sham                 offer seeds that cannot help to 20 short runs; count those kept'
+	@echo 'make state-walk           a long random walk of the table of seed states beside a model of it'
 	@echo 'make kill-sweep           kill -9 runs at random moments (ARGS="--kills 100"), compare to the bit'
 	@echo 'make gate [NAME=…]        compare benchmarks with the merge base'
 	@echo 'make compat               check models of torchvision, timm, transformers (ARGS=--ci: a sample)'
+	@echo 'make gpu-check            build and test the GPU twins where there is a GPU (five minutes)'
+	@echo 'make nightly              all of the above that is too long for CI, one after the other'
 	@echo 'make docs                 check the documentation'
 	@echo 'make clean                remove build/'
 
@@ -30,6 +41,7 @@ setup:
 
 # CMake keeps the libtorch it was first given; naming it anew lets ESPER_TORCH change.
 configure: setup
+	@[ -f $(BUILD)/build.ninja ] || echo 'build: configuring $(BUILD); then compiling, which takes minutes the first time: [done/all percent, time]'
 	@cmake --preset $(PRESET) $(if $(ESPER_TORCH),-DESPER_TORCH='$(ESPER_TORCH)',-UESPER_TORCH) >/dev/null
 
 esper: configure
@@ -41,31 +53,45 @@ build: configure
 run: esper
 	@$(BUILD)/bin/esper train $(ARGS)
 
+# Alone, what rooms are named need not wait for the others to be built.
 test: configure
-	@ninja -C $(BUILD) -j $(JOBS) all_tests
-	@$(PYTHON) scripts/run_tests.py $(BUILD)
+	@ninja -C $(BUILD) -j $(JOBS) $(if $(ROOMS),$(addsuffix _tests,$(filter-out python,$(ROOMS))) $(if $(filter python,$(ROOMS)),all_tests),all_tests)
+	@$(PYTHON) scripts/run_tests.py $(BUILD) $(ROOMS) --json build/bench/tests_$(PRESET).json
 
 bench: configure
-	@$(PYTHON) scripts/bench.py --build $(BUILD) $(NAME)
+	@$(PYTHON) scripts/bench.py --build $(BUILD) $(NAME) $(if $(ARGS),-- $(ARGS))
+
+goals: setup
+	@$(PYTHON) scripts/goals.py $(ARGS)
 
 lint: configure
 	@$(PYTHON) scripts/lint.py --build $(BUILD) $(if $(ALL),--all)
 
 coverage: setup
-	@$(PYTHON) scripts/coverage.py
-	@$(PYTHON) scripts/check_error_values.py
+	@$(PYTHON) scripts/coverage.py $(ROOMS)
+
+sanitize: setup
+	@$(PYTHON) scripts/sanitize.py $(ARGS)
+
+leaks: setup
+	@$(PYTHON) scripts/leaks.py $(ARGS)
 
 fuzz: setup
 	@$(PYTHON) scripts/fuzz.py --seconds $(or $(SECONDS),60) $(NAME)
 
 soak: esper
-	@$(BUILD)/bin/esper soak $(ARGS)
+	@$(PYTHON) scripts/soak.py --binary $(BUILD)/bin/esper $(if $(DURATION),--duration $(DURATION)) -- $(ARGS)
 
 sham: esper
-	@$(PYTHON) scripts/sham_sweep.py --binary $(BUILD)/bin/esper $(ARGS)
+	@$(PYTHON) scripts/sham_sweep.py --binary $(BUILD)/bin/esper --bench build/bench/sham.json $(ARGS)
 
 kill-sweep: esper
-	@nice -n 10 $(PYTHON) scripts/kill_sweep.py --binary $(BUILD)/bin/esper $(ARGS)
+	@nice -n 10 $(PYTHON) scripts/kill_sweep.py --binary $(BUILD)/bin/esper --bench build/bench/completion.json $(ARGS)
+
+# A long random walk of the state table beside a plain model of it (STEPS of them).
+state-walk: configure
+	@ninja -C $(BUILD) -j $(JOBS) bench_state_layout
+	@$(BUILD)/bin/bench_state_layout --walk $(or $(STEPS),1000000000) --json build/bench/state_walk.json
 
 gate: setup
 	@$(PYTHON) scripts/gate.py $(NAME)
@@ -73,6 +99,12 @@ gate: setup
 compat: configure
 	@ninja -C $(BUILD) -j $(JOBS) esper_python
 	@$(PYTHON) scripts/compat.py $(ARGS)
+
+gpu-check:
+	@$(or $(wildcard $(PYTHON)),python3) scripts/gpu_check.py $(ARGS)
+
+nightly: setup
+	@$(PYTHON) scripts/nightly.py $(ARGS)
 
 docs: setup
 	@$(PYTHON) scripts/check_docs.py

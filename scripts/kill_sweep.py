@@ -2,7 +2,7 @@
 """Kills runs at random moments with SIGKILL, resumes them, and compares what they leave behind with
 an undisturbed run, to the bit.
 
-    kill_sweep.py [--binary FILE] [--kills 100] [--per-run 6] [--seed 0]
+    kill_sweep.py [--binary FILE] [--kills 100] [--per-run 6] [--seed 0] [--bench FILE]
 
 Two small runs take turns: one that grows, and one whose learning rate is so high that it has to go
 back to checkpoints. Only the wall-clock times in run.json and in the checkpoints may differ. Exit
@@ -130,6 +130,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--per-run", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bench", type=Path)
     arguments = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="esper-kill-sweep-"))
     sweep = Sweep(arguments.binary.resolve(), scratch, arguments.seed)
@@ -155,6 +156,10 @@ def main():
           "undisturbed")
     if not different:
         shutil.rmtree(scratch)
+    if arguments.bench:
+        repository.write_bench(arguments.bench, [repository.bench_row(
+            "killed runs that end as undisturbed ones", 1 - different / sweep.runs, 1.0, "share",
+            sweep.runs)], kills=sweep.kills)
     return 1 if different else 0
 
 

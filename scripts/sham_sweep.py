@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Offers seeds that cannot help to many short runs and counts how many the gates keep.
 
-    sham_sweep.py [--runs N] [--binary ESPER] [--json FILE] [--keep FOLDER] [--short]
+    sham_sweep.py [--runs N] [--binary ESPER] [--json FILE] [--bench FILE] [--keep FOLDER] [--short]
 
 Half of the runs learn text, half drawn images, each with a seed of its own; growth.sham makes every
 second germination a sham. The sweep passes when at most one sham in all runs was kept, and every run
@@ -132,6 +132,7 @@ def main():
                         default=Path(os.environ.get("ESPER_BINARY") or
                                      repository.ROOT / "build/release/bin/esper"))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--bench", type=Path, help="the share of shams kept, for make goals")
     parser.add_argument("--keep", type=Path, help="leave the runs' folders here")
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--short", action="store_true")
@@ -142,6 +143,10 @@ def main():
                          arguments.at_once)
     print(table(outcomes))
     found = problems(outcomes)
+    looked_at = sum(o.measured for o in outcomes)
+    if arguments.bench and looked_at:
+        repository.write_bench(arguments.bench, [repository.bench_row(
+            "shams kept", sum(o.kept for o in outcomes) / looked_at, 0.05, "share", looked_at)])
     if arguments.json:
         arguments.json.write_text(json.dumps({"runs": [asdict(o) for o in outcomes],
                                               "problems": found}, indent=1) + "\n")

@@ -87,7 +87,7 @@ int run(const Options& options) {
         return {};
     };
     try {
-        if (auto ok = one("cache", options.cache_operations, soak_cache); !ok) {
+        if (auto ok = one("cache of strings", options.cache_operations, soak_cache); !ok) {
             return failed(ok.error(), options);
         }
         if (auto ok = one("lives", options.lives, soak_lives); !ok) {
@@ -103,8 +103,11 @@ int run(const Options& options) {
 
 void add_soak(CLI::App& app, int& exit_code) {
     auto options = std::make_shared<Options>();
-    auto* command = app.add_subcommand(
-        "soak", "cache operations and seed lives without end: memory, descriptors, threads stay");
+    auto* command =
+        app.add_subcommand("soak",
+                           "operations of a kernel cache that holds stand-ins (strings), and seeds "
+                           "put into a host and "
+                           "taken out without training: memory, descriptors and threads stay");
     command->add_option("--cache-ops", options->cache_operations, "kernel cache operations")
         ->capture_default_str();
     command->add_option("--lives", options->lives, "seeds that germinate, are grafted and culled")
