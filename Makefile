@@ -1,7 +1,7 @@
 # The commands of this project. `make help` lists them.
 export ESPER_TORCH
 # How far a build is: done of all, in percent, and the time it has taken.
-export NINJA_STATUS ?= [%f/%t %p, %e s] 
+export NINJA_STATUS ?= [%f/%t %p, %e s] $()
 PRESET ?= release
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
