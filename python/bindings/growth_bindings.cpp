@@ -93,29 +93,29 @@ class HostedGrowth {
         check_slot(slot);
         auto seed = kasmina().next_seed();
         const auto blueprint = unwrap(growth_->blueprint_for(slot, name));
-        unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, step_,
-                                   epoch(), kByHand));
+        unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, now(),
+                                   kByHand));
         return seed;
     }
     void graft(std::uint32_t slot, const std::string& strategy, std::int64_t steps) {
         check_slot(slot);
         const auto chosen = contracts::from_text<contracts::GraftingStrategy>(strategy);
         if (!chosen) throw py::value_error("no grafting strategy is called '" + strategy + "'");
-        unwrap(kasmina().graft(slot, *chosen, steps, step_, epoch(), kByHand));
+        unwrap(kasmina().graft(slot, *chosen, steps, now(), kByHand));
     }
     void advance(std::uint32_t slot, const std::string& state) {
         check_slot(slot);
         const auto to = contracts::from_text<SeedState>(state);
         if (!to) throw py::value_error("no state of a seed is called '" + state + "'");
-        unwrap(kasmina().advance(slot, *to, step_, epoch()));
+        unwrap(kasmina().advance(slot, *to, now()));
     }
     void fossilize(std::uint32_t slot) {
         check_slot(slot);
-        unwrap(kasmina().fossilize(slot, step_, epoch(), kByHand));
+        unwrap(kasmina().fossilize(slot, now(), kByHand));
     }
     void cull(std::uint32_t slot) {
         check_slot(slot);
-        unwrap(kasmina().cull(slot, 0, step_, epoch(), kByHand));
+        unwrap(kasmina().cull(slot, 0, now(), kByHand));
     }
     void set_alpha(std::uint32_t slot, double alpha) {
         check_slot(slot);
@@ -183,8 +183,8 @@ class HostedGrowth {
 
     execution::KasminaLayer& kasmina() { return growth_->kasmina(); }
     const graph::ProgramPtr& program() { return growth_->program(); }
-    std::uint32_t epoch() const {
-        return static_cast<std::uint32_t>(step_ / length_.steps_per_epoch);
+    execution::Moment now() const {
+        return {step_, static_cast<std::uint32_t>(step_ / length_.steps_per_epoch)};
     }
     void check_slot(std::uint32_t slot) {
         if (slot >= kasmina().slots().size())

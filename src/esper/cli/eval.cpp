@@ -31,9 +31,9 @@ Status evaluate(const Arguments& a) {
                                ? graph::Precision::kBFloat16
                                : graph::Precision::kFloat32,
                            0.0);
-    ESPER_TRY(const auto found,
-              tolaria::evaluate_part(engine, run.program, run.store, *data, tolaria::Part::kTest,
-                                     static_cast<std::uint32_t>(config.data.batch_size)));
+    ESPER_TRY(const auto found, tolaria::evaluate_part(
+                                    engine, run.program(), run.store(), *data, tolaria::Part::kTest,
+                                    static_cast<std::uint32_t>(config.data.batch_size)));
     if (a.json) {
         const nlohmann::json line{{"checkpoint", a.checkpoint},
                                   {"step", run.step},

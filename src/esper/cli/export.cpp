@@ -21,8 +21,8 @@ struct Arguments {
 Status export_run(const Arguments& a) {
     ESPER_TRY(const auto run, load_run(a.folder, a.checkpoint));
     ESPER_TRY(const auto journal, load_journal(a.folder));
-    ESPER_TRY(const auto code, graph::pytorch_code(*run.program));
-    ESPER_TRY(const auto tensors, graph::pytorch_tensors(*run.program, run.store));
+    ESPER_TRY(const auto code, graph::pytorch_code(*run.program()));
+    ESPER_TRY(const auto tensors, graph::pytorch_tensors(*run.program(), run.store()));
     const auto out =
         a.out.empty() ? std::filesystem::path(a.folder) / "export" : std::filesystem::path(a.out);
     std::error_code error;
@@ -32,7 +32,7 @@ Status export_run(const Arguments& a) {
     ESPER_CHECK_STATUS(graph::write_safetensors(out / "model.safetensors", tensors));
     ESPER_CHECK_STATUS(write_file_atomic(out / "model.py", code));
     ESPER_CHECK_STATUS(
-        write_file_atomic(out / "lineage.json", graph::lineage_json(*run.program, journal)));
+        write_file_atomic(out / "lineage.json", graph::lineage_json(*run.program(), journal)));
     for (const auto* name : {"model.safetensors", "model.py", "lineage.json"})
         std::printf("%s\n", (out / name).c_str());
     return {};

@@ -7,13 +7,13 @@
 #include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/run_files.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/seed_stories.h"
 #include "esper/exchange/importers/pt2.h"
 #include "esper/program/binary/binary_format.h"
 #include "esper/program/cost/cost.h"
 #include "esper/program/text/text_format.h"
-#include "esper/cli/run_files.h"
-#include "esper/cli/seed_stories.h"
 
 namespace esper::cli {
 
@@ -25,12 +25,12 @@ using nlohmann::json;
 Result<graph::ProgramPtr> find_program(const std::filesystem::path& path) {
     if (std::filesystem::is_directory(path)) {
         ESPER_TRY(auto run, load_run(path, "last"));
-        return run.program;
+        return run.program();
     }
     ESPER_TRY(const auto content, read_file(path));
     if (content.starts_with("ESPRCKPT")) {
         ESPER_TRY(auto run, load_checkpoint(path));
-        return run.program;
+        return run.program();
     }
     if (content.starts_with("ESPRPROG")) return graph::from_binary(content);
     if (content.starts_with("esper-program")) return graph::from_text(content);

@@ -1,19 +1,21 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "esper/engine/tensor_store.h"
 #include "esper/program/edits/journal.h"
+#include "esper/services/tolaria/learn/learner.h"
 
 namespace esper::cli {
 
-/// What a checkpoint holds of the network: its Program and its tensors.
+/// What a checkpoint holds of the network, to be looked at, run or exported.
 struct RunState {
-    graph::ProgramPtr program;
-    graph::TensorStore store{{0, true}};
+    std::unique_ptr<tolaria::Learner> learner;
     std::int64_t step = 0;
+    const graph::ProgramPtr& program() const { return learner->program(); }
+    graph::TensorStore& store() const { return learner->store(); }
 };
 
 /// Reads a checkpoint's file. Errors: those of read_checkpoint, kBadCheckpoint.

@@ -1,5 +1,7 @@
 #include "esper/services/tolaria/host/setup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "esper/base/text.h"
@@ -78,6 +80,21 @@ std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& 
     const auto all = data.size(Part::kTrain);
     if (config.data.train_examples <= 0) return all;
     return static_cast<std::uint32_t>(std::min<std::int64_t>(config.data.train_examples, all));
+}
+
+Status check_batch_size(const configs::EsperConfig& config, const Dataset& data) {
+    const auto examples = train_examples(config, data);
+    if (config.data.batch_size <= static_cast<std::int64_t>(examples)) return {};
+    return fail(
+        TolariaError::kUnsupported,
+        fmt::format("data.batch_size is {}, but the training part has {} examples{}; set "
+                    "data.batch_size to {} or less, or give it more data",
+                    config.data.batch_size, examples,
+                    config.data.train_examples > 0 ? " (data.train_examples)" : "", examples));
+}
+
+std::int64_t examples_a_step(const configs::EsperConfig& config, const Dataset& data) {
+    return std::min<std::int64_t>(config.data.batch_size, train_examples(config, data));
 }
 
 RunLength run_length(const configs::EsperConfig& config, const Dataset& data) {

@@ -26,6 +26,10 @@ struct RunLength {
     std::int64_t steps_per_epoch = 0;
     std::int64_t total_steps = 0;
 };
+/// Refuses a batch that is larger than the examples that a run learns from. Errors: kUnsupported.
+Status check_batch_size(const configs::EsperConfig& config, const Dataset& data);
+/// Examples in each optimizer step.
+std::int64_t examples_a_step(const configs::EsperConfig& config, const Dataset& data);
 RunLength run_length(const configs::EsperConfig& config, const Dataset& data);
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data);
 LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length);

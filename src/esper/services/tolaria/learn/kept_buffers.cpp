@@ -1,8 +1,8 @@
-#include "esper/services/tolaria/learn/buffer_keeper.h"
+#include "esper/services/tolaria/learn/kept_buffers.h"
 
 namespace esper::tolaria {
 
-void BufferKeeper::keep(const graph::TensorStore& store) {
+void KeptBuffers::keep(const graph::TensorStore& store) {
     for (const auto& [name, tensor] : store.buffers()) {
         auto& copy = kept_[name];
         if (copy.defined() && copy.sizes() == tensor.sizes())
@@ -15,7 +15,7 @@ void BufferKeeper::keep(const graph::TensorStore& store) {
                       [&](const auto& item) { return !store.buffers().contains(item.first); });
 }
 
-void BufferKeeper::put_back(graph::TensorStore& store) const {
+void KeptBuffers::put_back(graph::TensorStore& store) const {
     for (const auto& [name, tensor] : store.buffers())
         if (auto it = kept_.find(name); it != kept_.end()) at::Tensor(tensor).copy_(it->second);
 }

@@ -1,4 +1,4 @@
-#include "esper/services/tolaria/grow/seed_faults.h"
+#include "esper/services/tolaria/learn/seed_faults.h"
 
 #include <limits>
 
