@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bindings.h"
+#include "esper/base/text.h"
 #include "esper/configs/yaml.h"
 #include "esper/core/foreign_host.h"
 #include "esper/program/edits/journal.h"
@@ -30,8 +31,9 @@ class HostedGrowth {
         if (steps_per_epoch < 1 || total_steps < steps_per_epoch)
             throw py::value_error("steps_per_epoch must be 1 or more and total_steps at least it");
         if (!folder.empty()) {
-            folder_ = unwrap(tolaria::RunFolder::create(folder));
-            unwrap(write_file_atomic(folder_->path() / "config.yaml", configs::to_yaml(config_)));
+            folder_ = unwrap(records::RunFolder::create(folder));
+            config_.run.name = name_of_run(folder);
+            unwrap(write_file_atomic(folder_->path() / "config.yaml", own_part_of(config_)));
             journal_ = unwrap(graph::Journal::create(folder_->journal(), *host_));
         }
         unwrap(store_.add(*host_, "host"));
@@ -47,6 +49,7 @@ class HostedGrowth {
                 return journal_->append(edit, after, static_cast<std::uint64_t>(step_),
                                         std::move(reason));
             });
+        if (folder_) folder_->keep();
     }
     HostedGrowth(const HostedGrowth&) = delete;
 
@@ -155,7 +158,10 @@ class HostedGrowth {
         if (folder_) unwrap(folder_->metrics(row));
     }
     void write_run(const std::string& text) {
-        if (folder_) unwrap(folder_->write_run_json(json::parse(text)));
+        if (!folder_) return;
+        auto run = json::parse(text);
+        run["name"] = config_.run.name;
+        unwrap(folder_->write_run_json(run));
     }
 
     ProgramHandle handle() { return {program()}; }
@@ -190,6 +196,27 @@ class HostedGrowth {
         if (slot >= kasmina().slots().size())
             throw py::index_error("there is no slot " + std::to_string(slot));
     }
+    /// The configuration's run.name, or, where that was left as it is, the folder's name.
+    std::string name_of_run(const std::filesystem::path& folder) const {
+        if (config_.run.name != configs::RunConfig().name) return config_.run.name;
+        const auto path = std::filesystem::absolute(folder).lexically_normal();
+        return (path.has_filename() ? path : path.parent_path()).filename().string();
+    }
+    /// What of a configuration holds for a loop of the user's own: model, data, optimizer and
+    /// checkpoints are not ours there, so config.yaml does not speak of them.
+    static std::string own_part_of(const configs::EsperConfig& config) {
+        std::string out =
+            "# A run of a Python loop: model, data and optimizer are the loop's own.\n";
+        bool ours = false;
+        for (const auto& line : split(configs::to_yaml(config), '\n')) {
+            const bool begins = !line.empty() && line[0] != ' ' && line[0] != '#';
+            if (begins)
+                ours = line.starts_with("run:") || line.starts_with("growth:") ||
+                       line.starts_with("controller:");
+            if (ours) out += line + "\n";
+        }
+        return out;
+    }
     Status event(const std::string& kind, std::int64_t step, std::int64_t epoch, json detail) {
         auto line = detail;
         line["event"] = kind;
@@ -205,7 +232,7 @@ class HostedGrowth {
     graph::TensorStore store_;
     ForeignRunner runner_;
     tolaria::RunLength length_;
-    std::optional<tolaria::RunFolder> folder_;
+    std::optional<records::RunFolder> folder_;
     std::optional<graph::Journal> journal_;
     std::unique_ptr<tolaria::ForeignGrowth> growth_;
     std::vector<std::string> events_;

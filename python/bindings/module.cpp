@@ -1,5 +1,6 @@
 #include "bindings.h"
 #include "esper/base/text.h"
+#include "esper/version.h"
 
 namespace esper::python {
 namespace {
@@ -30,6 +31,7 @@ void bind_errors(py::module_& m) {
 }  // namespace
 
 PYBIND11_MODULE(_esper, m) {
+    m.attr("__version__") = ESPER_VERSION;
     m.doc() = "Esper's C++ library as the `esper` package sees it.";
     bind_errors(m);
     m.def("glob_match", &glob_match, py::arg("pattern"), py::arg("text"));
@@ -40,6 +42,7 @@ PYBIND11_MODULE(_esper, m) {
     bind_loss(m);
     bind_growth(m);
     bind_export(m);
+    bind_records(m);
 }
 
 }  // namespace esper::python

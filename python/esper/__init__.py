@@ -13,6 +13,7 @@ told and what they leave behind.
 
 import torch  # noqa: F401  (loads libtorch before the library that needs it)
 
+from esper import _esper
 from esper._esper import Config, EsperError, Program
 from esper._esper import blueprint_names as blueprints
 from esper._export import ExportedModel, export
@@ -20,6 +21,6 @@ from esper._growth import Growth, probe, unwrap, wrap
 from esper._runs import Journal, load_config, report
 from esper._trainer import Trainer
 
-__version__ = "0.1.0"
+__version__ = _esper.__version__
 __all__ = ["Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer", "blueprints", "export",
            "load_config", "probe", "report", "unwrap", "wrap"]

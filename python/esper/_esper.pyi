@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+__version__: str
+
 class EsperError(RuntimeError):
     """A failure inside Esper: `room` and `name` say which, `exit_code` what kind."""
 
@@ -134,6 +136,7 @@ def foreign_host(name: str, anchors: Sequence[tuple[str, str, Sequence[int]]]) -
 def read_journal(path: str) -> list[dict[str, Any]]: ...
 def replay_journal(path: str) -> Program: ...
 def lineage(program: Program, journal: str) -> str: ...
+def write_report(folder: str, file: str) -> None: ...
 
 class Runner:
     """A Program run by the interpreter with autograd."""

@@ -8,9 +8,9 @@
 
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
-#include "esper/cli/report_data.h"
-#include "esper/cli/run_files.h"
-#include "esper/cli/summary.h"
+#include "esper/services/records/report_data.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/records/summary.h"
 
 namespace esper::cli {
 
@@ -63,7 +63,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
     trainer.on_event([&](const nlohmann::json& event) { screen.event(event); });
     screen.begin(trainer, folder.string());
     const auto status = run(trainer);
-    const auto record = read_run_json(folder);
+    const auto record = records::read_run_json(folder);
     screen.end(record ? *record : nlohmann::json::object(), folder.string());
     if (!status) return report_error(status.error());
     if (*status == tolaria::RunStatus::kStopped) {
@@ -74,9 +74,12 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
                          static_cast<long long>(trainer.step()), folder.c_str());
         return 130;
     }
-    const auto report = write_report(folder, folder / "report.html");
+    const auto report = records::write_report(folder, folder / "report.html");
     if (!report) return report_error(report.error());
-    if (!flags.quiet && !flags.json) std::fputs(summary_of_run(folder).c_str(), stdout);
+    if (flags.quiet || flags.json) return 0;
+    const auto summary = records::summary_of_run(folder);
+    if (!summary) return report_error(summary.error());
+    std::fputs(summary->c_str(), stdout);
     return 0;
 }
 

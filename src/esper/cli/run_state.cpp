@@ -1,8 +1,11 @@
 #include "esper/cli/run_state.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 
-#include "esper/services/records/run_folder.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/records/run_journal.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
 
 namespace esper::cli {
@@ -13,26 +16,37 @@ Result<RunState> load_checkpoint(const std::filesystem::path& file) {
     ESPER_TRY(const auto checkpoint, tolaria::read_checkpoint(file));
     auto found = tolaria::read_learner(checkpoint);
     if (!found) return fail(found.error().within(file.string()));
-    return RunState{std::move(found->learner), found->step};
+    ESPER_TRY(auto head, records::read_checkpoint_head(file));
+    return RunState{std::move(found->learner), found->step, "", std::move(head)};
 }
 
 Result<RunState> load_run(const std::filesystem::path& folder, const std::string& which) {
-    ESPER_CHECK_STATUS(check_run_folder(folder));
+    ESPER_TRY(const auto record, records::read_run_json(folder));
+    // A run of Python says on which path its module ran; its tensors are the user's to save.
+    if (record.contains("path"))
+        return fail(TolariaError::kUnsupported,
+                    folder.string() +
+                        " is a run of a Python loop, which keeps no checkpoints of the network; "
+                        "save the module there, or write it with growth.export(folder)");
     const tolaria::CheckpointRing ring(folder / "checkpoints", 1);
-    ESPER_TRY(const auto file, ring.find(which));
-    return load_checkpoint(file);
+    const bool has_best = ring.find("best").has_value();
+    const std::string name = !which.empty() ? which : has_best ? "best" : "last";
+    ESPER_TRY(const auto file, ring.find(name));
+    ESPER_TRY(auto run, load_checkpoint(file));
+    run.checkpoint = name;
+    return run;
 }
 
-Result<std::vector<graph::JournalEntry>> load_journal(const std::filesystem::path& folder) {
-    const auto path = folder / "journal.jsonl";
-    if (!std::filesystem::exists(path)) return std::vector<graph::JournalEntry>{};
-    return graph::read_journal(path);
+std::string name_of(const RunState& run) {
+    const bool by_name = run.checkpoint == "best" || run.checkpoint == "last";
+    return fmt::format("{}checkpoint (step {})", by_name ? run.checkpoint + " " : "", run.step);
 }
 
-Status check_run_folder(const std::filesystem::path& folder) {
-    if (std::filesystem::exists(folder / "run.json")) return {};
-    return fail(TolariaError::kBadRunFolder,
-                folder.string() + " is not a run's folder (it has no run.json)");
+Result<std::vector<graph::JournalEntry>> journal_of(const RunState& run,
+                                                    const std::filesystem::path& folder) {
+    ESPER_TRY(auto journal, records::read_run_journal(folder));
+    ESPER_CHECK_STATUS(records::cut_to_checkpoint(journal, run.head, folder));
+    return journal;
 }
 
 int report_error(const Error& error) {

@@ -7,7 +7,7 @@
 
 #include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
-#include "esper/cli/event_text.h"
+#include "esper/services/records/event_text.h"
 
 namespace esper::cli {
 
@@ -67,12 +67,12 @@ void Screen::progress(const Progress& p) {
 
 void Screen::event(const json& event) {
     if (json_) print_json_line(event);
-    const auto described = describe_event(event);
-    if (described.tone == EventTone::kNone) return;
-    const auto colour = described.tone == EventTone::kGood     ? terminal_.green()
-                        : described.tone == EventTone::kCulled ? terminal_.yellow()
-                        : described.tone == EventTone::kBad    ? terminal_.red()
-                                                               : std::string_view();
+    const auto described = records::describe_event(event);
+    if (described.tone == records::EventTone::kNone) return;
+    const auto colour = described.tone == records::EventTone::kGood     ? terminal_.green()
+                        : described.tone == records::EventTone::kCulled ? terminal_.yellow()
+                        : described.tone == records::EventTone::kBad    ? terminal_.red()
+                                                                        : std::string_view();
     line(colour,
          fmt::format("step {:6}  {}", event.value("step", std::int64_t{0}), described.text));
 }

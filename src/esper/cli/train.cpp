@@ -60,7 +60,7 @@ int train(const Arguments& arguments) {
         std::fprintf(stderr, "esper: %s\n", warning.c_str());
     if (arguments.dry_run) return show_plan(config->config, arguments);
     const std::filesystem::path folder =
-        arguments.folder.empty() ? tolaria::RunFolder::next_free("runs", config->config.run.name)
+        arguments.folder.empty() ? records::RunFolder::next_free("runs", config->config.run.name)
                                  : std::filesystem::path(arguments.folder);
     ignore_rollback_requests();
     auto trainer = tolaria::Trainer::create(config->config, folder);

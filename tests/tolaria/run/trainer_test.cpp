@@ -154,7 +154,7 @@ TEST(Trainer, RefusesAFolderThatHoldsARun) {
     ASSERT_TRUE(value_or_throw(Trainer::create(tiny(), folder.path)));
     auto again = Trainer::create(tiny(), folder.path);
     ASSERT_FALSE(again);
-    EXPECT_TRUE(again.error().is(TolariaError::kBadRunFolder));
+    EXPECT_TRUE(again.error().is(records::RecordsError::kBadRunFolder));
 }
 
 TEST(Trainer, RefusesAHostThatDoesNotFitTheData) {

@@ -5,8 +5,6 @@
 namespace esper::tolaria {
 
 #define ESPER_TOLARIA_ERRORS(X)                                                              \
-    X(kBadRunFolder, kUsage)         /* not a run's folder, or one that holds a run */       \
-    X(kFolderInUse, kRuntime)        /* another process works in it */                       \
     X(kAlreadyDone, kUsage)          /* nothing is left to resume */                         \
     X(kChangedRun, kUsage)           /* resume with another architecture or other data */    \
     X(kBadCheckpoint, kVerification) /* a checkpoint that does not fit its own claims */     \

@@ -24,7 +24,7 @@ struct GrowingRun {
     const configs::EsperConfig& config;
     Learner& learner;
     const Dataset& dataset;
-    RunFolder& folder;
+    records::RunFolder& folder;
     RunLength length;
     LearningRateSchedule schedule;
     /// The run's learning rate at a step, for forks.

@@ -38,7 +38,7 @@ Learner::Options learner_options(const configs::EsperConfig& config, const StopS
 
 }  // namespace
 
-Trainer::Trainer(configs::EsperConfig config, RunFolder folder, Clock& clock)
+Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       clock_(clock),
@@ -48,7 +48,7 @@ Trainer::Trainer(configs::EsperConfig config, RunFolder folder, Clock& clock)
 
 Trainer::~Trainer() = default;
 
-Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& config, RunFolder folder,
+Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& config, records::RunFolder folder,
                                                Clock& clock, std::shared_ptr<const Dataset> data,
                                                graph::ProgramPtr host) {
     std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(folder), clock));
@@ -71,7 +71,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
-    ESPER_TRY(auto opened, RunFolder::create(folder));
+    ESPER_TRY(auto opened, records::RunFolder::create(folder));
     ESPER_TRY(auto trainer, make(config, std::move(opened), clock, data, host));
     if (is_exported_model(config))
         ESPER_CHECK_STATUS(load_host_weights(config, trainer->learner_.store()));
@@ -89,7 +89,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
 Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wanted,
                                                  const std::filesystem::path& folder,
                                                  Clock& clock) {
-    ESPER_TRY(auto opened, RunFolder::open(folder));
+    ESPER_TRY(auto opened, records::RunFolder::open(folder));
     ESPER_TRY(const auto change, check_resume(opened, wanted));
     ESPER_TRY(auto data, open_data(change.config));
     ESPER_TRY(auto host, make_host(change.config, data->info()));

@@ -96,9 +96,9 @@ class Trainer {
 
   private:
     friend struct TrainerTestAccess;
-    Trainer(configs::EsperConfig config, RunFolder folder, Clock& clock);
+    Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock);
     static Result<std::unique_ptr<Trainer>> make(const configs::EsperConfig& config,
-                                                 RunFolder folder, Clock& clock,
+                                                 records::RunFolder folder, Clock& clock,
                                                  std::shared_ptr<const Dataset> data,
                                                  graph::ProgramPtr host);
     Status start_growth();
@@ -141,7 +141,7 @@ class Trainer {
     Status write_run_json(RunStatus status);
 
     configs::EsperConfig config_;
-    RunFolder folder_;
+    records::RunFolder folder_;
     Clock& clock_;
     CheckpointRing ring_;
     std::shared_ptr<const Dataset> dataset_;

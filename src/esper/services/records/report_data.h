@@ -4,10 +4,10 @@
 
 #include "esper/base/error.h"
 
-namespace esper::cli {
+namespace esper::records {
 
 /// Gathers what a run's folder tells and writes it as one self-contained HTML file.
-/// Errors: those of run.json, the journal and of writing.
+/// Errors: those of reading its files, kForeignJournal, those of writing.
 Status write_report(const std::filesystem::path& folder, const std::filesystem::path& file);
 
-}  // namespace esper::cli
+}  // namespace esper::records

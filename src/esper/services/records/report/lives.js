@@ -7,14 +7,16 @@ const commandWord = {germinate: "germinated", graft: "blended in", stabilize: "s
                      evaluate: "goes on trial", fine_tune: "learns with the host",
                      fossilize: "kept", cull: "culled", cancel: "cancelled"};
 
+const endWord = {kept: "Kept", "rolled back": "Taken back with a rollback"};
+
 // Where in the run the seed lived, phase by phase.
 function timeline(life) {
   const width = 1000, x = step => 4 + step / lastStep * (width - 8);
   let svg = `<path class="grid" d="M4 14H${width - 4}" stroke-width="2"/>`;
   life.phases.forEach((phase, i) => {
-    const to = i + 1 < life.phases.length ? life.phases[i + 1].from : life.ended ?? lastStep;
+    const to = i + 1 < life.phases.length ? life.phases[i + 1].from : life.ended || lastStep;
     svg += `<rect x="${x(phase.from)}" y="8" width="${Math.max(2, x(to) - x(phase.from))}"
-      height="12" rx="2" fill="${phaseColour[phase.name]}"><title>${phase.name}: steps ` +
+      height="12" rx="2" fill="${phaseColour[phase.name]}"><title>${escape(phase.name)}: steps ` +
       `${phase.from} to ${to}</title></rect>`;
   });
   if (life.outcome === "kept")
@@ -22,7 +24,7 @@ function timeline(life) {
       height="6" fill="var(--kept)"><title>kept, part of the network</title></rect>`;
   svg += life.outcome === "alive" ? "" : shapes[toneOf(life.outcome)](x(life.ended), 14);
   const legend = [...new Set(life.phases.map(p => p.name))].map(name =>
-    `<i style="color:${phaseColour[name]};font-style:normal">■</i> ${name}`).join(" &nbsp;");
+    `<i style="color:${phaseColour[name]};font-style:normal">■</i> ${escape(name)}`).join(" &nbsp;");
   return `<svg viewBox="0 0 ${width} 28" role="img" aria-label="life of ${escape(life.seed)}">` +
     `${svg}</svg><p class="small soft">steps 0 to ${lastStep}: ${legend}</p>`;
 }
@@ -45,8 +47,9 @@ function gates(life) {
     const y = 26 + i * row;
     const colour = {keep: "var(--kept)", cull: "var(--culled)"}[gate.verdict] || "var(--wait)";
     svg += `<text class="strong" x="8" y="${y - 12}">${stageWord[gate.stage] || escape(gate.stage)}` +
-      `, look ${gate.look}: ${escape(gate.verdict)} after ${gate.examples} examples</text>` +
-      `<path d="M${x(gate.rent)} ${y - 8}v16" stroke="var(--bad)" stroke-width="2">` +
+      `, look ${escape(gate.look)}: ${escape(gate.verdict)} after ` +
+      `${escape(gate.examples)} examples</text>` +
+      `<path d="M${x(gate.rent ?? 0)} ${y - 8}v16" stroke="var(--bad)" stroke-width="2">` +
       `<title>rent ${number(gate.rent)}</title></path>`;
     if (isNumber(gate.lower) && isNumber(gate.upper))
       svg += `<path d="M${x(gate.lower)} ${y - 5}v10m0 -5H${x(gate.upper)}m0 -5v10" fill="none"
@@ -60,7 +63,8 @@ function gates(life) {
 }
 
 function alternatives(life) {
-  const birth = life.decisions[0], others = birth.alternatives || [];
+  const birth = life.decisions[0];
+  const others = (birth.alternatives || []).filter(a => a && typeof a === "object");
   if (!others.length) return `<p class="small soft">There was no other candidate.</p>`;
   const own = {anchor: birth.anchor, blueprint: birth.blueprint,
                score: birth.evidence?.score ?? null, own: true};
@@ -80,14 +84,14 @@ const evidenceText = evidence => Object.entries(evidence || {})
 find("lives").innerHTML = lives.map(life => `<article class="card life">
   <header><h3>${escape(life.seed)}</h3><span>${escape(life.blueprint)} at ` +
   `${escape(life.anchor)}</span><span class="badge ${toneOf(life.outcome)}">` +
-  `${life.outcome}</span></header><div class="body">
-  ${life.verdict ? `<p>${life.outcome === "kept" ? "Kept" : "Taken out"} at step ` +
-    `${life.ended} because ${escape(life.verdict.reason || "")}.</p>` : ""}
+  `${escape(life.outcome)}</span></header><div class="body">
+  ${life.outcome !== "alive" ? `<p>${endWord[life.outcome] || "Taken out"} at step ` +
+    `${life.ended} because ${escape(life.reason)}.</p>` : ""}
   ${timeline(life)}
   <div class="columns"><div><h4>Gates</h4>${gates(life)}</div>
   <div><h4>What it was preferred to</h4>${alternatives(life)}</div></div>
   <h4>Decisions</h4><table>${life.decisions.map(d =>
-    `<tr><td class="step">step ${d.step}</td><td>${commandWord[d.command] ||
-      escape(d.command)}</td><td>${escape(d.reason)}<br><span class="evidence">` +
+    `<tr><td class="step">step ${escape(d.step)}</td><td>${commandWord[d.command] ||
+      escape(d.command || d.to)}</td><td>${escape(d.reason || "")}<br><span class="evidence">` +
     `${evidenceText(d.evidence)}</span></td></tr>`).join("")}</table></div></article>`).join("") ||
   `<p class="soft">No seed germinated.</p>`;

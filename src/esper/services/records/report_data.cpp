@@ -1,15 +1,17 @@
-#include "esper/cli/report_data.h"
+#include "esper/services/records/report_data.h"
 
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/files.h"
-#include "esper/cli/run_state.h"
 #include "esper/program/cost/cost.h"
-#include "esper/cli/report_page.h"
-#include "esper/cli/run_files.h"
+#include "esper/services/records/lineage_check.h"
+#include "esper/services/records/report_page.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/records/run_journal.h"
+#include "esper/services/records/seed_stories.h"
 
-namespace esper::cli {
+namespace esper::records {
 
 namespace {
 
@@ -81,11 +83,23 @@ Result<json> topologies(const std::vector<graph::JournalEntry>& journal) {
 
 Result<json> gather(const std::filesystem::path& folder) {
     ESPER_TRY(const auto run, read_run_json(folder));
-    ESPER_TRY(const auto journal, load_journal(folder));
+    // A run may go on meanwhile: what it checks against must be older than the journal.
+    const auto head = newest_checkpoint(folder);
+    ESPER_TRY(const auto journal, read_run_journal(folder));
+    ESPER_CHECK_STATUS(check_history(journal, head, folder, text_of(run, "program_sha256")));
     ESPER_TRY(const auto topology, topologies(journal));
+    ESPER_TRY(const auto events, read_events(folder));
+    ESPER_TRY(const auto metrics, read_metrics(folder));
+    ESPER_TRY(const auto config, read_config_text(folder));
+    json rows = json::array(), all = json::array(), lives = json::array();
+    for (const auto& row : metrics) rows.push_back(to_json(row));
+    for (const auto& event : events) all.push_back(event.content());
+    for (const auto& story : seed_stories(events)) lives.push_back(to_json(story));
     return json{{"run", run},
-                {"metrics", read_metrics(folder)},
-                {"events", read_events(folder)},
+                {"config", config},
+                {"metrics", std::move(rows)},
+                {"events", std::move(all)},
+                {"lives", std::move(lives)},
                 {"anchors", journal.empty() ? json::array() : anchors_of(*journal[0].initial)},
                 {"topology", topology}};
 }
@@ -94,9 +108,9 @@ Result<json> gather(const std::filesystem::path& folder) {
 
 Status write_report(const std::filesystem::path& folder, const std::filesystem::path& file) {
     ESPER_TRY(const auto data, gather(folder));
-    const auto title = "Esper: " + data["run"].value("name", "run");
     const auto replace = json::error_handler_t::replace;
-    return write_file_atomic(file, report_page(title, data.dump(-1, ' ', false, replace)));
+    return write_file_atomic(file, report_page("Esper: " + text_of(data["run"], "name"),
+                                               data.dump(-1, ' ', false, replace)));
 }
 
-}  // namespace esper::cli
+}  // namespace esper::records

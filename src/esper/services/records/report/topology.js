@@ -21,7 +21,7 @@ function drawTopology(at) {
         fill="var(--host)" stroke="var(--line)"/>` +
       `<text class="strong" x="${nodeX + 12}" y="${y + 18}">${escape(anchor.name)}</text>` +
       `<text x="${nodeX + nodeWidth - 10}" y="${y + 18}" text-anchor="end">` +
-      `${anchor.features} ${escape(anchor.kind)}</text>`;
+      `${escape(anchor.features)} ${escape(anchor.kind)}</text>`;
     seeds.forEach((seed, i) => {
       const top = y + i * seedRow, middle = top + nodeHeight / 2;
       const colour = modeColour[seed.mode];
@@ -55,7 +55,7 @@ function drawTopology(at) {
     : `<b>${escape(now.seed)}</b> ${life ? `(${escape(life.blueprint)} at ` +
       `${escape(life.anchor)}) ` : ""}${editWord[now.edit] || escape(now.edit)}` +
       (now.reason ? `: ${escape(now.reason)}` : "");
-  find("edit").innerHTML = `<span class="soft">Step ${now.step}, ${number(now.parameters)} ` +
+  find("edit").innerHTML = `<span class="soft">Step ${escape(now.step)}, ${number(now.parameters)} ` +
     `parameters, ${number(now.flops)} FLOPs an example.</span><br>${what}`;
 }
 

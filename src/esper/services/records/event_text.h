@@ -1,9 +1,10 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
-namespace esper::cli {
+#include "esper/services/records/events.h"
+
+namespace esper::records {
 
 /// How much an event matters to somebody watching.
 enum class EventTone { kNone, kNeutral, kGood, kCulled, kBad };
@@ -13,6 +14,8 @@ struct EventText {
     EventTone tone = EventTone::kNone;
     std::string text;
 };
+EventText describe_event(const Event& event);
+/// The same from its JSON; empty for what is no event of the schema.
 EventText describe_event(const nlohmann::json& event);
 
-}  // namespace esper::cli
+}  // namespace esper::records
