@@ -143,7 +143,7 @@ TEST(PytorchCode, RefusesAnOperatorThatPytorchLacks) {
     parts.value_count = 2;
     auto code = pytorch_code(*value_or_throw(Program::make(parts)));
     ASSERT_FALSE(code);
-    EXPECT_TRUE(code.error().is(GraphError::kUnknownOperator));
+    EXPECT_TRUE(code.error().is(GraphError::kForbiddenOperator));
 }
 
 TEST(Lineage, NamesTheSeedsAndTheirBlueprints) {

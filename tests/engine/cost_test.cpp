@@ -4,9 +4,7 @@
 
 #include <functional>
 
-#include "esper/program/cost/cost_rules.h"
 #include "esper/program/layers.h"
-#include "esper/program/operators.h"
 
 namespace esper::graph {
 namespace {
@@ -212,30 +210,6 @@ TEST(Cost, CountsASharedParameterOnce) {
     EXPECT_EQ(cost.parameters, 16);
     EXPECT_EQ(cost.instructions[0].parameters, 16);
     EXPECT_EQ(cost.instructions[1].parameters, 0);
-}
-
-TEST(Cost, OfAnInPlaceOperatorIsThatOfItsPureTwin) {
-    EXPECT_EQ(find_cost_rule("aten::relu_"), find_cost_rule("aten::relu"));
-    EXPECT_EQ(find_cost_rule("aten::add_.Tensor"), find_cost_rule("aten::add.Tensor"));
-    EXPECT_NE(find_cost_rule("aten::relu_"), nullptr);
-}
-
-TEST(Cost, OfAnUnknownOperatorIsAnErrorThatSaysHowToAddARule) {
-    ProgramBuilder b("odd");
-    auto x = b.parameter("x", floats({2, 8}), normal(1));
-    b.output("y", b.call("aten::erfinv", {x}, "odd.place"));
-    auto program = b.finish();
-    ASSERT_TRUE(program) << program.error().to_string();
-    auto cost = count_cost(**program);
-    ASSERT_FALSE(cost);
-    EXPECT_TRUE(cost.error().is(GraphError::kUnknownOperator));
-    for (const char* words : {"aten::erfinv", "odd.place", "register_cost_rule"})
-        EXPECT_NE(cost.error().message().find(words), std::string::npos) << cost.error().message();
-}
-
-// Every operator of the table must exist, or a rule with a typo would never be used.
-TEST(Cost, HasRulesForRealOperatorsOnly) {
-    for (const auto& op : operators_with_cost_rule()) EXPECT_TRUE(result_count(op)) << op;
 }
 
 }  // namespace

@@ -214,7 +214,7 @@ TEST(Edits, RefusesSeedsThatDoNotFit) {
     expect_refused(
         host,
         insert("s", "fc1", small([](Hand& h, ValueId x) { return h.call("aten::rellu", {x}); })),
-        GraphError::kUnknownOperator, "relu");
+        GraphError::kForbiddenOperator, "relu");
     expect_refused(host, insert("s", "fc1", small([](Hand& h, ValueId x) {
                                     const auto w = h.parameter("w", f32({4, 8}));
                                     return h.call("aten::linear", {x, w, Constant{}});
@@ -296,7 +296,7 @@ TEST(Edits, ReplacesAnOperatorThatTakesTheSameArguments) {
     expect_refused(host, ReplaceOperator{1, "aten::tanh", "aten::relu"}, code, "to be aten::tanh");
     expect_refused(host, ReplaceOperator{1, "aten::relu", "aten::relu_"}, code, "write into");
     expect_refused(host, ReplaceOperator{1, "aten::relu", "aten::tannh"},
-                   GraphError::kUnknownOperator, "tanh");
+                   GraphError::kForbiddenOperator, "tanh");
     expect_refused(host, ReplaceOperator{1, "aten::relu", "aten::mm"}, GraphError::kBadArguments,
                    "arguments");
     const auto grown = with_seed(host, "s", "fc1");
