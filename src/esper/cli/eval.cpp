@@ -24,6 +24,7 @@ Status evaluate(const Arguments& a) {
     ESPER_CHECK_STATUS(check_run_folder(folder));
     configs::LoadOptions options;
     options.path = folder / "config.yaml";
+    options.of_a_run = true;
     ESPER_TRY(const auto config, configs::load_config(options));
     ESPER_TRY(const auto data, tolaria::open_data(config));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));

@@ -21,10 +21,10 @@ int resume(const Arguments& arguments) {
     if (auto is_run = check_run_folder(folder); !is_run) return report_error(is_run.error());
     configs::LoadOptions options;
     options.path = folder / "config.yaml";
+    options.of_a_run = true;
     options.overrides = arguments.overrides;
     auto config = configs::load_config(options);
     if (!config) return report_error(config.error());
-    ignore_rollback_requests();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
     return drive(**trainer, folder, arguments.output);

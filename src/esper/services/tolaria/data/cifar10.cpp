@@ -8,6 +8,7 @@
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/base/random.h"
+#include "esper/services/tolaria/data/file_format.h"
 
 namespace esper::tolaria {
 namespace {
@@ -84,6 +85,15 @@ Result<std::shared_ptr<const Cifar10>> Cifar10::open(const Cifar10Options& optio
     std::filesystem::path folder = options.folder;
     if (std::error_code none; std::filesystem::is_directory(folder / "cifar-10-batches-bin", none))
         folder /= "cifar-10-batches-bin";
+
+    if (std::error_code none; !std::filesystem::exists(folder / "data_batch_1.bin", none)) {
+        const std::string found = recognise_data(folder);
+        if (!found.empty() && found != "a folder") {
+            return fail(DataError::kUnsupportedFormat,
+                        fmt::format("'{}' is {}, which is not supported as images; {}",
+                                    folder.string(), found, readable_formats()));
+        }
+    }
 
     std::shared_ptr<Cifar10> set(new Cifar10(options));
     auto& parts = set->parts_;

@@ -40,6 +40,7 @@ bool is_fixed(const std::string& path) {
 Result<ResumeChange> check_resume(const RunFolder& folder, const configs::EsperConfig& wanted) {
     configs::LoadOptions options;
     options.path = folder.path() / "config.yaml";
+    options.of_a_run = true;
     ESPER_TRY(const auto saved, configs::load_config(options));
     ResumeChange change{wanted, {}};
     if (wanted.run.precision == configs::Precision::kAuto)

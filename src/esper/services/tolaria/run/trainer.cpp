@@ -5,9 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "esper/base/clock.h"
+#include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
 #include "esper/program/cost/cost.h"
 #include "esper/services/tolaria/host/imported_host.h"
@@ -48,6 +48,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
                                                  const std::filesystem::path& folder) {
     ESPER_TRY(auto data, open_data(config));
     ESPER_TRY(auto host, make_host(config, data->info()));
+    if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
     ESPER_TRY(auto opened, RunFolder::create(folder));
     std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(opened)));
     trainer->dataset_ = data;
@@ -90,9 +91,7 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
 }
 
 Status Trainer::prepare() {
-    const int threads = config_.run.threads > 0
-                            ? config_.run.threads
-                            : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    const int threads = config_.run.threads > 0 ? config_.run.threads : physical_cores();
     at::set_num_threads(threads);
     config_.run.threads = threads;
     length_ = run_length(config_, *dataset_);
@@ -143,6 +142,7 @@ void Trainer::restart_loader() {
     options.variation_seed = config_.run.seed;
     options.first_step = static_cast<std::uint64_t>(step_);
     options.end_step = static_cast<std::uint64_t>(length_.total_steps);
+    options.workers = static_cast<std::size_t>(config_.data.workers);
     loader_ = std::make_unique<PrefetchingLoader>(
         dataset_, Part::kTrain,
         BatchPlan::shuffled(train_examples(config_, *dataset_),
