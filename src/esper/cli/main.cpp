@@ -49,7 +49,7 @@ std::vector<std::string> words_of(int argc, char** argv) {
 }
 
 int run(int argc, char** argv) {
-    CLI::App app{"esper: neural networks that grow while they train"};
+    CLI::App app{"esper: neural networks that grow while they train", "esper"};
     app.set_version_flag("-v,--version", "esper 0.1.0");
     app.footer(
         "esper help COMMAND shows the flags of one. Exit codes: 0 done, 1 failed, 2 bad usage "

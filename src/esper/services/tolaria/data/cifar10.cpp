@@ -19,11 +19,13 @@ constexpr std::size_t kRecord = kPixels + 1;
 constexpr std::uint32_t kTrainRecords = 50000;
 
 tl::unexpected<Error> missing(const std::filesystem::path& file, const std::string& why) {
-    return fail(DataError::kMissing,
-                fmt::format("cannot read '{}' ({}); CIFAR-10 needs data_batch_1.bin … "
-                            "data_batch_5.bin and test_batch.bin: unpack the data set's binary "
-                            "version (cifar-10-binary.tar.gz) and set data.path to its folder",
-                            file.string(), why));
+    return fail(
+        DataError::kMissing,
+        fmt::format("cannot read '{}' ({}); CIFAR-10 needs data_batch_1.bin … "
+                    "data_batch_5.bin and test_batch.bin: run 'esper data fetch cifar10', or "
+                    "unpack the data set's binary version (cifar-10-binary.tar.gz) and "
+                    "set data.path to its folder",
+                    file.string(), why));
 }
 
 Result<std::string> read_batch(const std::filesystem::path& file) {
