@@ -66,14 +66,24 @@ TEST(StatusMachines, OnlyTheEvaluatorValidatesAKernel) {
                                  {{kRejected, kDeprecated}, kCurators}});
 }
 
-TEST(StatusMachines, SeedsAreMovedByKasminaAndRolledBackByTolariaAlone) {
+TEST(StatusMachines, SeedsAreMovedByWhoMovesThemInARun) {
+    using enum SeedState;
+    const Actor tamiyo = ComponentType::kTamiyo;
+    const Actor kasmina = ComponentType::kKasmina;
     std::map<std::pair<SeedState, SeedState>, std::set<Actor>> owners;
     for (const auto& from : enum_entries<SeedState>()) {
         for (const auto& to : enum_entries<SeedState>()) {
             if (!may_go(from.value, to.value)) continue;
-            owners[{from.value, to.value}] = {to.value == SeedState::kRolledBack
-                                                  ? ComponentType::kTolaria
-                                                  : ComponentType::kKasmina};
+            auto& who = owners[{from.value, to.value}];
+            const bool reported = from.value == kLoading || from.value == kCulled ||
+                                  from.value == kCancelled || from.value == kErrorRecovery;
+            if (to.value == kRolledBack) {
+                who = {ComponentType::kTolaria};
+            } else if (to.value == kErrorRecovery) {
+                who = {kasmina};
+            } else {
+                who = reported ? std::set<Actor>{tamiyo, kasmina} : std::set<Actor>{tamiyo};
+            }
         }
     }
     check_machine<SeedState>(owners);

@@ -24,9 +24,9 @@ Status export_run(const Arguments& a) {
     ESPER_TRY(const auto journal, journal_of(run, a.folder));
     ESPER_TRY(const auto code, graph::pytorch_code(*run.program()));
     ESPER_TRY(const auto tensors, graph::pytorch_tensors(*run.program(), run.store()));
-    ESPER_TRY(
-        const auto lineage,
-        graph::lineage_json(*run.program(), journal, graph::LineageOrigin{run.checkpoint, run.step}));
+    ESPER_TRY(const auto lineage,
+              graph::lineage_json(*run.program(), journal,
+                                  graph::LineageOrigin{run.checkpoint, run.step}));
     const auto out =
         a.out.empty() ? std::filesystem::path(a.folder) / "export" : std::filesystem::path(a.out);
     std::error_code error;

@@ -20,7 +20,6 @@ int resume(const Arguments& arguments) {
     const std::filesystem::path folder(arguments.folder);
     auto config = load_run_config(folder, arguments.overrides);
     if (!config) return report_error(config.error());
-    ignore_rollback_requests();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
     return drive(**trainer, folder, arguments.output);

@@ -38,6 +38,7 @@ Result<configs::EsperConfig> load_run_config(const fs::path& folder,
     ESPER_TRY(const auto run, records::read_run_json(folder));
     configs::LoadOptions options;
     options.path = folder / "config.yaml";
+    options.of_a_run = true;
     options.overrides = overrides;
     ESPER_TRY(auto config, configs::load_config(options));
     const fs::path started_in = records::text_of(run, "working_directory");

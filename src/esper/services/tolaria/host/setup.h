@@ -17,7 +17,8 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data);
 
 /// The places that growth.anchors and growth.seeds_per_anchor give this host, in the host's order.
-/// Errors: kUnsupported when there are none, or when an anchor has fewer features than seeds.
+/// Errors: kUnsupported when there are none, when an anchor has fewer features than seeds, or when
+/// one of growth.blueprints names nothing that fits there.
 Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
                                          const graph::ProgramPtr& host);
 

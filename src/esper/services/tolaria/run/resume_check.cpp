@@ -44,6 +44,7 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
                                   const configs::EsperConfig& wanted) {
     configs::LoadOptions options;
     options.path = folder.path() / "config.yaml";
+    options.of_a_run = true;
     ESPER_TRY(const auto saved, configs::load_config(options));
     ResumeChange change{wanted, {}};
     if (wanted.run.precision == configs::Precision::kAuto)

@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/learn/text_samples.h"
-#include "esper/services/tolaria/run/compute_threads.h"
 #include "esper/services/tolaria/run/precision_choice.h"
 #include "esper/services/tolaria/run/resume_check.h"
 
@@ -48,12 +48,13 @@ Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& 
 
 Trainer::~Trainer() = default;
 
-Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& config, records::RunFolder folder,
-                                               Clock& clock, std::shared_ptr<const Dataset> data,
+Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& config,
+                                               records::RunFolder folder, Clock& clock,
+                                               std::shared_ptr<const Dataset> data,
                                                graph::ProgramPtr host) {
     std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(folder), clock));
     auto& threads = trainer->config_.run.threads;
-    if (threads == 0) threads = default_threads();
+    if (threads == 0) threads = physical_cores();
     at::set_num_threads(threads);
     trainer->dataset_ = std::move(data);
     trainer->host_ = std::move(host);
@@ -71,6 +72,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
+    if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
     ESPER_TRY(auto opened, records::RunFolder::create(folder));
     ESPER_TRY(auto trainer, make(config, std::move(opened), clock, data, host));
     if (is_exported_model(config))
@@ -126,6 +128,7 @@ void Trainer::restart_loader() {
     options.variation_seed = config_.run.seed;
     options.first_step = static_cast<std::uint64_t>(now_.step);
     options.end_step = static_cast<std::uint64_t>(length_.total_steps);
+    options.workers = static_cast<std::size_t>(config_.data.workers);
     loader_ = std::make_unique<PrefetchingLoader>(
         dataset_, Part::kTrain,
         BatchPlan::shuffled(train_examples(config_, *dataset_),

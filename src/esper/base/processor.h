@@ -3,14 +3,16 @@
 #include <filesystem>
 #include <vector>
 
-namespace esper::tolaria {
+namespace esper {
 
 /// Physical cores among these processors, by the kernel's lists of which of them share one
 /// (`<topology>/cpu<n>/topology/thread_siblings_list`). 0 where that cannot be read.
 int physical_cores(const std::vector<int>& processors, const std::filesystem::path& topology);
 
-/// The number of compute threads that `run.threads: 0` stands for: one for each physical core that
-/// this process may run on, or one for each processor where cores cannot be told.
-int default_threads();
+/// Physical cores that this process may run on; processors where cores cannot be told. At least 1.
+int physical_cores();
 
-}  // namespace esper::tolaria
+/// Whether the processor multiplies bf16 numbers itself (AVX-512 BF16 or AMX).
+bool multiplies_bf16();
+
+}  // namespace esper

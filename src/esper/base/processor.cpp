@@ -1,15 +1,16 @@
-#include "esper/services/tolaria/run/compute_threads.h"
+#include "esper/base/processor.h"
 
 #include <sched.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 #include <string>
 #include <thread>
 
 #include "esper/base/files.h"
 
-namespace esper::tolaria {
+namespace esper {
 
 namespace {
 
@@ -35,9 +36,23 @@ int physical_cores(const std::vector<int>& processors, const std::filesystem::pa
     return static_cast<int>(cores.size());
 }
 
-int default_threads() {
+int physical_cores() {
     const int cores = physical_cores(allowed_processors(), "/sys/devices/system/cpu");
     return cores > 0 ? cores : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-}  // namespace esper::tolaria
+bool multiplies_bf16() {
+    static const bool answer = [] {
+        std::ifstream file("/proc/cpuinfo");
+        for (std::string line; std::getline(file, line);) {
+            if (!line.starts_with("flags")) continue;
+            line += ' ';
+            return line.find(" avx512_bf16 ") != std::string::npos ||
+                   line.find(" amx_bf16 ") != std::string::npos;
+        }
+        return false;
+    }();
+    return answer;
+}
+
+}  // namespace esper
