@@ -1,3 +1,5 @@
+#include <torch/version.h>
+
 #include "bindings.h"
 #include "esper/base/text.h"
 
@@ -32,6 +34,7 @@ void bind_errors(py::module_& m) {
 PYBIND11_MODULE(_esper, m) {
     m.doc() = "Esper's C++ library as the `esper` package sees it.";
     bind_errors(m);
+    m.attr("torch_version") = TORCH_VERSION;  // of the headers that this was compiled with
     m.def("glob_match", &glob_match, py::arg("pattern"), py::arg("text"));
     m.def("human_count", &human_count, py::arg("value"));
     bind_config(m);

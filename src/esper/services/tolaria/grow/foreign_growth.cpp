@@ -66,7 +66,22 @@ Result<GateLooks> ForeignGrowth::look(const tamiyo::LookRequest& request, std::i
 
 Status ForeignGrowth::plant(const tamiyo::Decision& decision,
                             const blueprints::Blueprint& blueprint, std::int64_t step) {
-    return germinate(decision, blueprint, step);
+    const auto seed = kasmina_->next_seed();
+    ESPER_CHECK_STATUS(germinate(decision, blueprint, step));
+    set_first_values(seed, blueprint);
+    return {};
+}
+
+void ForeignGrowth::set_first_values(const std::string& seed,
+                                     const blueprints::Blueprint& blueprint) {
+    if (context_.config.growth.readout != configs::Readout::kZero) return;
+    for (const auto& name : {blueprint.readout_weight, blueprint.readout_bias}) {
+        auto* parameter =
+            name.empty() ? nullptr : context_.store.find_parameter("seed." + seed + "." + name);
+        if (parameter == nullptr) continue;
+        auto value = parameter->value;
+        value.zero_();
+    }
 }
 
 Status ForeignGrowth::statistics_shifted(std::int64_t) { return context_.runner.settle(program()); }

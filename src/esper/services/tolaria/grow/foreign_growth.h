@@ -54,6 +54,9 @@ class ForeignGrowth final : public SeedLives {
     /// Everything that happens between two epochs. Errors: kUnsupported when the probe set is not
     /// the same each time; those of the HostRunner.
     Status at_boundary(std::int64_t step, const Losses& losses);
+    /// growth.readout of a seed that has germinated: zeros where it asks for them. A closed form
+    /// needs the caller's training data; the blueprint's own values stay.
+    void set_first_values(const std::string& seed, const blueprints::Blueprint& blueprint);
     /// Between two steps: the seed failed; identity path, CULLED with embargo.
     Status take_out(const std::string& seed, const std::string& reason, std::int64_t step);
 
