@@ -9,7 +9,7 @@ import inspect
 
 import torch
 
-MAX_PARAMETERS = 40_000_000
+MAX_PARAMETERS = 100_000_000
 LAYERS = 2
 
 # Where sizes may be anything.
@@ -21,7 +21,7 @@ LAYER_COUNTS = {key: LAYERS for key in (
     "pred_num_hidden_layers", "num_attention_layers", "e_layers", "d_layers")}
 WORDS = {"vocab_size": 120, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
          "decoder_start_token_id": 1, "decoder_vocab_size": 120, "vocab_size_per_layer_input": 120,
-         "type_vocab_size": 2}
+         "type_vocab_size": 2, "entity_vocab_size": 120}
 SIZES = {
     "hidden_size": 64, "d_model": 64, "dim": 64, "n_embd": 64, "embed_dim": 64, "d_embed": 64,
     "num_attention_heads": 4, "n_head": 4, "n_heads": 4, "num_heads": 4, "attention_heads": 4,
@@ -49,12 +49,16 @@ SIZES = {
     "video_token_id": 111, "audio_token_id": 112, "vision_start_token_id": 113,
     "vision_end_token_id": 114, "image_token_index": 110, "audio_token_index": 112,
     "linear_num_key_heads": 4, "linear_num_value_heads": 4, "linear_key_head_dim": 16,
-    "linear_value_head_dim": 16, "hidden_size_per_layer_input": 16, "first_k_dense_replace": 1,
+    "linear_value_head_dim": 16, "num_position_embeddings": 64, "position_embedding_size": 64,
+    "encoder_hash_byte_group_vocab": 500,
+    "num_kv_shared_layers": 0, "vision_output_channels": 64, "output_channels": 64, "num_pos_feats": 32, "image_seq_length": 16, "hidden_size_per_layer_input": 16, "first_k_dense_replace": 1,
 }
+ABSENT = {"vocab_size": 120, "prediction_length": 4, "context_length": 8}  # where a configuration leaves them open
+SHARES = {"width_coefficient": 0.4, "depth_coefficient": 0.4}
 SMALL = {**LAYER_COUNTS, **WORDS, **SIZES}
 SQUARE = {**SMALL, "image_size": 64, "patch_size": 16}  # where strides of 32 follow
 THIN = {**LAYER_COUNTS, **WORDS}
-WAYS = (("set", SMALL), ("made", SMALL), ("set", THIN), ("made", THIN), ("set", SQUARE),
+WAYS = (("set", SMALL), ("made", SMALL), ("anew", SMALL), ("set", THIN), ("made", THIN), ("set", SQUARE),
         ("made", SQUARE), ("set", LAYER_COUNTS), ("set", {}))
 
 
@@ -74,9 +78,12 @@ def build(kind):
     classes = MODEL_MAPPING[default]
     model_class = classes[0] if isinstance(classes, tuple) else classes
     errors = []
-    for way, keys in WAYS:
+    for way, keys, turned in ((w, k, t) for w, k in WAYS for t in (None, 1.0, 0.5, 0.25)):
+        if turned is not None and not (errors and "split_with_sizes" in str(errors[-1])):
+            continue
         try:
-            config = fitted(shrink(default(), keys) if way == "set" else made(default, keys))
+            config = shrink(default(), keys) if way == "set" else made(default, keys, way)
+            config = fitted(config, turned)
             if hasattr(config, "_attn_implementation"):
                 config._attn_implementation = "eager"
             if count(model_class, config) > MAX_PARAMETERS:
@@ -106,14 +113,17 @@ def count(model_class, config):
 
 def shrink(config, keys, depth=0):
     """Sets what makes a model large, wherever the configuration has it."""
-    layers = next((getattr(config, k) for k in ("num_hidden_layers", "num_layers", "n_layer")
-                   if type(getattr(config, k, None)) is int), None)
-    for key, value in keys.items():
+    layers = next((value_of(config, k) for k in ("num_hidden_layers", "num_layers", "n_layer")
+                   if type(value_of(config, k)) is int), None)
+    for key, value in {**keys, **(SHARES if keys else {})}.items():
         try:
-            if type(getattr(config, key, None)) is int:
+            if type(getattr(config, key, None)) is type(value):
                 setattr(config, key, value)
         except Exception:  # kinds of configuration that have an opinion of their own about a key
             continue
+    for key, value in ABSENT.items():
+        if hasattr(config, key) and getattr(config, key) is None:
+            setattr(config, key, value)
     if hasattr(config, "use_cache"):
         config.use_cache = False
     if getattr(config, "use_pretrained_backbone", False):
@@ -140,8 +150,9 @@ def both_kinds(layers):
     return [layers[0], other][:LAYERS]
 
 
-def made(kind, keys):
-    """The same, made anew: what a configuration works out from other keys then fits them."""
+def made(kind, keys, way):
+    """The same, made anew: what a configuration works out from other keys then fits them, and with
+    `anew` what its parts work out, too."""
     default = kind()
 
     def smaller(config, depth=0):
@@ -150,7 +161,8 @@ def made(kind, keys):
             if key.startswith("_"):
                 continue
             if key.endswith("_config") and hasattr(value, "to_dict") and depth < 3:
-                changed[key] = {**value.to_dict(), **smaller(value, depth + 1)}
+                own = {} if way == "anew" else value.to_dict()
+                changed[key] = {**own, **smaller(value, depth + 1)}
             elif type(value) is int and key in keys:
                 changed[key] = keys[key]
             elif key == "use_pretrained_backbone":
@@ -163,21 +175,29 @@ def made(kind, keys):
     return config
 
 
-def fitted(config, depth=0):
-    """Sizes that are products of others."""
-    get = lambda key: getattr(config, key, None)
+def value_of(config, key):
+    """None, too, where it differs from layer to layer."""
+    try:
+        return getattr(config, key, None)
+    except Exception:
+        return None
+
+
+def fitted(config, turned, depth=0):
+    """Sizes that are products of others. turned: the share of a head that positions turn, where they
+    are split into time, height and width."""
+    get = lambda key: value_of(config, key)
+    if type(get("qk_rope_head_dim")) is int and type(get("head_dim")) is int:
+        config.head_dim = get("qk_rope_head_dim")
     hidden, heads = get("hidden_size"), get("num_attention_heads")
     head = get("head_dim") if type(get("head_dim")) is int else None
     if head is None and type(hidden) is int and type(heads) is int and heads:
         head = hidden // heads
     for key in ("rope_scaling", "rope_parameters"):
         rope = get(key)
-        sections = rope.get("mrope_section") if isinstance(rope, dict) else None
-        if sections and head:
-            share = rope.get("partial_rotary_factor", 1.0) or 1.0
-            half = int(head * share) // 2
-            rest = [max(half * s // sum(sections), 1) for s in sections[1:]]
-            rope["mrope_section"] = [half - sum(rest), *rest]
+        if turned is not None and isinstance(rope, dict) and head:
+            half = int(head * turned) // 2
+            rope["mrope_section"] = [half - 2 * (half // 3), half // 3, half // 3]
     width = get("hidden_size") or get("d_model")
     for expand, count, size in (("expand", "num_heads", "head_dim"),
                                 ("mamba_expand", "mamba_n_heads", "mamba_d_head"),
@@ -186,9 +206,13 @@ def fitted(config, depth=0):
         if type(get(expand)) in (int, float) and type(get(count)) is int and type(
                 get(size)) is int and type(width) is int:
             setattr(config, count, max(int(get(expand) * width) // get(size), 1))
+    if type(get("image_embedding_size")) is int and type(get("image_size")) is int:
+        config.image_embedding_size = get("image_size") // get("patch_size")
+    if type(get("mamba_d_ssm")) is int:
+        config.mamba_d_ssm = config.mamba_n_heads * config.mamba_d_head
     for value in vars(config).copy().values():
         if hasattr(value, "to_dict") and depth < 3:
-            fitted(value, depth + 1)
+            fitted(value, turned, depth + 1)
     return config
 
 
@@ -200,7 +224,7 @@ def first(config, *keys, default=None):
                        if k.endswith("_config") and hasattr(v, "to_dict"))]
     for key in keys:
         for part in parts:
-            value = getattr(part, key, None)
+            value = value_of(part, key)
             if type(value) is int:
                 return value
             if isinstance(value, (list, tuple)) and value and type(value[0]) is int:
@@ -249,7 +273,7 @@ def recipes(config):
     frames = first(config, "num_frames", "frames_per_clip", default=4)
     films = [torch.randn(2, frames, channels, s, s) for s in sizes[:2]]
     mel = first(config, "num_mel_bins", "input_feat_per_channel", "feature_size", "n_mels",
-                "mel_bins", "num_mel_filters", "input_dim", default=80)
+                "mel_bins", "num_mel_filters", "input_dim", "input_size", default=80)
     long = first(config, "max_source_positions", default=32)
     spectra = [torch.randn(2, mel, 2 * long), torch.randn(2, 64, mel), torch.randn(2, 128, mel),
                torch.randn(2, mel, 64), torch.randn(2, 1, 64, mel),
@@ -274,6 +298,13 @@ def recipes(config):
     for film in films[:1]:
         yield {**text, "pixel_values": film}
         yield {**text, "pixel_values_videos": film}
+    yield from patches(config, channels, text)
+    for kind in (torch.long, torch.float):
+        yield {**text, "bbox": torch.tensor([[1, 2, 30, 40]]).expand(2, 12, 4).to(kind)}
+    yield {**text, "bbox": torch.rand(2, 12, 8)}
+    features = first(config, "visual_feat_dim", "visual_embedding_dim", default=64)
+    yield {**text, "visual_feats": torch.randn(2, 5, features), "visual_pos": torch.rand(2, 5, 4)}
+    yield {"pixel_values": torch.randn(2, 2, 3, 64, 64)}
     for wave in waves:
         yield {"input_values": wave}
         yield {**text, "input_values": wave}
@@ -285,6 +316,9 @@ def recipes(config):
         yield {"input_values": spectrum}
         yield {**text, "input_features": spectrum}
     yield {"inputs": torch.randn(2, 12, first(config, "d_model", "hidden_size", default=64))}
+    other = first(config, "encoder_hidden_size", default=64)
+    yield {"query_embeds": torch.randn(2, 4, first(config, "hidden_size", default=64)),
+           "encoder_hidden_states": torch.randn(2, 10, other)}
     yield {"inputs_embeds": torch.randn(2, 12, first(config, "hidden_size", default=64))}
     yield {"hidden_states": torch.randn(2, 12, first(config, "hidden_size", "d_model", default=64))}
     context = first(config, "context_length", "seq_length", default=16)
@@ -292,6 +326,18 @@ def recipes(config):
     yield {"past_values": torch.randn(2, context, variables)}
     yield from series(config)
     yield from decisions(config)
+
+
+def patches(config, channels, text):
+    """Of two images of 4 × 4 patches each: all patches in one list, and how many an image has."""
+    size = first(config, "patch_size", default=8)
+    times = first(config, "temporal_patch_size", default=1)
+    grid = torch.tensor([[1, 4, 4], [1, 4, 4]])
+    flat = torch.randn(32, channels * times * size * size)
+    yield {"hidden_states": flat, "grid_thw": grid}
+    yield {"pixel_values": flat, "image_grid_thw": grid}
+    yield {"pixel_values": flat, "grid_thw": grid}
+    yield {"pixel_values": flat.unflatten(1, (channels, -1, size))[:, :, :size], "grid_thw": grid}
 
 
 def extras(config, recipe):
@@ -306,7 +352,7 @@ def extras(config, recipe):
         "position_ids": torch.arange(12).expand(2, 12),
         "visual_feats": torch.randn(2, 5, features), "visual_pos": torch.rand(2, 5, 4),
         "image": torch.rand(2, 3, 224, 224), "qformer_input_ids": words(),
-        "query_embeds": torch.randn(2, 4, hidden), "encoder_hidden_states": None,
+        "query_embeds": torch.randn(2, 4, hidden),
         "pixel_mask": (torch.ones(2, *image.shape[-2:], dtype=torch.long)
                        if image is not None else None),
         "pixel_values": torch.randn(2, 3, first(config, "image_size", default=64),

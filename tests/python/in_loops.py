@@ -134,7 +134,7 @@ def hf_resume():
         straight, first = go(whole)
         stopped, _ = go(parts, stop=True)
         resumed, second = go(parts, resume=True)
-    assert straight.counts["germinated"] >= 2 and stopped.counts["germinated"] >= 1
+    assert straight.counts["germinated"] >= stopped.counts["germinated"] >= 1
     assert resumed.program.hash == straight.program.hash
     assert resumed.validation_losses == straight.validation_losses
     ours, theirs = second.model.state_dict(), first.model.state_dict()
@@ -227,11 +227,11 @@ def lightning_resume():
             whole, first, second = lightning_net(), lightning_net(), lightning_net()
             straight = lightning_fit(whole, lightning_callback(overrides), max_epochs=8)
             # A run of the same length that ends early.
-            lightning_fit(first, Stopped(lightning_callback(overrides), 5), folder=folder,
-                          max_epochs=8)
+            part = lightning_fit(first, Stopped(lightning_callback(overrides), 5), folder=folder,
+                                 max_epochs=8)
             resumed = lightning_fit(second, lightning_callback(overrides), f"{folder}/last.ckpt",
                                     max_epochs=8)
-        assert straight.counts["germinated"] >= 2
+        assert straight.counts["germinated"] >= part.counts["germinated"] >= 1
         assert resumed.program.hash == straight.program.hash
         assert len(resumed.validation_losses) == 8
         ours, theirs = second.state_dict(), whole.state_dict()
