@@ -98,6 +98,7 @@ class HostedGrowth {
         const auto blueprint = unwrap(growth_->blueprint_for(slot, name));
         unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, now(),
                                    kByHand));
+        growth_->set_first_values(seed, blueprint);
         return seed;
     }
     void graft(std::uint32_t slot, const std::string& strategy, std::int64_t steps) {

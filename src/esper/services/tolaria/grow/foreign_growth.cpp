@@ -65,6 +65,24 @@ Result<GateLooks> ForeignMeasurer::look(const tamiyo::LookRequest& request, Mome
     return looks;
 }
 
+// A closed form needs the caller's training data; without it the drawn values stay.
+Result<FirstReadout> ForeignMeasurer::first_readout(std::uint32_t, const blueprints::Blueprint&,
+                                                    Moment) {
+    return FirstReadout{.zero = config_.growth.readout == configs::Readout::kZero};
+}
+
+void ForeignGrowth::set_first_values(const std::string& seed,
+                                     const blueprints::Blueprint& blueprint) {
+    if (context_.config.growth.readout != configs::Readout::kZero) return;
+    for (const auto& name : {blueprint.readout_weight, blueprint.readout_bias}) {
+        auto* parameter =
+            name.empty() ? nullptr : context_.store.find_parameter("seed." + seed + "." + name);
+        if (parameter == nullptr) continue;
+        auto value = parameter->value;
+        value.zero_();
+    }
+}
+
 Status ForeignGrowth::at_boundary(std::int64_t step, const Losses& losses) {
     return lives_->at_boundary(moment(step), where_measured(losses.train),
                                where_measured(losses.validation));

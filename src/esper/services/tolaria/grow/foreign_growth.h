@@ -38,6 +38,8 @@ class ForeignMeasurer final : public Measurer {
     Result<HostCost> cost(const graph::Program& program) override { return runner_.cost(program); }
     bool may_grow(Moment now) const override;
     Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
+    Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
+                                       Moment now) override;
     Status settle_statistics(Moment) override { return runner_.settle(places_.program()); }
 
   private:
@@ -82,6 +84,8 @@ class ForeignGrowth {
     /// Everything that happens between two epochs. Errors: kUnsupported when the probe set is not
     /// the same each time; those of the HostRunner.
     Status at_boundary(std::int64_t step, const Losses& losses);
+    /// growth.readout of a seed that was germinated by hand: zeros where it asks for them.
+    void set_first_values(const std::string& seed, const blueprints::Blueprint& blueprint);
     /// Between two steps: the seed failed; identity path, CULLED with embargo.
     Status take_out(const std::string& seed, const std::string& reason, std::int64_t step);
 
