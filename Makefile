@@ -5,7 +5,7 @@ export NINJA_STATUS ?= [%f/%t %p, %e s] $()
 PRESET ?= release
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
-JOBS ?= $(shell nproc)
+export JOBS ?= $(shell nproc)
 ARGS ?=
 
 .DEFAULT_GOAL := help
