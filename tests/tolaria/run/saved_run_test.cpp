@@ -4,7 +4,7 @@
 
 #include "esper/configs/load.h"
 #include "esper/services/tolaria/learn/evaluation.h"
-#include "small_runs.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {
@@ -52,9 +52,10 @@ TEST(SavedRun, OfVersion1IsResumedToTheBitsOfTheUndisturbedRun) {
         EXPECT_NEAR(now.at(key).get<double>(), was.at(key).get<double>(),
                     same_processor ? 0.0 : 1e-3 * was.at(key).get<double>())
             << key;
-    if (same_processor)
+    if (same_processor) {
         EXPECT_EQ(columns_but_flops(text_of(folder.path / "metrics.csv")),
                   columns_but_flops(text_of(kVersion1 / "undisturbed.metrics.csv")));
+    }
     EXPECT_GE(now.at("flops_total").get<double>(), was.at("flops_total").get<double>());
     EXPECT_GT(now.at("flops").at("unattributed").get<double>(), 0);
     expect_replays(folder.path);
@@ -109,7 +110,7 @@ TEST(SavedRun, WithAKeyMissingOrOfAnotherTypeIsRefusedAndNothingTerminates) {
     ASSERT_TRUE(state.contains("growth"));
     ASSERT_FALSE(state["growth"]["forks"].empty());
     std::vector<json::json_pointer> places;
-    collect(state, {}, places);
+    collect(state, json::json_pointer(), places);
     ASSERT_GT(places.size(), 60U);
     int refused = 0;
     for (const auto& place : places) {

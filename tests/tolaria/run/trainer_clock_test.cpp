@@ -1,7 +1,7 @@
 // A run whose time comes from a clock that stands still until it is moved.
 
 #include "esper/base/clock.h"
-#include "small_runs.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {
@@ -13,7 +13,7 @@ using std::chrono::seconds;
 configs::EsperConfig every_ten_minutes() {
     auto config = small();
     config.run.epochs = 8;
-    config.checkpoint.every = value_or_throw(configs::Duration::parse("10m"));
+    config.checkpoint.every = configs::Duration::parse("10m").value();
     config.checkpoint.keep = 20;
     config.optimization.learning_rate = 3;  // the loss rises: no epoch is the best but the first
     config.checkpoint.rollback.enabled = false;

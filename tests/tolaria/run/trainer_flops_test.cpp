@@ -1,7 +1,7 @@
 // What a run says that it spent.
 
 #include "esper/services/tolaria/run/planned_cost.h"
-#include "small_runs.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {

@@ -1,6 +1,6 @@
 // A stop ends whatever goes on at its next pass through the network, and costs no bit.
 
-#include "small_runs.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {

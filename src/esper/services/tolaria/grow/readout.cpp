@@ -10,6 +10,7 @@
 #include "esper/services/tolaria/grow/readout_moments.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
+#include "esper/services/tolaria/learn/recalibration.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {

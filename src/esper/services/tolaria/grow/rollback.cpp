@@ -56,13 +56,16 @@ Status check_allowed(const configs::EsperConfig& config, const RollbackHistory& 
 }
 
 Status check_it_can_help(const configs::EsperConfig& config, const RollbackHistory& history,
-                         const Trouble& trouble, std::int64_t step, std::int64_t target) {
+                         const Trouble& trouble, std::int64_t step, double losses_before,
+                         std::int64_t target) {
     if (trouble.kind != TroubleKind::kNotFinite || history.trouble != to_text(trouble.kind) ||
-        history.trouble_step != step || history.target != target)
+        history.trouble_step != step || history.losses_before != losses_before ||
+        history.target != target)
         return {};
     return diverged(config, trouble, step,
-                    fmt::format("going back to step {} has changed nothing: it came again at the "
-                                "same step, and there is no older checkpoint",
+                    fmt::format("going back to step {} at half the learning rate has changed "
+                                "nothing: the same losses led to it again, and there is no older "
+                                "checkpoint",
                                 target));
 }
 

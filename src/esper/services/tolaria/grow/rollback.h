@@ -42,10 +42,11 @@ struct RollbackHistory {
     double rate_factor = 1.0;   ///< on the learning rate of the schedule
     std::int64_t target = -1;   ///< step of the last checkpoint gone back to
     std::int64_t reached = -1;  ///< the furthest step at which there was trouble
-    /// Where the last rollback that was no request began and what it was about: the same again,
-    /// from the same checkpoint, shows that going back does not help.
-    std::int64_t trouble_step = -1;
+    /// The trouble that halved the learning rate last: its kind, its step, and the sum of the
+    /// epoch's losses before it. The same again shows that the lower rate has changed nothing.
     std::string trouble;
+    std::int64_t trouble_step = -1;
+    double losses_before = 0;
     std::vector<LockedSlot> locked;
 
     template <typename Self, typename Visitor>
@@ -57,6 +58,7 @@ struct RollbackHistory {
         visit("reached", self.reached);
         visit("trouble_step", self.trouble_step);
         visit("trouble", self.trouble);
+        visit("losses_before", self.losses_before);
         visit("locked", self.locked);
     }
 };
@@ -64,10 +66,12 @@ struct RollbackHistory {
 /// Whether the run may go back once more. Errors: kDiverged with the reason and what to do.
 Status check_allowed(const configs::EsperConfig& config, const RollbackHistory& history,
                      const Trouble& trouble, std::int64_t step);
-/// Refuses to go back to where the last rollback went, for trouble that has come again at the very
-/// same step although the learning rate was halved or a seed taken out. Errors: kDiverged.
+/// Refuses to go back once more to where the last rollback went, for trouble that has come again at
+/// the very same step after the very same losses although the learning rate was halved.
+/// Errors: kDiverged.
 Status check_it_can_help(const configs::EsperConfig& config, const RollbackHistory& history,
-                         const Trouble& trouble, std::int64_t step, std::int64_t target);
+                         const Trouble& trouble, std::int64_t step, double losses_before,
+                         std::int64_t target);
 
 /// Where to go back to: the newest regular checkpoint that is whole; for a request, which wants
 /// something undone, one from before the present step. A run that comes into trouble again without

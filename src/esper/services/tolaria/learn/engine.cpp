@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
 #include "esper/program/edits/edits.h"
 #include "esper/program/edits/shadow.h"
@@ -13,6 +14,23 @@ namespace esper::tolaria {
 
 using graph::JointProgram;
 using graph::JointSpec;
+
+namespace {
+
+// Numbers of values are this process's own: a Program that was read again has others.
+std::string name_of(const std::string& hash, const std::string& kind) {
+    std::string name = hash;
+    bool tapped = false;
+    for (const auto& word : split(kind, ' ')) {
+        const bool is_tap = word.size() > 1 && (word[0] == 't' || word[0] == 'g') &&
+                            word.find_first_not_of("0123456789", 1) == std::string::npos;
+        tapped = tapped || is_tap;
+        if (!is_tap) name += " " + word;
+    }
+    return tapped ? name + " tapped" : name;
+}
+
+}  // namespace
 
 Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string kind,
                                    graph::TensorStore& store, const std::vector<at::Tensor>& inputs,
@@ -23,13 +41,14 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
         kind += fmt::format(" {}[{}]", c10::toString(input.scalar_type()),
                             fmt::join(input.sizes(), ","));
     const auto hash = program->hash().hex();
+    const auto name = name_of(hash, kind);
     auto& mine = recorded_[hash];
     for (auto [it, end] = mine.equal_range(kind); it != end; ++it)
         if (it->second.store == &store) return &it->second.joint;
     ESPER_TRY(JointSpec spec, make_spec());
     spec.precision = precision_;
     ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
-    if (counted_.erase(hash + " " + kind) == 0) {
+    if (counted_.erase(name) == 0) {
         ESPER_TRY(const auto passed, backward ? as_trained(program) : program);
         ESPER_TRY(const auto cost, graph::count_cost(*passed));
         const auto examples = inputs.empty() ? 1 : inputs[0].size(0);
@@ -43,7 +62,7 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
 std::vector<std::string> Engine::counted() const {
     std::vector<std::string> names(counted_.begin(), counted_.end());
     for (const auto& [hash, kinds] : recorded_)
-        for (const auto& [kind, recorded] : kinds) names.push_back(hash + " " + kind);
+        for (const auto& [kind, recorded] : kinds) names.push_back(name_of(hash, kind));
     std::sort(names.begin(), names.end());
     return names;
 }

@@ -13,6 +13,7 @@ void upgrade_from_1(Json& state) {
     if (auto rollback = state.find("rollback"); rollback != state.end() && rollback->is_object()) {
         (*rollback)["trouble_step"] = -1;
         (*rollback)["trouble"] = "";
+        (*rollback)["losses_before"] = 0;
     }
     auto total = state.find("flops_total");
     if (total == state.end() || !total->is_number()) return;

@@ -9,7 +9,6 @@ namespace esper::tolaria {
 
 Result<std::optional<Trouble>> Trainer::end_epoch() {
     const double train_loss = curves_.epoch_loss_sum / static_cast<double>(length_.steps_per_epoch);
-    curves_.epoch_loss_sum = 0;
     Evaluation validation;
     bool is_best = false;
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
@@ -27,6 +26,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
             curves_.best_loss = validation.loss;
             curves_.best_step = now_.step;
         }
+        curves_.epoch_loss_sum = 0;
         curves_.train_losses.push_back(train_loss);
         curves_.validation_losses.push_back(validation.loss);
         curves_.validation_accuracies.push_back(validation.accuracy);

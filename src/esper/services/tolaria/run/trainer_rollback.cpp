@@ -30,7 +30,8 @@ Status Trainer::roll_back(const Trouble& trouble) {
             folder_.event("rollback_refused", from, epoch, {{"reason", target.error().message()}}));
         return {};
     }
-    ESPER_CHECK_STATUS(check_it_can_help(config_, history_, trouble, from, target->step));
+    ESPER_CHECK_STATUS(
+        check_it_can_help(config_, history_, trouble, from, curves_.epoch_loss_sum, target->step));
     ESPER_TRY(const auto state, read_saved_run(target->checkpoint));
     const auto metrics_length = state.lengths.find("metrics.csv");
     if (metrics_length == state.lengths.end())
@@ -57,6 +58,7 @@ Status Trainer::roll_back(const Trouble& trouble) {
         history.rate_factor *= kRateAfterRollback;
         history.trouble = to_text(trouble.kind);
         history.trouble_step = from;
+        history.losses_before = curves_.epoch_loss_sum;
     }
     event["rate_factor"] = history.rate_factor;
     event["rollbacks"] = history.rollbacks;

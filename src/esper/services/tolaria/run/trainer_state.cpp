@@ -13,12 +13,12 @@ double Trainer::wall_seconds() const {
 }
 
 Status Trainer::save(CheckpointKind kind) {
-    // The event of a checkpoint that the configuration names is part of it. One of a stop is not: a
-    // run that was stopped and resumed is the same run.
-    const json detail{{"kind", to_text(kind)},
-                      {"file", CheckpointRing::file_name(now_.step, kind)}};
-    const bool stopped = kind == CheckpointKind::kStopped;
-    if (!stopped) ESPER_CHECK_STATUS(folder_.event("checkpoint", now_.step, now_.epoch, detail));
+    // The event is part of the checkpoint. That of a stop has none: a run that was stopped and
+    // resumed is the same run.
+    if (kind != CheckpointKind::kStopped)
+        ESPER_CHECK_STATUS(folder_.event(
+            "checkpoint", now_.step, now_.epoch,
+            {{"kind", to_text(kind)}, {"file", CheckpointRing::file_name(now_.step, kind)}}));
     ESPER_CHECK_STATUS(folder_.sync());
     flops_.recording += learner_.engine().take_recording_flops();
     Checkpoint checkpoint;
@@ -45,7 +45,7 @@ Status Trainer::save(CheckpointKind kind) {
                                            folder_.path().string() + "'"));
     saved_step_ = now_.step;
     saved_ns_ = clock_.now_ns();
-    return stopped ? folder_.event("checkpoint", now_.step, now_.epoch, detail) : Status{};
+    return {};
 }
 
 Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
