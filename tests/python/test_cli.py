@@ -179,12 +179,12 @@ def test_a_run_can_be_inspected_evaluated_replayed_and_exported(grown):
     run, _ = grown
     cwd = run.parent
     record = json.loads((run / "run.json").read_text())
-    described = json.loads(esper("inspect", run, "--json", cwd=cwd).stdout)
+    described = json.loads(esper("inspect", run, "--checkpoint", "last", "--json", cwd=cwd).stdout)
     assert described["program_sha256"] == record["program_sha256"]
     assert [life["seed"] for life in described["lives"]]
     assert len(described["lineage"]) == len((run / "journal.jsonl").read_text().splitlines())
     assert "lineage" in esper("inspect", run, cwd=cwd).stdout
-    measured = json.loads(esper("eval", run, "--checkpoint", "last", "--json", cwd=cwd).stdout)
+    measured = json.loads(esper("eval", run, "--json", cwd=cwd).stdout)
     assert measured["test_accuracy"] == pytest.approx(record["test_accuracy"], abs=1e-6)
     assert esper("replay", run, cwd=cwd).stdout == f"program {record['program_sha256']}\n"
     exported = esper("export", run, cwd=cwd)

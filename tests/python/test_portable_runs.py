@@ -54,6 +54,8 @@ def test_a_moved_run_takes_the_same_data_at_another_path(place, tmp_path_factory
     (place / "data" / "small.txt").rename(elsewhere / "renamed.txt")
     lost = esper("eval", "run", cwd=elsewhere)
     assert lost.returncode == 3 and "data.path=" in lost.stderr
+    lost = esper("resume", "run", "run.epochs=6", cwd=elsewhere)
+    assert lost.returncode == 3 and "data.path=" in lost.stderr
     assert accuracy("run", "data.path=renamed.txt", cwd=elsewhere) == expected
     done = esper("resume", "run", "run.epochs=6", "data.path=renamed.txt", cwd=elsewhere)
     assert done.returncode == 0, done.stderr

@@ -166,5 +166,17 @@ TEST_F(RunFolderTest, KeepsItsLockWhenItsFilesAreCutBack) {
     EXPECT_TRUE(folder.sync());
 }
 
+TEST_F(RunFolderTest, ARunGoesOnWithTheColumnsThatItsMetricsHave) {
+    {
+        auto folder = begun();
+        ASSERT_TRUE(folder.metrics({{"epoch", 1}, {"step", 10}, {"old", 3}}));
+    }
+    {
+        auto folder = value_or_throw(RunFolder::open(path));
+        ASSERT_TRUE(folder.metrics({{"epoch", 2}, {"step", 20}, {"seconds", 1.5}}));
+    }
+    EXPECT_EQ(value_or_throw(read_file(path / "metrics.csv")), "epoch,step,old\n1,10,3\n2,20,\n");
+}
+
 }  // namespace
 }  // namespace esper::records

@@ -22,6 +22,7 @@
 #include "esper/services/tolaria/learn/engine.h"
 #include "esper/services/tolaria/learn/optimizer.h"
 #include "esper/services/tolaria/tolaria_errors.h"
+#include "esper/version.h"
 
 namespace esper::cli {
 
@@ -125,7 +126,7 @@ json checks() {
 
 int examine(bool as_json) {
     const auto about = machine();
-    const json versions{{"esper", "0.1.0"},
+    const json versions{{"esper", ESPER_VERSION},
                         {"torch", TORCH_VERSION},
                         {"compiler", __VERSION__},
                         {"cli11", CLI11_VERSION}};

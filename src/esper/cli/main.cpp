@@ -9,6 +9,7 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/guard.h"
+#include "esper/version.h"
 
 namespace {
 
@@ -50,7 +51,7 @@ std::vector<std::string> words_of(int argc, char** argv) {
 
 int run(int argc, char** argv) {
     CLI::App app{"esper: neural networks that grow while they train", "esper"};
-    app.set_version_flag("-v,--version", "esper 0.1.0");
+    app.set_version_flag("-v,--version", "esper " ESPER_VERSION);
     app.footer(
         "esper help COMMAND shows the flags of one. Exit codes: 0 done, 1 failed, 2 bad usage "
         "or configuration, 3 bad or missing data, 4 verification failed, 130 interrupted.");

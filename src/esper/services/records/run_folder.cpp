@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "esper/base/own_file.h"
+#include "esper/base/text.h"
 #include "esper/services/records/events.h"
 #include "esper/services/records/run_files.h"
 
@@ -77,6 +79,7 @@ RunFolder::RunFolder(RunFolder&& other) noexcept
       lock_(std::move(other.lock_)),
       events_(std::move(other.events_)),
       metrics_(std::move(other.metrics_)),
+      columns_(std::move(other.columns_)),
       listener_(std::move(other.listener_)) {}
 
 RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
@@ -85,6 +88,7 @@ RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
     std::swap(lock_, other.lock_);
     std::swap(events_, other.events_);
     std::swap(metrics_, other.metrics_);
+    std::swap(columns_, other.columns_);
     std::swap(listener_, other.listener_);
     return *this;
 }
@@ -94,7 +98,11 @@ RunFolder::~RunFolder() { take_away(path_, made_); }
 Result<RunFolder> RunFolder::open_files(const fs::path& folder, RunLock lock) {
     ESPER_TRY(auto events, LineAppender::open(folder / "events.jsonl"));
     ESPER_TRY(auto metrics, LineAppender::open(folder / "metrics.csv"));
-    return RunFolder(folder, std::move(lock), std::move(events), std::move(metrics));
+    ESPER_TRY(const auto text, read_own_file(folder / "metrics.csv"));
+    RunFolder run(folder, std::move(lock), std::move(events), std::move(metrics));
+    if (const auto end = text.find('\n'); end != std::string::npos)
+        run.columns_ = split(text.substr(0, end), ',');
+    return run;
 }
 
 Result<RunFolder> RunFolder::create(const fs::path& folder) {
@@ -164,13 +172,17 @@ Status RunFolder::event(const std::string& kind, std::int64_t step, std::int64_t
 }
 
 Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row) {
-    std::string head;
-    std::string line;
-    for (const auto& [name, value] : row) {
-        head += (head.empty() ? "" : ",") + name;
-        line += fmt::format("{}{}", line.empty() ? "" : ",", value);
+    if (metrics_.size() == 0) {
+        columns_.clear();
+        for (const auto& [name, value] : row) columns_.push_back(name);
+        ESPER_CHECK_STATUS(metrics_.append(join(columns_, ",")));
     }
-    if (metrics_.size() == 0) ESPER_CHECK_STATUS(metrics_.append(head));
+    std::string line;
+    for (const auto& column : columns_) {
+        if (!line.empty() || &column != &columns_.front()) line += ',';
+        for (const auto& [name, value] : row)
+            if (name == column) line += fmt::format("{}", value);
+    }
     return metrics_.append(line);
 }
 

@@ -46,7 +46,8 @@ class RunFolder {
     void on_event(std::function<void(const nlohmann::json&)> listener) {
         listener_ = std::move(listener);
     }
-    /// One row of metrics.csv; the first row fixes the columns.
+    /// One row of metrics.csv; the first row of a run fixes the columns, so that a run of an older
+    /// version goes on with those it has.
     Status metrics(const std::vector<std::pair<std::string, double>>& row);
     /// From the first one on the folder is a run's and stays.
     Status write_run_json(const nlohmann::json& run);
@@ -72,6 +73,7 @@ class RunFolder {
     RunLock lock_;
     LineAppender events_;
     LineAppender metrics_;
+    std::vector<std::string> columns_;  ///< of metrics.csv; empty while it has none
     std::function<void(const nlohmann::json&)> listener_;
 };
 

@@ -180,9 +180,16 @@ Result<std::filesystem::path> CheckpointRing::find(const std::string& which) con
             if (std::to_string(file.step) == which) return file.path;
     }
     std::string there;
+    const bool has_best = std::filesystem::exists(folder_ / "best.ckpt");
+    if (have.empty() && !has_best)
+        return fail(FileError::kNotFound,
+                    folder_.string() +
+                        " holds no checkpoint; copy the run's checkpoints back, or "
+                        "start it again with 'esper train'");
     for (const auto& file : have) there += " " + std::to_string(file.step);
     return fail(FileError::kNotFound, "no checkpoint '" + which + "' in " + folder_.string() +
-                                          "; there are: best, last and steps" + there);
+                                          "; there are:" + (has_best ? " best," : "") +
+                                          (have.empty() ? "" : " last and the steps" + there));
 }
 
 namespace {

@@ -6,6 +6,8 @@
 
 #include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
+#include "esper/services/records/fields.h"
+#include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/precision_choice.h"
@@ -34,6 +36,19 @@ Learner::Options learner_options(const configs::EsperConfig& config, const StopS
     options.stop = &stop;
     options.seed_faults = true;
     return options;
+}
+
+// A run is moved and looked at from elsewhere, so its paths are written in full.
+configs::EsperConfig with_whole_paths(configs::EsperConfig config) {
+    const auto whole = [](std::string& path) {
+        std::error_code ignored;
+        const auto found = find_data(path);
+        if (!path.empty() && std::filesystem::exists(found, ignored))
+            path = std::filesystem::absolute(found).lexically_normal().string();
+    };
+    whole(config.data.path);
+    if (!config.model.path.empty()) whole(config.model.path);
+    return config;
 }
 
 }  // namespace
@@ -66,9 +81,10 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     return trainer;
 }
 
-Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& config,
+Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wanted,
                                                  const std::filesystem::path& folder,
                                                  Clock& clock) {
+    const auto config = with_whole_paths(wanted);
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
@@ -92,10 +108,16 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
                                                  const std::filesystem::path& folder,
                                                  Clock& clock) {
     ESPER_TRY(auto opened, records::RunFolder::open(folder));
-    ESPER_TRY(const auto change, check_resume(opened, wanted));
-    ESPER_TRY(auto data, open_data(change.config));
+    ESPER_TRY(const auto change, check_resume(opened, with_whole_paths(wanted)));
+    auto opened_data = open_data(change.config);
+    if (!opened_data)
+        return fail(opened_data.error().within(
+            "the run's data cannot be opened (if it has moved, say where it is: data.path=PATH)"));
+    const auto data = *opened_data;
     ESPER_TRY(auto host, make_host(change.config, data->info()));
     ESPER_TRY(auto trainer, make(change.config, std::move(opened), clock, data, host));
+    ESPER_TRY(const auto record, trainer->folder_.read_run_json());
+    trainer->waiting_for_ = records::text_of(record, "waiting_for");
     ESPER_CHECK_STATUS(trainer->start_growth());
     ESPER_TRY(const auto checkpoint, trainer->ring_.newest());
     ESPER_TRY(const auto state, read_saved_run(checkpoint));
@@ -167,6 +189,7 @@ Status Trainer::count_training_cost() {
 
 Result<RunStatus> Trainer::train_to_the_end() {
     restart_loader();
+    measure_rate_anew();
     reported_ns_ = clock_.now_ns();
     reported_step_ = now_.step;
     while (now_.step < length_.total_steps) {
@@ -195,11 +218,17 @@ Result<RunStatus> Trainer::train_to_the_end() {
         if (trouble) {
             ESPER_CHECK_STATUS(roll_back(*trouble));
             reported_step_ = now_.step;
+            measure_rate_anew();
         } else {
             report_progress(step.loss);
         }
     }
     return finish_run();
+}
+
+void Trainer::measure_rate_anew() {
+    rate_since_ = wall_seconds();
+    rate_since_step_ = now_.step;
 }
 
 void Trainer::report_progress(double loss) {
@@ -219,20 +248,34 @@ Result<RunStatus> Trainer::finish_run() {
     // run do again is cut off first.
     if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kRegular));
     const StopSignal::Heeded heeded(stop_);
-    auto& engine = learner_.engine();
-    if (dataset_->size(Part::kTest) > 0) {
-        ESPER_TRY(test_,
-                  evaluate_part(engine, learner_.program(), learner_.store(), *dataset_,
-                                Part::kTest, static_cast<std::uint32_t>(config_.data.batch_size)));
-        ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
-        flops_.test += forward_flops(cost, test_->examples);
-    }
-    ESPER_TRY(const auto sampling, record_sample({engine, learner_.program(), learner_.store(),
-                                                  dataset_->info(), folder_},
+    if (dataset_->size(Part::kTest) > 0) ESPER_CHECK_STATUS(test_the_best());
+    ESPER_TRY(const auto sampling, record_sample({learner_.engine(), learner_.program(),
+                                                  learner_.store(), dataset_->info(), folder_},
                                                  config_, "at the end", now_.step, now_.epoch));
     flops_.sampling += sampling;
     ESPER_CHECK_STATUS(end(RunStatus::kDone));
     return RunStatus::kDone;
+}
+
+// The network that `esper eval` and `esper export` take, so that all of them tell of one.
+Status Trainer::test_the_best() {
+    Learner* tested = &learner_;
+    LearnerAt best{nullptr, now_.step};
+    test_checkpoint_ = curves_.best_step >= 0 ? "best" : "last";
+    if (curves_.best_step >= 0 && curves_.best_step != now_.step) {
+        ESPER_TRY(const auto file, ring_.find("best"));
+        ESPER_TRY(const auto checkpoint, read_checkpoint(file));
+        ESPER_TRY(best, read_learner(checkpoint, learner_.options_for_clone()));
+        tested = best.learner.get();
+    }
+    test_step_ = best.step;
+    ESPER_TRY(test_,
+              evaluate_part(tested->engine(), tested->program(), tested->store(), *dataset_,
+                            Part::kTest, static_cast<std::uint32_t>(config_.data.batch_size)));
+    ESPER_TRY(const auto cost, graph::count_cost(*tested->program()));
+    flops_.test += forward_flops(cost, test_->examples);
+    if (best.learner) flops_.recording += best.learner->engine().take_recording_flops();
+    return {};
 }
 
 // What was going on is given up: a half-made boundary cannot be gone on with. Memory and files

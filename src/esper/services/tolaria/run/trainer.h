@@ -107,7 +107,9 @@ class Trainer {
     Result<RunStatus> train_to_the_end();
     Status count_training_cost();
     void report_progress(double loss);
+    void measure_rate_anew();
     Result<RunStatus> finish_run();
+    Status test_the_best();
     Result<RunStatus> stop_inside_work();
     Status end(RunStatus status);
 
@@ -170,10 +172,16 @@ class Trainer {
     graph::Cost cost_;
     graph::ProgramPtr costed_;
     double wall_seconds_before_ = 0;
+    // Since when, and since which step, the rate of this epoch is measured.
+    double rate_since_ = 0;  ///< in wall_seconds()
+    std::int64_t rate_since_step_ = 0;
+    std::string waiting_for_;  ///< why nothing has germinated so far
     std::int64_t started_ns_ = 0;
     std::int64_t reported_ns_ = 0;
     std::int64_t reported_step_ = 0;
     std::optional<Evaluation> test_;
+    std::string test_checkpoint_;  ///< which one it is of
+    std::int64_t test_step_ = 0;
 };
 
 }  // namespace esper::tolaria

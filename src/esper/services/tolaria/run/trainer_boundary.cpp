@@ -1,5 +1,6 @@
 // What happens between two epochs.
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -35,6 +36,8 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
     }
     flops_.recording += learner_.engine().take_recording_flops();
+    const double seconds = wall_seconds();
+    const auto examples = (now_.step - rate_since_step_) * examples_a_step(config_, *dataset_);
     ESPER_CHECK_STATUS(
         folder_.metrics({{"epoch", static_cast<double>(now_.epoch)},
                          {"step", static_cast<double>(now_.step)},
@@ -44,7 +47,11 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                          {"learning_rate", rate_at(now_.step - 1)},
                          {"parameters", static_cast<double>(learner_.program()->parameter_count())},
                          {"flops_per_example", static_cast<double>(cost.forward_flops)},
-                         {"flops_total", flops_.total()}}));
+                         {"flops_total", flops_.total()},
+                         {"seconds", seconds},
+                         {"examples_per_second",
+                          static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)}}));
+    measure_rate_anew();
     if (watcher_)
         watcher_({now_.step, length_.total_steps, now_.epoch, train_loss, validation.loss,
                   validation.accuracy, 0});

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/services/tolaria/run/trainer.h"
+#include "esper/version.h"
 
 namespace esper::tolaria {
 
@@ -37,12 +38,15 @@ Status Trainer::save(CheckpointKind kind) {
     state.journal_entries = journal_ ? journal_->size() : 0;
     if (growth_) state.growth.emplace(growth_->save(checkpoint.tensors));
     checkpoint.state = saved::write(state).dump();
+    // The first one is written before run.json: where it fails, the folder goes.
+    const auto what_to_do = saved_step_ < 0 ? std::string("start the run again")
+                                            : "'esper resume " + folder_.path().string() + "'";
     auto written = ring_.write(now_.step, checkpoint, kind);
     if (!written)
         return fail(written.error().within("the checkpoint of step " + std::to_string(now_.step) +
                                            " could not be written, the ones before it are as they "
-                                           "were; make room, then 'esper resume " +
-                                           folder_.path().string() + "'"));
+                                           "were; make room, then " +
+                                           what_to_do));
     saved_step_ = now_.step;
     saved_ns_ = clock_.now_ns();
     return {};
@@ -90,6 +94,9 @@ Status Trainer::write_run_json(RunStatus status) {
     ESPER_TRY(auto cost, graph::count_cost(program));
     const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
+    // The controller forgets it in a resume.
+    if (!growth_) waiting_for_ = "growth.enabled is false";
+    if (growth_ && !growth_->waiting_for().empty()) waiting_for_ = growth_->waiting_for();
     json run{{"status", to_text(status)},
              {"name", config_.run.name},
              {"seed", config_.run.seed},
@@ -98,6 +105,8 @@ Status Trainer::write_run_json(RunStatus status) {
              {"train_loss", last(curves_.train_losses)},
              {"val_loss", last(curves_.validation_losses)},
              {"val_accuracy", last(curves_.validation_accuracies)},
+             {"best_val_loss", curves_.best_step < 0 ? json() : json(curves_.best_loss)},
+             {"best_step", curves_.best_step < 0 ? json() : json(curves_.best_step)},
              {"test_accuracy", test_ ? json(test_->accuracy) : json()},
              {"test_loss", test_ ? json(test_->loss) : json()},
              {"parameters", program.parameter_count()},
@@ -115,8 +124,16 @@ Status Trainer::write_run_json(RunStatus status) {
              {"rollbacks", history_.rollbacks},
              {"program_sha256", program.hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
-             {"versions", {{"esper", "0.1.0"}, {"torch", TORCH_VERSION}}},
+             {"versions", {{"esper", ESPER_VERSION}, {"torch", TORCH_VERSION}}},
              {"machine", {{"threads", config_.run.threads}}}};
+    if (test_) {
+        run["test_checkpoint"] = test_checkpoint_;
+        run["test_step"] = test_step_;
+    }
+    run["waiting_for"] = seeds.germinated == 0 ? waiting_for_ : "";
+    std::error_code ignored;
+    run["working_directory"] = std::filesystem::current_path(ignored).string();
+    run["data"] = {{"path", config_.data.path}, {"fingerprint", dataset_->info().fingerprint}};
     return folder_.write_run_json(run);
 }
 
