@@ -96,9 +96,14 @@ class SampleCall {
 
     std::string text(const std::string& call) {
         std::string names;
-        for (int i = 0; i < results; ++i) names += (i > 0 ? ", %" : "%") + std::to_string(i);
+        std::string outputs;
+        for (int i = 0; i < results; ++i) {
+            const auto number = std::to_string(i);
+            names += (i > 0 ? ", %" : "%") + number;
+            outputs += "output y" + number + ": %" + number + "\n";
+        }
         return "esper-program 1 \"sample\"\n" + declarations_ + names + " = " + op_.schema.name +
-               call + "\n";
+               call + "\n" + outputs;
     }
     std::string declare(const std::string& type) {
         const auto name = "p" + std::to_string(declared_++);

@@ -185,10 +185,11 @@ TEST(OperatorSchema, ReadsWhatLibtorchPrints) {
     const auto read = value_or_throw(parse_schema(
         "aten::f.x(Tensor(a -> *) self, Tensor?[] indices, SymInt[2]? size=None, int[1] d=[0, "
         "-1], *, ScalarType? dtype=None, float eps=1.0000000000000001e-05, str mode=\"none\", "
-        "bool keep=True, Scalar alpha=1, MemoryFormat memory_format=0) -> (Tensor(a)[] values, "
+        "bool keep=True, Scalar alpha=1, MemoryFormat memory_format=0, int[2] pad=3) -> "
+        "(Tensor(a)[] values, "
         "int n)"));
     EXPECT_EQ(read.name, "aten::f.x");
-    ASSERT_EQ(read.arguments.size(), 10U);
+    ASSERT_EQ(read.arguments.size(), 11U);
     EXPECT_TRUE(read.arguments[0].is_shared && !read.arguments[0].is_written);
     EXPECT_TRUE(read.arguments[1].type.has_optional_items && read.arguments[1].type.is_list);
     EXPECT_TRUE(read.arguments[2].type.is_optional && read.arguments[2].type.is_list);
@@ -201,6 +202,7 @@ TEST(OperatorSchema, ReadsWhatLibtorchPrints) {
     EXPECT_EQ(read.arguments[7].fallback, Constant{true});
     EXPECT_EQ(read.arguments[8].fallback, Constant{std::int64_t{1}});
     EXPECT_EQ(read.arguments[9].fallback, Constant{std::int64_t{0}});
+    EXPECT_EQ(read.arguments[10].fallback, (Constant{std::vector<std::int64_t>{3, 3}}));
     ASSERT_EQ(read.results.size(), 2U);
     EXPECT_TRUE(read.results[0].is_list);
     EXPECT_EQ(read.results[1].kind, SchemaType::Kind::kInteger);

@@ -44,7 +44,9 @@ Tensor scalar_of(at::ScalarType dtype) { return meta_tensor({}, dtype); }
 Tensor unary(const Tensor& x) { return like(x); }
 Tensor& unary_in_place(Tensor& x) { return x; }
 Tensor hardtanh(const Tensor& x, const at::Scalar&, const at::Scalar&) { return like(x); }
-Tensor logit(const Tensor& x, std::optional<double>) { return like(x); }
+Tensor logit(const Tensor& x, std::optional<double>) {
+    return like(x, at::isIntegralType(x.scalar_type(), true) ? at::kFloat : x.scalar_type());
+}
 Tensor is_something(const Tensor& x) { return like(x, at::kBool); }
 Tensor nan_to_num(const Tensor& x, std::optional<double>, std::optional<double>,
                   std::optional<double>) {
@@ -65,6 +67,10 @@ Tensor pair(const Tensor& a, const Tensor& b, at::ScalarType dtype) {
 }
 Tensor both(const Tensor& a, const Tensor& b) { return pair(a, b, at::result_type(a, b)); }
 Tensor logical(const Tensor& a, const Tensor& b) { return pair(a, b, at::kBool); }
+Tensor& both_out(const Tensor& a, const Tensor& b, Tensor& out) {
+    out.resize_(at::infer_size(a.sizes(), b.sizes()));
+    return out;
+}
 Tensor& into_first(Tensor& a, const Tensor& b) {
     const auto sizes = at::infer_size(a.sizes(), b.sizes());
     TORCH_CHECK(a.sizes() == Sizes(sizes), "output with shape ", a.sizes(),
@@ -140,7 +146,18 @@ std::tuple<Tensor, Tensor> nll_loss2d(const Tensor& x, const Tensor& target, con
     return {std::move(loss), scalar_of(x.scalar_type())};
 }
 
-// What moves data.
+// What moves data. (libtorch's own repeat looks at the data of small integers.)
+Tensor repeat(const Tensor& x, c10::SymIntArrayRef repeats_) {
+    const auto repeats = C10_AS_INTARRAYREF_SLOW(repeats_);
+    const auto fresh = static_cast<std::int64_t>(repeats.size()) - x.dim();
+    TORCH_CHECK(fresh >= 0, "repeat of ", x.sizes(), " by ", repeats);
+    Shape sizes(static_cast<std::size_t>(fresh), 1);
+    sizes.insert(sizes.end(), x.sizes().begin(), x.sizes().end());
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+        TORCH_CHECK(repeats[i] >= 0 && !__builtin_mul_overflow(sizes[i], repeats[i], &sizes[i]),
+                    "repeat of ", x.sizes(), " by ", repeats);
+    return meta_tensor(sizes, x.scalar_type());
+}
 Tensor flip(const Tensor& x, Sizes dims) {
     at::dim_list_to_bitset(dims, static_cast<std::size_t>(x.dim()));
     return like(x);
@@ -296,6 +313,7 @@ const std::unordered_map<c10::OperatorName, c10::KernelFunction>& meta_kernels()
         {{"aten::logical_or_", ""}, kernel(TORCH_FN(into_first))},
         {{"aten::logical_xor_", ""}, kernel(TORCH_FN(into_first))},
         {{"aten::floor_divide", ""}, kernel(TORCH_FN(both))},
+        {{"aten::floor_divide", "out"}, kernel(TORCH_FN(both_out))},
         {{"aten::floor_divide_", "Tensor"}, kernel(TORCH_FN(into_first))},
         {{"aten::where", "self"}, kernel(TORCH_FN(choice))},
         {{"aten::where", "self_out"}, kernel(TORCH_FN(choice_out))},
@@ -311,6 +329,7 @@ const std::unordered_map<c10::OperatorName, c10::KernelFunction>& meta_kernels()
         {{"aten::dot", ""}, kernel(TORCH_FN(dot))},
         {{"aten::native_batch_norm", ""}, kernel(TORCH_FN(batch_norm))},
         {{"aten::nll_loss2d_forward", ""}, kernel(TORCH_FN(nll_loss2d))},
+        {{"aten::repeat", ""}, kernel(TORCH_FN(repeat))},
         {{"aten::flip", ""}, kernel(TORCH_FN(flip))},
         {{"aten::roll", ""}, kernel(TORCH_FN(roll))},
         {{"aten::channel_shuffle", ""}, kernel(TORCH_FN(channel_shuffle))},

@@ -99,6 +99,7 @@ class SchemaReader {
             type.is_list = true;
             type.has_optional_items = optional;
             const auto length = until(']');
+            std::from_chars(length.data(), length.data() + length.size(), type.length);
             if (!take("]")) return refuse("']'");
             type.text += fmt::format("{}[{}]", optional ? "?" : "", length);
             type.is_optional = take("?");
@@ -139,7 +140,12 @@ class SchemaReader {
             if (type.kind == SchemaType::Kind::kBool) return Constant{std::move(bools)};
             return Constant{std::move(integers)};
         }
-        return single(type.kind);
+        ESPER_TRY(Constant one, single(type.kind));
+        if (!type.is_list) return one;
+        // One number stands for every item of a list of that length: `int[2] padding=0`.
+        const auto* number = std::get_if<std::int64_t>(&one);
+        if (number == nullptr || type.length == 0) return refuse("a list");
+        return Constant{std::vector<std::int64_t>(type.length, *number)};
     }
 
     Result<Constant> single(SchemaType::Kind kind) {

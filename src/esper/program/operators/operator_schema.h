@@ -26,7 +26,8 @@ struct SchemaType {
     bool is_list = false;
     bool is_optional = false;
     bool has_optional_items = false;
-    std::string text;  ///< as it stands in the schema, without the marks of aliases
+    std::size_t length = 0;  ///< of a list that has one
+    std::string text;        ///< as it stands in the schema, without the marks of aliases
 };
 
 struct SchemaArgument {
