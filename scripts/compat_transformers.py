@@ -51,14 +51,18 @@ SIZES = {
     "linear_num_key_heads": 4, "linear_num_value_heads": 4, "linear_key_head_dim": 16,
     "linear_value_head_dim": 16, "num_position_embeddings": 64, "position_embedding_size": 64,
     "encoder_hash_byte_group_vocab": 500,
-    "num_kv_shared_layers": 0, "vision_output_channels": 64, "output_channels": 64, "num_pos_feats": 32, "image_seq_length": 16, "hidden_size_per_layer_input": 16, "first_k_dense_replace": 1,
+    "num_kv_shared_layers": 0, "vision_output_channels": 64, "output_channels": 64,
+    "num_pos_feats": 32, "image_seq_length": 16, "hidden_size_per_layer_input": 16,
+    "first_k_dense_replace": 1,
 }
-ABSENT = {"vocab_size": 120, "prediction_length": 4, "context_length": 8}  # where a configuration leaves them open
+# Where a configuration leaves them open.
+ABSENT = {"vocab_size": 120, "prediction_length": 4, "context_length": 8}
 SHARES = {"width_coefficient": 0.4, "depth_coefficient": 0.4}
 SMALL = {**LAYER_COUNTS, **WORDS, **SIZES}
 SQUARE = {**SMALL, "image_size": 64, "patch_size": 16}  # where strides of 32 follow
 THIN = {**LAYER_COUNTS, **WORDS}
-WAYS = (("set", SMALL), ("made", SMALL), ("anew", SMALL), ("set", THIN), ("made", THIN), ("set", SQUARE),
+WAYS = (("set", SMALL), ("made", SMALL), ("anew", SMALL), ("set", THIN), ("made", THIN),
+        ("set", SQUARE),
         ("made", SQUARE), ("set", LAYER_COUNTS), ("set", {}))
 
 

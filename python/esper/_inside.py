@@ -180,9 +180,12 @@ class Forward(NotPickled):
         self.now = {mode: e.whole for mode, e in whole.exported.items()}
 
     def __call__(self, *args, **kwargs):
-        return self._run(args, kwargs)
+        return (self._opaque if torch.compiler.is_compiling() else self._run)(args, kwargs)
 
     @_disable_dynamo  # what it runs is the library's
+    def _opaque(self, args, kwargs):
+        return self._run(args, kwargs)
+
     def _run(self, args, kwargs):
         training = self.model.training
         if self.whole is not None:

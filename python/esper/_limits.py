@@ -61,8 +61,8 @@ def check_optimizer(optimizer):
 
 
 def _refuses_shapes(optimizer):
-    """Why one of this kind does not take a vector or a kernel of a convolution beside a matrix; empty
-    where it does, or where nobody can tell."""
+    """Why one of this kind does not take a vector or a kernel of a convolution beside a matrix;
+    empty where it does, or where nobody can tell."""
     known = inspect.signature(type(optimizer)).parameters
     settings = {k: v for k, v in optimizer.defaults.items() if k in known}
     for dimensions in (2, 1, 4):
@@ -126,9 +126,9 @@ class Copies:
             raise Unsupported(
                 f"a copy of this {type(other).__name__} that was made before a seed joined or left "
                 "the model (an average of its parameters, say) is still being updated from it: it "
-                "has not grown as the model has and computes something else; make it anew, from a copy.deepcopy of the "
-                "model, after each growth.epoch() whose decisions graft or cull a seed, or begin to "
-                "average when growth is over")
+                "has not grown as the model has and computes something else; make it anew, from a "
+                "copy.deepcopy of the model, after each growth.epoch() whose decisions graft or cull "
+                "a seed, or begin to average when growth is over")
 
 
 def _versions(module):

@@ -127,9 +127,13 @@ class Hook(NotPickled):
         self.calls = 0
 
     def __call__(self, module, args, output):
+        run = self._opaque if torch.compiler.is_compiling() else self._run
+        return run(module, args, output)
+
+    @_disable_dynamo  # what it runs is the library's; the way around costs a step a few microseconds
+    def _opaque(self, module, args, output):
         return self._run(module, args, output)
 
-    @_disable_dynamo  # what it runs is the library's
     def _run(self, module, args, output):
         if self.stand_in is not None:
             return self.stand_in._run(module, args, output)
@@ -144,7 +148,8 @@ class Hook(NotPickled):
             if tensors and tensors[0].device != y.device:
                 self.live.move(self.anchor, y.device)
                 tensors = [items[key] for items, key in self.places]
-            tensors = [single(t) for t in tensors]
+            if tensors and tensors[0].dtype != torch.float32:
+                tensors = [single(t) for t in tensors]
             z = self.chain.run(self.anchor.to_seed(y), tensors, module.training)
         except _esper.EsperError as error:
             self.live.failed(self.anchor, error)
