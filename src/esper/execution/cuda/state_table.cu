@@ -10,7 +10,11 @@ constexpr unsigned kThreads = 128;
 using Word = unsigned long long;
 
 // Device code cannot index a constant of the host.
-__constant__ const auto device_actors = contracts::kSeedMovers;
+// A plain number: nvcc spells the table's type anew, and cannot with a variable template in it.
+constexpr std::size_t kStates = 13;
+static_assert(kStates == contracts::kEnumCount<SeedState>);
+__constant__ const std::array<std::array<std::uint16_t, kStates>, kStates> device_actors =
+    contracts::kSeedMovers;
 
 __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
     const auto from = static_cast<std::size_t>(row.state);
