@@ -81,7 +81,8 @@ void policies(bench::Report& report) {
         {"zipf 1.1 of 10,000", bench::zipf_trace(400'000, 10'000, 1.1, 3)},
     };
     fmt::print(
-        "| generated workload | S3-FIFO | W-TinyLFU | LRU | Belady |\n| --- | ---: | ---: | ---: | ---: |\n");
+        "| generated workload | S3-FIFO | W-TinyLFU | LRU | Belady |\n| --- | ---: | ---: | ---: | "
+        "---: |\n");
     for (const auto& [name, trace] : traces) {
         const double s3 = bench::hit_rate<bench::S3FifoCache>(trace, kCapacity);
         const double lfu = bench::hit_rate<bench::WTinyLfu>(trace, kCapacity);

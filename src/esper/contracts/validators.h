@@ -42,11 +42,9 @@ Status advance(Blueprint& blueprint, BlueprintStatus to, const Actor& actor, Tim
 Status advance(CompiledKernelArtifact& kernel, KernelStatus to, const Actor& actor,
                const UrabraskValidationReport* report = nullptr);
 
-/// Every rule of the type, the checksum of the architecture, and that the architecture is
-/// plausible Program text: its header, lines of known kinds, values defined before their use, an
-/// output. What operators mean is checked where Programs are understood. Errors: those of check(),
-/// kChecksumMismatch, kSyntax (with the line), kUnknownVersion.
+/// Every rule of the type and the checksum of the architecture. Whether the architecture is a
+/// Program is for graph::from_text() to say, which reads it. Errors: those of check(),
+/// kChecksumMismatch.
 Status validate(const Blueprint& blueprint);
-Status validate_architecture(std::string_view text);
 
 }  // namespace esper::contracts

@@ -84,7 +84,8 @@ TEST(Disk, AFolderThatCannotBeWrittenToIsRefusedAtOnce) {
     }
     const auto trainer = Trainer::create(small(), blocked / "run");
     ASSERT_FALSE(trainer);
-    EXPECT_TRUE(trainer.error().is(TolariaError::kBadRunFolder)) << trainer.error().to_string();
+    EXPECT_TRUE(trainer.error().is(records::RecordsError::kBadRunFolder))
+        << trainer.error().to_string();
 }
 
 }  // namespace
