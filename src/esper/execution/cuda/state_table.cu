@@ -9,18 +9,25 @@ namespace {
 constexpr unsigned kThreads = 128;
 using Word = unsigned long long;
 
-// Device code cannot index a constant of the host.
-// A plain number: nvcc spells the table's type anew, and cannot with a variable template in it.
-constexpr std::size_t kStates = 13;
-static_assert(kStates == contracts::kEnumCount<SeedState>);
-__constant__ const std::array<std::array<std::uint16_t, kStates>, kStates> device_actors =
-    contracts::kSeedMovers;
+// Device code cannot index a constant of the host, and nvcc cannot spell the type of that one.
+struct Movers {
+    std::uint16_t of[contracts::kEnumCount<SeedState>][contracts::kEnumCount<SeedState>];
+};
+constexpr Movers copied_movers() {
+    Movers movers{};
+    for (std::size_t from = 0; from < contracts::kEnumCount<SeedState>; ++from)
+        for (std::size_t to = 0; to < contracts::kEnumCount<SeedState>; ++to)
+            movers.of[from][to] = contracts::kSeedMovers[from][to];
+    return movers;
+}
+__constant__ const Movers device_movers = copied_movers();
 
 __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
     const auto from = static_cast<std::size_t>(row.state);
     const auto to = static_cast<std::size_t>(move.to);
-    if (from >= contracts::kEnumCount<SeedState> || to >= contracts::kEnumCount<SeedState>) return false;
-    if ((device_actors[from][to] & contracts::mover(move.actor)) == 0) return false;
+    if (from >= contracts::kEnumCount<SeedState> || to >= contracts::kEnumCount<SeedState>)
+        return false;
+    if ((device_movers.of[from][to] & contracts::mover(move.actor)) == 0) return false;
     return fits(row, move);
 }
 
