@@ -39,8 +39,8 @@ inline constexpr std::array<std::uint16_t, kEnumCount<SeedState>> kSeedSuccessor
     return to;
 }();
 
-/// Whether a seed may move from one state to the other. ROLLED_BACK is further reserved to
-/// Tolaria; who may ask for what is the command's business, not the table's.
+/// Whether a seed may move from one state to the other. Which component may ask for the move is
+/// checked elsewhere: execution/states/transitions.h and check_command (validators.h).
 constexpr bool may_go(SeedState from, SeedState to) {
     const auto f = static_cast<unsigned>(from);
     const auto t = static_cast<unsigned>(to);
@@ -48,8 +48,8 @@ constexpr bool may_go(SeedState from, SeedState to) {
            ((kSeedSuccessors[f] >> t) & 1u) != 0;
 }
 
-/// FOSSILIZED and ROLLED_BACK: nothing a controller may ask for leads out of them (a fossilized
-/// seed can still fail at run time and enter ERROR_RECOVERY).
+/// Whether no command leads out of the state: FOSSILIZED and ROLLED_BACK. (A fossilized seed that
+/// fails at run time still enters ERROR_RECOVERY.)
 constexpr bool is_terminal(SeedState s) {
     return s == SeedState::kFossilized || s == SeedState::kRolledBack;
 }
@@ -61,7 +61,7 @@ constexpr bool is_blended(SeedState s) {
            s == SeedState::kFossilized;
 }
 
-/// A graft is under way: the slot holds a seed that is neither asleep nor settled.
+/// Whether the slot holds a seed that is awake and not yet kept, culled, cancelled or rolled back.
 constexpr bool is_in_flight(SeedState s) {
     return s != SeedState::kDormant && s != SeedState::kFossilized && s != SeedState::kCulled &&
            s != SeedState::kCancelled && s != SeedState::kRolledBack;

@@ -5,7 +5,7 @@
 
 namespace esper::graph {
 
-/// One instruction as a call over slots numbered like the Program's values. Errors:
+/// Turns one instruction into a call. The slots have the numbers of the Program's values. Error:
 /// kUnknownOperator.
 Result<OpCall> lower(const Instruction& instruction, bool training);
 

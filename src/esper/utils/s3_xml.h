@@ -14,7 +14,7 @@ std::vector<std::string_view> xml_elements(std::string_view xml, std::string_vie
 /// The text of the first `<tag>`, with its entities replaced.
 std::optional<std::string> xml_text(std::string_view xml, std::string_view tag);
 
-/// Text with `&`, `<`, `>` and quotes replaced by entities.
+/// Text for the inside of an XML element: `&`, `<` and `>` become entities.
 std::string xml_escape(std::string_view text);
 
 }  // namespace esper::utils

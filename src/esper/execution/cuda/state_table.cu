@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned kThreads = 128;
 using Word = unsigned long long;
 
-// Device code cannot index a constant of the host.
+// A copy, because device code cannot index a constant of the host.
 __constant__ const auto device_actors = execution::detail::kActors;
 
 __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
@@ -20,7 +20,7 @@ __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
     return fits(row, move);
 }
 
-/// Runs `change(row)` on a row as one write, or not at all if it returns false.
+/// Applies `change(row)` to a row as one write; writes nothing if it returns false.
 template <typename Change>
 __device__ bool modify(Word* words, std::uint32_t seeds, std::uint32_t seed, Change change) {
     volatile Word* const at = words + seed;

@@ -50,7 +50,7 @@ constexpr std::uint16_t actors_of(SeedState from, SeedState to) {
 
 inline constexpr std::size_t kStates = contracts::kEnumCount<SeedState>;
 
-/// For each move, the set of actors that may make it, one bit per component.
+/// For each move the actors that may make it, one bit per component.
 inline constexpr auto kActors = [] {
     std::array<std::array<std::uint16_t, kStates>, kStates> table{};
     for (std::size_t f = 0; f < kStates; ++f) {
@@ -64,10 +64,11 @@ inline constexpr auto kActors = [] {
 }  // namespace detail
 
 /// Whether `actor` may move a seed from one state to the other. The moves are those of
-/// contracts::may_go; of the actors,
-///   Tolaria alone enters ROLLED_BACK (from any state that is not terminal),
-///   Kasmina alone enters ERROR_RECOVERY, and reports how a load ended and when an embargo is over,
-///   Tamiyo commands everything else (and may do what Kasmina reports, except ERROR_RECOVERY).
+/// contracts::may_go. The actors:
+///   Only Tolaria moves seeds to ROLLED_BACK, from any state that is not terminal.
+///   Only Kasmina moves seeds to ERROR_RECOVERY. It may also move seeds out of LOADING, CULLED,
+///   CANCELLED and ERROR_RECOVERY.
+///   Tamiyo makes all other moves, and may make those of Kasmina except to ERROR_RECOVERY.
 constexpr bool is_legal(SeedState from, SeedState to, ComponentType actor) {
     const auto f = static_cast<std::size_t>(from);
     const auto t = static_cast<std::size_t>(to);
@@ -75,13 +76,13 @@ constexpr bool is_legal(SeedState from, SeedState to, ComponentType actor) {
            (detail::kActors[f][t] & detail::bit(actor)) != 0;
 }
 
-/// The same with the reason: kTerminal, kIllegalTransition or kWrongActor.
+/// The same as a Status. Errors: kTerminal, kIllegalTransition, kWrongActor.
 Status check_transition(SeedState from, SeedState to, ComponentType actor);
 
 /// States in which a failing kernel may hit the host, so that a fault leads to ERROR_RECOVERY.
 constexpr bool can_fault(SeedState s) { return contracts::may_go(s, SeedState::kErrorRecovery); }
 
-/// A seed is moved to ERROR_RECOVERY by this many run-time errors.
+/// After this many run-time errors a seed moves to ERROR_RECOVERY.
 inline constexpr std::uint16_t kErrorsUntilRecovery = 3;
 
 }  // namespace esper::execution
