@@ -1,4 +1,4 @@
-// Whatever text comes: an error, or a Program whose text and bytes give it back.
+// Any text must give an error, or a Program whose text form and binary form read back the same.
 
 #include <cstdint>
 #include <cstdlib>

@@ -70,7 +70,7 @@ TEST(Wrap, SharesAnAnchorsFeaturesAmongItsSeeds) {
     EXPECT_EQ(model->summary(), "1 anchor, 3 seeds, 272,474 parameters");
 }
 
-// Anchors of imported models have whatever names their modules had.
+// Anchors of imported models have the names of their modules, which may contain any character.
 TEST(Wrap, GivesSlotsNamesThatASeedMayHave) {
     graph::ProgramBuilder b("odd");
     auto x = b.input("x", {graph::DType::kFloat32, {-1, 4}});
@@ -118,7 +118,7 @@ TEST(Wrap, FindsTenThousandAnchorsQuickly) {
     const auto took = std::chrono::steady_clock::now() - start;
     ASSERT_TRUE(model);
     EXPECT_EQ(model->slots.size(), 9'900U);
-    // The goal is 20 ms; a quadratic search would take seconds even where this machine is busy.
+    // The goal is 20 ms. The bound is wide for busy machines; a quadratic search takes seconds.
     EXPECT_LT(took, std::chrono::milliseconds(500));
     EXPECT_EQ(unwrap(*model), *program);
 }

@@ -20,7 +20,7 @@ struct TensorBlock {
         std::string name;
         std::int64_t offset = 0;
         std::int64_t numel = 0;
-        at::Tensor value;     ///< a view of `flat`, with channels-last strides if the store has them
+        at::Tensor value;     ///< a view of `flat`; channels-last strides if the store has those
         at::Tensor gradient;  ///< a view of `grad` with the same strides
         bool trainable = true;
     };

@@ -68,7 +68,7 @@ ESPER_AVX512 inline void put(Bf16* p, __m512 low, __m512 high) {
     }
 }
 
-/// Loads or stores thirty-two bf16 numbers without a conversion.
+/// Copies thirty-two bf16 numbers.
 template <bool kStream>
 ESPER_AVX512 inline void copy(const Bf16* from, Bf16* to) {
     const __m512i x = _mm512_loadu_si512(from);

@@ -48,7 +48,7 @@ enum class Strategy : std::uint8_t {
 inline constexpr std::size_t kStrategies = 6;
 std::string_view to_text(Strategy strategy);
 
-/// The strategy for a type of error, unless the options set another.
+/// The strategy for a type of error, unless RecoveryManager::set_strategy sets another.
 Strategy default_strategy(ErrorType type);
 /// The type of an error of any room.
 ErrorType classify(const Error& error);
