@@ -1,6 +1,6 @@
-// The kernel cache: lookups, and its policy against others on generated workloads. No training run
-// takes kernels from the cache yet, so there is no recorded trace: the hit rates below say how the
-// policy behaves on what cache_traces.h invents, and nothing about training.
+// The kernel cache: look-ups, and its eviction policy compared with others on generated workloads.
+// No training run uses the cache yet, so there is no recorded trace. The hit rates are those of the
+// workloads of cache_traces.h and say nothing about training.
 
 #include <list>
 #include <mutex>
@@ -81,7 +81,8 @@ void policies(bench::Report& report) {
         {"zipf 1.1 of 10,000", bench::zipf_trace(400'000, 10'000, 1.1, 3)},
     };
     fmt::print(
-        "| generated workload | S3-FIFO | W-TinyLFU | LRU | Belady |\n| --- | ---: | ---: | ---: | ---: |\n");
+        "| generated workload | S3-FIFO | W-TinyLFU | LRU | Belady |\n| --- | ---: | ---: | ---: | "
+        "---: |\n");
     for (const auto& [name, trace] : traces) {
         const double s3 = bench::hit_rate<bench::S3FifoCache>(trace, kCapacity);
         const double lfu = bench::hit_rate<bench::WTinyLfu>(trace, kCapacity);

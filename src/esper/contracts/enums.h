@@ -1,6 +1,5 @@
 #pragma once
-// contracts: the types that cross a boundary between subsystems or processes, with their text form
-// (JSON) and their binary form.
+// contracts: types that cross a boundary between subsystems or processes; JSON and binary forms.
 
 #include "esper/contracts/enum_text.h"
 

@@ -12,8 +12,7 @@
 
 namespace esper::graph {
 
-/// One call of an OpList: an operator handle, a template of its stack, and the places of tensors in
-/// the stack.
+/// One call of an OpList: an operator, a template of its stack, and the places of tensors in it.
 struct OpCall {
     static constexpr std::uint32_t kNoSlot = UINT32_MAX;
     struct SlotArgument {

@@ -47,8 +47,7 @@ class TensorStore {
     Status add(const Program& program, std::string_view block, std::string_view prefix = "");
     /// Removes a block and the buffers and controls whose names start with `prefix`.
     void remove(std::string_view block, std::string_view prefix);
-    /// Removes the control with exactly this name. (As a prefix, `alpha.s1` would match
-    /// `alpha.s10`.)
+    /// Removes only the control with this name; the prefix `alpha.s1` would match `alpha.s10`, too.
     void remove_control(std::string_view name);
 
     /// Error of this and the following look-ups: kUnknownName.

@@ -15,9 +15,8 @@
 
 namespace esper::execution {
 
-/// The memory layout of the seeds' words. With the default each seed has a cache line of its own,
-/// so that writers of different seeds do not slow each other down
-/// (bench/execution/state_layout_bench.cpp compares the three).
+/// The memory layout of the seeds' words. By default each seed has a cache line of its own, so that
+/// writers of different seeds do not slow each other down (bench/execution/state_layout_bench.cpp).
 enum class Layout {
     kLinePerSeed,    ///< a line holds all words of one seed
     kColumns,        ///< dense columns: neighbours share lines

@@ -63,12 +63,10 @@ inline constexpr auto kActors = [] {
 
 }  // namespace detail
 
-/// Whether `actor` may move a seed from one state to the other. The moves are those of
-/// contracts::may_go. The actors:
-///   Only Tolaria moves seeds to ROLLED_BACK, from any state that is not terminal.
-///   Only Kasmina moves seeds to ERROR_RECOVERY. It may also move seeds out of LOADING, CULLED,
-///   CANCELLED and ERROR_RECOVERY.
-///   Tamiyo makes all other moves, and may make those of Kasmina except to ERROR_RECOVERY.
+/// Whether `actor` may move a seed from one state to the other. The move must be one of
+/// contracts::may_go. Only Tolaria moves seeds to ROLLED_BACK (from states that are not terminal).
+/// Only Kasmina moves seeds to ERROR_RECOVERY. Tamiyo may make all other moves; Kasmina may make
+/// those out of LOADING, CULLED, CANCELLED and ERROR_RECOVERY.
 constexpr bool is_legal(SeedState from, SeedState to, ComponentType actor) {
     const auto f = static_cast<std::size_t>(from);
     const auto t = static_cast<std::size_t>(to);
