@@ -5,7 +5,7 @@ export NINJA_STATUS ?= [%f/%t %p, %e s] $()
 PRESET ?= release
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
-JOBS ?= $(shell nproc)
+export JOBS ?= $(shell nproc)
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ help:
 	@echo 'make build                build everything (PRESET=release, debug, asan, tsan, …)'
 	@echo 'make bench [NAME=…]       run the benchmarks into build/bench/ (ARGS="…" for the one named)'
 	@echo 'make goals                what was measured beside every target; fails below a floor'
-	@echo 'make lint [ALL=1]         format, room order, clang-tidy (changed files, or all)'
+	@echo 'make lint [ALL=1]         format, room order, what nothing uses, clang-tidy (changed files, or all)'
 	@echo 'make coverage [ROOMS="…"] line coverage; default: every room and the Python package'
 	@echo 'make sanitize             the compressed form of both sanitizers that CI runs'
 	@echo 'make leaks                a training run and its resume under LeakSanitizer'

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bench_stats.h"
+#include "esper/version.h"
 
 namespace bench {
 
@@ -115,7 +116,7 @@ class Report {
     }
 
     std::string json() const {
-        std::string versions = fmt::format("\"esper\": \"0.1.0\", \"compiler\": {}", q(compiler()));
+        std::string versions = fmt::format("\"esper\": {}, \"compiler\": {}", q(ESPER_VERSION), q(compiler()));
         for (const auto& [what, version] : versions_) {
             versions += fmt::format(", {}: {}", q(what), q(version));
         }

@@ -21,6 +21,15 @@ if(NOT EXISTS "${ESPER_TORCH}/lib/libtorch_cpu.so")
 endif()
 set(ESPER_TORCH "${ESPER_TORCH}" CACHE PATH "folder of the torch package" FORCE)
 
+# ESPER_TORCH_VERSION, e.g. 2.13.0+cpu.
+file(STRINGS ${ESPER_TORCH}/version.py ESPER_TORCH_VERSION REGEX "^__version__ = ")
+string(REGEX REPLACE "^__version__ = ['\"](.*)['\"].*" "\\1" ESPER_TORCH_VERSION
+  "${ESPER_TORCH_VERSION}")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ESPER_TORCH}/version.py)
+if(ESPER_TORCH_VERSION VERSION_LESS 2.11 OR ESPER_TORCH_VERSION VERSION_GREATER_EQUAL 2.15)
+  message(WARNING "torch ${ESPER_TORCH_VERSION} in ${ESPER_TORCH}: Esper is built for 2.11 to 2.14")
+endif()
+
 add_library(esper_torch INTERFACE)
 # The wheel ships headers of a newer fmt than Debian does, and no library; a source that includes
 # both gets the wheel's, whose functions are compiled here once instead of in every source.

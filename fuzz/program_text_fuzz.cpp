@@ -1,9 +1,11 @@
-// Any text must give an error, or a Program whose text form and binary form read back the same.
+// Whatever text comes: an error, or a Program whose text and bytes give it back, and which can be
+// looked at without memory (libFuzzer stops at a large allocation) or is refused.
 
 #include <cstdint>
 #include <cstdlib>
 
 #include "esper/program/binary/binary_format.h"
+#include "esper/program/cost/cost.h"
 #include "esper/program/text/text_format.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -17,5 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if ((*again)->hash() != (*program)->hash()) std::abort();
     const auto bytes = parse_binary(to_binary(**program));
     if (!bytes || to_text(**bytes) != canonical) std::abort();
+    if (const auto allowed = from_text(text)) [[maybe_unused]]
+        const auto cost = count_cost(**allowed);
     return 0;
 }

@@ -32,7 +32,7 @@ def command_of(name, source, build):
     """The command line that runs a benchmark, built first if need be."""
     if source.suffix == ".py":
         return [sys.executable, str(source)]
-    subprocess.run(["ninja", "-C", str(build), "--quiet", f"bench_{name}"], check=True)
+    repository.ninja(build, f"bench_{name}", quiet=True)
     return [str(build / "bin" / f"bench_{name}")]
 
 

@@ -30,7 +30,7 @@ ROOMS = {
     "core": ["execution/kasmina", "exchange", "blueprints"],
     "api": ["core"],
     "services/tamiyo": ["configs"],
-    "services/records": ["program", "contracts", "services/tolaria"],
+    "services/records": ["program", "contracts"],
     "services/tolaria": ["base"],
     "services/tolaria/data": ["services/tolaria", "configs"],
     "services/tolaria/learn": ["services/tolaria/data", "services/records", "execution/kasmina"],

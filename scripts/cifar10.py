@@ -3,7 +3,8 @@
 
     cifar10.py            prints the folder that holds data_batch_1.bin … test_batch.bin
 
-Looked for, in this order: the folder that ESPER_CIFAR10 names; build/data/cifar10; an archive with
+Looked for, in this order: the folder that ESPER_CIFAR10 names; data/cifar-10-batches-bin, which
+`esper data fetch cifar10` fills and configs/cifar10.yaml reads; build/data/cifar10; an archive with
 its own unpacker, ../shared/data/{cifar10-jpeg.tar.xz, unpack_cifar10.py}, which is unpacked into
 build/data/cifar10; cifar-10-binary.tar.gz in data/ or beside the checkout, likewise. Exit status 3
 when there is none.
@@ -60,6 +61,8 @@ def find(root=repository.ROOT, environment=os.environ, say=lambda text: None):
             return found
         raise Missing(f"ESPER_CIFAR10 names {named}, but {BATCHES[0]} … {BATCHES[-1]} of "
                       f"{BATCH_BYTES} bytes each are not all in it")
+    if found := batches_in(root / "data"):
+        return found
     target = root / "build" / "data" / "cifar10"
     if found := batches_in(target):
         return found

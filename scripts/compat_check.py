@@ -1,9 +1,9 @@
 """Checks models one by one, each in a process of its own; runs in .venv-compat.
 
-    compat_check.py RESULTS [--jobs N] [--seconds S] [--only GLOB …]
+    compat_check.py RESULTS [--jobs N] [--seconds S] [--state JSON] [--only GLOB …]
 
-Imports the model libraries once and forks for each model of the zoo that has no result yet. A result
-is RESULTS/<name>.json.
+Imports the model libraries once and forks for each model of the zoo that has no result of this state
+yet. A result is RESULTS/<name>.json; the names of all models are in RESULTS/catalogue.json.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import compat_zoo
 
 ANCHORS_TRIED = 3
 MOST_BYTES = 8 << 30  # that a model's process may hold
+WAITS = 20  # a model may wait for a busy machine so many times as long as it may compute
 
 
 class Wrong(AssertionError):
@@ -212,7 +213,8 @@ def check_export(model, example):
     return {"training": training}
 
 
-def check(name):
+def check(name, note=lambda result: None):
+    """The result of a model. note: called with what is known so far, in case the rest never ends."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     result = {"name": name, "hook": False, "export": False, "wrong": "", "why": "", "built": False}
@@ -225,6 +227,7 @@ def check(name):
     except BaseException as error:
         result["why"] = f"not built: {brief(error)}"
         return result
+    note(result)
     result["build_seconds"] = round(time.monotonic() - began, 2)
     pristine = copy.deepcopy(model)
     try:
@@ -235,6 +238,7 @@ def check(name):
     except BaseException as error:
         result["why"] = f"hook: {brief(error)}"
         result["trace"] = traceback.format_exc()[-1500:]
+    note(result)
     del model
     gc.collect()
     try:
@@ -253,7 +257,7 @@ def brief(error):
     return f"{type(error).__name__}: {text}"[:300]
 
 
-def run_forked(names, results, jobs, seconds):
+def run_forked(names, results, jobs, seconds, state):
     """Forks for each name; a child that takes too long or dies leaves a result that says so."""
     running = {}  # pid -> (name, family, source, when it must end)
     waiting = list(names)
@@ -263,7 +267,7 @@ def run_forked(names, results, jobs, seconds):
 
     def write(name, content):
         part = path(name).with_suffix(".part")
-        part.write_text(json.dumps(content))
+        part.write_text(json.dumps({**content, "state": state}))
         part.replace(path(name))
 
     while waiting or running:
@@ -276,9 +280,12 @@ def run_forked(names, results, jobs, seconds):
                 os.dup2(quiet, 1)
                 os.dup2(quiet, 2)
                 resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
-                write(name, {**check(name), "source": source, "family": family})
+                resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+                about = {"source": source, "family": family}
+                note = lambda result: write(name, {**result, **about, "unfinished": True})
+                write(name, {**check(name, note), **about})
                 os._exit(0)
-            running[pid] = (name, source, family, time.monotonic() + seconds)
+            running[pid] = (name, source, family, time.monotonic() + WAITS * seconds)
         time.sleep(0.05)
         for pid, (name, source, family, until) in list(running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
@@ -289,14 +296,33 @@ def run_forked(names, results, jobs, seconds):
             if not ended and not late:
                 continue
             del running[pid]
-            if not path(name).exists():
-                why = f"took more than {seconds} s" if late else f"its process ended with {status}"
-                write(name, {"name": name, "source": source, "family": family, "hook": False,
-                             "export": False, "wrong": "", "why": why, "built": True})
+            done = result_of(results, name, state)
+            if not done or done.get("unfinished"):
+                late = late or os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+                why = (f"took more than {seconds} s of a processor" if late
+                       else f"its process ended with {status}")
+                done = done or {"name": name, "source": source, "family": family, "hook": False,
+                                "export": False, "wrong": "", "built": False}
+                done.pop("unfinished", None)
+                done["export_why" if done["hook"] else "why"] = (
+                    why if done["built"] else f"not built: {why}")
+                write(name, done)
             done = json.loads(path(name).read_text())
             word = "WRONG" if done["wrong"] else ("ok" if done["hook"] else "failed")
             print(f"{word:6} {name} {done.get('seconds', '')} {done['wrong'] or done['why']}",
                   flush=True)
+
+
+def result_of(results, name, state):
+    """What there is of this state, perhaps unfinished; {} where there is nothing."""
+    path = results / (name.replace("/", "__") + ".json")
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return found if found.get("state") == state else {}
+
+
+def has_result(results, name, state):
+    found = result_of(results, name, state)
+    return bool(found) and not found.get("unfinished")
 
 
 def breadth_first(zoo):
@@ -313,16 +339,19 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--only", nargs="*", default=["*"])
+    parser.add_argument("--state", type=json.loads, default={})
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.results.mkdir(parents=True, exist_ok=True)
-    zoo = [item for item in compat_zoo.catalogue()
+    zoo = compat_zoo.catalogue()
+    (arguments.results / "catalogue.json").write_text(json.dumps(sorted(item[0] for item in zoo)))
+    zoo = [item for item in zoo
            if any(fnmatch.fnmatch(item[0], glob) for glob in arguments.only)]
     zoo.sort(key=breadth_first(zoo))
-    missing = [item for item in zoo
-               if not (arguments.results / (item[0].replace("/", "__") + ".json")).exists()]
+    missing = [item for item in zoo if not has_result(arguments.results, item[0], arguments.state)]
     print(f"{len(zoo)} models, {len(missing)} without a result", flush=True)
-    run_forked(missing, arguments.results, arguments.jobs, arguments.seconds)
+    run_forked(missing, arguments.results, arguments.jobs, arguments.seconds,
+               arguments.state)
 
 
 if __name__ == "__main__":

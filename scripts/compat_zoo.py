@@ -11,15 +11,9 @@ from collections import defaultdict
 
 import torch
 
-# torchvision's wheel looks for operators that its C++ part would define; models need their schemas.
-_library = torch.library.Library("torchvision", "FRAGMENT")
-for _name in ("nms", "qnms"):
-    try:
-        _library.define(f"{_name}(Tensor a) -> Tensor")
-    except RuntimeError:
-        pass
+import compat_transformers
 
-MAX_PARAMETERS = 40_000_000
+MAX_PARAMETERS = 40_000_000  # of torchvision's second and third models of a family
 TIMM_PARAMETERS = 150_000_000
 SMALLEST = ("test_", "atto", "femto", "pico", "nano", "_ti_", "tiny", "xxs", "micro", "mini", "_xs",
             "small", "_s_", "lite", "b0", "18", "050", "_m0", "_0_5", "base")
@@ -27,7 +21,7 @@ SMALLEST = ("test_", "atto", "femto", "pico", "nano", "_ti_", "tiny", "xxs", "mi
 
 def catalogue():
     """[(name, source, family)], each name `source/…`."""
-    return [*transformers_models(), *timm_models(), *torchvision_models()]
+    return [*compat_transformers.models(), *timm_models(), *torchvision_models()]
 
 
 def build(name):
@@ -72,9 +66,43 @@ def no_weights(name, builder):
     return arguments
 
 
+def nms(boxes, scores, iou_threshold):
+    """Boxes that overlap no better one by more than the threshold; as torchvision's own."""
+    from torchvision.ops import box_iou
+
+    kept, order = [], scores.argsort(descending=True, stable=True)
+    while order.numel():
+        best, order = order[0], order[1:]
+        kept.append(best)
+        order = order[box_iou(boxes[best][None], boxes[order])[0] <= iou_threshold]
+    return torch.stack(kept) if kept else order
+
+
+def use_python_operators():
+    """Detectors need two operators; torchvision has one of them in Python, too."""
+    import importlib
+
+    from torchvision.ops import boxes, poolers
+
+    if torch._C._dispatch_has_kernel_for_dispatch_key("torchvision::nms", "CPU"):
+        return
+    # The package has functions of the modules' names.
+    align = importlib.import_module("torchvision.ops.roi_align")
+
+    def roi_align(input, rois, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False):
+        if not isinstance(rois, torch.Tensor):
+            rois = align.convert_boxes_to_roi_format(rois)
+        return align._roi_align(input, rois, spatial_scale, *output_size, sampling_ratio, aligned)
+
+    boxes.nms, poolers.roi_align = nms, roi_align
+    importlib.import_module("torchvision.models.detection.roi_heads").roi_align = roi_align
+
+
 def build_torchvision(name):
     import torchvision
 
+    if ".detection" in torchvision.models.get_model_builder(name).__module__:
+        use_python_operators()
     builder = torchvision.models.get_model_builder(name)
     model = builder(**no_weights(name, builder))
     module = builder.__module__
@@ -161,120 +189,5 @@ def default_size(model, full=False):
                else 96)
 
 
-# --- transformers ---
-
-SHRINK = {
-    "hidden_size": 64, "d_model": 64, "dim": 64, "n_embd": 64, "embed_dim": 64, "d_embed": 64,
-    "num_hidden_layers": 2, "num_layers": 2, "n_layer": 2, "n_layers": 2, "encoder_layers": 2,
-    "decoder_layers": 2, "num_decoder_layers": 2, "num_encoder_layers": 2, "depth": 2,
-    "num_attention_heads": 4, "n_head": 4, "n_heads": 4, "num_heads": 4,
-    "encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_key_value_heads": 4,
-    "intermediate_size": 96, "d_ff": 96, "ffn_dim": 96, "encoder_ffn_dim": 96,
-    "decoder_ffn_dim": 96, "d_inner": 96, "hidden_dim": 96, "n_inner": 96, "d_kv": 16,
-    "vocab_size": 120, "max_position_embeddings": 64, "n_positions": 64, "embedding_size": 64,
-    "image_size": 32, "patch_size": 8, "num_channels": 3, "num_labels": 5, "head_dim": 16,
-    "moe_intermediate_size": 32, "num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4,
-    "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "q_lora_rank": 16, "kv_lora_rank": 16,
-    "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16, "projection_dim": 32,
-    "rotary_dim": 8, "relative_attention_num_buckets": 8, "pad_token_id": 0, "bos_token_id": 1,
-    "eos_token_id": 2, "attention_window": 4, "state_size": 8, "word_embed_proj_dim": 64,
-}
-FEW = {key: SHRINK[key] for key in (
-    "num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers",
-    "num_decoder_layers", "num_encoder_layers", "vocab_size", "pad_token_id", "bos_token_id",
-    "eos_token_id")}
-
-
-def transformers_models():
-    """One base model of each type that takes text or images."""
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
-
-    return [(f"transformers/{kind}", "transformers", kind) for kind in sorted(MODEL_MAPPING_NAMES)]
-
-
-def shrink(config, keys, depth=0):
-    """Sets what makes a model large, wherever the configuration has it."""
-    for key, value in keys.items():
-        try:
-            if type(getattr(config, key, None)) is int:
-                setattr(config, key, value)
-        except Exception:  # kinds of configuration that have an opinion of their own about a key
-            continue
-    if hasattr(config, "use_cache"):
-        config.use_cache = False
-    if isinstance(vars(config).get("layer_types"), (list, tuple)):
-        config.layer_types = list(config.layer_types)[:SHRINK["num_hidden_layers"]]
-    for key, value in vars(config).copy().items():
-        if key.endswith("_config") and hasattr(value, "to_dict") and depth < 3:
-            shrink(value, keys, depth + 1)
-    return config
-
-
-def build_transformers(kind):
-    """The model with everything small or, where its sizes do not fit together then, with few layers
-    and few words alone."""
-    for keys in (SHRINK, FEW):
-        try:
-            model, example = transformers_model(kind, keys)
-            with torch.no_grad():
-                model.train()(**example)
-            return model, example
-        except Exception:
-            if keys is FEW:
-                raise
-
-
-def transformers_model(kind, keys):
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING
-
-    config = shrink(CONFIG_MAPPING[kind](), keys)
-    classes = MODEL_MAPPING[type(config)]
-    model_class = classes[0] if isinstance(classes, tuple) else classes
-    if hasattr(config, "_attn_implementation"):
-        config._attn_implementation = "eager"
-    if count(model_class, config) > MAX_PARAMETERS:
-        raise MemoryError("too large even when shrunk")
-    model = model_class(config)
-    example = transformers_example(model, config)
-    if "use_cache" in inspect.signature(model.forward).parameters:
-        example["use_cache"] = False
-    return model, example
-
-
-def count(model_class, config):
-    with torch.device("meta"):
-        return sum(p.numel() for p in model_class(config).parameters())
-
-
-def transformers_example(model, config):
-    names = inspect.signature(model.forward).parameters
-    ids = torch.randint(3, 100, (2, 12))
-    main = getattr(model, "main_input_name", "input_ids")
-    example = {}
-    if main == "pixel_values" or ("pixel_values" in names and "input_ids" not in names):
-        size = image_size(config)
-        example["pixel_values"] = torch.randn(2, getattr(config, "num_channels", 3) or 3, *size)
-    elif main == "input_ids":
-        example["input_ids"] = ids
-        example["attention_mask"] = torch.ones_like(ids)
-        if "pixel_values" in names and "text_config" in vars(config) and hasattr(
-                config, "projection_dim"):
-            size = image_size(config.vision_config)
-            example["pixel_values"] = torch.randn(2, 3, *size)
-    else:
-        raise TypeError(f"takes {main}, neither text nor images")
-    if "decoder_input_ids" in names:
-        example["decoder_input_ids"] = ids
-    return {k: v for k, v in example.items() if k in names}
-
-
-def image_size(config):
-    size = getattr(config, "image_size", None) or 64
-    if isinstance(size, (list, tuple)):
-        return tuple(size)[:2]
-    return (size, size) if isinstance(size, int) else (64, 64)
-
-
 BUILDERS = {"torchvision": build_torchvision, "timm": build_timm,
-            "transformers": build_transformers}
+            "transformers": compat_transformers.build}

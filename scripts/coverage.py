@@ -45,8 +45,8 @@ def test_files(*patterns):
 def run_cpp(rooms):
     run("cmake", "--preset", "coverage", "--log-level=WARNING", stdout=subprocess.DEVNULL)
     binaries = list(dict.fromkeys(b for room in rooms for b in CPP[room][1]))
-    run("ninja", "-C", BUILD, "--quiet", *(f"{b}_tests" for b in binaries),
-        *(["esper"] if "cli" in rooms else []))
+    repository.ninja(BUILD, *(f"{b}_tests" for b in binaries),
+                     *(["esper"] if "cli" in rooms else []))
     for old in BUILD.rglob("*.gcda"):
         old.unlink()
     failed = []
@@ -142,7 +142,7 @@ def main():
         lines.update(measured_cpp(cpp))
     if PYTHON in rooms:
         run("cmake", "--preset", "release", "--log-level=WARNING", stdout=subprocess.DEVNULL)
-        run("ninja", "-C", RELEASE, "--quiet", "esper", "esper_python")
+        repository.ninja(RELEASE, "esper", "esper_python")
         lines[PYTHON], tests_failed = measured_python()
         failed |= tests_failed
 

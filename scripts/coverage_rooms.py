@@ -16,7 +16,8 @@ FREE = {
 # Their sources or their tests need libtorch.
 TORCH = {
     "program": (["program"], ["program", "engine", "exchange", "blueprints"]),
-    "engine": (["engine/operators", "engine/joint", "engine/rewrites", "engine"],
+    "engine": (["engine/operators", "engine/shapes", "engine/joint", "engine/rewrites",
+                "engine"],
                ["engine", "program", "core"]),
     "exchange": (["exchange"], ["exchange", "core"]),
     "blueprints": (["blueprints"], ["blueprints", "core"]),

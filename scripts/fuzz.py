@@ -35,7 +35,7 @@ def main():
     found.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in arguments.names or known:
-        subprocess.run(["ninja", "-C", str(BUILD), "--quiet", f"fuzz_{name}"], check=True)
+        repository.ninja(BUILD, f"fuzz_{name}", quiet=True)
         corpora = [BUILD / "corpus" / name]
         corpora[0].mkdir(parents=True, exist_ok=True)
         seeds = repository.ROOT / "fuzz" / "corpus" / name

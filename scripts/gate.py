@@ -168,7 +168,7 @@ def main():
             continue
         programs = {}
         for side, build in builds.items():
-            subprocess.run(["ninja", "-C", str(build), "--quiet", target], check=True)
+            repository.ninja(build, target, quiet=True)
             programs[side] = build / "bin" / target
         lines += judge(name, programs, arguments.rounds)
     (WORK / "report.json").write_text(json.dumps({"base": commit, "rows": lines}, indent=2))

@@ -59,7 +59,7 @@ def main():
     subprocess.run(["cmake", "--preset", "release", "-B", str(BUILD), "-DESPER_WITH_TORCH=OFF",
                     "--log-level=WARNING"], cwd=repository.ROOT, check=True,
                    stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", str(BUILD), "execution_tests", "bench_cuda"], check=True)
+    repository.ninja(BUILD, "execution_tests", "bench_cuda")
     tests = subprocess.run([str(BUILD / "bin" / "execution_tests"), "--gtest_filter=CudaTwins.*"],
                            stdout=subprocess.PIPE, text=True, timeout=SECONDS)
     print(tests.stdout, end="", flush=True)

@@ -10,6 +10,7 @@ status 1 when anything else does; the folders are then kept and named.
 """
 
 import argparse
+import csv
 import json
 import random
 import shutil
@@ -47,6 +48,7 @@ def checkpoint(path):
     (length,) = struct.unpack_from("<Q", payload)
     header = json.loads(payload[8:8 + length])
     header["state"].pop("wall_seconds")
+    header["state"].get("lengths", {}).pop("metrics.csv", None)  # it holds seconds
     base = (8 + length + 63) // 64 * 64
     return header["state"], header["tensors"], payload[base:]
 
@@ -62,10 +64,19 @@ def is_done(folder):
     return path.exists() and json.loads(path.read_text())["status"] == "done"
 
 
+def metrics(folder):
+    """The rows of metrics.csv without what the clock says in them."""
+    with open(folder / "metrics.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k not in ("seconds", "examples_per_second")}
+                for row in csv.DictReader(file)]
+
+
 def differences(one, two):
     """What differs between two finished runs' folders, as names of files."""
-    found = [name for name in ("metrics.csv", "events.jsonl", "journal.jsonl", "config.yaml")
+    found = [name for name in ("events.jsonl", "journal.jsonl", "config.yaml")
              if (one / name).read_bytes() != (two / name).read_bytes()]
+    if metrics(one) != metrics(two):
+        found.append("metrics.csv")
     if run_json(one) != run_json(two):
         found.append("run.json")
     names = [sorted(p.name for p in (f / "checkpoints").iterdir()) for f in (one, two)]

@@ -35,6 +35,13 @@ def environment():
     return {**os.environ, **options}
 
 
+def is_sanitized(binary):
+    """Whether a program was built with AddressSanitizer: only then a leak would be seen."""
+    done = subprocess.run([str(binary), "--version"], capture_output=True, text=True,
+                          env={**os.environ, "ASAN_OPTIONS": "help=1"})
+    return "AddressSanitizer" in done.stdout + done.stderr
+
+
 def judge(name, expected, status, errors):
     """(leaks, problem) of a command that has ended."""
     leak = LEAK.search(errors)
@@ -75,8 +82,11 @@ def main():
     if arguments.binary is None:
         subprocess.run(["cmake", "--preset", "asan", "--log-level=WARNING"], check=True,
                        cwd=repository.ROOT, stdout=subprocess.DEVNULL)
-        subprocess.run(["ninja", "-C", str(BUILD), "esper"], check=True)
+        repository.ninja(BUILD, "esper")
     esper = str(arguments.binary or BUILD / "bin" / "esper")
+    if not is_sanitized(esper):
+        raise SystemExit(f"leaks: {esper} was built without AddressSanitizer, so no leak would be "
+                         f"seen; 'make leaks' builds one with it")
     with tempfile.TemporaryDirectory(prefix="esper-leaks-") as scratch:
         folder = str(Path(scratch) / "run")
         config = str(repository.ROOT / "configs" / "testing.yaml")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Format, room order and clang-tidy.
+"""Format, room order, what nothing uses, and clang-tidy.
 
     lint.py [--build FOLDER] [--all] [--seconds N]
 
@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import check_readers
 import check_rooms
 import repository
 
@@ -88,6 +89,9 @@ def main():
     for breach in check_rooms.breaches(repository.ROOT):
         good = False
         print(f"rooms: {breach}")
+    for problem in check_readers.problems(repository.ROOT):
+        good = False
+        print(f"readers: {problem}")
     good = check_tidy(arguments.build.resolve(), arguments.all, arguments.seconds) and good
     print("lint: clean" if good else "lint: FAILED")
     return 0 if good else 1

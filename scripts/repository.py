@@ -42,6 +42,13 @@ def changed_files():
     return sorted({Path(n) for n in names if n})
 
 
+def ninja(build, *targets, quiet=False):
+    """Builds targets; JOBS in the environment says with how many jobs (make passes it on)."""
+    jobs = ["-j", os.environ["JOBS"]] if os.environ.get("JOBS") else []
+    subprocess.run(["ninja", "-C", str(build), *jobs, *(["--quiet"] if quiet else []), *targets],
+                   check=True)
+
+
 def bench_row(case, ours, goal, unit, n):
     """A row of a benchmark's file without a peer: the peer is the goal, and there is no interval."""
     ratio = ours / goal if goal else float(ours <= goal)

@@ -35,7 +35,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 LONG = [o for o in kill_sweep.COMMON if o.split("=")[0] not in
         ("run.epochs", "run.steps_per_epoch", "growth.gate.rent", "growth.start", "growth.stop")] + [
             "run.epochs=1000000", "run.steps_per_epoch=20", "growth.gate.rent=1000000",
-            "growth.start=0", "growth.stop=1", "growth.embargo=1ep", "growth.cooldown=0ep"]
+            "growth.start=0", "growth.stop=0.9", "growth.embargo=1ep", "growth.cooldown=0ep"]
 ALLOWED_MIB = 8.0
 SEGMENTS = 6
 
@@ -154,6 +154,9 @@ class TrainingSoak:
         while (left := begin + self.seconds - time.monotonic()) > 0 and not self.problems:
             self.segment(run, min(left, max(self.seconds / SEGMENTS, 10)))
             self.short_run()
+        if not (run / "run.json").exists():
+            self.problems.append("the long run left no run.json")
+            return {"steps": 0, "seeds": {}}
         self.expect("replay", ["replay", str(run)])
         record = json.loads((run / "run.json").read_text())
         if not record["seeds"]["culled"]:

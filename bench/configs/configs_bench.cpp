@@ -115,7 +115,7 @@ int main(int argc, char** argv) {
                            .profile = "production",
                            .overrides = {"growth.gate.delta=0.1", "run.seed=3", "data.workers=2"},
                            .env = process_environment()};
-    everything.env["ESPER_STORAGE__CACHE_MB"] = "1000";
+    everything.env["ESPER_CHECKPOINT__KEEP"] = "7";
     everything.env["REDIS_URL"] = "redis://bus:6379/0";
     report.add_goal("resolved file of a run, profile, environment, overrides", "ms",
                     load_ms(everything, 500), kGoalMs);

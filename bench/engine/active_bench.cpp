@@ -77,19 +77,19 @@ class Awake {
 
     void wake(std::uint32_t slot, const esper::blueprints::Blueprint& made, SeedState state) {
         using enum SeedState;
-        check(seeds_->germinate(slot, made.name, made.program, made.has_parameters, 0, 0, "bench"));
+        check(seeds_->germinate(slot, made.name, made.program, made.has_parameters, {}, "bench"));
         if (state == kTraining) return;
         check(seeds_->graft(slot, esper::contracts::GraftingStrategy::kLinear,
-                            state == kGrafting ? kLongRamp : 1, 0, 0, "bench"));
+                            state == kGrafting ? kLongRamp : 1, {}, "bench"));
         check(seeds_->tick(1.0));
         if (state == kGrafting) return;
         check(seeds_->tick(1.0));
         for (const auto next : {kStabilization, kEvaluating}) {
-            check(seeds_->advance(slot, next, 0, 0));
+            check(seeds_->advance(slot, next, {}));
             if (state == next) return;
         }
-        if (state == kFineTuning) return check(seeds_->advance(slot, kFineTuning, 0, 0));
-        check(seeds_->fossilize(slot, 0, 0, "bench"));
+        if (state == kFineTuning) return check(seeds_->advance(slot, kFineTuning, {}));
+        check(seeds_->fossilize(slot, {}, "bench"));
     }
 
     esper::core::HostSpec spec_;

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 from pathlib import Path
@@ -33,11 +34,17 @@ def _first_line(*command):
     return (done.stdout.splitlines() or ["unknown"])[0]
 
 
+def esper_version():
+    """As include/esper/version.h spells it."""
+    text = (ROOT / "include" / "esper" / "version.h").read_text()
+    return ".".join(re.findall(r"ESPER_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text))
+
+
 def write(path, name, threads, versions, rows):
     report = {
         "name": name,
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "threads": threads},
-        "versions": {"esper": "0.1.0", "compiler": _first_line("g++", "--version"), **versions},
+        "versions": {"esper": esper_version(), "compiler": _first_line("g++", "--version"), **versions},
         "commit": _first_line("git", "describe", "--always", "--dirty", "--exclude=*",
                               "--abbrev=12"),
         "rows": rows}

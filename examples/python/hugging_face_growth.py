@@ -45,7 +45,7 @@ def main(epochs=8):
         trainer = Trainer(
             model, TrainingArguments(folder, num_train_epochs=epochs, learning_rate=1e-3,
                                      per_device_train_batch_size=32, eval_strategy="epoch",
-                                     logging_steps=1, save_strategy="no", report_to=[],
+                                     save_strategy="no", report_to=[],
                                      disable_tqdm=True, use_cpu=True),
             train_dataset=sentences(256, 0), eval_dataset=sentences(100, 2), callbacks=[growing])
         trainer.train()

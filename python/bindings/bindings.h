@@ -29,5 +29,6 @@ void bind_chain(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_growth(py::module_& m);
 void bind_export(py::module_& m);
+void bind_records(py::module_& m);
 
 }  // namespace esper::python

@@ -22,6 +22,18 @@ void bind_config(py::module_& m) {
                                [](const EsperConfig& c) {
                                    return std::string(contracts::to_text(c.growth.isolation));
                                })
+        .def_property_readonly(
+            "readout",
+            [](const EsperConfig& c) { return std::string(contracts::to_text(c.growth.readout)); })
+        .def(
+            "with_readout",
+            [](EsperConfig c, const std::string& name) {
+                const auto readout = contracts::from_text<configs::Readout>(name);
+                if (!readout) throw py::value_error("growth.readout knows no '" + name + "'");
+                c.growth.readout = *readout;
+                return c;
+            },
+            py::arg("name"), "The same with other first values of a seed's last layer.")
         .def_property_readonly("freeze_fossilized",
                                [](const EsperConfig& c) { return c.growth.freeze_fossilized; });
     m.def(

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bindings.h"
+#include "esper/base/text.h"
 #include "esper/configs/yaml.h"
 #include "esper/core/foreign_host.h"
 #include "esper/program/edits/journal.h"
@@ -30,8 +31,9 @@ class HostedGrowth {
         if (steps_per_epoch < 1 || total_steps < steps_per_epoch)
             throw py::value_error("steps_per_epoch must be 1 or more and total_steps at least it");
         if (!folder.empty()) {
-            folder_ = unwrap(tolaria::RunFolder::create(folder));
-            unwrap(write_file_atomic(folder_->path() / "config.yaml", configs::to_yaml(config_)));
+            folder_ = unwrap(records::RunFolder::create(folder));
+            config_.run.name = name_of_run(folder);
+            unwrap(write_file_atomic(folder_->path() / "config.yaml", own_part_of(config_)));
             journal_ = unwrap(graph::Journal::create(folder_->journal(), *host_));
         }
         unwrap(store_.add(*host_, "host"));
@@ -47,6 +49,7 @@ class HostedGrowth {
                 return journal_->append(edit, after, static_cast<std::uint64_t>(step_),
                                         std::move(reason));
             });
+        if (folder_) folder_->keep();
     }
     HostedGrowth(const HostedGrowth&) = delete;
 
@@ -93,29 +96,30 @@ class HostedGrowth {
         check_slot(slot);
         auto seed = kasmina().next_seed();
         const auto blueprint = unwrap(growth_->blueprint_for(slot, name));
-        unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, step_,
-                                   epoch(), kByHand));
+        unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, now(),
+                                   kByHand));
+        growth_->set_first_values(seed, blueprint);
         return seed;
     }
     void graft(std::uint32_t slot, const std::string& strategy, std::int64_t steps) {
         check_slot(slot);
         const auto chosen = contracts::from_text<contracts::GraftingStrategy>(strategy);
         if (!chosen) throw py::value_error("no grafting strategy is called '" + strategy + "'");
-        unwrap(kasmina().graft(slot, *chosen, steps, step_, epoch(), kByHand));
+        unwrap(kasmina().graft(slot, *chosen, steps, now(), kByHand));
     }
     void advance(std::uint32_t slot, const std::string& state) {
         check_slot(slot);
         const auto to = contracts::from_text<SeedState>(state);
         if (!to) throw py::value_error("no state of a seed is called '" + state + "'");
-        unwrap(kasmina().advance(slot, *to, step_, epoch()));
+        unwrap(kasmina().advance(slot, *to, now()));
     }
     void fossilize(std::uint32_t slot) {
         check_slot(slot);
-        unwrap(kasmina().fossilize(slot, step_, epoch(), kByHand));
+        unwrap(kasmina().fossilize(slot, now(), kByHand));
     }
     void cull(std::uint32_t slot) {
         check_slot(slot);
-        unwrap(kasmina().cull(slot, 0, step_, epoch(), kByHand));
+        unwrap(kasmina().cull(slot, 0, now(), kByHand));
     }
     void set_alpha(std::uint32_t slot, double alpha) {
         check_slot(slot);
@@ -155,7 +159,10 @@ class HostedGrowth {
         if (folder_) unwrap(folder_->metrics(row));
     }
     void write_run(const std::string& text) {
-        if (folder_) unwrap(folder_->write_run_json(json::parse(text)));
+        if (!folder_) return;
+        auto run = json::parse(text);
+        run["name"] = config_.run.name;
+        unwrap(folder_->write_run_json(run));
     }
 
     ProgramHandle handle() { return {program()}; }
@@ -183,12 +190,33 @@ class HostedGrowth {
 
     execution::KasminaLayer& kasmina() { return growth_->kasmina(); }
     const graph::ProgramPtr& program() { return growth_->program(); }
-    std::uint32_t epoch() const {
-        return static_cast<std::uint32_t>(step_ / length_.steps_per_epoch);
+    execution::Moment now() const {
+        return {step_, static_cast<std::uint32_t>(step_ / length_.steps_per_epoch)};
     }
     void check_slot(std::uint32_t slot) {
         if (slot >= kasmina().slots().size())
             throw py::index_error("there is no slot " + std::to_string(slot));
+    }
+    /// The configuration's run.name, or, where that was left as it is, the folder's name.
+    std::string name_of_run(const std::filesystem::path& folder) const {
+        if (config_.run.name != configs::RunConfig().name) return config_.run.name;
+        const auto path = std::filesystem::absolute(folder).lexically_normal();
+        return (path.has_filename() ? path : path.parent_path()).filename().string();
+    }
+    /// What of a configuration holds for a loop of the user's own: model, data, optimizer and
+    /// checkpoints are not ours there, so config.yaml does not speak of them.
+    static std::string own_part_of(const configs::EsperConfig& config) {
+        std::string out =
+            "# A run of a Python loop: model, data and optimizer are the loop's own.\n";
+        bool ours = false;
+        for (const auto& line : split(configs::to_yaml(config), '\n')) {
+            const bool begins = !line.empty() && line[0] != ' ' && line[0] != '#';
+            if (begins)
+                ours = line.starts_with("run:") || line.starts_with("growth:") ||
+                       line.starts_with("controller:");
+            if (ours) out += line + "\n";
+        }
+        return out;
     }
     Status event(const std::string& kind, std::int64_t step, std::int64_t epoch, json detail) {
         auto line = detail;
@@ -205,7 +233,7 @@ class HostedGrowth {
     graph::TensorStore store_;
     ForeignRunner runner_;
     tolaria::RunLength length_;
-    std::optional<tolaria::RunFolder> folder_;
+    std::optional<records::RunFolder> folder_;
     std::optional<graph::Journal> journal_;
     std::unique_ptr<tolaria::ForeignGrowth> growth_;
     std::vector<std::string> events_;

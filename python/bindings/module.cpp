@@ -1,5 +1,8 @@
+#include <torch/version.h>
+
 #include "bindings.h"
 #include "esper/base/text.h"
+#include "esper/version.h"
 
 namespace esper::python {
 namespace {
@@ -30,8 +33,10 @@ void bind_errors(py::module_& m) {
 }  // namespace
 
 PYBIND11_MODULE(_esper, m) {
+    m.attr("__version__") = ESPER_VERSION;
     m.doc() = "Esper's C++ library as the `esper` package sees it.";
     bind_errors(m);
+    m.attr("torch_version") = TORCH_VERSION;  // of the headers that this was compiled with
     m.def("glob_match", &glob_match, py::arg("pattern"), py::arg("text"));
     m.def("human_count", &human_count, py::arg("value"));
     bind_config(m);
@@ -40,6 +45,7 @@ PYBIND11_MODULE(_esper, m) {
     bind_loss(m);
     bind_growth(m);
     bind_export(m);
+    bind_records(m);
 }
 
 }  // namespace esper::python

@@ -124,7 +124,11 @@ void bind_program(py::module_& m) {
     m.def("lineage", [](const ProgramHandle& p, const std::string& journal) {
         std::vector<graph::JournalEntry> entries;
         if (!journal.empty()) entries = unwrap(graph::read_journal(journal));
-        return graph::lineage_json(*p.program, entries);
+        // A growth that was loaded into a new run has edits which that run's journal knows nothing
+        // of: better none than another network's.
+        if (!entries.empty() && entries.back().program_sha256 != p.program->hash().hex())
+            entries.clear();
+        return unwrap(graph::lineage_json(*p.program, entries));
     });
 }
 

@@ -11,15 +11,19 @@
 told and what they leave behind.
 """
 
-import torch  # noqa: F401  (loads libtorch before the library that needs it)
+from esper._built_for import check as _check_torch
 
+_check_torch()  # loads libtorch, before the library that needs it
+
+from esper import _esper
 from esper._esper import Config, EsperError, Program
 from esper._esper import blueprint_names as blueprints
 from esper._export import ExportedModel, export
 from esper._growth import Growth, probe, unwrap, wrap
+from esper._limits import Unsupported
 from esper._runs import Journal, load_config, report
 from esper._trainer import Trainer
 
-__version__ = "0.1.0"
-__all__ = ["Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer", "blueprints", "export",
-           "load_config", "probe", "report", "unwrap", "wrap"]
+__version__ = _esper.__version__
+__all__ = ["Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer",
+           "Unsupported", "blueprints", "export", "load_config", "probe", "report", "unwrap", "wrap"]

@@ -130,6 +130,106 @@ class Flops(TorchDispatchMode):
         return out
 
 
+class BatchAxis:
+    """Finds out which axis of each module's output is the batch, by a pass over other examples: in
+    sequences [N, T, D] and [T, N, D] look alike. What is the model's own first axis is tried first,
+    and then, where its examples turn out to depend on each other, the second."""
+
+    def __init__(self, observer, args, kwargs, output):
+        self.model, self.observer = observer.model, observer
+        self.call = args, kwargs
+        self.shapes = dict(observer.shapes)
+        self.outputs = [t.clone() for t in first_tensors(output) if t.is_floating_point()]
+
+    def find(self):
+        """Name -> axis, for outputs of three axes; empty where it cannot be found out."""
+        if not any(len(shape) == 3 for shape in self.shapes.values()):
+            return {}
+        if (first := self._pass(0)) is None or first[0]:
+            return first[1] if first else {}
+        second = self._pass(1)
+        if second is None or not second[0]:
+            return {}  # its examples are never apart from each other
+        self.observer.batch = self._size(1)
+        return second[1]
+
+    def _size(self, axis):
+        return next((t.shape[axis] for t in first_tensors(self.call) if t.dim() > axis), 0)
+
+    def _changed(self, axis, size):
+        """The call with one example less, or with the only one twice. Along the second axis only
+        tensors that have the first one's size there belong to the batch."""
+        first = self._size(0)
+
+        def change(thing):
+            if isinstance(thing, torch.Tensor):
+                at = axis if thing.dim() > axis and (axis == 0 or thing.shape[0] == first) else 0
+                if thing.dim() <= at or thing.shape[at] != size:
+                    return thing
+                return (torch.cat([thing, thing], at) if size == 1
+                        else thing.narrow(at, 1, size - 1))
+            if isinstance(thing, Mapping):
+                return {k: change(v) for k, v in thing.items()}
+            return type(thing)(map(change, thing)) if type(thing) in (tuple, list) else thing
+
+        return change(self.call)
+
+    def _pass(self, axis):
+        """(whether the examples' results are the same beside others, name -> batch axis) with the
+        batch along this axis of the model's input; None where the model does not run so."""
+        size = self._size(axis)
+        if size < 1:
+            return None
+        shapes = {}
+        hooks = [self.model.get_submodule(name).register_forward_hook(_note(shapes, name))
+                 for name, shape in self.shapes.items() if len(shape) == 3]
+        try:
+            args, kwargs = self._changed(axis, size)
+            outputs = [t for t in first_tensors(self.model(*args, **kwargs))
+                       if t.is_floating_point()]
+        except Exception:  # a model of one batch size, or of arguments that belong together
+            return None
+        finally:
+            for hook in hooks:
+                hook.remove()
+        now = 2 if size == 1 else size - 1
+        axes = {}
+        for name, shape in shapes.items():
+            before = self.shapes[name]
+            moved = [i for i in range(len(before)) if len(shape) == len(before)
+                     and shape[i] != before[i]]
+            if len(moved) == 1 and shape[moved[0]] * size == before[moved[0]] * now:
+                axes[name] = moved[0]
+        return self._apart(outputs, size, now), axes
+
+    def _apart(self, outputs, size, now):
+        """Whether the outputs are those of before, but for the example that went or came."""
+        if len(outputs) != len(self.outputs):
+            return False
+        for before, after in zip(self.outputs, outputs):
+            moved = [i for i in range(min(before.dim(), after.dim()))
+                     if before.shape[i] == size and after.shape[i] == now]
+            if before.dim() != after.dim() or not moved:
+                continue  # a loss, say, that is of all examples
+            if size == 1:
+                after = after.narrow(moved[0], 0, 1)
+            else:
+                before = before.narrow(moved[0], 1, size - 1)
+            scale = 1 + before.abs().max() if before.numel() else 1
+            if before.shape != after.shape or not torch.allclose(
+                    before / scale, after / scale, rtol=0, atol=1e-3, equal_nan=True):
+                return False
+        return True
+
+
+def _note(shapes, name):
+    def hook(module, args, output):
+        tensor, _ = main_tensor(output)
+        if tensor is not None:
+            shapes.setdefault(name, tuple(tensor.shape))
+    return hook
+
+
 class Observer:
     """Keeps the shape of each module's output in one forward pass of a model."""
 
@@ -140,6 +240,7 @@ class Observer:
         self.order = []
         self.flops = 0
         self.batch = 1
+        self.axes = {}  # of a module's output, which one is the batch, where that was found out
         self.makes_output = set()
         self.call = None  # (args, kwargs) of a pass whose operations are not counted yet
         self._hooks, self._watch = [], []
@@ -172,6 +273,7 @@ class Observer:
                         self._end_hooks()
                     if observed:
                         self._end(output)
+                    self.axes = BatchAxis(self, args, kwargs, output).find()
                     self.flops = flops.total if counted else 0
                     break
         finally:
@@ -263,9 +365,16 @@ def feature_axis(module, shape):
     return 1 if first and not last else len(shape) - 1
 
 
-def describe(name, module, shape, batch):
-    """The anchor at a module's output, or None where no seed can sit."""
+def describe(name, module, shape, batch, axis=None):
+    """The anchor at a module's output, or None where no seed can sit. axis: which one is the batch,
+    if that is known."""
     rank = len(shape)
+    if axis is not None and rank == 3 and axis != 0:
+        # Of [D, N, …] and [N, …, N] nobody knows how a seed would read them.
+        return (Anchor(name, "tokens", (-1, shape[0], shape[2]), TIME_FIRST)
+                if axis == 1 and feature_axis(module, shape) == 2 else None)
+    if axis == 0 and rank == 3:
+        batch = shape[0]
     if rank < 2 or rank > 5 or 0 in shape:
         return None
     if rank == 2:
@@ -322,6 +431,16 @@ def default_choice(modules, anchors, observer):
     return outermost(composite) or layers or usable_names or list(anchors)
 
 
+def no_places(modules):
+    """Names of modules in which, and at whose outputs, no activations flow: parametrizations make
+    weights, what has grown before belongs to another module, and PEFT's layers are replaced when
+    they are merged."""
+    return {name for name, m in modules.items()
+            if isinstance(m, torch.nn.utils.parametrize.ParametrizationList)
+            or type(m).__name__ == "Grown" and "." not in name
+            or any(c.__name__ == "BaseTunerLayer" for c in type(m).__mro__)}
+
+
 def select(patterns, anchors):
     """Names that the patterns choose; the last one that matches decides, `!` takes out."""
     chosen = []
@@ -342,9 +461,13 @@ def find_anchors(model, observer, patterns=None, kinds=None, fits=lambda anchor:
     default the model's blocks. kinds: kinds to keep, by default all; fits: whether one is a choice.
     """
     modules = dict(model.named_modules())
+    closed = no_places(modules)
     anchors = {}
     for name in observer.order:
-        anchor = describe(name, modules[name], observer.shapes[name], observer.batch)
+        if name in closed or not closed.isdisjoint(parents(name)):
+            continue
+        anchor = describe(name, modules[name], observer.shapes[name], observer.batch,
+                          observer.axes.get(name))
         if anchor is not None and (kinds is None or anchor.kind in kinds) and fits(anchor):
             anchors[name] = anchor
     names = (select(patterns, anchors) if patterns

@@ -5,6 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+__version__: str
+torch_version: str
+
 class EsperError(RuntimeError):
     """A failure inside Esper: `room` and `name` say which, `exit_code` what kind."""
 
@@ -27,6 +30,11 @@ class Config:
     @property
     def isolation(self) -> str:
         """What a seed learns from before it touches the host."""
+    @property
+    def readout(self) -> str:
+        """First values of a seed's last layer."""
+    def with_readout(self, name: str) -> Config:
+        """The same with other first values."""
     @property
     def freeze_fossilized(self) -> bool: ...
     def to_yaml(self) -> str: ...
@@ -134,6 +142,7 @@ def foreign_host(name: str, anchors: Sequence[tuple[str, str, Sequence[int]]]) -
 def read_journal(path: str) -> list[dict[str, Any]]: ...
 def replay_journal(path: str) -> Program: ...
 def lineage(program: Program, journal: str) -> str: ...
+def write_report(folder: str, file: str) -> None: ...
 
 class Runner:
     """A Program run by the interpreter with autograd."""

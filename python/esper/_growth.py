@@ -7,25 +7,37 @@ import math
 import sys
 import time
 import weakref
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from esper import _esper
-from esper._anchors import Observer, as_call, find_anchors
+from esper._anchors import TIME_FIRST, Observer, as_call, find_anchors
+from esper._limits import Copies, Unsupported, refuse_parallel, refuse_peft
 from esper._live import Live
-from esper._optimizer import Apart, SeedGroups
+from esper._optimizer import Apart, SeedGroups, the_one
 from esper._shadow import MISSING, NO_OPTIMIZER, gradients
 from esper._statistics import Statistics, buffers_kept, modes_kept
-from esper._unwrap import write_grown
+from esper._unwrap import unwrap_copy, write_grown
 
 FINITE_CHECK_STEPS, IDLE_CHECK_STEPS = 16, 64
 BLENDED = ("STABILIZATION", "EVALUATING", "FINE_TUNING", "FOSSILIZED")
 
 
 PATHS = ("auto", "hook", "export", "fastest")
+
+
+def outside_inference(method):
+    """What is made under torch.inference_mode can never learn, so seeds are made outside of it."""
+    @wraps(method)
+    def run(self, *args, **kwargs):
+        if not torch.is_inference_mode_enabled():
+            return method(self, *args, **kwargs)
+        with torch.inference_mode(False):
+            return method(self, *args, **kwargs)
+    return run
 
 
 def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
@@ -46,11 +58,13 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
 
     model: any torch.nn.Module.
     example: what the model is called with: a tensor, a tuple of arguments or a dict of keyword
-        arguments, batch first. It is run once, in evaluation mode, to see the shapes. Without one,
-        the next forward pass is looked on at, and wrapping takes no time whatever the model's size;
+        arguments, batch first; where the model's first axis turns out to be time, [T, N, …], its
+        second one is taken for the batch. It is run in evaluation mode to see the shapes: once,
+        and once more with an example less (or with it twice) where sequences flow. Without one, the
+        next forward pass is looked on at, and wrapping takes no time whatever the model's size;
         `anchors` are known after that pass.
-    optimizer: the optimizer that newborn parameters join. Without one, give each optimizer you make
-        to `growth.attach`.
+    optimizer: the optimizer that newborn parameters join, or a list of them, of which one has to
+        train all places for seeds. Without one, give each optimizer you make to `growth.attach`.
     epochs: how many times `growth.epoch` will be called (default: the configuration's run.epochs).
     steps_per_epoch: default: counted in the first epoch.
     anchors: globs of module names where seeds may sit (default: the model's blocks).
@@ -61,11 +75,14 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
         its whole forward pass, seeds inside (needs an example; raises where that is refused);
         "fastest" tries and times both on the example; "auto", the default, is "hook", which takes
         any module and costs nothing while seeds sleep. `Growth.path_reason` says what was decided.
+    Raises `esper.Unsupported` where growth would go wrong in silence: replicas of a model (DDP,
+    FSDP), a PeftModel, an optimizer that takes no new parameters.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
-    if not isinstance(config, _esper.Config):
-        config = _esper.load_config(str(config or ""), list(overrides))
+    refuse_parallel(model)
+    refuse_peft(model)
+    config = configured(config, overrides)
     if path not in PATHS:
         raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")
     if example is None and path in ("export", "fastest"):
@@ -90,15 +107,46 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
     return growth
 
 
+def configured(config, overrides):
+    """The configuration as this package carries it out: a seed's last layer begins as its blueprint
+    says, or with zeros. Raises Unsupported where growth.readout=closed_form is asked for by name;
+    unasked it is what the engine would do."""
+    given = isinstance(config, _esper.Config)
+    if not given:
+        named = [o for o in overrides if o.replace(" ", "").startswith("growth.readout=")]
+        asked = named[-1].split("=", 1)[1].strip() if named else _readout_in(config)
+        if asked == "closed_form":
+            raise Unsupported(
+                "growth.readout=closed_form fits a seed's last layer to training data, which stay "
+                "in your own loop; take growth.readout=random or zero, or train with `esper train`")
+        config = _esper.load_config(str(config or ""), list(overrides))
+    return config if config.readout != "closed_form" else config.with_readout("random")
+
+
+def _readout_in(path):
+    """What a YAML file says about growth.readout, None where it says nothing."""
+    if not path:
+        return None
+    for line in Path(path).read_text().splitlines():
+        key, _, value = line.partition("#")[0].partition(":")
+        if key.strip() == "readout":
+            return value.strip().strip("'\"")
+    return None
+
+
 _growths = weakref.WeakKeyDictionary()
 
 
 def unwrap(model):
     """The same as `growth.unwrap()`: plain PyTorch, with what has grown. model: the module that was
-    wrapped, or its `Growth`."""
+    wrapped, or its `Growth`, or a copy (copy.deepcopy) of a module in which seeds are awake."""
     growth = model if isinstance(model, Growth) else _growths.get(model, lambda: None)()
     if growth is None:
-        raise ValueError(f"this {type(model).__name__} has not been wrapped, or was unwrapped")
+        plain = unwrap_copy(model)
+        if plain is None:
+            raise ValueError(f"this {type(model).__name__} has not been wrapped, or was unwrapped: "
+                             "nothing of Esper's is in it")
+        return plain
     return growth.unwrap()
 
 
@@ -118,6 +166,7 @@ class Growth:
         self._probe = probe
         self._shadow = config.isolation == "shadow"
         self._live = Live(model, self._shadow)
+        self._copies = Copies(model)
         self._statistics = Statistics(model)
         self._groups = self._apart = None
         self._apart_saved = {}  # what was loaded before there was an optimizer
@@ -199,7 +248,12 @@ class Growth:
     # --- in the training loop ---
 
     def attach(self, optimizer):
-        """Newborn parameters join this optimizer from now on, those of awake seeds at once."""
+        """Newborn parameters join this optimizer from now on, those of awake seeds at once.
+        optimizer: one, or a list of which one trains all places for seeds. Raises
+        `esper.Unsupported` where parameters cannot join it (LBFGS, Muon, SparseAdam)."""
+        if isinstance(optimizer, (list, tuple)):
+            optimizer = the_one(optimizer, [
+                p for a in self.anchors for p in self.model.get_submodule(a.name).parameters()])
         self._groups = SeedGroups(optimizer, self.config.newborn)
         self._apart = Apart(optimizer, self.config.newborn)
         known = {id(p) for g in self._groups.optimizer.param_groups for p in g["params"]}
@@ -219,6 +273,7 @@ class Growth:
             cannot notice. Not called otherwise.
         """
         self._add_loss(loss)
+        self._copies.check()
         if self._idle and not self._live.faults:
             self._untold += 1
             if self._untold >= IDLE_CHECK_STEPS:
@@ -232,9 +287,11 @@ class Growth:
             self._native.step(self._losses.last if self._grafting else 0.0)
         if self._live.isolated:
             self._learn_in_shadow(again)
+        self._live.stale = True
         if self._live.seeds:
             self._care()
 
+    @outside_inference
     def epoch(self, validation_loss=None, probe=None):
         """Call at the end of each epoch: seeds germinate, are measured, kept or removed here.
 
@@ -263,6 +320,7 @@ class Growth:
 
     # --- by hand, instead of the controller; slots are indices into `anchors` ---
 
+    @outside_inference
     def germinate(self, slot, blueprint):
         """Wakes a seed, isolated; returns its name. `esper.blueprints(kind)` lists what fits."""
         self._ensure_started()
@@ -270,21 +328,25 @@ class Growth:
         self._sync()
         return seed
 
+    @outside_inference
     def graft(self, slot, strategy="SMOOTHSTEP", steps=300):
         """Begins to blend an isolated seed in, α from 0 to 1 over so many steps."""
         self._native.graft(slot, strategy, steps)
         self._sync()
 
+    @outside_inference
     def advance(self, slot, state):
         """GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING."""
         self._native.advance(slot, state)
         self._sync()
 
+    @outside_inference
     def fossilize(self, slot):
         """Keeps a seed that is EVALUATING or FINE_TUNING for good."""
         self._native.fossilize(slot)
         self._sync()
 
+    @outside_inference
     def cull(self, slot):
         """Takes a seed out; the model is what it was before it came."""
         self._native.cull(slot)
@@ -325,11 +387,27 @@ class Growth:
             yield from scope.parameters()
 
     def summary(self):
-        """One sentence about what has grown."""
+        """One sentence about what has grown, and why not more."""
         counts = self.counts
-        return (f"{counts['germinated']} seeds germinated, {counts['fossilized']} kept, "
+        done = (f"{counts['germinated']} seeds germinated, {counts['fossilized']} kept, "
                 f"{counts['culled']} culled; {self._parameters:,} parameters grew to "
                 f"{self._parameters + sum(p.numel() for p in self.parameters()):,}")
+        why = "" if counts["fossilized"] else self._why_nothing()
+        return f"{done}; nothing was kept: {why}" if why else done
+
+    def _why_nothing(self):
+        """Why no seed has been kept so far, as far as it is known."""
+        if not self.train_losses:
+            return ("growth.epoch() was not called" if not self.counts["germinated"]
+                    else "growth.epoch(), which measures seeds, was not called")
+        if not self.counts["germinated"]:
+            return self.waiting_for or "no boundary between epochs was worked through"
+        last = next((e["reason"] for e in reversed(self.events)
+                     if e["event"] == "decision" and e["command"].lower() == "cull"), "")
+        if last:
+            return f"the last one culled because {last}"
+        states = sorted({s["state"] for s in self.seeds if s["seed"]})
+        return f"seeds are still {', '.join(states)}" if states else ""
 
     # --- saving, handing back ---
 
@@ -348,11 +426,15 @@ class Growth:
                       for seed, scope in self._live.seeds.items()},
         }
 
+    @outside_inference
     def load_state_dict(self, state):
         """Goes on where `state_dict` was taken, on a freshly wrapped model. Load growth first (it
         puts the grown parts in place), then the model, then the optimizer."""
         if "native" not in state:
-            self._early_steps = state["early_steps"]
+            if self._native is None:
+                self._early_steps = state["early_steps"]
+            else:
+                self._start_again(state["early_steps"])
             return
         if self._native is None:
             self._start(state["steps_per_epoch"])
@@ -366,6 +448,18 @@ class Growth:
         if self._groups is not None:
             self._restore_groups()
 
+    def _start_again(self, steps):
+        """As before the first boundary: every seed sleeps, and so many steps have been made."""
+        fresh = self._new_core("")
+        self._native.restore(fresh.save())
+        self.train_losses, self.validation_losses = [], []
+        self._losses.reset()
+        self._losses.take_slept()
+        self._grafting = False
+        self._checked = 0
+        self._sync()
+        self._untold = steps
+
     def _restore_groups(self):
         if self._groups_saved:
             self._groups.restore(self._groups_saved)
@@ -378,6 +472,7 @@ class Growth:
         the model are dropped. Old parameters keep their names."""
         return self.export(None)
 
+    @outside_inference
     def export(self, folder):
         """The same, and writes `grown.py` (plain PyTorch: `grow(model)` puts the grown parts into a
         freshly built model), `model.safetensors` and `lineage.json` into the folder."""
@@ -396,13 +491,28 @@ class Growth:
         self.anchors  # or an error that says what is missing
         self.steps_per_epoch = steps_per_epoch
         seen = self._observer
+        refuse_parallel(self.model)
         operations = seen.count() if seen.call else seen.flops
-        flops = operations / max(seen.batch, 1) or 2.0 * max(self._parameters, 1)
-        self._core = _esper.HostedGrowth(
-            self.config, self._host, flops, float(self._parameters), steps_per_epoch,
-            max(steps_per_epoch * self.epochs, steps_per_epoch), str(self.run or ""), self)
+        self._check_axes()
+        self._flops = operations / max(seen.batch, 1) or 2.0 * max(self._parameters, 1)
+        self._core = self._new_core(str(self.run or ""))
         self._untold, self._early_steps = self._early_steps, 0
         self._idle, self.step = True, self._losses.step
+
+    def _check_axes(self):
+        """Of a model that was only looked on at, the pass that counts its operations shows whether
+        the places were understood."""
+        for anchor in self.anchors:
+            axis = self._observer.axes.get(anchor.name)
+            if axis is not None and axis != (1 if anchor.layout == TIME_FIRST else 0):
+                raise Unsupported(
+                    f"growth at {anchor.name} without an example: its output has the batch along "
+                    f"axis {axis}, which one pass does not show; call esper.wrap(model, example, …)")
+
+    def _new_core(self, folder):
+        steps = self.steps_per_epoch
+        return _esper.HostedGrowth(self.config, self._host, self._flops, float(self._parameters),
+                                   steps, max(steps * self.epochs, steps), folder, self)
 
     def _sync(self):
         new, gone = self._live.follow(self._native.program, self._native)
@@ -429,6 +539,7 @@ class Growth:
         self._settled = {seed for seed, s in slots.items()
                          if s["state"] in BLENDED and not s["ramping"]}
         self._follow()
+        self._copies.look(self._live.name + ".")
         if self._live.seeds:
             self.__dict__.pop("step", None)
         else:  # while every seed sleeps, a function of the library that counts and adds
@@ -471,6 +582,8 @@ class Growth:
         """After a step with seeds awake: ramps, rates, and seeds that have failed."""
         if self._grafting:
             self._live.refresh_alphas()
+        for copied in self._live.copies:
+            copied.follow(self._live)
         self._follow()
         faulty = dict(self._live.faults)
         if self._native.steps >= self._checked + FINITE_CHECK_STEPS:

@@ -7,12 +7,14 @@ import time
 from contextlib import contextmanager
 
 import torch
+from torch._compile import _disable_dynamo
 from torch.utils import _pytree as pytree
 
 from esper import _esper
 from esper._anchors import AS_IS, first_tensors, main_tensor
 from esper._export import Exported, Run
-from esper._live import Live, NotPickled, Scope
+from esper._compiled import uncompiled
+from esper._live import Copied, Live, NotPickled, Scope
 from esper._statistics import buffers_kept, draws_kept, modes_kept
 
 PAIRS = 7  # of passes that are timed
@@ -173,20 +175,30 @@ def _close(a, b):
 class Forward(NotPickled):
     """Stands for the forward of a module that the library runs."""
 
-    def __init__(self, whole):
-        self.whole, self.model = whole, whole.model
+    def __init__(self, live, whole):
+        self.live, self.whole, self.model = live, whole, whole.model
         self.now = {mode: e.whole for mode, e in whole.exported.items()}
 
     def __call__(self, *args, **kwargs):
+        return (self._opaque if torch.compiler.is_compiling() else self._run)(args, kwargs)
+
+    @_disable_dynamo  # what it runs is the library's
+    def _opaque(self, args, kwargs):
+        return self._run(args, kwargs)
+
+    def _run(self, args, kwargs):
         training = self.model.training
         if self.whole is not None:
             self.whole.check_call(args, kwargs, training)
+        if self.live.stale:
+            self.live.drop_gradients()
         return self.now[training](args, kwargs, training)
 
     def __deepcopy__(self, memo):
         """A copied model runs copies of the seeds (a running average, say); they no longer grow."""
         other = object.__new__(Forward)
         other.whole, other.model = None, memo[id(self.model)]
+        other.live = Copied.of(self.live, memo)
         other.now = {mode: run.__deepcopy__(memo) for mode, run in self.now.items()}
         return other
 
@@ -198,7 +210,7 @@ class Inside(Live):
     def __init__(self, whole, shadow):
         super().__init__(whole.model, shadow)
         self.whole = whole
-        self.forward = whole.model.forward = Forward(whole)
+        self.forward = whole.model.forward = Forward(self, whole)
 
     def _runs(self, heard, controls={}):
         runs = {}
@@ -217,6 +229,7 @@ class Inside(Live):
     def _hook(self, program):
         self.forward.now = self._runs(program.without_isolated() if self.shadow else program)
         self.refresh_alphas()
+        return True
 
     def _second_pass(self, program, anchor, controls):
         return self._runs(program, controls)
@@ -227,7 +240,8 @@ class Inside(Live):
         run = self.forward.now[self.model.training]
         run.calls = 0
         try:
-            yield run
+            with uncompiled():
+                yield run
         finally:
             self.forward.now = before
 
@@ -235,7 +249,7 @@ class Inside(Live):
     def on_trial(self, program, native):
         before = self.forward.now
         try:
-            with self._seeds_of(program):
+            with self._seeds_of(program), uncompiled():
                 self._hook(program)
                 yield
         finally:

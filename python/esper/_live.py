@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
+import weakref
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch._compile import _disable_dynamo
 
 from esper import _esper
 from esper._anchors import main_tensor, with_main
+from esper._compiled import forget_compiled, uncompiled
 
 
 class Scope(nn.Module):
@@ -49,8 +52,67 @@ class NotPickled:
     """What stands in a model while it grows."""
 
     def __reduce__(self):
-        raise TypeError("this model is growing: call growth.unwrap() before pickling it, or save "
-                        "model.state_dict() and growth.state_dict()")
+        raise TypeError("this model is growing: call esper.unwrap(model) before pickling it (a copy "
+                        "of a growing model can be unwrapped as well), or save model.state_dict() "
+                        "and growth.state_dict()")
+
+
+class Copied:
+    """What a copy of a growing model has: the seeds that were heard when it was made."""
+
+    def __init__(self, live):
+        self.name = live.name
+        self.program = live.program
+        self.anchors = live.anchors
+        self.controls = {}  # those that its hooks read; the very dict
+        self.scopes = []
+        self.updates = 0
+
+    @staticmethod
+    def of(live, memo):
+        """One for all places in the same copy; memo: that of copy.deepcopy."""
+        key = f"esper copies {id(live)}"
+        if key not in memo:
+            memo[key] = Copied(live)
+            live.copies.add(memo[key])
+            memo[key].controls = copy.deepcopy(live.alphas, memo)
+            memo[key].scopes = [copy.deepcopy(s, memo) for s in live.seeds.values()]
+            memo[key].updates = memo[key].versions()
+        return memo[key]
+
+    @property
+    def alphas(self):
+        """By seed."""
+        return {name.removeprefix("alpha."): float(value) for name, value in self.controls.items()}
+
+    def versions(self):
+        return sum(p._version for scope in self.scopes for p in scope.parameters())
+
+    def follow(self, live):
+        """A copy that is written to without gradients is kept up to date with the model (a running
+        average, say), so it blends its seeds as the model does; any other stays as it was made."""
+        updates = self.versions()
+        if updates == self.updates:
+            return
+        self.updates = updates
+        if any(p.grad is not None for scope in self.scopes for p in scope.parameters()):
+            return
+        for name in self.controls.keys() & live.alphas.keys():
+            self.controls[name] = live.alphas[name].to(self.controls[name].device, copy=True)
+
+    # What a hook asks of the seeds that it runs: those of a copy do not grow.
+    stale = False
+    seeds = {}
+
+    @property
+    def copies(self):
+        return set()
+
+    def move(self, anchor, device):
+        pass  # they are moved with the copy
+
+    def failed(self, anchor, error):
+        raise RuntimeError(f"in a copy of a growing model a seed at {anchor.name} failed: {error}")
 
 
 class Hook(NotPickled):
@@ -65,17 +127,29 @@ class Hook(NotPickled):
         self.calls = 0
 
     def __call__(self, module, args, output):
+        run = self._opaque if torch.compiler.is_compiling() else self._run
+        return run(module, args, output)
+
+    @_disable_dynamo  # what it runs is the library's; the way around costs a step a few microseconds
+    def _opaque(self, module, args, output):
+        return self._run(module, args, output)
+
+    def _run(self, module, args, output):
         if self.stand_in is not None:
-            return self.stand_in(module, args, output)
+            return self.stand_in._run(module, args, output)
         self.calls += 1
         y, place = main_tensor(output)
         if y is None:
             return output
         try:
+            if self.live.stale:
+                self.live.drop_gradients()
             tensors = [items[key] for items, key in self.places]
             if tensors and tensors[0].device != y.device:
                 self.live.move(self.anchor, y.device)
                 tensors = [items[key] for items, key in self.places]
+            if tensors and tensors[0].dtype != torch.float32:
+                tensors = [single(t) for t in tensors]
             z = self.chain.run(self.anchor.to_seed(y), tensors, module.training)
         except _esper.EsperError as error:
             self.live.failed(self.anchor, error)
@@ -84,18 +158,34 @@ class Hook(NotPickled):
 
     def __deepcopy__(self, memo):
         """A copied model runs copies of the seeds (a running average, say); they no longer grow."""
-        return Hook(self.live, self.anchor, self.chain,
+        return Hook(Copied.of(self.live, memo), self.anchor, self.chain,
                     [(copy.deepcopy(owner, memo), name) for owner, name in self.sources])
+
+
+def single(tensor):
+    """The tensor as the chain takes it: a model that was cast while a seed is awake has cast the
+    seed's parameters, too, and seeds compute in float32."""
+    if tensor.dtype == torch.float32 or not tensor.is_floating_point():
+        return tensor
+    return tensor.float()
+
+
+def free_name(model):
+    """Under which a model can hold what it grows: `grown`, or `grown2` … where it has grown before."""
+    name, count = "grown", 1
+    while hasattr(model, name):
+        count += 1
+        name = f"grown{count}"
+    return name
 
 
 class Live:
     """The awake seeds of a model. `follow(program)` brings hooks and parameters in line with a
     Program; nothing of it is in the model while every seed sleeps."""
 
-    NAME = "grown"
-
     def __init__(self, model, shadow=False):
         self.model = model
+        self.name = free_name(model)  # of the module that holds what has grown
         self.shadow = shadow  # isolated seeds learn from passes of their own, not beside the host
         self.isolated = {}  # seed -> the Hook that blends it in, for those passes
         self.anchors = {}  # by name
@@ -103,8 +193,27 @@ class Live:
         self.where = {}  # name -> anchor's name
         self.alphas = {}  # control's name -> 0-dimensional tensor
         self.faults = {}  # seed -> message, since the last step
+        self.copies = weakref.WeakSet()  # Copied
+        self.stale = False  # the gradients of isolated seeds are those of a step that is over
         self._hooks = {}  # anchor's name -> (handle, hook, hash of its seeds)
         self._native = None
+
+    def drop_gradients(self):
+        """Before the first pass of a step. Isolated seeds are not in model.parameters(), so that
+        model.zero_grad() does not reach them; one batch's gradient must not be in the next's."""
+        self.stale = False
+        if self.shadow:
+            return  # they learn from passes of their own
+        heard = self.model._modules.get(self.name)
+        heard = heard._modules if isinstance(heard, Grown) else {}
+        for seed, scope in self.seeds.items():
+            if seed not in heard:
+                for p in scope.parameters():
+                    p.grad = None
+
+    @property
+    def program(self):
+        return self._native.program
 
     def follow(self, program, native):
         """Returns (seeds that are new, Scopes that are gone by seed)."""
@@ -120,7 +229,8 @@ class Live:
                 self.seeds[seed] = self._scope(program, seed, anchor, native)
                 new.append(seed)
         self._register({s for s, (_, mode) in present.items() if mode != "isolated"})
-        self._hook(program)
+        if self._hook(program):
+            forget_compiled()
         self.isolated = {
             seed: self._second_pass(program.without_isolated(seed), anchor,
                                     {f"alpha.{seed}": torch.ones(())})
@@ -145,15 +255,16 @@ class Live:
         """Seeds that touch the host stand in model.grown; isolated ones stay outside, so that
         neither state_dict nor gradient clipping notices them."""
         if not names:
-            if isinstance(self.model._modules.get(self.NAME), Grown):
-                del self.model._modules[self.NAME]
+            if isinstance(self.model._modules.get(self.name), Grown):
+                del self.model._modules[self.name]
             return
-        grown = self.model._modules.get(self.NAME)
+        grown = self.model._modules.get(self.name)
         if not isinstance(grown, Grown):
-            if hasattr(self.model, self.NAME):
-                raise AttributeError(f"the model has something of its own called '{self.NAME}'")
+            if hasattr(self.model, self.name):
+                raise AttributeError(f"the model got something of its own called '{self.name}' while "
+                                     "it grows; give it another name")
             grown = Grown().train(self.model.training)
-            self.model.add_module(self.NAME, grown)
+            self.model.add_module(self.name, grown)
         for name in [n for n in grown._modules if n not in names]:
             del grown._modules[name]
         for name in names:
@@ -167,15 +278,19 @@ class Live:
             part = heard.seeds_at(anchor)
             if part is not None:
                 wanted[anchor] = (part, part.hash)
+        changed = False
         for anchor, (handle, _, key) in list(self._hooks.items()):
             if anchor not in wanted or wanted[anchor][1] != key:
                 handle.remove()
                 del self._hooks[anchor]
+                changed = True
         for anchor, (part, key) in wanted.items():
             if anchor not in self._hooks:
                 hook = self._make_hook(anchor, part)
                 self._put_hook(anchor, hook, key)
+                changed = True
         self.refresh_alphas()
+        return changed
 
     def _put_hook(self, anchor, hook, key):
         module = self.model.get_submodule(anchor)
@@ -229,7 +344,7 @@ class Live:
         for handle, _, _ in before.values():
             handle.remove()
         try:
-            with self._seeds_of(program):
+            with self._seeds_of(program), uncompiled():
                 self._hook(program)
                 yield
         finally:
@@ -252,7 +367,8 @@ class Live:
         else:
             present[1].stand_in = hook
         try:
-            yield hook
+            with uncompiled():
+                yield hook
         finally:
             if handle is None:
                 present[1].stand_in = None
@@ -281,5 +397,7 @@ class Live:
     def close(self):
         for handle, _, _ in self._hooks.values():
             handle.remove()
+        if self._hooks:
+            forget_compiled()
         self._hooks, self.isolated = {}, {}
         self._register(set())

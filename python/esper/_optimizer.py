@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections import OrderedDict, defaultdict
 
 import torch
+
+from esper._limits import Unsupported, check_optimizer
 
 
 def inner(optimizer):
@@ -16,6 +19,33 @@ def inner(optimizer):
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
     return optimizer
+
+
+def the_one(optimizers, parameters):
+    """Of several optimizers the one that all of these parameters are in, as far as they are in any.
+    Raises Unsupported where there is none: a seed learns by the rules of one."""
+    optimizers = list(map(inner, optimizers))
+    wanted = {id(p) for p in parameters}
+    has = [o for o in optimizers
+           if any(id(p) in wanted for g in o.param_groups for p in g["params"])]
+    if len(has) > 1:
+        kinds = " and ".join(type(o).__name__ for o in has)
+        raise Unsupported(
+            f"growth with {len(has)} optimizers ({kinds}) of the layers where seeds sit: a seed "
+            "learns by the rules of one; wrap the part of the model that one of them trains, or "
+            "choose anchors= in it")
+    return (has or optimizers)[0]
+
+
+def scheduled(optimizer):
+    """Whether a learning-rate scheduler counts the optimizer's groups."""
+    if any("initial_lr" in group for group in optimizer.param_groups):
+        return True
+    # ReduceLROnPlateau leaves no mark on the optimizer; with one min_lr for all it takes new groups.
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
+    # By type: isinstance asks an object for its class, and some that are there do something then.
+    return any(issubclass(type(o), plateau) and o.optimizer is optimizer
+               and o.default_min_lr is None for o in gc.get_objects())
 
 
 def group_of(optimizer, parameters):
@@ -33,6 +63,7 @@ class SeedGroups:
 
     def __init__(self, optimizer, newborn):
         self.optimizer = inner(optimizer)
+        check_optimizer(self.optimizer)
         self.rate, self.rate_steps = newborn
         # seed -> [first parameter of its group, of the host's group, steps learned]. Not the groups
         # themselves: an optimizer that loads a state makes new ones.
@@ -48,7 +79,7 @@ class SeedGroups:
     def _place(self, seed, parameters, neighbours):
         self.placed[seed] = parameters, neighbours
         host = group_of(self.optimizer, neighbours)
-        if "initial_lr" in host:
+        if scheduled(self.optimizer):
             host["params"].extend(parameters)
             if "param_names" in host:
                 host["param_names"].extend(f"grown.{seed}.{i}" for i in range(len(parameters)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,14 +55,12 @@ def executable():
 
 
 def report(folder, out=None):
-    """Writes one self-contained HTML file about a run's folder and returns its path."""
-    command = [str(executable()), "report", str(folder)]
-    if out is not None:
-        command += ["-o", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip() or f"esper report exited with {done.returncode}")
-    return Path(done.stdout.strip().splitlines()[-1])
+    """Writes one self-contained HTML file about a run's folder (`report.html` in it, or `out`) and
+    returns its path. Raises `EsperError` where the folder is not a run's, or its files do not fit
+    together."""
+    file = Path(out) if out is not None else Path(folder) / "report.html"
+    _esper.write_report(str(folder), str(file))
+    return file
 
 
 def main():

@@ -13,6 +13,7 @@
 
 #include "base/temporary_folder.h"
 #include "esper/base/fault_points.h"
+#include "esper/base/own_file.h"
 
 namespace esper {
 namespace {
@@ -212,6 +213,32 @@ TEST_F(FilesTest, TruncationCutsButNeverGrows) {
     EXPECT_TRUE(truncate_file(folder.path(), 0).error().is(FileError::kUnwritable));
     ASSERT_TRUE(FaultPoints::arm("files.sync@1"));
     EXPECT_TRUE(truncate_file(folder / "a", 2).error().is(FileError::kUnwritable));
+}
+
+TEST_F(FilesTest, AFileOfOurOwnIsNotReadThroughASymbolicLink) {
+    put(folder / "real", "content");
+    fs::create_symlink(folder / "real", folder / "link");
+    EXPECT_EQ(*read_file(folder / "link"), "content");
+    const auto refused = read_own_file(folder / "link");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(OwnFileError::kSymbolicLink)) << refused.error().to_string();
+    EXPECT_EQ(refused.error().exit_code(), 4);
+    EXPECT_EQ(*read_own_file(folder / "real"), "content");
+}
+
+TEST_F(FilesTest, WhatIsWrittenOnOrCutBackIsNeverASymbolicLink) {
+    put(folder / "real", "content\n");
+    fs::create_symlink(folder / "real", folder / "link");
+    fs::create_symlink(folder / "not there", folder / "dangling");
+    const auto appender = LineAppender::open(folder / "link");
+    ASSERT_FALSE(appender);
+    EXPECT_TRUE(appender.error().is(OwnFileError::kSymbolicLink));
+    EXPECT_FALSE(LineAppender::open(folder / "dangling"));
+    EXPECT_FALSE(fs::exists(folder / "not there"));
+    const auto cut = truncate_file(folder / "link", 3);
+    ASSERT_FALSE(cut);
+    EXPECT_TRUE(cut.error().is(OwnFileError::kSymbolicLink));
+    EXPECT_EQ(*read_file(folder / "real"), "content\n");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ TEST(Relations, KeysThatDoNotGoTogetherAreNamed) {
         {{"data.kind=cifar10", "model.host=vgg"},
          "data.split.test, data.kind: cifar10 brings its own test images"},
         {{"data.split.test=0"}, "data.split.test, data.kind: this data has no test part"},
-        {{"data.path="}, "data.path, data.kind: this data is read from data.path"},
+        {{"data.path="}, "data.path, data.kind: text is read from data.path"},
         {{"optimization.optimizer=sgd", "optimization.momentum=0"},
          "optimization.nesterov, optimization.momentum: nesterov needs a momentum"},
         {{"optimization.warmup=85%"}, "optimization.warmup, optimization.cooldown: warm-up and"},
@@ -38,15 +38,18 @@ TEST(Relations, KeysThatDoNotGoTogetherAreNamed) {
          "at 0.7 of the run; growth.stop is 0.8"},
         {{"controller.tournament.random_entrants=21"},
          "controller.tournament.random_entrants, controller.tournament.candidates: 21 random"},
-        {{"storage.database.kind=postgres"},
-         "storage.database.url, storage.database.kind: postgres needs a URL"},
-        {{"storage.database.path="}, "storage.database.path, storage.database.kind: sqlite needs"},
-        {{"storage.s3.access_key=a"},
-         "storage.s3.access_key, storage.s3.secret_key: a key's name and its secret"},
-        {{"storage.artifacts=s3", "storage.s3.endpoint="},
-         "storage.s3.endpoint, storage.artifacts: an object store needs its address"},
-        {{"bus.kind=redis", "bus.redis.url=http://x"},
-         "bus.redis.url, bus.kind: redis needs a URL"},
+        {{"model.norm=batch"},
+         "model.norm, model.host: 'gpt' cannot be built with 'batch'; choose auto or layer"},
+        {{"model.host=vgg", "data.kind=drawn", "model.norm=rms"},
+         "model.norm, model.host: 'vgg' cannot be built with 'rms'; choose auto or batch or none"},
+        {{"model.host=resnet", "data.kind=drawn", "model.depth=8", "model.norm=none"},
+         "model.norm, model.host: 'resnet' cannot be built with 'none'; choose auto or batch"},
+        {{"model.host=mlp", "data.kind=drawn", "model.dropout=0.1"},
+         "model.dropout, model.host: only gpt has dropout, 'mlp' has none"},
+        {{"model.path=net.pt2", "model.host=mlp"},
+         "model.host, model.path: the network of model.path has its own shape"},
+        {{"model.path=net.pt2", "model.width=64"}, "model.width, model.path: the network of"},
+        {{"model.norm=layer", "model.path=net.pt2"}, "model.norm, model.path: the network of"},
     };
     for (const auto& [overrides, message] : cases) {
         const std::string expected = "command line: " + message;
@@ -57,10 +60,11 @@ TEST(Relations, KeysThatDoNotGoTogetherAreNamed) {
 TEST(Relations, WhatIsNotInUseIsNotHeldAgainstAnyone) {
     for (const std::vector<std::string>& overrides : std::vector<std::vector<std::string>>{
              {"growth.enabled=false", "growth.start=0.9", "growth.stop=0.1"},
-             {"model.path=net.pt2", "model.host=mlp", "model.heads=7"},
+             {"model.path=net.pt2", "data.kind=drawn", "model.context=7"},
+             {"model.host=vgg", "data.kind=drawn", "model.norm=none"},
              {"optimization.schedule=constant", "growth.stop=1"},
              {"optimization.momentum=0"},
-             {"bus.redis.url="},
+             {"data.kind=cifar10", "model.host=vgg", "data.split.test=0", "data.path="},
              {"data.kind=drawn", "model.host=mlp", "data.path="}}) {
         EXPECT_EQ(conflict(overrides), "");
     }
@@ -101,26 +105,35 @@ TEST(Relations, AConfigurationBuiltInCodeIsCheckedToo) {
     EXPECT_EQ(message.find("7 problems"), 0u) << message;
 }
 
-TEST(Relations, WaysToLearnInIsolationThatAreNotThereAreRefused) {
-    EsperConfig config;
-    config.growth.enabled = true;
-    config.growth.isolation = Isolation::kReconstruction;
-    const auto status = check_config(config);
-    ASSERT_FALSE(status);
-    EXPECT_NE(status.error().message().find("straight_through"), std::string::npos);
-    config.growth.enabled = false;
-    EXPECT_TRUE(check_config(config));
+TEST(Relations, WhoSpokeLastIsBlamed) {
+    const auto result =
+        parse_config("model:\n  width: 64\n", "the built-in run", {.overrides = {"model.heads=3"}});
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().message().find("command line: model.width, model.heads"), 0u)
+        << result.error().message();
+}
+
+TEST(Relations, FiguresComeWithoutTheNoiseOfTheirSum) {
+    EXPECT_NE(conflict({"data.split.train=0.95"}).find("at most 1, got 1.15"), std::string::npos);
+}
+
+TEST(Relations, ANetworkNamedLaterTakesThePlaceOfAShape) {
+    const std::string file = "model:\n  host: resnet\n  depth: 8\n  width: 4\n";
+    const auto result = parse_config(file, "a.yaml", {.overrides = {"model.path=net.pt2"}});
+    ASSERT_TRUE(result) << result.error().message();
+    EXPECT_EQ(result->config.model.host, EsperConfig{}.model.host);
+    EXPECT_EQ(result->config.model.width, EsperConfig{}.model.width);
+    EXPECT_FALSE(parse_config(file + "  path: net.pt2\n", "a.yaml"));
+    EXPECT_FALSE(
+        parse_config("model:\n  path: net.pt2\n", "a.yaml", {.overrides = {"model.width=4"}}));
 }
 
 TEST(Relations, UnlikelyChoicesAreWarnedOf) {
     EXPECT_TRUE(find_warnings(EsperConfig{}).empty());
-    const auto loaded = load_config_with_origins(
-        {.profile = "production",
-         .overrides = {"storage.artifacts=s3", "bus.kind=redis", "storage.database.kind=postgres",
-                       "storage.database.url=postgres://127.0.0.1/x", "services.http.timeout=5s",
-                       "storage.cache_mb=64", "optimization.schedule=cosine"}});
+    const auto loaded = load_config_with_origins({.overrides = {"optimization.schedule=cosine"}});
     ASSERT_TRUE(loaded) << loaded.error().message();
-    EXPECT_EQ(loaded->warnings.size(), 7u);
+    ASSERT_EQ(loaded->warnings.size(), 1u);
+    EXPECT_NE(loaded->warnings[0].find("growth.stop"), std::string::npos);
 }
 
 }  // namespace

@@ -183,13 +183,25 @@ TEST(Report, AVariableOfOursThatIsNoKeyIsNamed) {
 }
 
 TEST(Report, ABadVariableIsNamed) {
-    const Error error = refused("", {.env = {{"REDIS_URL", "nowhere"}, {"ESPER_RUN__SEED", "x"}}});
-    EXPECT_EQ(error.message(),
-              "2 problems in the configuration\n"
-              "  environment variable REDIS_URL: bus.redis.url: expected a URL such as "
-              "https://host:8000, or \"\", got 'nowhere'\n"
-              "  environment variable ESPER_RUN__SEED: run.seed: expected a whole number of at "
+    EXPECT_EQ(refused("", {.env = {{"ESPER_RUN__SEED", "x"}}}).message(),
+              "environment variable ESPER_RUN__SEED: run.seed: expected a whole number of at "
               "least 0, got 'x'");
+}
+
+TEST(Report, ATabIsCalledATab) {
+    expect_problem("run:\n\tname: x\n", ConfigError::kSyntax,
+                   "test.yaml:2: a tab stands in the indentation; YAML takes blanks only");
+    expect_problem("run:\n  name: x\n \tepochs: 3\nmodel:\n  depth: 1\n", ConfigError::kSyntax,
+                   "test.yaml:3: a tab stands in the indentation; YAML takes blanks only");
+}
+
+TEST(Report, ADottedKeyInAFileIsToldToNest) {
+    expect_problem("run.epochs: 2\n", ConfigError::kUnknownKey,
+                   "test.yaml:1: unknown key 'run.epochs'; in a file sections nest: write 'run:' "
+                   "and below it, indented, 'epochs: …'");
+    expect_problem("growth:\n  gate.delta: 0.1\n", ConfigError::kUnknownKey,
+                   "test.yaml:2: unknown key 'gate.delta' in section 'growth'; in a file sections "
+                   "nest: write 'gate:' and below it, indented, 'delta: …'");
 }
 
 TEST(Report, AnUnknownProfileIsNamedOnceWhereverItComesFrom) {

@@ -12,9 +12,9 @@
 #include "esper/core/model_wrapper.h"
 #include "esper/program/anchor_types.h"
 #include "esper/program/cost/cost.h"
-#include "esper/program/cost/cost_rules.h"
 #include "esper/program/layers.h"
 #include "esper/program/operators.h"
+#include "esper/program/operators/operator_table.h"
 #include "program/run_program.h"
 
 namespace esper {
@@ -25,17 +25,23 @@ graph::Flops running_sum(const graph::CostCall& call) {
     return {call.out_numel(), call.needs_gradient(0) ? call.out_numel() : 0};
 }
 
-TEST(Extending, ACostRuleForAnOperator) {
-    graph::ProgramBuilder b("sums");
-    auto x = b.parameter("x", {graph::DType::kFloat32, {3, 4}}, graph::normal(1));
-    b.output("y", b.call("aten::logcumsumexp", {x, graph::constant(1)}));
-    auto program = b.finish();
-    ASSERT_TRUE(program) << program.error().to_string();
-    ASSERT_FALSE(graph::count_cost(**program));
+TEST(Extending, AnOperator) {
+    const auto program = [] {
+        graph::ProgramBuilder b("sums");
+        auto x = b.parameter("x", {graph::DType::kFloat32, {3, 4}}, graph::normal(1));
+        b.output("y", b.call("aten::logcumsumexp", {x, graph::constant(1)}));
+        return b.finish();
+    };
+    const auto refused = program();
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(graph::GraphError::kForbiddenOperator));
 
-    graph::register_cost_rule("aten::logcumsumexp", running_sum);
+    const Status added = graph::register_operator(
+        {"aten::logcumsumexp(Tensor self, int dim) -> Tensor", graph::Effect::kPure, running_sum,
+         graph::kBySchema, graph::Permission::kHosts});
+    ASSERT_TRUE(added) << added.error().to_string();
 
-    auto cost = graph::count_cost(**program);
+    auto cost = graph::count_cost(*value_or_throw(program()));
     ASSERT_TRUE(cost) << cost.error().to_string();
     EXPECT_EQ(cost->forward_flops, 12U);
     EXPECT_EQ(cost->training_flops, 24U);

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 
 #include "esper/core/hosts/host.h"
 #include "esper/program/layers.h"
@@ -103,24 +104,50 @@ TEST(Wrap, SaysWhatThereIsWhenNothingIsChosen) {
     expect_refused(wrap(*bare.finish()), CoreError::kNoAnchor, "has no anchors");
 }
 
-TEST(Wrap, FindsTenThousandAnchorsQuickly) {
+/// A chain of that many anchors.
+graph::ProgramPtr deep(int anchors) {
     graph::ProgramBuilder b("deep");
     auto h = b.input("x", {graph::DType::kFloat32, {-1, 8}});
-    for (int i = 0; i < 10'000; ++i) {
+    for (int i = 0; i < anchors; ++i) {
         h = graph::relu(b, h, "");
         b.anchor("blocks." + std::to_string(i) + ".mlp", graph::AnchorKind::kVector, h, 8);
     }
     b.output("logits", h);
-    auto program = b.finish();
-    ASSERT_TRUE(program) << program.error().to_string();
-    const auto start = std::chrono::steady_clock::now();
-    auto model = wrap(*program, {.anchors = {"blocks.*.mlp", "!blocks.99??.*"}});
-    const auto took = std::chrono::steady_clock::now() - start;
-    ASSERT_TRUE(model);
-    EXPECT_EQ(model->slots.size(), 9'900U);
-    // The goal is 20 ms. The bound is wide for busy machines; a quadratic search takes seconds.
-    EXPECT_LT(took, std::chrono::milliseconds(500));
-    EXPECT_EQ(unwrap(*model), *program);
+    return value_or_throw(b.finish());
+}
+
+/// Processor time of this thread, which other programs do not add to.
+double processor_ms() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
+
+double ms_to_wrap(const graph::ProgramPtr& program) {
+    double best = 1e9;
+    for (int round = 0; round < 7; ++round) {
+        const double begin = processor_ms();
+        const auto model = wrap(program, {.anchors = {"blocks.*.mlp", "!blocks.99??.*"}});
+        best = std::min(best, processor_ms() - begin);
+        EXPECT_TRUE(model);
+    }
+    return best;
+}
+
+TEST(Wrap, FindsTenThousandAnchorsInTwentyMillisecondsAndInTimeThatGrowsWithTheirNumber) {
+    const auto program = deep(10'000);
+    const auto model =
+        value_or_throw(wrap(program, {.anchors = {"blocks.*.mlp", "!blocks.99??.*"}}));
+    EXPECT_EQ(model.slots.size(), 9'900U);
+    EXPECT_EQ(unwrap(model), program);
+    const double all = ms_to_wrap(program);
+    EXPECT_LT(all, 20) << "the goal of docs/roadmap.md";
+    // Ten times as many take ten times as long; a search through all for each would take a hundred
+    // times as long. Thirty leaves room for caches.
+    const double tenth = ms_to_wrap(deep(1'000));
+    EXPECT_LT(all, 30 * tenth) << all << " ms against " << tenth << " ms";
+    RecordProperty("ms", std::to_string(all));
+    RecordProperty("ms_of_a_tenth", std::to_string(tenth));
 }
 
 }  // namespace

@@ -143,7 +143,7 @@ TEST(PytorchCode, RefusesAnOperatorThatPytorchLacks) {
     parts.value_count = 2;
     auto code = pytorch_code(*value_or_throw(Program::make(parts)));
     ASSERT_FALSE(code);
-    EXPECT_TRUE(code.error().is(GraphError::kUnknownOperator));
+    EXPECT_TRUE(code.error().is(GraphError::kForbiddenOperator));
 }
 
 TEST(Lineage, NamesTheSeedsAndTheirBlueprints) {
@@ -156,14 +156,18 @@ TEST(Lineage, NamesTheSeedsAndTheirBlueprints) {
     const Edit insert = InsertSeed{"a", anchor.name, blueprint.name, blueprint.program};
     auto grown = value_or_throw(apply(*host, insert));
     ASSERT_TRUE(journal.append(insert, *grown, 17, "the plateau of step 16"));
-    auto lineage = nlohmann::json::parse(
-        lineage_json(*grown, value_or_throw(read_journal(folder.path / "journal.jsonl"))));
+    auto lineage = nlohmann::json::parse(value_or_throw(
+        lineage_json(*grown, value_or_throw(read_journal(folder.path / "journal.jsonl")))));
     ASSERT_EQ(lineage["seeds"].size(), 1U);
     EXPECT_EQ(lineage["seeds"][0]["blueprint"], "low_rank");
     EXPECT_EQ(lineage["seeds"][0]["blueprint_sha256"], blueprint.program->hash().hex());
     EXPECT_EQ(lineage["seeds"][0]["step"], 17);
     EXPECT_EQ(lineage["program_sha256"], grown->hash().hex());
     EXPECT_EQ(lineage["initial_program_sha256"], host->hash().hex());
+    const auto of_another =
+        lineage_json(*host, value_or_throw(read_journal(folder.path / "journal.jsonl")));
+    ASSERT_FALSE(of_another);
+    EXPECT_TRUE(of_another.error().is(GraphError::kHashMismatch));
 }
 
 }  // namespace

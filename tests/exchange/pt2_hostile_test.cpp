@@ -228,6 +228,11 @@ TEST(Pt2, NamesWhatAGraphGetsWrong) {
            GraphError::kUnknownOperator, "liner");
     expect([](Model& m) { m.first_node()["target"] = "torch.ops.aten.from_file.default"; },
            GraphError::kForbiddenOperator, "from_file");
+    for (const char* target : {"set_.source_Tensor", "resize_.default", "_print.default", "add.out",
+                               "logcumsumexp.default"})
+        expect(
+            [&](Model& m) { m.first_node()["target"] = std::string("torch.ops.aten.") + target; },
+            GraphError::kForbiddenOperator, std::string_view(target, 3));
     expect([](Model& m) { m.first_node()["target"] = "torch.ops.mine.linear.default"; },
            GraphError::kForbiddenOperator, "mine::linear");
     expect([](Model& m) { m.first_node()["target"] = "torch.ops.higher_order.cond"; },

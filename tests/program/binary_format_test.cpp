@@ -156,7 +156,7 @@ TEST(BinaryForm, LooksOperatorsUp) {
     Hand h("p");
     const auto x = h.input("x", f32({2}));
     h.call("aten::rellu", {x});
-    expect_refused(to_binary(*h.make()), GraphError::kUnknownOperator, "relu");
+    expect_refused(to_binary(*h.make()), GraphError::kForbiddenOperator, "relu");
     Hand g("p");
     g.call("aten::relu", {});
     expect_refused(to_binary(*g.make()), GraphError::kBadArguments, "arguments");

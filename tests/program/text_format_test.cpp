@@ -134,7 +134,8 @@ TEST(TextForm, NamesTheErrorsThatAreNotOfSpelling) {
     expect_refused(head + "%0 = aten::relu(y)", GraphError::kUndefinedValue, "line 3, column 17");
     expect_refused(head + "%0 = aten::relu(%0)", GraphError::kUndefinedValue, "'%0'");
     expect_refused(head + "output y: %4", GraphError::kUndefinedValue, "'%4'");
-    expect_refused(head + "%0 = aten::rellu(x)", GraphError::kUnknownOperator, "relu");
+    expect_refused(head + "%0 = aten::rellu(x)", GraphError::kForbiddenOperator,
+                   "did you mean 'aten::relu'");
     expect_refused(head + "%0 = aten::relu(x, x)", GraphError::kBadArguments, "arguments");
     expect_refused(head + "%0, %1 = aten::relu(x)", GraphError::kBadArguments, "results");
     expect_refused(head + "input y: f32[1099511627777]", GraphError::kTooLarge, "elements");

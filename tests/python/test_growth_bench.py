@@ -76,6 +76,14 @@ def write_batches(folder):
             file.truncate(cifar10.BATCH_BYTES)
 
 
+def test_cifar10_is_found_where_it_was_fetched(tmp_path):
+    write_batches(tmp_path / "data" / cifar10.INNER)
+    assert cifar10.find(tmp_path, {}) == tmp_path / "data" / cifar10.INNER
+    for name in ("cifar10", "phase1_mvp"):
+        text = (Path(cifar10.__file__).parent.parent / "configs" / f"{name}.yaml").read_text()
+        assert f"path: data/{cifar10.INNER}\n" in text
+
+
 def test_cifar10_is_found_where_it_was_named(tmp_path):
     write_batches(tmp_path / "here" / cifar10.INNER)
     found = cifar10.find(tmp_path, {"ESPER_CIFAR10": str(tmp_path / "here")})

@@ -30,10 +30,11 @@ def write_checkpoint(path, state, tensor):
     path.write_bytes(bytes(20) + payload + bytes(32))
 
 
-def write_run(folder, loss=1.0, tensor=b"abcd", events="{}\n", seconds=1.0):
+def write_run(folder, loss=1.0, rows_loss=1.0, tensor=b"abcd", events="{}\n", seconds=1.0):
     (folder / "checkpoints").mkdir(parents=True)
-    for name in ("metrics.csv", "journal.jsonl", "config.yaml"):
+    for name in ("journal.jsonl", "config.yaml"):
         (folder / name).write_text("x\n")
+    (folder / "metrics.csv").write_text(f"epoch,val_loss,seconds\n1,{rows_loss},{seconds}\n")
     (folder / "events.jsonl").write_text(events)
     (folder / "run.json").write_text(json.dumps({"val_loss": loss, "wall_seconds": seconds}))
     write_checkpoint(folder / "checkpoints" / "step-1.ckpt", {"step": 1, "wall_seconds": seconds},
@@ -48,3 +49,4 @@ def test_only_the_time_may_differ(tmp_path):
     assert kill_sweep.differences(one, write_run(tmp_path / "four", tensor=b"abce")) == [
         "checkpoints/step-1.ckpt"]
     assert kill_sweep.differences(one, write_run(tmp_path / "five", events="")) == ["events.jsonl"]
+    assert kill_sweep.differences(one, write_run(tmp_path / "six", rows_loss=2)) == ["metrics.csv"]

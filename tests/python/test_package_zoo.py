@@ -84,3 +84,14 @@ def test_the_library_runs_models_of_other_libraries_whole(in_zoo):
     differences = dict(line.split() for line in out.splitlines())
     assert len(differences) == 3
     assert all(float(d) <= 1e-5 for d in differences.values()), out
+
+
+@pytest.mark.parametrize("case, needs", [
+    ("hf_loss", ("transformers", "accelerate")), ("hf_max_steps", ("transformers", "accelerate")),
+    ("hf_no_length", ("transformers", "accelerate")), ("hf_resume", ("transformers", "accelerate")),
+    ("hf_best", ("transformers", "accelerate")), ("lightning_resume", ("lightning",)),
+    ("lightning_steps", ("lightning",)), ("lightning_manual", ("lightning",)),
+    ("peft_merge", ("peft", "transformers", "accelerate")), ("timm_ema", ("timm",))])
+def test_other_loops_are_gone_along_with_or_refused(in_zoo, case, needs):
+    out = in_zoo(Path(__file__).parent / "in_loops.py", case, needs=needs)
+    assert out.splitlines()[-1] == "right"

@@ -6,10 +6,16 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-namespace esper::tolaria {
+#include "esper/base/own_file.h"
+#include "esper/services/records/run_files.h"
+
+namespace esper::records {
 namespace {
 
 namespace fs = std::filesystem;
+
+const nlohmann::json kRejected{
+    {"anchor", "h0"}, {"blueprint", "mlp_adapter"}, {"reason", "it does not help"}};
 
 struct RunFolderTest : testing::Test {
     fs::path path = fs::temp_directory_path() / ("esper-run-folder-" + std::to_string(::getpid()));
@@ -17,7 +23,7 @@ struct RunFolderTest : testing::Test {
     ~RunFolderTest() override { fs::remove_all(path); }
     RunFolder begun() const {
         auto folder = value_or_throw(RunFolder::create(path));
-        EXPECT_TRUE(folder.write_run_json({{"status", "running"}}));
+        EXPECT_TRUE(folder.write_run_json({{"status", "running"}, {"name", "a"}}));
         return folder;
     }
 };
@@ -27,7 +33,7 @@ TEST_F(RunFolderTest, BelongsToOneTrainerAtATime) {
         const auto mine = begun();
         const auto other = RunFolder::open(path);
         ASSERT_FALSE(other);
-        EXPECT_TRUE(other.error().is(TolariaError::kFolderInUse)) << other.error().to_string();
+        EXPECT_TRUE(other.error().is(RecordsError::kFolderInUse)) << other.error().to_string();
         EXPECT_NE(other.error().message().find(std::to_string(::getpid())), std::string::npos)
             << other.error().message();
         EXPECT_EQ(value_or_throw(RunLock::holder(path)), ::getpid());
@@ -41,19 +47,19 @@ TEST_F(RunFolderTest, ALockOfAnotherMachineIsNotTakenForOneOfOurs) {
     std::ofstream(path / "lock") << "1 elsewhere\n";
     const auto holder = RunLock::holder(path);
     ASSERT_FALSE(holder);
-    EXPECT_TRUE(holder.error().is(TolariaError::kFolderInUse)) << holder.error().to_string();
+    EXPECT_TRUE(holder.error().is(RecordsError::kFolderInUse)) << holder.error().to_string();
 }
 
 TEST_F(RunFolderTest, AStartThatWasCutShortIsSweptAwayByTheNext) {
     {
         auto folder = value_or_throw(RunFolder::create(path));
-        ASSERT_TRUE(folder.event("precision", 0, 0, nlohmann::json::object()));
+        ASSERT_TRUE(folder.event("rejected", 0, 0, kRejected));
         std::ofstream(path / "journal.jsonl") << "half an ent";
         std::ofstream(path / "checkpoints" / "step-0.ckpt") << "half";
     }
     const auto resumed = RunFolder::open(path);
     ASSERT_FALSE(resumed);
-    EXPECT_TRUE(resumed.error().is(TolariaError::kBadRunFolder));
+    EXPECT_TRUE(resumed.error().is(RecordsError::kBadRunFolder));
     EXPECT_NE(resumed.error().message().find("esper train"), std::string::npos);
     const auto again = value_or_throw(RunFolder::create(path));
     EXPECT_EQ(again.lengths().at("events.jsonl"), 0U);
@@ -61,11 +67,83 @@ TEST_F(RunFolderTest, AStartThatWasCutShortIsSweptAwayByTheNext) {
     EXPECT_TRUE(fs::is_empty(path / "checkpoints"));
 }
 
-TEST_F(RunFolderTest, WhatAPersonPutInAFolderIsNotSweptAway) {
-    fs::create_directories(path / "checkpoints");
-    std::ofstream(path / "checkpoints" / "mine.ckpt") << "mine";
-    ASSERT_TRUE(RunFolder::create(path));
-    EXPECT_TRUE(fs::exists(path / "checkpoints" / "mine.ckpt"));
+TEST_F(RunFolderTest, AFolderThatHoldsOtherThingsIsRefused) {
+    fs::create_directories(path);
+    std::ofstream(path / "thesis.tex") << "mine";
+    const auto refused = RunFolder::create(path);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(RecordsError::kBadRunFolder));
+    EXPECT_NE(refused.error().message().find("thesis.tex"), std::string::npos);
+    EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 1);
+}
+
+TEST_F(RunFolderTest, AnEmptyFolderOfAPersonsIsTaken) {
+    fs::create_directories(path);
+    EXPECT_TRUE(RunFolder::create(path));
+}
+
+TEST_F(RunFolderTest, AStartThatIsGivenUpTakesAwayWhatItMade) {
+    const auto inner = path / "a" / "b";
+    {
+        auto folder = value_or_throw(RunFolder::create(inner));
+        ASSERT_TRUE(folder.event("rejected", 0, 0, kRejected));
+        std::ofstream(inner / "journal.jsonl") << "half an ent";
+        auto moved = std::move(folder);
+        ASSERT_TRUE(fs::exists(inner / "events.jsonl"));
+    }
+    EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(RunFolderTest, AStartThatIsGivenUpLeavesWhatWasThere) {
+    fs::create_directories(path);
+    {
+        const auto folder = value_or_throw(RunFolder::create(path / "run"));
+        std::ofstream(path / "run" / "notes.txt") << "mine";
+    }
+    EXPECT_TRUE(fs::exists(path / "run" / "notes.txt"));
+    EXPECT_FALSE(fs::exists(path / "run" / "events.jsonl"));
+}
+
+TEST_F(RunFolderTest, ARunStays) {
+    { const auto folder = begun(); }
+    EXPECT_TRUE(fs::exists(path / "run.json"));
+    EXPECT_TRUE(fs::exists(path / "events.jsonl"));
+}
+
+TEST_F(RunFolderTest, AFileThatIsALinkIsNotFollowed) {
+    { const auto folder = begun(); }
+    const auto victim = path.string() + "-victim";
+    for (const auto* name :
+         {"events.jsonl", "metrics.csv", "journal.jsonl", "config.yaml", "lock", "checkpoints"}) {
+        fs::rename(path / name, path / "aside");
+        std::ofstream(victim) << "SECRET";
+        fs::create_symlink(victim, path / name);
+        const auto opened = RunFolder::open(path);
+        ASSERT_FALSE(opened) << name;
+        EXPECT_TRUE(opened.error().is(OwnFileError::kSymbolicLink)) << opened.error().to_string();
+        EXPECT_NE(opened.error().message().find(name), std::string::npos);
+        EXPECT_FALSE(check_run_folder(path));
+        EXPECT_EQ(value_or_throw(read_file(victim)), "SECRET");
+        fs::remove(path / name);
+        fs::rename(path / "aside", path / name);
+    }
+    EXPECT_TRUE(RunFolder::open(path));
+    fs::remove(victim);
+}
+
+TEST_F(RunFolderTest, ACheckpointThatIsALinkIsNotFollowed) {
+    { const auto folder = begun(); }
+    fs::create_symlink("/etc/hostname", path / "checkpoints" / "step-4.ckpt");
+    ASSERT_FALSE(RunFolder::open(path));
+}
+
+TEST_F(RunFolderTest, AnEventThatTheSchemaDoesNotKnowIsNotWritten) {
+    auto folder = begun();
+    const auto unknown = folder.event("decison", 1, 0, nlohmann::json::object());
+    ASSERT_FALSE(unknown);
+    EXPECT_TRUE(unknown.error().is(RecordsError::kBadRecord));
+    EXPECT_NE(unknown.error().message().find("decision"), std::string::npos);
+    EXPECT_EQ(folder.lengths().at("events.jsonl"), 0U);
 }
 
 TEST_F(RunFolderTest, TemporariesOfAKilledProcessGoWhenTheRunIsOpened) {
@@ -79,14 +157,26 @@ TEST_F(RunFolderTest, TemporariesOfAKilledProcessGoWhenTheRunIsOpened) {
 
 TEST_F(RunFolderTest, KeepsItsLockWhenItsFilesAreCutBack) {
     auto folder = begun();
-    ASSERT_TRUE(folder.event("a", 1, 0, nlohmann::json::object()));
+    ASSERT_TRUE(folder.event("rejected", 1, 0, kRejected));
     const auto lengths = folder.lengths();
-    ASSERT_TRUE(folder.event("b", 2, 0, nlohmann::json::object()));
+    ASSERT_TRUE(folder.event("rejected", 2, 0, kRejected));
     ASSERT_TRUE(folder.cut_back(lengths));
     EXPECT_EQ(folder.lengths(), lengths);
     EXPECT_FALSE(RunFolder::open(path));
     EXPECT_TRUE(folder.sync());
 }
 
+TEST_F(RunFolderTest, ARunGoesOnWithTheColumnsThatItsMetricsHave) {
+    {
+        auto folder = begun();
+        ASSERT_TRUE(folder.metrics({{"epoch", 1}, {"step", 10}, {"old", 3}}));
+    }
+    {
+        auto folder = value_or_throw(RunFolder::open(path));
+        ASSERT_TRUE(folder.metrics({{"epoch", 2}, {"step", 20}, {"seconds", 1.5}}));
+    }
+    EXPECT_EQ(value_or_throw(read_file(path / "metrics.csv")), "epoch,step,old\n1,10,3\n2,20,\n");
+}
+
 }  // namespace
-}  // namespace esper::tolaria
+}  // namespace esper::records

@@ -1,10 +1,12 @@
 #pragma once
-// A trainer without a network: carries out a controller's commands by the table of legal moves, and
-// lets a test say what is measured.
+// A trainer without a network: carries out a controller's commands as Tolaria does (the same moves
+// of the same slots, the same names of seeds; tests/tolaria/grow/toy_trainer_test.cpp holds it to a
+// real run), and lets a test say what is measured.
 
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,7 +34,7 @@ struct ToyTrainer {
         view.total_steps = shape.total_steps;
         for (std::uint32_t i = 0; i < slots; ++i) {
             const std::string anchor = "layer" + std::to_string(i);
-            view.slots.push_back({.index = i, .seed = anchor + "#0", .anchor = anchor});
+            view.slots.push_back({.index = i, .anchor = anchor});
         }
     }
 
@@ -99,19 +101,7 @@ struct ToyTrainer {
         EXPECT_EQ(decision.anchor, slot.anchor);
         switch (decision.command) {
             case kGerminate:
-                move(slot, kGerminated);
-                slot.blueprint = decision.blueprint;
-                for (const Candidate& c : view.candidates) {
-                    if (c.slot == decision.slot && c.blueprint == decision.blueprint) {
-                        slot.sham = c.sham;
-                        slot.relative_flops = c.relative_flops;
-                        slot.has_parameters = has_parameters;
-                    }
-                }
-                break;
-            case kPromote:
-                move(slot, kLoading);
-                move(slot, slot.has_parameters ? kTraining : kGrafting);
+                germinate(slot, decision);
                 break;
             case kGraft:
                 move(slot, kGrafting);
@@ -130,16 +120,34 @@ struct ToyTrainer {
                 break;
             case kCull:
                 move(slot, kCulled);
+                slot.seed.clear();
                 break;
             case kCancel:
                 move(slot, kCancelled);
+                slot.seed.clear();
                 break;
             case kReset:
                 move(slot, kDormant);
+                slot.blueprint.clear();
                 break;
             default:
                 ADD_FAILURE() << "not Tamiyo's command";
         }
+    }
+    /// Nothing has to be compiled or fetched: the seed is loaded at once. One without parameters
+    /// has nothing to learn and is blended in.
+    void germinate(SlotView& slot, const Decision& decision) {
+        slot.blueprint = decision.blueprint;
+        slot.has_parameters = has_parameters;
+        for (const Candidate& c : view.candidates) {
+            if (c.slot != decision.slot || c.blueprint != decision.blueprint) continue;
+            slot.sham = c.sham;
+            slot.relative_flops = c.relative_flops;
+        }
+        move(slot, SeedState::kGerminated);
+        slot.seed = "s" + std::to_string(++germinated);
+        move(slot, SeedState::kLoading);
+        move(slot, slot.has_parameters ? SeedState::kTraining : SeedState::kGrafting);
     }
     void move(SlotView& slot, SeedState to) {
         EXPECT_TRUE(contracts::may_go(slot.state, to))
@@ -183,6 +191,7 @@ struct ToyTrainer {
     std::function<SlotSignals(const SlotView&, std::int64_t epoch)> signals =
         [](const SlotView&, std::int64_t) { return SlotSignals{}; };
     int gains_measured = 0;
+    int germinated = 0;
     std::vector<LookRequest> looks;
     std::vector<Decision> decisions;
     std::vector<std::string> log;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <latch>
 #include <thread>
 #include <vector>
 
@@ -144,12 +146,57 @@ TEST_F(Breaker, ResetClosesItAndKeepsTheTotals) {
     EXPECT_EQ(s.last_failure_utc_ns, 1'000'000'000);
 }
 
+// Two calls are held inside the breaker until others have been turned away, so that they do
+// overlap.
+TEST(BreakerThreads, LetAsManyTrialsRunAsAllowedAndTurnTheOthersAway) {
+    CircuitBreaker breaker("x", {.failure_threshold = 1,
+                                 .recovery_timeout = 0ns,
+                                 .success_threshold = 1'000'000,
+                                 .half_open_calls = 2});
+    static_cast<void>(breaker.run(down));
+    std::latch inside(2);
+    std::latch leave(1);
+    std::vector<std::thread> held;
+    std::atomic<int> finished{0};
+    for (int t = 0; t < 2; ++t) {
+        held.emplace_back([&] {
+            EXPECT_TRUE(breaker.run([&] {
+                inside.count_down();
+                leave.wait();
+                return Status();
+            }));
+            ++finished;
+        });
+    }
+    inside.wait();
+    std::atomic<int> entered{0};
+    std::vector<std::thread> others;
+    for (int t = 0; t < 4; ++t) {
+        others.emplace_back([&] {
+            for (int i = 0; i < 500; ++i) {
+                EXPECT_FALSE(breaker.run([&] {
+                    ++entered;
+                    return Status();
+                }));
+            }
+        });
+    }
+    for (auto& t : others) t.join();
+    EXPECT_EQ(entered.load(), 0);
+    EXPECT_EQ(finished.load(), 0);
+    EXPECT_EQ(breaker.statistics().total_rejected, 2000U);
+    leave.count_down();
+    for (auto& t : held) t.join();
+    EXPECT_EQ(finished.load(), 2);
+    EXPECT_TRUE(breaker.run([] { return Status(); })) << "there is room again";
+}
+
 TEST(BreakerThreads, NeverLetMoreTrialsRunThanAllowed) {
     CircuitBreaker breaker("x", {.failure_threshold = 1,
                                  .recovery_timeout = 0ns,
                                  .success_threshold = 1'000'000,
                                  .half_open_calls = 2});
-    breaker.run(down);
+    static_cast<void>(breaker.run(down));
     std::atomic<int> running{0};
     std::atomic<int> most{0};
     std::vector<std::thread> threads;
@@ -161,6 +208,9 @@ TEST(BreakerThreads, NeverLetMoreTrialsRunThanAllowed) {
                     int seen = most.load();
                     while (seen < now && !most.compare_exchange_weak(seen, now)) {
                     }
+                    // Gives the others the processor while it is inside: trials overlap even on one
+                    // core.
+                    if (i % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds(20));
                     --running;
                     return Status();
                 }));
@@ -168,7 +218,7 @@ TEST(BreakerThreads, NeverLetMoreTrialsRunThanAllowed) {
         });
     }
     for (auto& t : threads) t.join();
-    EXPECT_LE(most.load(), 2);
+    EXPECT_EQ(most.load(), 2) << "fewer: they did not overlap, and the test shows nothing";
     const BreakerStatistics s = breaker.statistics();
     EXPECT_EQ(s.total_requests, 20'001u);
     EXPECT_EQ(s.total_successes + s.total_rejected + s.total_failures, s.total_requests);

@@ -237,7 +237,7 @@ std::vector<at::Tensor> GrowingModule::germinate(const std::string& anchor,
                                                  const std::string& blueprint) {
     auto& m = *impl_;
     const auto index = m.slot(anchor);
-    if (m.kasmina->state(index) == SeedState::kCulled) check(m.kasmina->wake(index, m.step, 0));
+    if (m.kasmina->state(index) == SeedState::kCulled) check(m.kasmina->wake(index, {m.step, 0}));
     const auto& program = *m.kasmina->program();
     const auto types = value_or_throw(graph::anchor_types(program));
     const auto* at_anchor = program.find_anchor(anchor);
@@ -246,7 +246,7 @@ std::vector<at::Tensor> GrowingModule::germinate(const std::string& anchor,
     if (!type.shape.empty()) type.shape[0] = -1;
     const auto made = value_or_throw(blueprints::make_blueprint(blueprint, *at_anchor, type));
     const auto seed = m.kasmina->next_seed();
-    check(m.kasmina->germinate(index, made.name, made.program, made.has_parameters, m.step, 0,
+    check(m.kasmina->germinate(index, made.name, made.program, made.has_parameters, {m.step, 0},
                                "asked for"));
     auto tensors = m.block(seed);
     for (auto& tensor : tensors) tensor.requires_grad_(true);
@@ -255,7 +255,7 @@ std::vector<at::Tensor> GrowingModule::germinate(const std::string& anchor,
 
 void GrowingModule::graft(const std::string& anchor, std::int64_t ramp_steps) {
     check(impl_->kasmina->graft(impl_->slot(anchor), contracts::GraftingStrategy::kSmoothstep,
-                                ramp_steps, impl_->step, 0, "asked for"));
+                                ramp_steps, {impl_->step, 0}, "asked for"));
 }
 
 void GrowingModule::tick(double loss) {
@@ -271,15 +271,15 @@ void GrowingModule::advance(const std::string& anchor) {
     const auto next = state == SeedState::kGrafting        ? SeedState::kStabilization
                       : state == SeedState::kStabilization ? SeedState::kEvaluating
                                                            : SeedState::kFineTuning;
-    check(impl_->kasmina->advance(index, next, impl_->step, 0));
+    check(impl_->kasmina->advance(index, next, {impl_->step, 0}));
 }
 
 void GrowingModule::fossilize(const std::string& anchor) {
-    check(impl_->kasmina->fossilize(impl_->slot(anchor), impl_->step, 0, "asked for"));
+    check(impl_->kasmina->fossilize(impl_->slot(anchor), {impl_->step, 0}, "asked for"));
 }
 
 void GrowingModule::cull(const std::string& anchor) {
-    check(impl_->kasmina->cull(impl_->slot(anchor), 0, impl_->step, 0, "asked for"));
+    check(impl_->kasmina->cull(impl_->slot(anchor), 0, {impl_->step, 0}, "asked for"));
 }
 
 void GrowingModule::set_alpha(const std::string& anchor, double alpha) {

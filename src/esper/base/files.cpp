@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "esper/base/fault_points.h"
+#include "esper/base/own_file.h"
 
 namespace esper {
 namespace {
@@ -99,12 +100,25 @@ std::filesystem::path temporary_beside(const std::filesystem::path& path) {
     return folder_of(path) / fmt::format(".esper-{}-{}.tmp", ::getpid(), serial.fetch_add(1));
 }
 
-}  // namespace
+// With O_NOFOLLOW a symbolic link gives ELOOP.
+bool is_link(int error_number, int flags) {
+    return error_number == ELOOP && (flags & O_NOFOLLOW) != 0;
+}
 
-Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit) {
+tl::unexpected<Error> refuse_link(const std::filesystem::path& path) {
+    return fail(
+        OwnFileError::kSymbolicLink,
+        fmt::format("{} is a symbolic link, which is not followed here; put the file itself "
+                    "there",
+                    path.string()));
+}
+
+Result<std::string> read_file_opened_with(const std::filesystem::path& path, std::uint64_t limit,
+                                          int flags) {
     // Non-blocking, so that a pipe without a writer cannot hang us before it is refused.
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags));
     if (file.get() < 0) {
+        if (is_link(errno, flags)) return refuse_link(path);
         const bool missing = errno == ENOENT || errno == ENOTDIR;
         return refuse(missing ? FileError::kNotFound : FileError::kUnreadable, path, "cannot open",
                       errno);
@@ -140,6 +154,16 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t l
     }
     content.resize(length);
     return content;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit) {
+    return read_file_opened_with(path, limit, 0);
+}
+
+Result<std::string> read_own_file(const std::filesystem::path& path, std::uint64_t limit) {
+    return read_file_opened_with(path, limit, O_NOFOLLOW);
 }
 
 Status write_file_atomic(const std::filesystem::path& path, std::string_view content) {
@@ -200,7 +224,9 @@ LineAppender::~LineAppender() {
 }
 
 Result<LineAppender> LineAppender::open(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    const int fd = ::open(path.c_str(), kFlags, 0666);
+    if (fd < 0 && is_link(errno, kFlags)) return refuse_link(path);
     if (fd < 0) return refuse(FileError::kUnwritable, path, "cannot open for appending", errno);
     LineAppender appender(fd, 0, false, path);
     struct stat info {};
@@ -248,8 +274,9 @@ Status LineAppender::sync() {
 }
 
 Status truncate_file(const std::filesystem::path& path, std::uint64_t size) {
-    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
     if (file.get() < 0) {
+        if (is_link(errno, O_NOFOLLOW)) return refuse_link(path);
         return refuse(errno == ENOENT ? FileError::kNotFound : FileError::kUnwritable, path,
                       "cannot open", errno);
     }

@@ -16,10 +16,10 @@ namespace {
 int list() {
     std::printf(
         "text     characters of any UTF-8 file; data/tinyshakespeare.txt is bundled\n"
-        "cifar10  the binary files (data_batch_1.bin …) in data/cifar-10-batches-bin: %s\n"
+        "cifar10  the binary files (data_batch_1.bin …) in %s: %s\n"
         "drawn    pictures drawn on demand; needs no files\n",
-        std::filesystem::exists(tolaria::find_data("data/cifar-10-batches-bin")) ? "here"
-                                                                                 : "not here");
+        tolaria::kCifar10Folder,
+        std::filesystem::exists(tolaria::find_data(tolaria::kCifar10Folder)) ? "here" : "not here");
     return 0;
 }
 

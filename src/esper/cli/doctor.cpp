@@ -1,17 +1,28 @@
+#include <ATen/ops/arange.h>
+#include <ATen/ops/linspace.h>
+#include <fmt/format.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
+#include "esper/base/files.h"
+#include "esper/base/processor.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/core/hosts/host.h"
 #include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/learn/engine.h"
+#include "esper/services/tolaria/learn/optimizer.h"
+#include "esper/services/tolaria/tolaria_errors.h"
+#include "esper/version.h"
 
 namespace esper::cli {
 
@@ -36,52 +47,97 @@ json machine() {
     };
     const double memory =
         static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-    return {{"cpu", cpuinfo("model name")}, {"cores", std::thread::hardware_concurrency()},
-            {"memory_bytes", memory},       {"avx2", has("avx2")},
-            {"avx512", has("avx512f")},     {"avx512_bf16", has("avx512_bf16")},
+    return {{"cpu", cpuinfo("model name")},
+            {"cores", physical_cores()},
+            {"hardware_threads", std::thread::hardware_concurrency()},
+            {"memory_bytes", memory},
+            {"avx2", has("avx2")},
+            {"avx512", has("avx512f")},
+            {"avx512_bf16", has("avx512_bf16")},
             {"amx_bf16", has("amx_bf16")}};
 }
 
-json check(const char* what, bool works, const std::string& why) {
-    return {{"what", what}, {"works", works}, {"why", why}};
+/// What was tried, whether it worked, and what came of it.
+json check(const char* what, const Result<std::string>& found) {
+    return {{"what", what},
+            {"works", found.has_value()},
+            {"why", found ? *found : found.error().message()}};
 }
 
-json checks(const json& about) {
-    const bool fast_bf16 = about["avx512_bf16"].get<bool>() || about["amx_bf16"].get<bool>();
-    const auto text = tolaria::find_data("data/tinyshakespeare.txt");
-    const auto cifar = tolaria::find_data("data/cifar-10-batches-bin");
-    const bool writable = access(".", W_OK) == 0;
-    return json::array(
-        {check("training in fp32", true, "runs on any x86-64 or ARM processor"),
-         check("fast bf16", fast_bf16,
-               fast_bf16 ? "the processor multiplies bf16 itself"
-                         : "the processor has no bf16 arithmetic; run.precision: auto takes fp32"),
-         check("bundled text", std::filesystem::exists(text),
-               std::filesystem::exists(text) ? text.string()
-                                             : "data/tinyshakespeare.txt was not found"),
-         check("cifar10", std::filesystem::exists(cifar),
-               std::filesystem::exists(cifar)
-                   ? cifar.string()
-                   : "put the binary files into data/cifar-10-batches-bin, or set data.path"),
-         check("runs here", writable,
-               writable ? "the working directory can be written"
-                        : "the working directory cannot be written; name a folder with --run")});
+/// Trains a small network for a step and looks at what came out.
+Result<std::string> train_a_step(graph::Precision precision) {
+    ESPER_TRY(
+        const auto host,
+        core::make_host({.kind = "mlp", .depth = 1, .width = 16, .classes = 4, .features = 8}));
+    graph::TensorStore store({0, true});
+    ESPER_CHECK_STATUS(store.add(*host, "host"));
+    tolaria::Engine engine(precision, 0.0);
+    const auto x = at::linspace(-1, 1, 32 * 8, at::kFloat).reshape({32, 8});
+    const auto y = at::arange(32, at::kLong).remainder(4);
+    ESPER_TRY(const auto step, engine.train(host, store, {x, y}));
+    const auto block = store.find_block("host");
+    const double gradient = tolaria::Optimizer::norm(block->grad);
+    if (!std::isfinite(step.loss) || !std::isfinite(gradient) || gradient <= 0)
+        return fail(tolaria::TolariaError::kUnsupported,
+                    fmt::format("a step of a small network gave loss {} and a gradient of norm {}",
+                                step.loss, gradient));
+    return fmt::format("a step of a small network has loss {:.3f}, gradient {:.3f}", step.loss,
+                       gradient);
+}
+
+Result<std::string> fast_bf16() {
+    if (multiplies_bf16()) return std::string("the processor multiplies bf16 itself");
+    return fail(tolaria::TolariaError::kUnsupported,
+                "the processor has no bf16 arithmetic; run.precision: auto takes fp32");
+}
+
+Result<std::string> training_on_a_gpu() {
+    return fail(tolaria::TolariaError::kUnsupported,
+                "not built yet: run.device: cuda is refused, networks train on the processor");
+}
+
+/// Opens the data set as a run would.
+Result<std::string> data_set(const char* name) {
+    ESPER_TRY(const auto data, tolaria::open_dataset({.name = name}));
+    return fmt::format("{} examples to learn from", data->size(tolaria::Part::kTrain));
+}
+
+/// Writes a file where a run's folder would be, and takes it away again.
+Result<std::string> runs_here() {
+    const std::filesystem::path file = ".esper-doctor-" + std::to_string(getpid());
+    const auto written = write_file_atomic(file, "written by esper doctor\n");
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);
+    if (!written)
+        return fail(Error(written.error())
+                        .within("the working directory cannot be written; name a folder with "
+                                "--run"));
+    return std::string("the working directory can be written");
+}
+
+json checks() {
+    return json::array({check("training in fp32", train_a_step(graph::Precision::kFloat32)),
+                        check("training in bf16", train_a_step(graph::Precision::kBFloat16)),
+                        check("fast bf16", fast_bf16()),
+                        check("training on a GPU", training_on_a_gpu()),
+                        check("bundled text", data_set("text")),
+                        check("cifar10", data_set("cifar10")), check("runs here", runs_here())});
 }
 
 int examine(bool as_json) {
     const auto about = machine();
-    const json versions{{"esper", "0.1.0"},
+    const json versions{{"esper", ESPER_VERSION},
                         {"torch", TORCH_VERSION},
                         {"compiler", __VERSION__},
                         {"cli11", CLI11_VERSION}};
-    const auto results = checks(about);
+    const auto results = checks();
     if (as_json) {
         const json all{{"machine", about}, {"versions", versions}, {"checks", results}};
         std::printf("%s\n", all.dump().c_str());
         return 0;
     }
-    std::printf("%s, %u cores, %sB memory\n", about["cpu"].get<std::string>().c_str(),
-                about["cores"].get<unsigned>(),
+    std::printf("%s, %d cores, %sB memory\n", about["cpu"].get<std::string>().c_str(),
+                about["cores"].get<int>(),
                 human_count(about["memory_bytes"].get<double>()).c_str());
     for (const auto* flag : {"avx2", "avx512", "avx512_bf16", "amx_bf16"})
         std::printf("  %-12s %s\n", flag, about[flag].get<bool>() ? "yes" : "no");

@@ -1,16 +1,18 @@
 #include "esper/cli/drive.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/text.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
-#include "esper/cli/report_data.h"
-#include "esper/cli/run_files.h"
-#include "esper/cli/summary.h"
+#include "esper/services/records/report_data.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/records/summary.h"
 
 namespace esper::cli {
 
@@ -47,14 +49,23 @@ class SignalsTaken {
     SignalsTaken& operator=(const SignalsTaken&) = delete;
 };
 
+/// A finished run in one line, for those who asked for quiet.
+std::string result_line(const nlohmann::json& run, const std::filesystem::path& folder) {
+    const auto figure = [&](const char* key) {
+        const auto it = run.find(key);
+        return it != run.end() && it->is_number() ? it->get<double>() : 0.0;
+    };
+    return fmt::format("{}: validation loss {:.4f}, accuracy {:.2f} %; {} parameters; {}\n",
+                       folder.string(), figure("val_loss"), figure("val_accuracy") * 100,
+                       human_count(figure("parameters")), human_seconds(figure("wall_seconds")));
+}
+
 Result<tolaria::RunStatus> run(tolaria::Trainer& trainer) {
     const SignalsTaken taken(trainer);
     return trainer.run();
 }
 
 }  // namespace
-
-void ignore_rollback_requests() { std::signal(SIGUSR1, SIG_IGN); }
 
 int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
           const OutputFlags& flags) {
@@ -63,7 +74,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
     trainer.on_event([&](const nlohmann::json& event) { screen.event(event); });
     screen.begin(trainer, folder.string());
     const auto status = run(trainer);
-    const auto record = read_run_json(folder);
+    const auto record = records::read_run_json(folder);
     screen.end(record ? *record : nlohmann::json::object(), folder.string());
     if (!status) return report_error(status.error());
     if (*status == tolaria::RunStatus::kStopped) {
@@ -72,11 +83,22 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
                          "stopped after step %lld with a checkpoint; continue exactly there with\n"
                          "    esper resume %s\n",
                          static_cast<long long>(trainer.step()), folder.c_str());
+        if (flags.quiet && !flags.json)
+            std::printf("%s: stopped after step %lld\n", folder.c_str(),
+                        static_cast<long long>(trainer.step()));
         return 130;
     }
-    const auto report = write_report(folder, folder / "report.html");
+    if (!record) return report_error(record.error());
+    const auto report = records::write_report(folder, folder / "report.html");
     if (!report) return report_error(report.error());
-    if (!flags.quiet && !flags.json) std::fputs(summary_of_run(folder).c_str(), stdout);
+    if (flags.json) return 0;
+    if (flags.quiet) {
+        std::fputs(result_line(*record, folder).c_str(), stdout);
+        return 0;
+    }
+    const auto summary = records::summary_of_run(folder);
+    if (!summary) return report_error(summary.error());
+    std::fputs(summary->c_str(), stdout);
     return 0;
 }
 

@@ -15,7 +15,4 @@ struct OutputFlags {
 /// what grew and why. Returns the exit code.
 int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder, const OutputFlags& flags);
 
-/// While a run is being made ready: SIGUSR1 asks a running one to go back and would end this one.
-void ignore_rollback_requests();
-
 }  // namespace esper::cli

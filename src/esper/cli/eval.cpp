@@ -4,9 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/cli/commands.h"
+#include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
-#include "esper/configs/load.h"
-#include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/evaluation.h"
 
 namespace esper::cli {
@@ -15,36 +14,33 @@ namespace {
 
 struct Arguments {
     std::string folder;
-    std::string checkpoint = "best";
+    std::vector<std::string> overrides;
+    std::string checkpoint;
     bool json = false;
 };
 
 Status evaluate(const Arguments& a) {
     const std::filesystem::path folder(a.folder);
-    ESPER_CHECK_STATUS(check_run_folder(folder));
-    configs::LoadOptions options;
-    options.path = folder / "config.yaml";
-    ESPER_TRY(const auto config, configs::load_config(options));
-    ESPER_TRY(const auto data, tolaria::open_data(config));
+    ESPER_TRY(const auto config, load_run_config(folder, a.overrides));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
+    ESPER_TRY(const auto data, open_run_data(config, run.head.data_fingerprint, folder));
     tolaria::Engine engine(config.run.precision == configs::Precision::kBf16
                                ? graph::Precision::kBFloat16
                                : graph::Precision::kFloat32,
                            0.0);
-    ESPER_TRY(const auto found,
-              tolaria::evaluate_part(engine, run.program, run.store, *data, tolaria::Part::kTest,
-                                     static_cast<std::uint32_t>(config.data.batch_size)));
+    ESPER_TRY(const auto found, tolaria::evaluate_part(
+                                    engine, run.program(), run.store(), *data, tolaria::Part::kTest,
+                                    static_cast<std::uint32_t>(config.data.batch_size)));
     if (a.json) {
-        const nlohmann::json line{{"checkpoint", a.checkpoint},
+        const nlohmann::json line{{"checkpoint", run.checkpoint},
                                   {"step", run.step},
                                   {"test_loss", found.loss},
                                   {"test_accuracy", found.accuracy},
                                   {"examples", found.examples}};
         std::printf("%s\n", line.dump().c_str());
     } else {
-        std::printf("step %lld: test loss %.4f, test accuracy %.2f %% on %u examples\n",
-                    static_cast<long long>(run.step), found.loss, found.accuracy * 100,
-                    found.examples);
+        std::printf("%s: test loss %.4f, test accuracy %.2f %% on %u examples\n",
+                    name_of(run).c_str(), found.loss, found.accuracy * 100, found.examples);
     }
     return {};
 }
@@ -55,7 +51,8 @@ void add_eval(CLI::App& app, int& exit_code) {
     auto a = std::make_shared<Arguments>();
     auto* command = app.add_subcommand("eval", "measure a run's network on the test part");
     command->add_option("folder", a->folder, "the run's folder")->required();
-    command->add_option("--checkpoint", a->checkpoint, "best (default), last or a step");
+    command->add_option("overrides", a->overrides, "data.path=… where the data has moved");
+    command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, &exit_code] {
         auto done = evaluate(*a);

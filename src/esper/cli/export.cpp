@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "esper/base/files.h"
+#include "esper/base/own_file.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
 #include "esper/exchange/exporters/lineage.h"
@@ -15,24 +16,33 @@ namespace {
 struct Arguments {
     std::string folder;
     std::string out;
-    std::string checkpoint = "last";
+    std::string checkpoint;
 };
 
 Status export_run(const Arguments& a) {
     ESPER_TRY(const auto run, load_run(a.folder, a.checkpoint));
-    ESPER_TRY(const auto journal, load_journal(a.folder));
-    ESPER_TRY(const auto code, graph::pytorch_code(*run.program));
-    ESPER_TRY(const auto tensors, graph::pytorch_tensors(*run.program, run.store));
+    ESPER_TRY(const auto journal, journal_of(run, a.folder));
+    ESPER_TRY(const auto code, graph::pytorch_code(*run.program()));
+    ESPER_TRY(const auto tensors, graph::pytorch_tensors(*run.program(), run.store()));
+    ESPER_TRY(const auto lineage,
+              graph::lineage_json(*run.program(), journal,
+                                  graph::LineageOrigin{run.checkpoint, run.step}));
     const auto out =
         a.out.empty() ? std::filesystem::path(a.folder) / "export" : std::filesystem::path(a.out);
     std::error_code error;
+    // The default lies in the run's folder, which may be a stranger's.
+    if (a.out.empty() && std::filesystem::is_symlink(out, error))
+        return fail(OwnFileError::kSymbolicLink,
+                    out.string() +
+                        " is a symbolic link, which is not followed; name the folder "
+                        "with -o");
     std::filesystem::create_directories(out, error);
     if (error)
         return fail(FileError::kUnwritable, "cannot make " + out.string() + ": " + error.message());
     ESPER_CHECK_STATUS(graph::write_safetensors(out / "model.safetensors", tensors));
     ESPER_CHECK_STATUS(write_file_atomic(out / "model.py", code));
-    ESPER_CHECK_STATUS(
-        write_file_atomic(out / "lineage.json", graph::lineage_json(*run.program, journal)));
+    ESPER_CHECK_STATUS(write_file_atomic(out / "lineage.json", lineage));
+    std::fprintf(stderr, "exported the %s\n", name_of(run).c_str());
     for (const auto* name : {"model.safetensors", "model.py", "lineage.json"})
         std::printf("%s\n", (out / name).c_str());
     return {};
@@ -45,7 +55,7 @@ void add_export(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand("export", "write the network as plain PyTorch");
     command->add_option("folder", a->folder, "the run's folder")->required();
     command->add_option("-o,--out", a->out, "where to (default: export/ in the run's folder)");
-    command->add_option("--checkpoint", a->checkpoint, "best, last or a step");
+    command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
     command->callback([a, &exit_code] {
         auto done = export_run(*a);
         exit_code = done ? 0 : report_error(done.error());

@@ -40,7 +40,7 @@ Status unpack(const fs::path& archive, const fs::path& into) {
 }
 
 Status fetch_cifar10() {
-    const auto here = tolaria::find_data("data/cifar-10-batches-bin");
+    const auto here = tolaria::find_data(tolaria::kCifar10Folder);
     if (fs::exists(here)) {
         std::printf("cifar10 is here already: %s\n", here.c_str());
         return {};
@@ -64,7 +64,7 @@ Status fetch_cifar10() {
     ESPER_CHECK_STATUS(write_file_atomic(archive, answer->body));
     ESPER_CHECK_STATUS(unpack(archive, "data"));
     fs::remove(archive, error);
-    std::printf("data/cifar-10-batches-bin\n");
+    std::printf("%s\n", tolaria::kCifar10Folder);
     return {};
 }
 

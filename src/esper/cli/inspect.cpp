@@ -7,13 +7,15 @@
 #include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/run_files.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/seed_stories.h"
 #include "esper/exchange/importers/pt2.h"
 #include "esper/program/binary/binary_format.h"
 #include "esper/program/cost/cost.h"
 #include "esper/program/text/text_format.h"
-#include "esper/cli/run_files.h"
-#include "esper/cli/seed_stories.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/records/seed_stories.h"
 
 namespace esper::cli {
 
@@ -23,14 +25,10 @@ using nlohmann::json;
 
 // A run's folder, a checkpoint, a Program in either form, or an exported model.
 Result<graph::ProgramPtr> find_program(const std::filesystem::path& path) {
-    if (std::filesystem::is_directory(path)) {
-        ESPER_TRY(auto run, load_run(path, "last"));
-        return run.program;
-    }
     ESPER_TRY(const auto content, read_file(path));
     if (content.starts_with("ESPRCKPT")) {
         ESPER_TRY(auto run, load_checkpoint(path));
-        return run.program;
+        return run.program();
     }
     if (content.starts_with("ESPRPROG")) return graph::from_binary(content);
     if (content.starts_with("esper-program")) return graph::from_text(content);
@@ -95,20 +93,17 @@ void print(const json& d) {
                     s["parameters"].get<long long>());
 }
 
-// What only a run knows: which seeds lived in it, and the edits that led to its Program.
-Status add_history(json& description, const std::filesystem::path& folder) {
-    ESPER_TRY(const auto run, read_run_json(folder));
-    ESPER_TRY(const auto journal, load_journal(folder));
+// What only a run knows: which seeds lived in it, and the edits that led to this Program.
+Status add_history(json& description, const RunState& state, const std::filesystem::path& folder) {
+    ESPER_TRY(const auto run, records::read_run_json(folder));
+    ESPER_TRY(const auto journal, journal_of(state, folder));
+    ESPER_TRY(const auto events, records::read_events(folder));
     description["run"] = run;
+    description["checkpoint"] = state.checkpoint;
+    description["step"] = state.step;
     description["lives"] = json::array();
-    for (const auto& s : seed_stories(read_events(folder)))
-        description["lives"].push_back({{"seed", s.seed},
-                                        {"blueprint", s.blueprint},
-                                        {"anchor", s.anchor},
-                                        {"germinated", s.germinated},
-                                        {"outcome", s.outcome},
-                                        {"ended", s.ended},
-                                        {"reason", s.why_ended}});
+    for (const auto& story : records::seed_stories(events))
+        description["lives"].push_back(records::to_json(story));
     description["lineage"] = json::array();
     for (const auto& entry : journal)
         description["lineage"].push_back({{"edit", entry.index},
@@ -118,9 +113,11 @@ Status add_history(json& description, const std::filesystem::path& folder) {
     return {};
 }
 
-void print_history(const json& d) {
-    std::printf("run %s: %s after %lld steps\n", word(d["run"].value("name", json("?"))).c_str(),
-                word(d["run"].value("status", json("?"))).c_str(), d["run"].value("steps", 0LL));
+void print_history(const json& d, const RunState& state) {
+    std::printf(
+        "run %s: %s after %lld steps; above is its %s\n",
+        records::text_of(d["run"], "name").c_str(), records::text_of(d["run"], "status").c_str(),
+        static_cast<long long>(records::integer_of(d["run"], "steps")), name_of(state).c_str());
     if (!d["lives"].empty()) std::printf("seeds that lived in it\n");
     for (const auto& s : d["lives"])
         std::printf("  %-5s %-18s at %-18s from step %lld: %s%s%s\n", word(s["seed"]).c_str(),
@@ -133,15 +130,31 @@ void print_history(const json& d) {
                     word(e["program_sha256"]).c_str(), word(e["reason"]).c_str());
 }
 
-Status inspect(const std::string& path, bool as_json) {
+Status inspect_run(const std::filesystem::path& folder, const std::string& checkpoint,
+                   bool as_json) {
+    ESPER_TRY(const auto state, load_run(folder, checkpoint));
+    ESPER_TRY(auto description, describe(*state.program()));
+    ESPER_CHECK_STATUS(add_history(description, state, folder));
+    if (as_json) {
+        std::printf("%s\n", description.dump().c_str());
+    } else {
+        print(description);
+        print_history(description, state);
+    }
+    return {};
+}
+
+Status inspect(const std::string& path, const std::string& checkpoint, bool as_json) {
+    if (std::filesystem::is_directory(path)) return inspect_run(path, checkpoint, as_json);
+    if (!checkpoint.empty())
+        return fail(FileError::kBadArgument,
+                    "--checkpoint names one of a run's checkpoints; " + path + " is a file");
     ESPER_TRY(const auto program, find_program(path));
-    ESPER_TRY(auto description, describe(*program));
-    if (std::filesystem::is_directory(path)) ESPER_CHECK_STATUS(add_history(description, path));
+    ESPER_TRY(const auto description, describe(*program));
     if (as_json)
         std::printf("%s\n", description.dump().c_str());
     else
         print(description);
-    if (!as_json && description.contains("run")) print_history(description);
     return {};
 }
 
@@ -149,13 +162,15 @@ Status inspect(const std::string& path, bool as_json) {
 
 void add_inspect(CLI::App& app, int& exit_code) {
     auto path = std::make_shared<std::string>();
+    auto checkpoint = std::make_shared<std::string>();
     auto as_json = std::make_shared<bool>(false);
     auto* command = app.add_subcommand("inspect", "show a run, a checkpoint or a Program");
     command->add_option("path", *path, "run folder, .ckpt, .pt2, Program text or binary")
         ->required();
+    command->add_option("--checkpoint", *checkpoint, std::string("of a run: ") + kCheckpointHelp);
     command->add_flag("--json", *as_json, "one JSON line");
-    command->callback([path, as_json, &exit_code] {
-        auto done = inspect(*path, *as_json);
+    command->callback([path, checkpoint, as_json, &exit_code] {
+        auto done = inspect(*path, *checkpoint, *as_json);
         exit_code = done ? 0 : report_error(done.error());
     });
 }

@@ -1,30 +1,60 @@
+#include <fcntl.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 
 #include "esper/base/fault_points.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/guard.h"
+#include "esper/version.h"
 
 namespace {
 
+// Before the libraries' own constructors: a request that comes while they load must not end the
+// process, a file that may grow no further is an error of writing like any other, and no file of a
+// run may get the number of a standard stream that was closed.
+void make_ready(int, char**, char**) {
+    std::signal(SIGUSR1, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
+    for (int fd = 0; fd < 3; ++fd)
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) open("/dev/null", O_RDWR);
+}
+__attribute__((section(".preinit_array"), used)) void (*const kFirst)(int, char**,
+                                                                      char**) = make_ready;
+
 // CLI11 reports an unknown word without saying which command it might have been.
-bool refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
-    if (argc < 2 || argv[1][0] == '-') return false;
+bool refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
+    if (words.empty() || words[0].starts_with('-')) return false;
     std::vector<std::string> names;
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-        if (command->get_name() == argv[1]) return false;
+        if (command->get_name() == words[0]) return false;
         if (!command->get_group().empty()) names.push_back(command->get_name());
     }
     std::fprintf(stderr, "esper: there is no command %s; there are: %s\n",
-                 esper::quote_with_suggestion(argv[1], names).c_str(),
+                 esper::quote_with_suggestion(words[0], names).c_str(),
                  esper::join(names, ", ").c_str());
     return true;
 }
 
-}  // namespace
+/// `esper help train` asks what `esper train --help` does.
+std::vector<std::string> words_of(int argc, char** argv) {
+    std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    if (!words.empty() && words[0] == "help") {
+        words.erase(words.begin());
+        words.emplace_back("--help");
+    }
+    return words;
+}
 
-int main(int argc, char** argv) {
-    CLI::App app{"esper: neural networks that grow while they train"};
-    app.set_version_flag("--version", "esper 0.1.0");
+int run(int argc, char** argv) {
+    CLI::App app{"esper: neural networks that grow while they train", "esper"};
+    app.set_version_flag("-v,--version", "esper " ESPER_VERSION);
+    app.footer(
+        "esper help COMMAND shows the flags of one. Exit codes: 0 done, 1 failed, 2 bad usage "
+        "or configuration, 3 bad or missing data, 4 verification failed, 130 interrupted.");
     app.require_subcommand(1);
     if (auto armed = esper::FaultPoints::arm_from_environment(); !armed) {
         std::fprintf(stderr, "esper: %s\n", armed.error().message().c_str());
@@ -43,11 +73,19 @@ int main(int argc, char** argv) {
     esper::cli::add_report(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_roles(app, exit_code);
-    if (refuse_unknown_command(app, argc, argv)) return 2;
+    auto words = words_of(argc, argv);
+    if (refuse_unknown_command(app, words)) return 2;
     try {
-        app.parse(argc, argv);
+        std::reverse(words.begin(), words.end());  // as CLI11 wants them
+        app.parse(words);
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? 0 : 2;
     }
     return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return esper::cli::checked_output(esper::cli::guarded([&] { return run(argc, argv); }));
 }

@@ -7,7 +7,9 @@
 
 #include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
+#include "esper/services/tamiyo/admission.h"
 #include "esper/services/tamiyo/life_steps.h"
+#include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/host/setup.h"
 
 namespace esper::cli {
@@ -16,27 +18,97 @@ namespace {
 
 using nlohmann::json;
 
+/// First and last end of an epoch at which the controller would let a seed germinate, as far as the
+/// clock decides it.
+struct Window {
+    std::int64_t from = 0;
+    std::int64_t to = 0;
+    bool is_open = false;
+    std::string why_shut;
+};
+
+Window germination_window(const configs::EsperConfig& config, const tolaria::RunLength& length,
+                          const tamiyo::RunShape& shape) {
+    const auto schedule = tolaria::schedule_of(config, length);
+    const tamiyo::Admission admission(config.growth, shape);
+    Window window;
+    for (std::int64_t step = length.steps_per_epoch; step <= length.total_steps;
+         step += length.steps_per_epoch) {
+        tamiyo::ControllerView view;
+        view.step = step;
+        view.total_steps = length.total_steps;
+        view.growth_open =
+            tolaria::may_grow(schedule, static_cast<std::uint64_t>(step), config.growth.stop);
+        const auto room = admission.room(view);
+        if (room.seeds == 0) {
+            if (step >= admission.window_start() && window.why_shut.empty())
+                window.why_shut = room.why_none;
+            continue;
+        }
+        if (!window.is_open) window.from = step;
+        window.to = step;
+        window.is_open = true;
+    }
+    return window;
+}
+
+/// How a part of the data is walked in an epoch.
+struct Pass {
+    std::int64_t examples = 0;  ///< in the training part
+    std::int64_t batch = 0;     ///< never more than there are
+    std::int64_t left_out = 0;  ///< of an epoch that is one pass
+};
+
+Pass pass_of(const configs::EsperConfig& config, const tolaria::Dataset& data) {
+    Pass pass;
+    const auto examples = tolaria::train_examples(config, data);
+    const auto plan = tolaria::BatchPlan::shuffled(
+        examples, static_cast<std::uint32_t>(config.data.batch_size), config.run.seed);
+    pass.examples = examples;
+    pass.batch = plan.batch_size();
+    if (config.run.steps_per_epoch == 0)
+        pass.left_out =
+            pass.examples - static_cast<std::int64_t>(plan.steps_per_epoch()) * pass.batch;
+    return pass;
+}
+
+/// Training, a look at the validation part after each epoch, and one at the test part at the end.
+double flops_without_growth(const configs::EsperConfig& config, const graph::Cost& cost,
+                            const tolaria::Dataset& data, const tolaria::RunLength& length,
+                            const Pass& pass) {
+    const double steps = static_cast<double>(length.total_steps) * static_cast<double>(pass.batch) *
+                         static_cast<double>(cost.training_flops);
+    const double looks =
+        static_cast<double>(config.run.epochs) * data.size(tolaria::Part::kValidation) +
+        data.size(tolaria::Part::kTest);
+    return steps + looks * static_cast<double>(cost.forward_flops);
+}
+
+/// Checkpoints of the ring: one before the first step, one every so often, one after the last step.
+std::int64_t checkpoints_of(std::int64_t steps, std::int64_t every) {
+    return 1 + (steps + every - 1) / every;
+}
+
 Result<json> growth_plan(const configs::EsperConfig& config, const graph::ProgramPtr& host,
                          const tolaria::RunLength& length, std::uint32_t probe) {
     const auto& growth = config.growth;
     ESPER_TRY(const auto wrapped, tolaria::growth_places(growth, host));
     std::vector<std::string> slots;
     for (const auto& slot : wrapped.slots) slots.push_back(wrapped.anchor_of(slot).name);
-    const auto steps =
-        tamiyo::life_steps(growth, {config.run.seed, length.steps_per_epoch, length.total_steps});
-    const auto at = [&](double share) {
-        return static_cast<std::int64_t>(share * static_cast<double>(length.total_steps));
-    };
+    const tamiyo::RunShape shape{config.run.seed, length.steps_per_epoch, length.total_steps};
+    const auto steps = tamiyo::life_steps(growth, shape);
+    const auto window = germination_window(config, length, shape);
     json plan{{"policy", contracts::to_text(config.controller.policy)},
               {"slots", slots},
-              {"from_step", at(growth.start)},
-              {"to_step", std::min(at(growth.stop), length.total_steps - steps.whole())},
               {"steps_of_a_seed", steps.whole()},
               {"probe_examples", probe},
               {"gate_examples", growth.gate.min_examples}};
-    if (plan["to_step"] < plan["from_step"])
-        plan["warning"] =
-            "no seed can germinate: its life does not fit between growth.start and the end";
+    if (window.is_open) {
+        plan["from_step"] = window.from;
+        plan["to_step"] = window.to;
+    }
+    if (!window.is_open)
+        plan["warning"] = "no seed can germinate: " + window.why_shut;
     else if (probe < growth.gate.min_examples)
         plan["warning"] =
             "no seed can be kept: the probe part is smaller than growth.gate.min_examples";
@@ -53,30 +125,40 @@ Result<json> plan_of(const configs::EsperConfig& config) {
     json parts = json::object();
     for (const auto part : tolaria::kAllParts)
         parts[std::string(tolaria::to_text(part))] = data->size(part);
+    const Pass pass = pass_of(config, *data);
+    parts["train"] = pass.examples;
     json anchors = json::array();
     for (const auto& anchor : host->anchors()) anchors.push_back(anchor.name);
-    const auto every = std::max<std::int64_t>(
-        1, config.checkpoint.every.steps(length.steps_per_epoch, length.total_steps).value_or(0));
+    const auto every = config.checkpoint.every.steps(length.steps_per_epoch, length.total_steps);
+    json keep{{"every", config.checkpoint.every.to_string()}, {"kept", config.checkpoint.keep}};
+    if (every) {
+        keep["every_steps"] = std::max<std::int64_t>(1, *every);
+        keep["count"] = checkpoints_of(length.total_steps, keep["every_steps"]);
+    }
     const bool adamw = config.optimization.optimizer == configs::Optimizer::kAdamw;
-    json plan{{"host", contracts::to_text(config.model.host)},
-              {"program_sha256", host->hash().hex()},
-              {"anchors", anchors},
-              {"parameters", host->parameter_count()},
-              {"flops_per_example", cost.forward_flops},
-              {"training_flops_per_example", cost.training_flops},
-              {"data", data->info().name},
-              {"examples", parts},
-              {"epochs", config.run.epochs},
-              {"steps_per_epoch", length.steps_per_epoch},
-              {"steps", length.total_steps},
-              {"batch_size", config.data.batch_size},
-              {"flops_total_without_growth", static_cast<double>(cost.training_flops) *
-                                                 config.data.batch_size *
-                                                 static_cast<double>(length.total_steps)},
-              {"checkpoints",
-               {{"every_steps", every},
-                {"kept", config.checkpoint.keep},
-                {"bytes_each", host->parameter_count() * 4 * (adamw ? 3 : 2)}}}};
+    keep["bytes_each"] = host->parameter_count() * 4 * (adamw ? 3 : 2);
+    json plan{
+        {"host", host->name()},
+        {"program_sha256", host->hash().hex()},
+        {"anchors", anchors},
+        {"parameters", host->parameter_count()},
+        {"flops_per_example", cost.forward_flops},
+        {"training_flops_per_example", cost.training_flops},
+        {"data", data->info().name},
+        {"examples", parts},
+        {"epochs", config.run.epochs},
+        {"steps_per_epoch", length.steps_per_epoch},
+        {"steps", length.total_steps},
+        {"batch_size", pass.batch},
+        {"left_out_of_an_epoch", pass.left_out},
+        {"flops_total_without_growth", flops_without_growth(config, cost, *data, length, pass)},
+        {"checkpoints", keep}};
+    if (pass.batch < config.data.batch_size)
+        plan["warning"] = fmt::format(
+            "data.batch_size is {}, but the training part has {} examples: each batch is all of "
+            "them",
+            config.data.batch_size, pass.examples);
+    if (!config.model.path.empty()) plan["path"] = config.model.path;
     if (config.growth.enabled) {
         ESPER_TRY(plan["growth"],
                   growth_plan(config, host, length, data->size(tolaria::Part::kProbe)));
@@ -91,29 +173,43 @@ std::string plan_in_words(const json& plan) {
     };
     const auto& keep = plan["checkpoints"];
     const auto& parts = plan["examples"];
+    const auto left_out = plan["left_out_of_an_epoch"].get<std::int64_t>();
     auto out = fmt::format(
         "# The plan. Nothing was trained, nothing was written.\n"
-        "# host         {}: {} parameters, {} FLOPs an example forward, {} in training\n"
+        "# host         {}{}: {} parameters, {} FLOPs an example forward, {} in training\n"
         "# anchors      {}\n"
         "# data         {}: {} train, {} probe, {} validation, {} test examples\n"
-        "# length       {} epochs of {} steps of {} examples; {} FLOPs without growth\n"
-        "# checkpoints  about {} (every {} steps, besides each best), the last {} kept, {}B each\n",
-        plan["host"].get<std::string>(), count(plan["parameters"]),
-        count(plan["flops_per_example"]), count(plan["training_flops_per_example"]),
-        names(plan["anchors"]), plan["data"].get<std::string>(), parts["train"].dump(),
-        parts["probe"].dump(), parts["validation"].dump(), parts["test"].dump(),
-        plan["epochs"].dump(), plan["steps_per_epoch"].dump(), plan["batch_size"].dump(),
+        "# length       {} epochs of {} steps of {} examples{}\n"
+        "# cost         {} FLOPs without growth: training, validation after each epoch, one test\n"
+        "# checkpoints  {}, the last {} kept besides the best, {}B each\n",
+        plan["host"].get<std::string>(),
+        plan.contains("path") ? " from " + plan["path"].get<std::string>() : std::string(),
+        count(plan["parameters"]), count(plan["flops_per_example"]),
+        count(plan["training_flops_per_example"]), names(plan["anchors"]),
+        plan["data"].get<std::string>(), parts["train"].dump(), parts["probe"].dump(),
+        parts["validation"].dump(), parts["test"].dump(), plan["epochs"].dump(),
+        plan["steps_per_epoch"].dump(), plan["batch_size"].dump(),
+        left_out == 0
+            ? std::string()
+            : fmt::format("; the last {} of each pass are left out, others each time", left_out),
         count(plan["flops_total_without_growth"]),
-        plan["steps"].get<std::int64_t>() / keep["every_steps"].get<std::int64_t>(),
-        keep["every_steps"].dump(), keep["kept"].dump(), count(keep["bytes_each"]));
+        keep.contains("count") ? fmt::format("about {}, every {} steps", keep["count"].dump(),
+                                             keep["every_steps"].dump())
+                               : fmt::format("every {}", keep["every"].get<std::string>()),
+        keep["kept"].dump(), count(keep["bytes_each"]));
+    if (plan.contains("warning"))
+        out += "# warning      " + plan["warning"].get<std::string>() + "\n";
     if (!plan.contains("growth")) return out + "# growth       off (growth.enabled)\n";
     const auto& growth = plan["growth"];
     out += fmt::format(
-        "# growth       policy {}: seeds at {} anchors, germinating from step {} to {}; a seed's "
-        "life takes {} steps\n"
+        "# growth       policy {}: {} places for seeds, {}; a seed's life takes {} steps\n"
         "# gates        decide after at least {} of {} probe examples\n",
-        growth["policy"].get<std::string>(), growth["slots"].size(), growth["from_step"].dump(),
-        growth["to_step"].dump(), growth["steps_of_a_seed"].dump(), growth["gate_examples"].dump(),
+        growth["policy"].get<std::string>(), growth["slots"].size(),
+        growth.contains("from_step")
+            ? fmt::format("germinating at the end of an epoch, from step {} to {}",
+                          growth["from_step"].dump(), growth["to_step"].dump())
+            : std::string("none of which can germinate"),
+        growth["steps_of_a_seed"].dump(), growth["gate_examples"].dump(),
         growth["probe_examples"].dump());
     if (growth.contains("warning"))
         out += "# warning      " + growth["warning"].get<std::string>() + "\n";

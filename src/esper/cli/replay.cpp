@@ -3,26 +3,24 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "esper/base/files.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
+#include "esper/services/records/run_files.h"
 
 namespace esper::cli {
 
 namespace {
 
 Status replay_run(const std::filesystem::path& folder) {
-    ESPER_CHECK_STATUS(check_run_folder(folder));
+    ESPER_TRY(const auto run, records::read_run_json(folder));
     ESPER_TRY(const auto entries, graph::read_journal(folder / "journal.jsonl"));
     ESPER_TRY(const auto program, graph::replay(entries));
-    ESPER_TRY(const auto text, read_file(folder / "run.json"));
-    const auto run = nlohmann::json::parse(text, nullptr, false);
     const auto hash = program->hash().hex();
     std::printf("program %s\n", hash.c_str());
-    if (!run.is_object() || run.value("program_sha256", "") != hash)
+    if (const auto named = records::text_of(run, "program_sha256"); named != hash)
         return fail(graph::GraphError::kHashMismatch,
                     "the journal leads to another Program than run.json names (" +
-                        (run.is_object() ? run.value("program_sha256", "none") : "none") + ")");
+                        (named.empty() ? "none" : named) + ")");
     std::fprintf(stderr, "%zu edits verified\n", entries.size() - 1);
     return {};
 }

@@ -4,7 +4,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
-#include "esper/cli/report_data.h"
+#include "esper/services/records/report_data.h"
 
 namespace esper::cli {
 
@@ -17,7 +17,7 @@ void add_report(CLI::App& app, int& exit_code) {
     command->callback([folder, out, &exit_code] {
         const std::filesystem::path run(*folder);
         const auto file = out->empty() ? run / "report.html" : std::filesystem::path(*out);
-        const auto done = write_report(run, file);
+        const auto done = records::write_report(run, file);
         if (done) std::printf("%s\n", file.c_str());
         exit_code = done ? 0 : report_error(done.error());
     });

@@ -3,8 +3,8 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
+#include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
-#include "esper/configs/load.h"
 
 namespace esper::cli {
 
@@ -18,13 +18,8 @@ struct Arguments {
 
 int resume(const Arguments& arguments) {
     const std::filesystem::path folder(arguments.folder);
-    if (auto is_run = check_run_folder(folder); !is_run) return report_error(is_run.error());
-    configs::LoadOptions options;
-    options.path = folder / "config.yaml";
-    options.overrides = arguments.overrides;
-    auto config = configs::load_config(options);
+    auto config = load_run_config(folder, arguments.overrides);
     if (!config) return report_error(config.error());
-    ignore_rollback_requests();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
     return drive(**trainer, folder, arguments.output);

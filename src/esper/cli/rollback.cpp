@@ -9,24 +9,25 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/run_state.h"
+#include "esper/services/records/run_files.h"
 #include "esper/services/records/run_lock.h"
 
 namespace esper::cli {
 
 namespace {
 
-using tolaria::TolariaError;
+using records::RecordsError;
 
 Status request_rollback(const std::filesystem::path& folder) {
-    ESPER_CHECK_STATUS(check_run_folder(folder));
-    ESPER_TRY(const auto process, tolaria::RunLock::holder(folder));
+    ESPER_CHECK_STATUS(records::check_run_folder(folder));
+    ESPER_TRY(const auto process, records::RunLock::holder(folder));
     if (!process)
-        return fail(TolariaError::kBadRunFolder,
+        return fail(RecordsError::kBadRunFolder,
                     folder.string() +
                         " is not running here, so there is nothing to take back; "
                         "'esper resume' goes on from its newest checkpoint");
     if (::kill(*process, SIGUSR1) != 0)
-        return fail(TolariaError::kFolderInUse,
+        return fail(RecordsError::kFolderInUse,
                     fmt::format("cannot reach process {}: {}", *process, std::strerror(errno)));
     std::fprintf(stderr,
                  "asked process %d to go back to its last checkpoint; events.jsonl will say where "

@@ -7,7 +7,7 @@
 
 #include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
-#include "esper/cli/event_text.h"
+#include "esper/services/records/event_text.h"
 
 namespace esper::cli {
 
@@ -23,6 +23,8 @@ void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
     const auto& config = trainer.config();
     const auto& program = *trainer.program();
     batch_size_ = config.data.batch_size;
+    epoch_began_ = std::chrono::steady_clock::now();
+    epoch_began_at_ = trainer.step();
     const auto cost = graph::count_cost(program);
     const double flops = cost ? static_cast<double>(cost->training_flops) : 0;
     const auto precision = contracts::to_text(config.run.precision);
@@ -39,40 +41,67 @@ void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
                          {"threads", config.run.threads},
                          {"step", trainer.step()},
                          {"total_steps", trainer.length().total_steps}});
-    line(terminal_.bold(),
-         fmt::format(
-             "{}: {} anchors, {} sleeping seeds, {} parameters; {} on {} thread{}; {} steps "
-             "of {} examples, {} FLOPs each; in {}",
-             contracts::to_text(config.model.host), program.anchors().size(), trainer.seed_slots(),
-             human_count(static_cast<double>(program.parameter_count())), precision,
-             config.run.threads, config.run.threads == 1 ? "" : "s", left, batch_size_,
-             human_count(flops), folder));
+    line(
+        terminal_.bold(),
+        fmt::format("{}: {} anchors, {} sleeping seeds, {} parameters; {} on {} thread{}; {} steps "
+                    "of {} examples, {} FLOPs each; in {}",
+                    program.name(), program.anchors().size(), trainer.seed_slots(),
+                    human_count(static_cast<double>(program.parameter_count())), precision,
+                    config.run.threads, config.run.threads == 1 ? "" : "s", left, batch_size_,
+                    human_count(flops), folder));
 }
 
 void Screen::progress(const Progress& p) {
-    if (json_ && p.validation_loss)
+    if (p.validation_loss) show_epoch(p);
+    if (terminal_.bar && !quiet_) draw_bar(p);
+}
+
+void Screen::show_epoch(const Progress& p) {
+    const Pace pace = end_of_epoch(p);
+    if (json_)
         print_json_line({{"event", "epoch"},
                          {"epoch", p.epoch},
                          {"step", p.step},
                          {"train_loss", p.train_loss},
                          {"val_loss", *p.validation_loss},
-                         {"val_accuracy", *p.validation_accuracy}});
-    if (p.validation_loss)
-        line("", fmt::format("epoch {:3}  step {:6}/{}  train loss {:.4f}  val loss {:.4f}  val "
-                             "accuracy {:.2f} %",
-                             p.epoch, p.step, p.total_steps, p.train_loss, *p.validation_loss,
-                             *p.validation_accuracy * 100));
-    if (terminal_.bar && !quiet_) draw_bar(p);
+                         {"val_accuracy", *p.validation_accuracy},
+                         {"seconds", pace.seconds},
+                         {"examples_per_second", pace.examples_per_second}});
+    auto text = fmt::format(
+        "epoch {:3}  step {:6}/{}  train loss {:.4f}  val loss {:.4f}  val accuracy {:.2f} %  {}, "
+        "{} "
+        "examples/s",
+        p.epoch, p.step, p.total_steps, p.train_loss, *p.validation_loss,
+        *p.validation_accuracy * 100, human_seconds(pace.seconds),
+        human_count(pace.examples_per_second));
+    // On a terminal the bar says so all the time.
+    if (!terminal_.bar && p.step < p.total_steps)
+        text += fmt::format(", {} left", human_seconds(pace.seconds_left));
+    line("", text);
+}
+
+Screen::Pace Screen::end_of_epoch(const Progress& p) {
+    const auto now = std::chrono::steady_clock::now();
+    Pace pace;
+    pace.seconds = std::chrono::duration<double>(now - epoch_began_).count();
+    const auto steps = static_cast<double>(p.step - epoch_began_at_);
+    if (pace.seconds > 0 && steps > 0) {
+        pace.examples_per_second = steps * static_cast<double>(batch_size_) / pace.seconds;
+        pace.seconds_left = static_cast<double>(p.total_steps - p.step) * pace.seconds / steps;
+    }
+    epoch_began_ = now;
+    epoch_began_at_ = p.step;
+    return pace;
 }
 
 void Screen::event(const json& event) {
     if (json_) print_json_line(event);
-    const auto described = describe_event(event);
-    if (described.tone == EventTone::kNone) return;
-    const auto colour = described.tone == EventTone::kGood     ? terminal_.green()
-                        : described.tone == EventTone::kCulled ? terminal_.yellow()
-                        : described.tone == EventTone::kBad    ? terminal_.red()
-                                                               : std::string_view();
+    const auto described = records::describe_event(event);
+    if (described.tone == records::EventTone::kNone) return;
+    const auto colour = described.tone == records::EventTone::kGood     ? terminal_.green()
+                        : described.tone == records::EventTone::kCulled ? terminal_.yellow()
+                        : described.tone == records::EventTone::kBad    ? terminal_.red()
+                                                                        : std::string_view();
     line(colour,
          fmt::format("step {:6}  {}", event.value("step", std::int64_t{0}), described.text));
 }

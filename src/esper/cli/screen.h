@@ -33,6 +33,14 @@ class Screen {
     void wipe_bar();
     /// Steps a second over the last half minute; 0 while unknown.
     double steps_per_second(std::int64_t step);
+    /// How long the epoch took that ends here, at which rate, and what that leaves to wait for.
+    struct Pace {
+        double seconds = 0;
+        double examples_per_second = 0;
+        double seconds_left = 0;
+    };
+    Pace end_of_epoch(const tolaria::Progress& progress);
+    void show_epoch(const tolaria::Progress& progress);
 
     bool json_;
     bool quiet_;
@@ -40,6 +48,8 @@ class Screen {
     bool bar_shown_ = false;
     std::int64_t batch_size_ = 0;
     std::deque<std::pair<Instant, std::int64_t>> past_;
+    Instant epoch_began_ = std::chrono::steady_clock::now();
+    std::int64_t epoch_began_at_ = 0;  ///< the step
 };
 
 /// One JSON line on standard output.

@@ -109,8 +109,10 @@ void add_soak(CLI::App& app, int& exit_code) {
                            "put into a host and "
                            "taken out without training: memory, descriptors and threads stay");
     command->add_option("--cache-ops", options->cache_operations, "kernel cache operations")
+        ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     command->add_option("--lives", options->lives, "seeds that germinate, are grafted and culled")
+        ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     command->add_option("--allow-mib", options->allowed_mib, "resident memory that may be added")
         ->capture_default_str();

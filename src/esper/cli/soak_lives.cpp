@@ -72,25 +72,24 @@ class Soak {
         const auto slot = static_cast<std::uint32_t>(life % blueprints_.size());
         const auto& fitting = blueprints_[slot];
         const auto& blueprint = fitting[life / blueprints_.size() % fitting.size()];
-        const auto step = static_cast<std::int64_t>(life);
-        const auto epoch = static_cast<std::uint32_t>(life);
+        const execution::Moment now{static_cast<std::int64_t>(life),
+                                    static_cast<std::uint32_t>(life)};
         ESPER_CHECK_STATUS(layer.germinate(slot, blueprint.name, blueprint.program,
-                                           blueprint.has_parameters, step, epoch, "soak"));
-        ESPER_CHECK_STATUS(
-            layer.graft(slot, contracts::GraftingStrategy::kLinear, 2, step, epoch, "soak"));
+                                           blueprint.has_parameters, now, "soak"));
+        ESPER_CHECK_STATUS(layer.graft(slot, contracts::GraftingStrategy::kLinear, 2, now, "soak"));
         ESPER_CHECK_STATUS(layer.tick(1.0));
         ESPER_CHECK_STATUS(layer.tick(0.9));
         if (life % 4 == 3) {
-            ESPER_CHECK_STATUS(layer.fault(slot, 0, step, epoch, "soak"));
+            ESPER_CHECK_STATUS(layer.fault(slot, 0, now, "soak"));
         } else {
-            ESPER_CHECK_STATUS(layer.advance(slot, kStabilization, step, epoch));
-            ESPER_CHECK_STATUS(layer.advance(slot, kEvaluating, step, epoch));
+            ESPER_CHECK_STATUS(layer.advance(slot, kStabilization, now));
+            ESPER_CHECK_STATUS(layer.advance(slot, kEvaluating, now));
             if (life % kLivesPerHost == kLivesPerHost - 2) {
-                return layer.fossilize(slot, step, epoch, "soak");
+                return layer.fossilize(slot, now, "soak");
             }
-            ESPER_CHECK_STATUS(layer.cull(slot, 0, step, epoch, "soak"));
+            ESPER_CHECK_STATUS(layer.cull(slot, 0, now, "soak"));
         }
-        return layer.wake(slot, step, epoch);
+        return layer.wake(slot, now);
     }
 
     /// What a checkpoint does with the seeds.

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,7 +21,7 @@ struct Arguments {
     std::string config;
     std::vector<std::string> overrides;
     std::string folder;
-    std::optional<std::uint64_t> seed;
+    std::string seed;  ///< as it was written; checked as run.seed is
     bool dry_run = false;
     OutputFlags output;
     std::string surplus;  ///< a second word that is no override
@@ -39,6 +40,44 @@ int show_plan(const configs::EsperConfig& config, const Arguments& arguments) {
     return 0;
 }
 
+/// A folder that this start makes goes again where nothing comes of the start.
+class UnfinishedFolder {
+  public:
+    explicit UnfinishedFolder(std::filesystem::path folder) : folder_(std::move(folder)) {
+        std::error_code error;
+        if (std::filesystem::exists(folder_, error) || error) folder_.clear();
+    }
+    ~UnfinishedFolder() {
+        std::error_code error;
+        if (!folder_.empty()) std::filesystem::remove_all(folder_, error);
+    }
+    UnfinishedFolder(const UnfinishedFolder&) = delete;
+    UnfinishedFolder& operator=(const UnfinishedFolder&) = delete;
+    bool was_made() const {
+        std::error_code error;
+        return !folder_.empty() && std::filesystem::exists(folder_, error);
+    }
+    void keep() { folder_.clear(); }
+
+  private:
+    std::filesystem::path folder_;  ///< empty: nothing to take away
+};
+
+std::string standard_input() {
+    std::string text;
+    std::array<char, 1 << 16> piece{};
+    while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin))
+        text.append(piece.data(), n);
+    return text;
+}
+
+Result<configs::LoadedConfig> load(const std::string& file, const configs::LoadOptions& options) {
+    if (file.empty())
+        return configs::parse_config(kShakespeare, "configs/shakespeare.yaml (built in)", options);
+    if (file == "-") return configs::parse_config(standard_input(), "standard input", options);
+    return configs::load_config_with_origins(options);
+}
+
 int train(const Arguments& arguments) {
     if (!arguments.surplus.empty()) {
         std::fprintf(stderr,
@@ -50,21 +89,26 @@ int train(const Arguments& arguments) {
     configs::LoadOptions options;
     options.path = arguments.config;
     options.overrides = arguments.overrides;
-    if (arguments.seed) options.overrides.push_back("run.seed=" + std::to_string(*arguments.seed));
+    if (!arguments.seed.empty()) options.overrides.push_back("run.seed=" + arguments.seed);
     options.env = configs::process_environment();
-    auto config = arguments.config.empty()
-                      ? configs::parse_config(kShakespeare, "the built-in run", options)
-                      : configs::load_config_with_origins(options);
+    auto config = load(arguments.config, options);
     if (!config) return report_error(config.error());
     for (const auto& warning : config->warnings)
         std::fprintf(stderr, "esper: %s\n", warning.c_str());
     if (arguments.dry_run) return show_plan(config->config, arguments);
     const std::filesystem::path folder =
-        arguments.folder.empty() ? tolaria::RunFolder::next_free("runs", config->config.run.name)
+        arguments.folder.empty() ? records::RunFolder::next_free("runs", config->config.run.name)
                                  : std::filesystem::path(arguments.folder);
-    ignore_rollback_requests();
+    UnfinishedFolder unfinished(folder);
     auto trainer = tolaria::Trainer::create(config->config, folder);
-    if (!trainer) return report_error(trainer.error());
+    if (!trainer) {
+        const int exit_code = report_error(trainer.error());
+        if (unfinished.was_made())
+            std::fprintf(stderr, "esper: nothing was begun; %s was taken away again\n",
+                         folder.c_str());
+        return exit_code;
+    }
+    unfinished.keep();
     return drive(**trainer, folder, arguments.output);
 }
 
@@ -83,7 +127,8 @@ void take_words(Arguments& a, const std::vector<std::string>& words) {
 
 void add_output_flags(CLI::App* command, OutputFlags& flags) {
     command->add_flag("--json", flags.json, "standard output is JSON lines only");
-    command->add_flag("-q,--quiet", flags.quiet, "print nothing but errors");
+    command->add_flag("-q,--quiet", flags.quiet,
+                      "print errors, and at the end one line with the run's folder and result");
 }
 
 void add_train(CLI::App& app, int& exit_code) {
@@ -92,7 +137,8 @@ void add_train(CLI::App& app, int& exit_code) {
     command
         ->add_option_function<std::vector<std::string>>(
             "config", [a](const std::vector<std::string>& words) { take_words(*a, words); },
-            "a YAML file (none: a small character GPT), then key=value overrides")
+            "a YAML file (none: a small character GPT; -: standard input), then key=value "
+            "overrides")
         ->expected(-1);
     command->add_option("--run", a->folder, "the run's folder (default runs/<name>-<n>)");
     command->add_option("--seed", a->seed, "run.seed");

@@ -45,7 +45,7 @@ std::string_view trimmed(std::string_view text) {
 
 Assignment::Assignment()
     : schema_(Schema::instance()),
-      origins_(schema_.keys().size(), Origin{"default"}),
+      origins_(schema_.keys().size(), Origin{"default", 0, Strength::kDefault}),
       refused_(schema_.keys().size()) {}
 
 void Assignment::refuse(std::size_t index, std::span<const std::string_view> items, bool is_list,
@@ -81,6 +81,13 @@ void Assignment::set(std::size_t index, std::span<const std::string_view> items,
     origins_[index] = origin;
 }
 
+void Assignment::reset(std::size_t index) {
+    static const EsperConfig defaults;
+    schema_[index].type->copy(schema_.locate(defaults, index), schema_.locate(config_, index));
+    origins_[index] = Origin{"default", 0, Strength::kDefault};
+    refused_[index] = false;
+}
+
 void Assignment::set_from_text(std::size_t index, std::string_view text, const Origin& origin) {
     if (!schema_[index].type->is_list()) {
         set(index, std::span(&text, 1), false, origin);
@@ -102,6 +109,16 @@ void Assignment::set_from_text(std::size_t index, std::string_view text, const O
 void Assignment::unknown_key(std::size_t section, std::string_view name, const Origin& origin) {
     const std::string& path = schema_[section].path;
     const std::string where = path.empty() ? "" : fmt::format(" in section '{}'", path);
+    const std::string nested = (path.empty() ? "" : path + ".") + std::string(name);
+    if (name.find('.') != std::string_view::npos && schema_.find(nested) != Schema::kNone) {
+        const auto dot = name.find('.');
+        problems_.add(
+            ConfigError::kUnknownKey, origin,
+            fmt::format("unknown key {}{}; in a file sections nest: write '{}:' and below "
+                        "it, indented, '{}: …'",
+                        shown(name), where, name.substr(0, dot), name.substr(dot + 1)));
+        return;
+    }
     const std::string said = with_suggestion(name, schema_.child_names(section));
     std::string elsewhere;
     if (!said.ends_with(')')) {

@@ -25,6 +25,9 @@ class Assignment {
     /// `a,b` or `[a, b]`.
     void set_from_text(std::size_t key, std::string_view text, const Origin& origin);
 
+    /// Gives the key its default back, as if no source had set it.
+    void reset(std::size_t key);
+
     /// The key with this dotted path. Where there is none, or it is a section, that becomes a
     /// problem and kNone comes back.
     std::size_t find_key(std::string_view path, const Origin& origin);

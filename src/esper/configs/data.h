@@ -21,18 +21,21 @@ ESPER_CONFIG_SECTION(AugmentConfig, ESPER_AUGMENT_KEYS)
       "share read once, at the end; 0 for cifar10, which brings its own test images")
 ESPER_CONFIG_SECTION(SplitConfig, ESPER_SPLIT_KEYS)
 
-#define ESPER_DATA_KEYS(X)                                                                       \
-    X(DataKind, kind, DataKind::kText, rule::any(),                                              \
-      "plain text, CIFAR-10 in its binary layout, or images drawn on the fly")                   \
-    X(std::string, path, "data/tinyshakespeare.txt", rule::any(),                                \
-      "file (text) or folder (cifar10); drawn images need none")                                 \
-    X(int, batch_size, 32, rule::within(1, 1 << 20), "examples in an optimizer step")            \
-    X(int, context, 0, rule::within(0, 1 << 20),                                                 \
-      "characters of an example (text); 0: the model's context")                                 \
-    X(std::int64_t, train_examples, 0, rule::at_least(0),                                        \
-      "use only so many training examples, or draw so many; 0: all, or 20,000 drawn")            \
-    X(int, workers, 1, rule::within(0, 256), "threads that prepare batches; 0: none of its own") \
-    X(AugmentConfig, augment, {}, rule::any(), "changes made to training images")                \
+#define ESPER_DATA_KEYS(X)                                                                         \
+    X(DataKind, kind, DataKind::kText, rule::any(),                                                \
+      "plain text, CIFAR-10 in its binary layout, or images drawn on the fly")                     \
+    X(std::string, path, "data/tinyshakespeare.txt", rule::any(),                                  \
+      "file (text) or folder (cifar10; empty, or the default text: where 'esper data fetch' puts " \
+      "it); "                                                                                      \
+      "drawn images need none")                                                                    \
+    X(int, batch_size, 32, rule::within(1, 1 << 20), "examples in an optimizer step")              \
+    X(int, context, 0, rule::within(0, 1 << 20),                                                   \
+      "characters of an example (text); 0: the model's context")                                   \
+    X(std::int64_t, train_examples, 0, rule::at_least(0),                                          \
+      "use only so many training examples, or draw so many; 0: all, or 20,000 drawn")              \
+    X(int, workers, 1, rule::within(0, 256),                                                       \
+      "threads that prepare batches; 0: the training thread does it")                              \
+    X(AugmentConfig, augment, {}, rule::any(), "changes made to training images")                  \
     X(SplitConfig, split, {}, rule::any(), "the four disjoint parts of the data")
 ESPER_CONFIG_SECTION(DataConfig, ESPER_DATA_KEYS)
 

@@ -13,7 +13,8 @@ namespace esper::configs {
     X(kBadValue, kUsage)    /* wrong type, out of range, unknown choice */ \
     X(kConflict, kUsage)    /* two keys that do not go together */         \
     X(kBadOverride, kUsage) /* not of the form key=value */                \
-    X(kSeveral, kUsage)     /* problems of more than one kind */
+    X(kSeveral, kUsage)     /* problems of more than one kind */           \
+    X(kWaiting, kUsage)     /* a key that nothing reads yet */
 ESPER_DEFINE_ERRORS(ConfigError, "configs", ESPER_CONFIG_ERRORS)
 
 }  // namespace esper::configs

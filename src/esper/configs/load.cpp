@@ -11,6 +11,7 @@
 #include "esper/configs/relations.h"
 #include "esper/configs/source_environment.h"
 #include "esper/configs/source_yaml.h"
+#include "esper/configs/waiting.h"
 
 namespace esper::configs {
 namespace {
@@ -28,13 +29,13 @@ std::vector<Override> split_overrides(const std::vector<std::string>& texts, Pro
     for (const std::string& text : texts) {
         const auto equals = text.find('=');
         if (equals == std::string::npos || equals == 0) {
-            problems.add(ConfigError::kBadOverride, {"command line"},
+            problems.add(ConfigError::kBadOverride, {"command line", 0, Strength::kCommandLine},
                          fmt::format("expected key=value such as growth.gate.delta=0.1, got {}",
                                      shown(text)));
             continue;
         }
-        overrides.push_back(
-            {text.substr(0, equals), text.substr(equals + 1), Origin{"command line"}});
+        overrides.push_back({text.substr(0, equals), text.substr(equals + 1),
+                             Origin{"command line", 0, Strength::kCommandLine}});
     }
     return overrides;
 }
@@ -52,14 +53,15 @@ ChosenProfile choose_profile(const LoadOptions& options, const std::vector<Overr
     for (auto it = overrides.rbegin(); it != overrides.rend(); ++it) {
         if (it->path == kProfileKey) return {it->value};
     }
-    if (!options.profile.empty()) return {options.profile, Origin{"profile"}};
+    if (!options.profile.empty())
+        return {options.profile, Origin{"profile", 0, Strength::kEnvironment}};
     const auto variable = [&](const std::string& name) {
         const auto found = options.env.find(name);
         return found == options.env.end() ? std::string() : found->second;
     };
     if (auto name = variable("ESPER_RUN__PROFILE"); !name.empty()) return {name};
     if (auto name = variable("ESPER_PROFILE"); !name.empty()) {
-        return {name, Origin{"environment variable ESPER_PROFILE"}};
+        return {name, Origin{"environment variable ESPER_PROFILE", 0, Strength::kEnvironment}};
     }
     if (document) {
         if (const YamlNode* node = find_scalar(*document, kProfileKey)) return {node->text};
@@ -76,7 +78,7 @@ void apply_profile(const std::string& name, Assignment& assignment) {
     if (!key.type->read(std::span(&text, 1), key.rule, &profile)) return;
     for (const ProfileValue& value : profile_values(profile)) {
         assignment.set_from_text(schema.find(value.path), value.value,
-                                 {fmt::format("profile {}", name)});
+                                 {fmt::format("profile {}", name), 0, Strength::kProfile});
     }
 }
 
@@ -85,7 +87,7 @@ void complain_of_relations(const EsperConfig& config, const Assignment* assignme
     const Schema& schema = Schema::instance();
     check_relations(config,
                     [&](std::initializer_list<std::string_view> paths, std::string message) {
-                        Origin origin{"configuration"};
+                        Origin origin{"configuration", 0, Strength::kDefault};
                         std::string names;
                         for (const std::string_view path : paths) {
                             const std::size_t key = schema.find(path);
@@ -93,13 +95,44 @@ void complain_of_relations(const EsperConfig& config, const Assignment* assignme
                             if (assignment == nullptr) continue;
                             // The value that holds here is not the one that was asked for.
                             if (assignment->refused(key)) return;
-                            if (origin.line == 0 && assignment->origin(key).source != "default") {
+                            // Who spoke last made the conflict.
+                            if (assignment->origin(key).strength > origin.strength) {
                                 origin = assignment->origin(key);
                             }
                         }
                         problems.add(ConfigError::kConflict, std::move(origin),
                                      fmt::format("{}: {}", names, message));
                     });
+}
+
+void complain_of_waiting(const EsperConfig& config, const Assignment* assignment,
+                         Problems& problems) {
+    for (std::size_t key = 0; key < Schema::instance().keys().size(); ++key) {
+        std::string why = refuse_waiting(key, config);
+        if (why.empty()) continue;
+        problems.add(ConfigError::kWaiting,
+                     assignment == nullptr ? Origin{"configuration"} : assignment->origin(key),
+                     std::move(why));
+    }
+}
+
+/// A network that is named later than the shape of one takes the shape's place.
+void settle_model_path(bool of_a_run, Assignment& assignment) {
+    const Schema& schema = Schema::instance();
+    if (assignment.config().model.path.empty()) return;
+    const Strength named = assignment.origin(schema.find("model.path")).strength;
+    for (const std::string_view path : shape_keys()) {
+        const std::size_t key = schema.find(path);
+        const Strength set = assignment.origin(key).strength;
+        if (set < named || (of_a_run && set == Strength::kFile)) assignment.reset(key);
+    }
+}
+
+void pass_over_waiting(Assignment& assignment) {
+    for (std::size_t key = 0; key < Schema::instance().keys().size(); ++key) {
+        if (assignment.origin(key).strength > Strength::kFile) continue;
+        if (!refuse_waiting(key, assignment.config()).empty()) assignment.reset(key);
+    }
 }
 
 Result<LoadedConfig> assemble(const LoadOptions& options, std::optional<YamlNode> document,
@@ -121,6 +154,9 @@ Result<LoadedConfig> assemble(const LoadOptions& options, std::optional<YamlNode
         const std::size_t key = assignment.find_key(item.path, item.origin);
         if (key != Schema::kNone) assignment.set_from_text(key, item.value, item.origin);
     }
+    if (options.of_a_run) pass_over_waiting(assignment);
+    settle_model_path(options.of_a_run, assignment);
+    complain_of_waiting(assignment.config(), &assignment, problems);
     complain_of_relations(assignment.config(), &assignment, problems);
     if (!problems.empty()) return fail(problems.report());
 
@@ -129,7 +165,7 @@ Result<LoadedConfig> assemble(const LoadOptions& options, std::optional<YamlNode
     const auto& keys = Schema::instance().keys();
     for (std::size_t index = 0; index < keys.size(); ++index) {
         const Origin& origin = assignment.origin(index);
-        if (origin.source != "default")
+        if (origin.strength != Strength::kDefault)
             loaded.origins.emplace(keys[index].path, origin.to_string());
     }
     return loaded;
@@ -171,6 +207,7 @@ Status check_config(const EsperConfig& config) {
                      fmt::format("{}: expected {}, got {}", key.path, key.type->expected(key.rule),
                                  shown(key.type->write(value, MaskSecrets::kYes))));
     }
+    complain_of_waiting(config, nullptr, problems);
     complain_of_relations(config, nullptr, problems);
     if (!problems.empty()) return fail(problems.report());
     return {};

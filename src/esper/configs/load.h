@@ -24,6 +24,9 @@ struct LoadOptions {
     std::string profile = {};
     std::vector<std::string> overrides = {};  ///< `growth.gate.delta=0.1`
     Environment env = {};  ///< empty: the environment is not looked at; see process_environment
+    /// True: the file is a run's own config.yaml. What it says of keys that nothing reads was of no
+    /// effect when the run began, so it is passed over instead of refused.
+    bool of_a_run = false;
 };
 
 struct LoadedConfig {

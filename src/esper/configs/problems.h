@@ -9,10 +9,14 @@
 
 namespace esper::configs {
 
+/// What lies over what, weakest first.
+enum class Strength : int { kDefault, kProfile, kFile, kEnvironment, kCommandLine };
+
 /// Where a value came from: a file with its line, or a source without lines ("command line").
 struct Origin {
     std::string source;
     int line = 0;
+    Strength strength = Strength::kFile;
     std::string to_string() const;
 };
 

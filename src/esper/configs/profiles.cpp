@@ -5,52 +5,32 @@
 namespace esper::configs {
 namespace {
 
+// While something is being tried: little is kept, and every step is looked at.
 constexpr auto kDevelopment = std::to_array<ProfileValue>({
-    {"logging.level", "debug"},
-    {"storage.cache_mb", "128"},
-    {"storage.cache_entries", "64"},
-    {"storage.database.pool_size", "5"},
-    {"storage.database.pool_overflow", "10"},
-    {"storage.database.pool_timeout", "20s"},
-    {"storage.database.pool_recycle", "30m"},
-    {"services.poll_interval", "5s"},
+    {"checkpoint.every", "2ep"},
+    {"checkpoint.keep", "2"},
+    {"telemetry.every", "1"},
 });
 
-// Ports of its own, so that a test may run beside a living installation.
+// The same bits on every machine.
 constexpr auto kTesting = std::to_array<ProfileValue>({
-    {"logging.level", "warning"},
-    {"storage.cache_mb", "32"},
-    {"storage.cache_entries", "16"},
-    {"storage.s3.endpoint", "http://localhost:29000"},
-    {"services.poll_interval", "1s"},
-    {"services.http.timeout", "10s"},
-    {"services.http.retries", "2"},
-    {"services.urza.port", "28000"},
-    {"services.tamiyo.port", "28001"},
-    {"services.tezzeret.port", "28002"},
-    {"services.urabrask.port", "28003"},
-    {"services.tolaria.port", "28004"},
-    {"services.nissa.port", "29090"},
-    {"bus.redis.url", "redis://localhost:26379/1"},
+    {"run.threads", "1"},
+    {"run.precision", "fp32"},
+    {"data.workers", "0"},
+    {"checkpoint.keep", "2"},
 });
 
+// A run that others wait for: a machine that is lost costs minutes, and trouble is met oftener
+// than by hand.
 constexpr auto kStaging = std::to_array<ProfileValue>({
-    {"logging.format", "json"},
-    {"services.http.timeout", "45s"},
-    {"services.http.retries", "4"},
+    {"checkpoint.every", "10m"},
+    {"checkpoint.keep", "5"},
 });
 
 constexpr auto kProduction = std::to_array<ProfileValue>({
-    {"logging.format", "json"},
-    {"storage.cache_mb", "1024"},
-    {"storage.cache_entries", "256"},
-    {"storage.database.pool_size", "30"},
-    {"storage.database.pool_overflow", "50"},
-    {"storage.database.pool_timeout", "60s"},
-    {"storage.database.ssl_mode", "require"},
-    {"services.poll_interval", "15s"},
-    {"services.http.timeout", "60s"},
-    {"services.http.retries", "5"},
+    {"checkpoint.every", "10m"},
+    {"checkpoint.keep", "10"},
+    {"checkpoint.rollback.max_rollbacks", "10"},
 });
 
 // One graft at a time on one machine, at the pace of the first design.
@@ -60,9 +40,6 @@ constexpr auto kPhase1Mvp = std::to_array<ProfileValue>({
     {"growth.cooldown", "5ep"},
     {"checkpoint.every", "10ep"},
     {"checkpoint.keep", "5"},
-    {"bus.kind", "in_process"},
-    {"storage.artifacts", "directory"},
-    {"storage.database.kind", "sqlite"},
 });
 
 }  // namespace

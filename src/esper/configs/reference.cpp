@@ -3,6 +3,7 @@
 #include "esper/configs/profiles.h"
 #include "esper/configs/published.h"
 #include "esper/configs/schema.h"
+#include "esper/configs/waiting.h"
 
 namespace esper::configs {
 namespace {
@@ -22,6 +23,11 @@ Files are plain YAML: maps, lists and scalars. Anchors, aliases, tags and repeat
 Durations carry their unit: `20ep` epochs, `500ba` batches (optimizer steps), `5%` of the run's
 steps, `250ms`, `10s`, `30m`, `72h`, `7d`. On the command line and in the environment a list is
 written `a,b` or `[a, b]`.
+
+A key marked **(waits for …)** is declared for what is still to come. Nothing reads it yet, so any
+value but its default is refused. A network named by `model.path` has its own shape: `model.host`,
+`depth`, `width`, `heads`, `dropout`, `classes` and `norm` beside it are refused where they come from
+the same source or a stronger one, and passed over where they come from a weaker one.
 )";
 
 /// A cell must not end its table or start markup.
@@ -60,9 +66,17 @@ class Page {
             }
             const std::string value =
                 key.type->write(schema_.locate(defaults_, child), MaskSecrets::kYes);
-            out_ += fmt::format("| `{}` | {} | `{}` | {} |\n", key.path,
-                                cell(key.type->expected(key.rule)), cell(value), cell(key.meaning));
+            out_ += fmt::format("| `{}` | {} | `{}` | {}{} |\n", key.path,
+                                cell(key.type->expected(key.rule)), cell(value), cell(key.meaning),
+                                cell(waits(key)));
         }
+    }
+
+    static std::string waits(const Key& key) {
+        const Waiting* waiting = find_waiting(key);
+        if (waiting == nullptr) return "";
+        if (waiting->value.empty()) return fmt::format(" **(waits for {})**", waiting->waits_for);
+        return fmt::format(" **({} waits for {})**", waiting->value, waiting->waits_for);
     }
 
     void profiles() {
@@ -81,7 +95,9 @@ class Page {
 
     void variables() {
         out_ +=
-            "\n## Variables of the ecosystem\n\nHonoured where ours are not set.\n\n"
+            "\n## Variables of the ecosystem\n\nHonoured where ours are not set. Those of a key "
+            "that "
+            "waits are passed over until it is read.\n\n"
             "| key | variables, strongest first |\n| --- | --- |\n";
         for (const Key& key : schema_.keys()) {
             if (key.rule.environment.empty()) continue;

@@ -2,13 +2,76 @@
 
 #include <fmt/format.h>
 
-#include "esper/configs/numbers.h"
+#include <algorithm>
+#include <array>
+
+#include "esper/base/text.h"
+#include "esper/configs/schema.h"
 
 namespace esper::configs {
 namespace {
 
+constexpr auto kShapeKeys =
+    std::to_array<std::string_view>({"model.host", "model.depth", "model.width", "model.heads",
+                                     "model.dropout", "model.classes", "model.norm"});
+
+std::string written(const EsperConfig& config, std::string_view path) {
+    const Schema& schema = Schema::instance();
+    const std::size_t key = schema.find(path);
+    return schema[key].type->write(schema.locate(config, key), MaskSecrets::kYes);
+}
+
+/// How a sum or a share of settings reads: without the noise of its last digits.
+std::string figure(double value) { return fmt::format("{:.6g}", value); }
+
+void check_shape_beside_path(const EsperConfig& c, const Complain& complain) {
+    static const EsperConfig defaults;
+    for (const std::string_view path : shape_keys()) {
+        if (written(c, path) == written(defaults, path)) continue;
+        complain({path, "model.path"},
+                 fmt::format("the network of model.path has its own shape; leave {} out, or "
+                             "model.path",
+                             path));
+    }
+}
+
+/// The norms that a host can be built with, its customary one first.
+std::vector<Norm> norms_of(Host host) {
+    switch (host) {
+        case Host::kMlp:
+            return {Norm::kNone};
+        case Host::kResnet:
+            return {Norm::kBatch};
+        case Host::kVgg:
+            return {Norm::kBatch, Norm::kNone};
+        case Host::kGpt:
+            return {Norm::kLayer};
+    }
+    return {};
+}
+
+void check_parts_of_host(const EsperConfig& c, const Complain& complain) {
+    const std::string host(contracts::to_text(c.model.host));
+    const auto norms = norms_of(c.model.host);
+    if (c.model.norm != Norm::kAuto && std::ranges::find(norms, c.model.norm) == norms.end()) {
+        std::vector<std::string> names{"auto"};
+        for (const Norm norm : norms) names.emplace_back(contracts::to_text(norm));
+        complain({"model.norm", "model.host"},
+                 fmt::format("'{}' cannot be built with '{}'; choose {}", host,
+                             contracts::to_text(c.model.norm), join(names, " or ")));
+    }
+    if (c.model.dropout > 0 && c.model.host != Host::kGpt) {
+        complain({"model.dropout", "model.host"},
+                 fmt::format("only gpt has dropout, '{}' has none; set it to 0", host));
+    }
+}
+
 void check_model(const EsperConfig& c, const Complain& complain) {
-    if (!c.model.path.empty()) return;  // an imported model brings its own shape
+    if (!c.model.path.empty()) {
+        check_shape_beside_path(c, complain);
+        return;
+    }
+    check_parts_of_host(c, complain);
     const bool gpt = c.model.host == Host::kGpt;
     if (gpt != (c.data.kind == DataKind::kText)) {
         complain({"model.host", "data.kind"},
@@ -39,7 +102,7 @@ void check_data(const EsperConfig& c, const Complain& complain) {
             {"data.split.train", "data.split.probe", "data.split.validation", "data.split.test"},
             fmt::format("the four parts are disjoint, so their shares add up to at most 1, "
                         "got {}",
-                        write_number(sum)));
+                        figure(sum)));
     }
     if (c.data.kind == DataKind::kCifar10 && split.test > 0) {
         complain({"data.split.test", "data.kind"},
@@ -49,8 +112,8 @@ void check_data(const EsperConfig& c, const Complain& complain) {
         complain({"data.split.test", "data.kind"},
                  "this data has no test part of its own; give data.split.test a share");
     }
-    if (c.data.kind != DataKind::kDrawn && c.data.path.empty()) {
-        complain({"data.path", "data.kind"}, "this data is read from data.path, which is empty");
+    if (c.data.kind == DataKind::kText && c.data.path.empty()) {
+        complain({"data.path", "data.kind"}, "text is read from data.path, which is empty");
     }
 }
 
@@ -70,22 +133,13 @@ void check_schedule(const EsperConfig& c, const Complain& complain) {
     if (c.growth.start >= c.growth.stop) {
         complain({"growth.start", "growth.stop"},
                  fmt::format("growth must start before it stops, got {} and {}",
-                             write_number(c.growth.start), write_number(c.growth.stop)));
+                             figure(c.growth.start), figure(c.growth.stop)));
     }
     if (cools && c.growth.stop > 1 - o.cooldown + 1e-9) {
         complain({"growth.stop", "optimization.cooldown"},
                  fmt::format("nothing may germinate in the cool-down, which begins at {} of the "
                              "run; growth.stop is {}",
-                             write_number(1 - o.cooldown), write_number(c.growth.stop)));
-    }
-}
-
-void check_growth(const EsperConfig& c, const Complain& complain) {
-    if (c.growth.enabled && c.growth.isolation == Isolation::kReconstruction) {
-        complain(
-            {"growth.isolation"},
-            "a seed cannot learn by 'reconstruction' in this version; choose shadow, the task's "
-            "loss with the seed added in, or straight_through, the gradient at the seed's place");
+                             figure(1 - o.cooldown), figure(c.growth.stop)));
     }
 }
 
@@ -98,72 +152,23 @@ void check_controller(const EsperConfig& c, const Complain& complain) {
     }
 }
 
-void check_places(const EsperConfig& c, const Complain& complain) {
-    const DatabaseConfig& db = c.storage.database;
-    const bool server = db.url.starts_with("postgres://") || db.url.starts_with("postgresql://");
-    if (db.kind == DatabaseKind::kPostgres && !server) {
-        complain({"storage.database.url", "storage.database.kind"},
-                 "postgres needs a URL that begins with postgres:// (or DATABASE_URL)");
-    }
-    if (db.kind == DatabaseKind::kSqlite && db.path.empty()) {
-        complain({"storage.database.path", "storage.database.kind"}, "sqlite needs a file");
-    }
-    const S3Config& s3 = c.storage.s3;
-    if (s3.access_key.empty() != s3.secret_key.empty()) {
-        complain({"storage.s3.access_key", "storage.s3.secret_key"},
-                 "a key's name and its secret come together; one of them is missing");
-    }
-    if (c.storage.artifacts == ArtifactStore::kS3 && s3.endpoint.empty()) {
-        complain({"storage.s3.endpoint", "storage.artifacts"}, "an object store needs its address");
-    }
-    const std::string& redis = c.bus.redis.url;
-    if (c.bus.kind == BusKind::kRedis && !redis.starts_with("redis://") &&
-        !redis.starts_with("rediss://")) {
-        complain({"bus.redis.url", "bus.kind"},
-                 "redis needs a URL that begins with redis:// or rediss:// (or REDIS_URL)");
-    }
-}
-
-bool is_this_machine(std::string_view address) {
-    return address.find("localhost") != std::string_view::npos ||
-           address.find("127.0.0.1") != std::string_view::npos;
-}
-
 }  // namespace
+
+std::span<const std::string_view> shape_keys() { return kShapeKeys; }
 
 void check_relations(const EsperConfig& config, const Complain& complain) {
     check_model(config, complain);
     check_data(config, complain);
     check_schedule(config, complain);
-    check_growth(config, complain);
     check_controller(config, complain);
-    check_places(config, complain);
 }
 
 std::vector<std::string> find_warnings(const EsperConfig& c) {
     std::vector<std::string> warnings;
     const auto warn = [&](std::string text) { warnings.push_back(std::move(text)); };
-    if (c.storage.artifacts == ArtifactStore::kS3 && c.storage.s3.access_key.empty()) {
-        warn("storage.s3 has no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-    }
     if (c.growth.enabled && c.optimization.schedule == Schedule::kCosine && c.growth.stop > 0.5) {
         warn("growth.stop is above 0.5 under a cosine schedule: late seeds learn too little");
     }
-    if (c.run.profile != Profile::kProduction) return warnings;
-    if (c.storage.artifacts == ArtifactStore::kS3 && is_this_machine(c.storage.s3.endpoint)) {
-        warn("storage.s3.endpoint is this machine, in production");
-    }
-    if (c.bus.kind == BusKind::kRedis && is_this_machine(c.bus.redis.url)) {
-        warn("bus.redis.url is this machine, in production");
-    }
-    if (c.storage.database.kind == DatabaseKind::kPostgres &&
-        is_this_machine(c.storage.database.url)) {
-        warn("storage.database.url is this machine, in production");
-    }
-    if (c.services.http.timeout.in_seconds().value_or(0) < 30) {
-        warn("services.http.timeout is below 30s, in production");
-    }
-    if (c.storage.cache_mb < 256) warn("storage.cache_mb is below 256, in production");
     return warnings;
 }
 

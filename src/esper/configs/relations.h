@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,10 @@ using Complain =
 /// What must hold between keys, beyond the rule of each.
 void check_relations(const EsperConfig& config, const Complain& complain);
 
-/// What is allowed but unlikely to be meant: production with an address of this machine, a store
-/// without credentials.
+/// The keys that shape a built-in host; a network from model.path brings all of that itself.
+std::span<const std::string_view> shape_keys();
+
+/// What is allowed but unlikely to be meant.
 std::vector<std::string> find_warnings(const EsperConfig& config);
 
 }  // namespace esper::configs

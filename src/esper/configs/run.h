@@ -19,21 +19,25 @@ ESPER_CONTRACT_ENUM(Precision, ESPER_PRECISIONS)
     X(kPhase1Mvp, 5, "phase1_mvp")
 ESPER_CONTRACT_ENUM(Profile, ESPER_PROFILES)
 
-#define ESPER_RUN_KEYS(X)                                                                  \
-    X(std::string, name, "shakespeare", rule::text(TextForm::kFileName),                   \
-      "names the run and, unless told otherwise, its folder")                              \
-    X(Profile, profile, Profile::kNone, rule::any(),                                       \
-      "a set of values for a kind of place; the file's own keys win over it")              \
-    X(std::uint64_t, seed, 0, rule::any(), "everything random in the run derives from it") \
-    X(DeviceType, device, DeviceType::kCpu, rule::any(), "where tensors live")             \
-    X(int, threads, 0, rule::within(0, 1024), "compute threads; 0: one a physical core")   \
-    X(Precision, precision, Precision::kAuto, rule::any(),                                 \
-      "arithmetic of the network; auto measures and takes bf16 only where it is faster")   \
-    X(bool, deterministic, true, rule::any(),                                              \
-      "same seed, same bits: operators that cannot promise it are refused")                \
-    X(int, epochs, 30, rule::within(1, 1000000), "length of the run")                      \
-    X(std::int64_t, steps_per_epoch, 50, rule::at_least(0),                                \
-      "optimizer steps in an epoch; 0: one pass over the training part")
+#define ESPER_RUN_KEYS(X)                                                                          \
+    X(std::string, name, "shakespeare", rule::text(TextForm::kFileName),                           \
+      "names the run and, unless told otherwise, its folder")                                      \
+    X(Profile, profile, Profile::kNone, rule::any(),                                               \
+      "a set of values for a kind of place; the file's own keys win over it")                      \
+    X(std::uint64_t, seed, 0, rule::any(), "everything random in the run derives from it")         \
+    X(DeviceType, device, DeviceType::kCpu, rule::any(), "where tensors live")                     \
+    X(int, threads, 0, rule::within(0, 1024),                                                      \
+      "compute threads; 0: as many as this process may use physical cores")                        \
+    X(Precision, precision, Precision::kAuto, rule::any(),                                         \
+      "arithmetic of the network; auto: bf16 where the processor multiplies bf16 itself, else "    \
+      "fp32; if not run.deterministic, whichever a few timed steps find faster")                   \
+    X(bool, deterministic, true, rule::any(),                                                      \
+      "same seed, processor and threads, same bits: nothing is chosen by timing, and an operator " \
+      "that torch has only in a form that differs from run to run is refused")                     \
+    X(int, epochs, 30, rule::within(1, 1000000), "length of the run")                              \
+    X(std::int64_t, steps_per_epoch, 50, rule::at_least(0),                                        \
+      "optimizer steps in an epoch; 0: one pass over the training part, whose last incomplete "    \
+      "batch is left out (the order changes every epoch)")
 ESPER_CONFIG_SECTION(RunConfig, ESPER_RUN_KEYS)
 
 }  // namespace esper::configs

@@ -6,17 +6,22 @@
 #include <algorithm>
 
 #include "esper/base/text.h"
+#include "esper/configs/waiting.h"
 
 namespace esper::configs {
 namespace {
 
 constexpr std::string_view kPrefix = "ESPER_";
 
-Origin variable(std::string_view name) { return {fmt::format("environment variable {}", name)}; }
+Origin variable(std::string_view name) {
+    return {fmt::format("environment variable {}", name), 0, Strength::kEnvironment};
+}
 
 void apply_ecosystem(const Environment& environment, Assignment& assignment) {
     const Schema& schema = Schema::instance();
     for (std::size_t index = 0; index < schema.keys().size(); ++index) {
+        // Credentials that lie around for others must not stop a run that does not use them.
+        if (find_waiting(schema[index]) != nullptr) continue;
         std::string_view names = schema[index].rule.environment;
         while (!names.empty()) {
             const auto blank = names.find(' ');
@@ -86,7 +91,8 @@ void apply_ours(const Environment& environment, Assignment& assignment) {
         const std::string said = flat == name
                                      ? with_suggestion(name, variable_names())
                                      : fmt::format("'{}' (did you mean '{}'?)", name, flat);
-        assignment.problems().add(ConfigError::kUnknownKey, {"environment"},
+        assignment.problems().add(ConfigError::kUnknownKey,
+                                  {"environment", 0, Strength::kEnvironment},
                                   fmt::format("no key has the variable {}", said));
     }
 }

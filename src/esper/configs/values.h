@@ -34,6 +34,8 @@ class ValueType {
     /// type or break the rule, false, and the value stays as it was.
     virtual bool read(std::span<const std::string_view> items, const Rule& rule,
                       void* value) const = 0;
+    /// Gives one value the content of another of this type.
+    virtual void copy(const void* from, void* to) const = 0;
     virtual bool admits(const void* value, const Rule& rule) const = 0;
     /// As it stands in a YAML file.
     virtual std::string write(const void* value, MaskSecrets mask) const = 0;
@@ -56,6 +58,9 @@ class TypedValue : public ValueType {
         if (!parse(items, typed) || !check(typed, rule)) return false;
         *static_cast<T*>(value) = std::move(typed);
         return true;
+    }
+    void copy(const void* from, void* to) const final {
+        *static_cast<T*>(to) = *static_cast<const T*>(from);
     }
     bool admits(const void* value, const Rule& rule) const final {
         return check(*static_cast<const T*>(value), rule);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "esper/configs/schema.h"
+#include "esper/configs/waiting.h"
 
 namespace esper::configs {
 namespace {
@@ -36,6 +37,11 @@ class Writer {
     std::string remark(const Key& key) const {
         if (!comments_) return "";
         std::string text = fmt::format("  # {}", key.meaning);
+        if (const Waiting* waiting = find_waiting(key); waiting != nullptr && own(key, *waiting)) {
+            text += waiting->value.empty()
+                        ? fmt::format(" (waits for {})", waiting->waits_for)
+                        : fmt::format(" ({} waits for {})", waiting->value, waiting->waits_for);
+        }
         if (key.is_section()) return text;
         std::string choices;
         for (const std::string& choice : key.type->choices()) {
@@ -43,6 +49,9 @@ class Writer {
         }
         return choices.empty() ? text : fmt::format("{} ({})", text, choices);
     }
+
+    /// Below a section that waits, only the section says so.
+    static bool own(const Key& key, const Waiting& waiting) { return key.path == waiting.path; }
 
     const Schema& schema_ = Schema::instance();
     const EsperConfig& config_;

@@ -5,6 +5,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <istream>
 #include <streambuf>
 #include <utility>
@@ -192,6 +193,19 @@ class TreeBuilder final : public YAML::EventHandler {
     int documents_ = 0;
 };
 
+/// The last of the lines 1 to `until` that is indented with a tab; 0 where there is none.
+int line_with_tab(std::string_view text, int until) {
+    int found = 0;
+    for (int line = 1; line <= until; ++line) {
+        const auto end = text.find('\n');
+        const auto indent = text.substr(0, std::min(text.find_first_not_of(" \t"), end));
+        if (indent.find('\t') != std::string_view::npos) found = line;
+        if (end == std::string_view::npos) break;
+        text.remove_prefix(end + 1);
+    }
+    return found;
+}
+
 }  // namespace
 
 std::optional<YamlNode> read_yaml(std::string_view text, const std::string& source,
@@ -212,9 +226,13 @@ std::optional<YamlNode> read_yaml(std::string_view text, const std::string& sour
         problems.add(refused.code, {source, refused.line}, refused.message);
         return std::nullopt;
     } catch (const YAML::Exception& error) {
+        // The parser stumbles where the tab's line is put together, often one line later.
+        const int tab = line_with_tab(text, error.mark.line + 1);
         problems.add(
-            ConfigError::kSyntax, {source, error.mark.line + 1},
-            fmt::format("not valid YAML: {} (column {})", error.msg, error.mark.column + 1));
+            ConfigError::kSyntax, {source, tab > 0 ? tab : error.mark.line + 1},
+            tab > 0
+                ? std::string("a tab stands in the indentation; YAML takes blanks only")
+                : fmt::format("not valid YAML: {} (column {})", error.msg, error.mark.column + 1));
         return std::nullopt;
     }
     return builder.take();

@@ -39,8 +39,7 @@ inline constexpr std::array<std::uint16_t, kEnumCount<SeedState>> kSeedSuccessor
     return to;
 }();
 
-/// Whether a seed may move from one state to the other. Which component may ask for the move is
-/// checked elsewhere: execution/states/transitions.h and check_command (validators.h).
+/// Whether a seed may move from one state to the other, whoever asks; see may_move().
 constexpr bool may_go(SeedState from, SeedState to) {
     const auto f = static_cast<unsigned>(from);
     const auto t = static_cast<unsigned>(to);
@@ -48,8 +47,55 @@ constexpr bool may_go(SeedState from, SeedState to) {
            ((kSeedSuccessors[f] >> t) & 1u) != 0;
 }
 
-/// Whether no command leads out of the state: FOSSILIZED and ROLLED_BACK. (A fossilized seed that
-/// fails at run time still enters ERROR_RECOVERY.)
+/// A component as a member of a set of them.
+constexpr std::uint16_t mover(ComponentType component) {
+    return static_cast<std::uint16_t>(1u << static_cast<unsigned>(component));
+}
+
+/// For each move of a seed, the set of components that may make it; empty where there is no such
+/// move. The one place where this is said:
+///   Tolaria alone enters ROLLED_BACK (from any state that is not terminal),
+///   Kasmina alone enters ERROR_RECOVERY, and reports how a load ended and when an embargo is over,
+///   Tamiyo commands everything else (and may do what Kasmina reports, except ERROR_RECOVERY).
+inline constexpr auto kSeedMovers = [] {
+    using enum SeedState;
+    constexpr std::size_t kStates = kEnumCount<SeedState>;
+    std::array<std::array<std::uint16_t, kStates>, kStates> table{};
+    for (std::size_t f = 0; f < kStates; ++f) {
+        for (std::size_t t = 0; t < kStates; ++t) {
+            const auto from = static_cast<SeedState>(f);
+            const auto to = static_cast<SeedState>(t);
+            std::uint16_t& movers = table[f][t];
+            if (!may_go(from, to)) continue;
+            if (to == kRolledBack) {
+                movers = mover(ComponentType::kTolaria);
+            } else if (to == kErrorRecovery) {
+                movers = mover(ComponentType::kKasmina);
+            } else {
+                movers = mover(ComponentType::kTamiyo);
+                const bool reported = from == kLoading || from == kCulled || from == kCancelled ||
+                                      from == kErrorRecovery;
+                if (reported) movers |= mover(ComponentType::kKasmina);
+            }
+        }
+    }
+    return table;
+}();
+
+/// The set of components that may make the move; empty where there is no such move.
+constexpr std::uint16_t seed_movers(SeedState from, SeedState to) {
+    const auto f = static_cast<std::size_t>(from);
+    const auto t = static_cast<std::size_t>(to);
+    return f < kSeedMovers.size() && t < kSeedMovers.size() ? kSeedMovers[f][t] : std::uint16_t{0};
+}
+
+/// Whether this component may move a seed from one state to the other.
+constexpr bool may_move(SeedState from, SeedState to, ComponentType component) {
+    return (seed_movers(from, to) & mover(component)) != 0;
+}
+
+/// FOSSILIZED and ROLLED_BACK: nothing a controller may ask for leads out of them (a fossilized
+/// seed can still fail at run time and enter ERROR_RECOVERY).
 constexpr bool is_terminal(SeedState s) {
     return s == SeedState::kFossilized || s == SeedState::kRolledBack;
 }

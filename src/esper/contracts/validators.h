@@ -43,11 +43,9 @@ Status advance(Blueprint& blueprint, BlueprintStatus to, const Actor& actor, Tim
 Status advance(CompiledKernelArtifact& kernel, KernelStatus to, const Actor& actor,
                const UrabraskValidationReport* report = nullptr);
 
-/// Checks every rule of the type, the checksum of the architecture, and that the architecture looks
-/// like Program text: a header, lines of known kinds, values defined before their use, an output.
-/// Operators are not checked here; Program::make does that. Errors: those of check(),
-/// kChecksumMismatch, kSyntax (with the line), kUnknownVersion.
+/// Every rule of the type and the checksum of the architecture. Whether the architecture is a
+/// Program is for graph::from_text() to say, which reads it. Errors: those of check(),
+/// kChecksumMismatch.
 Status validate(const Blueprint& blueprint);
-Status validate_architecture(std::string_view text);
 
 }  // namespace esper::contracts

@@ -24,17 +24,32 @@ bool selected(const graph::Anchor& anchor, const WrapOptions& options) {
     return take;
 }
 
-Error nothing_selected(const graph::Program& program, const WrapOptions& options) {
+/// The first pattern that is no anchor's, so that nobody trains for hours with a typo; "" where
+/// each pattern has some.
+std::string idle_pattern(const graph::Program& program, const WrapOptions& options) {
+    for (std::string_view pattern : options.anchors) {
+        const auto glob = pattern.substr(pattern.starts_with('!') ? 1 : 0);
+        const auto all = program.anchors();
+        if (std::none_of(all.begin(), all.end(),
+                         [&](const graph::Anchor& a) { return glob_match(glob, a.name); }))
+            return std::string(pattern);
+    }
+    return "";
+}
+
+Error nothing_selected(const graph::Program& program, const WrapOptions& options,
+                       const std::string& patterns) {
     std::vector<std::string> names;
     for (const auto& anchor :
          program.anchors().first(std::min<std::size_t>(20, program.anchors().size())))
         names.push_back(fmt::format("{} ({})", anchor.name, anchor_kind_name(anchor.kind)));
     if (names.size() < program.anchors().size()) names.emplace_back("…");
-    auto kinds = options.kinds.empty() ? std::string() : " of the chosen kinds";
+    const bool chosen = !options.kinds.empty();
+    auto kinds = chosen ? " of the chosen kinds" : std::string();
     auto text = names.empty()
                     ? fmt::format("'{}' has no anchors, so no seed can sit in it", program.name())
                     : fmt::format("no anchor of '{}'{} matches {}; there are: {}", program.name(),
-                                  kinds, join(options.anchors, ", "), join(names, ", "));
+                                  kinds, patterns, join(names, ", "));
     return fail(CoreError::kNoAnchor, std::move(text)).value();
 }
 
@@ -107,7 +122,10 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
                                    chunk, begin, end - begin});
         }
     }
-    if (model.slots.empty()) return fail(nothing_selected(*program, options));
+    if (model.slots.empty())
+        return fail(nothing_selected(*program, options, join(options.anchors, ", ")));
+    if (const auto idle = idle_pattern(*program, options); !idle.empty())
+        return fail(nothing_selected(*program, options, idle));
     model.program = std::move(program);
     return model;
 }

@@ -38,7 +38,7 @@ void make_plain_where_no_gradient_is_wanted(torch::jit::Stack& stack) {
 }  // namespace
 
 Result<OpCall> lower(const Instruction& instruction, bool training) {
-    ESPER_TRY(auto handle, find_operator(instruction.op));
+    ESPER_TRY(auto handle, find_program_operator(instruction.op));
     OpCall call(handle);
     call.label =
         instruction.scope.empty() ? instruction.op : instruction.op + " in " + instruction.scope;

@@ -5,8 +5,9 @@
 
 namespace esper::graph {
 
-/// Turns one instruction into a call. The slots have the numbers of the Program's values. Error:
-/// kUnknownOperator.
+/// One instruction as a call over slots numbered like the Program's values. Whatever is run or looked
+/// at passes through here, so nothing outside of the table of operators is ever called. Errors:
+/// kForbiddenOperator, kUnknownOperator.
 Result<OpCall> lower(const Instruction& instruction, bool training);
 
 }  // namespace esper::graph

@@ -1,6 +1,6 @@
 #pragma once
-// What an operator call does besides computing its results, by name alone: the canonical hash must
-// be the same with every libtorch, so it cannot ask the installed schemas.
+// What an operator call does besides computing its results, as the table of operators says: the
+// canonical hash must be the same with every libtorch, so it cannot ask the installed schemas.
 
 #include <vector>
 

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "esper/base/fault_points.h"
-#include "execution/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace esper::execution {
 namespace {

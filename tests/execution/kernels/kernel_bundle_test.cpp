@@ -10,7 +10,7 @@
 #include "esper/execution/kernels/kernel_image.h"
 #include "esper/execution/kernels/loaded_kernel.h"
 #include "execution/kernels/test_kernels.h"
-#include "execution/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace esper::execution {
 namespace {

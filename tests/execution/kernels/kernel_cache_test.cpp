@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "execution/kernels/test_source.h"
-#include "execution/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace esper::execution {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "esper/execution/kernels/kernel_bundle.h"
-#include "execution/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace esper::testing {
 

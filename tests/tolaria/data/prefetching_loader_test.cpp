@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 
 #include "esper/services/tolaria/data/drawn_images.h"
@@ -17,8 +18,13 @@ std::shared_ptr<const Dataset> drawn() {
 
 BatchPlan plan() { return BatchPlan::shuffled(200, 16, 11); }
 
-TEST(PrefetchingLoader, DeliversWhatTheCallerWouldHaveMadeItself) {
-    PrefetchingLoader loader(drawn(), Part::kTrain, plan(), {.variation_seed = 4, .end_step = 40});
+/// The number of threads changes who makes a batch, never what is in it.
+class LoaderWorkers : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(Each, LoaderWorkers, testing::Values(0, 1, 2, 5));
+
+TEST_P(LoaderWorkers, DeliverWhatTheCallerWouldHaveMadeItself) {
+    PrefetchingLoader loader(drawn(), Part::kTrain, plan(),
+                             {.variation_seed = 4, .end_step = 40, .workers = GetParam()});
     BatchPlan own = plan();
     for (std::uint64_t step = 0; step < 40; ++step) {
         const Batch* batch = value_or_throw(loader.next());
@@ -71,9 +77,10 @@ TEST(PrefetchingLoader, EvaluatesAPartInOrderToTheLastShortBatch) {
     EXPECT_EQ(expected, count);
 }
 
-TEST(PrefetchingLoader, AnErrorArrivesAtItsBatchAndStays) {
+TEST_P(LoaderWorkers, BringAnErrorAtItsBatchAndItStays) {
     // The plan speaks of more examples than there are: some batch of the first pass must fail.
-    PrefetchingLoader loader(drawn(), Part::kTrain, BatchPlan::in_order(240, 50), {});
+    PrefetchingLoader loader(drawn(), Part::kTrain, BatchPlan::in_order(240, 50),
+                             {.workers = GetParam()});
     for (int i = 0; i < 4; ++i) ASSERT_TRUE(loader.next());
     for (int i = 0; i < 2; ++i) {
         const auto failed = loader.next();
@@ -82,9 +89,41 @@ TEST(PrefetchingLoader, AnErrorArrivesAtItsBatchAndStays) {
     }
 }
 
-TEST(PrefetchingLoader, MayBeDestroyedAtAnyMoment) {
+/// Data whose batches never fit.
+class Boundless final : public Dataset {
+  public:
+    const DatasetInfo& info() const override { return drawn()->info(); }
+    std::uint32_t size(Part part) const override { return drawn()->size(part); }
+    Status fill(Part, std::span<const std::uint32_t>, const std::optional<Variation>&, InputBuffer,
+                std::int64_t*) const override {
+        throw std::bad_alloc();
+    }
+};
+
+TEST_P(LoaderWorkers, BringTheLackOfMemoryAsAnError) {
+    PrefetchingLoader loader(std::make_shared<Boundless>(), Part::kTrain, plan(),
+                             {.workers = GetParam()});
+    const auto batch = loader.next();
+    ASSERT_FALSE(batch);
+    EXPECT_TRUE(batch.error().is(DataError::kNoMemory)) << batch.error().message();
+}
+
+TEST(PrefetchingLoader, WithoutWorkersStartsNoThread) {
+    const auto threads = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+    };
+    drawn();
+    const auto before = threads();
+    PrefetchingLoader none(drawn(), Part::kTrain, plan(), {.workers = 0});
+    ASSERT_TRUE(none.next());
+    EXPECT_EQ(threads(), before);
+    PrefetchingLoader three(drawn(), Part::kTrain, plan(), {.workers = 3});
+    EXPECT_EQ(threads(), before + 3);
+}
+
+TEST_P(LoaderWorkers, MayBeDestroyedAtAnyMoment) {
     for (int i = 0; i < 30; ++i) {
-        PrefetchingLoader loader(drawn(), Part::kTrain, plan(), {});
+        PrefetchingLoader loader(drawn(), Part::kTrain, plan(), {.workers = GetParam()});
         for (int k = 0; k < i % 4; ++k) ASSERT_TRUE(loader.next());
     }
 }

@@ -61,7 +61,7 @@ TEST_P(Isolation, ASeedInTrainingCannotBeNoticed) {
         const auto blueprint = value_or_throw(
             blueprints::make_blueprint(names[slot.index % names.size()], *anchor, type));
         ASSERT_TRUE(
-            kasmina.germinate(slot.index, blueprint.name, blueprint.program, true, 0, 0, ""));
+            kasmina.germinate(slot.index, blueprint.name, blueprint.program, true, {0, 0}, ""));
         ASSERT_EQ(kasmina.state(slot.index), execution::SeedState::kTraining);
     }
 

@@ -52,7 +52,7 @@ TEST(SlotHealth, WhatWasNeverSampledIsNotMeasured) {
     EXPECT_FALSE(health.signals(0).gradient_norm);
     EXPECT_FALSE(health.signals(1).activation_variance);
     SlotHealth restored(10, 2);
-    restored.restore(nlohmann::json::parse(health.save().dump()));
+    restored.restore(health.sums());
     EXPECT_EQ(restored.signals(0).activation_variance, health.signals(0).activation_variance);
     health.reset();
     EXPECT_FALSE(health.signals(0).activation_variance);

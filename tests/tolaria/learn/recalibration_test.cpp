@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
 #include "esper/program/edits/edits.h"
@@ -102,6 +104,8 @@ TEST(Recalibration, LandsWhereTheRunningMeanOfManyBatchesGoes) {
         ASSERT_TRUE(r.engine.settle(r.host, slow, as_tensors(batch, r.data->info())));
     }
     ASSERT_TRUE(recalibrate(r.engine, r.host, r.store, r.source()));
+    double worst_off = 0;
+    double worst_ratio = 0;
     for (const auto& [name, variance] : slow.buffers()) {
         if (!name.ends_with("running_var")) continue;
         const auto mean_name = name.substr(0, name.size() - 3) + "mean";
@@ -109,10 +113,17 @@ TEST(Recalibration, LandsWhereTheRunningMeanOfManyBatchesGoes) {
             (value_or_throw(slow.find(mean_name)) - value_or_throw(r.store.find(mean_name))).abs() /
             variance.sqrt();
         const auto ratio = value_or_throw(r.store.find(name)) / variance;
-        EXPECT_LT(off.max().item<double>(), 0.4) << mean_name;
-        EXPECT_LT(ratio.max().item<double>(), 2.0) << name;
-        EXPECT_GT(ratio.min().item<double>(), 0.5) << name;
+        worst_off = std::max(worst_off, off.max().item<double>());
+        worst_ratio = std::max(worst_ratio, ratio.log().abs().max().item<double>());
     }
+    // Ten batches stand against an average with momentum 0.1, which has the memory of 19: the two
+    // rest on 320 and on 608 images. If the values within an image were all alike, a mean of them
+    // would be uncertain by sqrt(1/320 + 1/608) = 0.069 deviations, and a logarithm of the variance
+    // of Gaussian ones by sqrt(2) of that; four such errors are allowed.
+    EXPECT_LT(worst_off, 4 * 0.069);
+    EXPECT_LT(worst_ratio, 4 * 0.069 * 1.4142);
+    RecordProperty("worst_off", std::to_string(worst_off));
+    RecordProperty("worst_ratio", std::to_string(worst_ratio));
 }
 
 TEST(Recalibration, CostsNothingWhereThereIsNoBatchNorm) {

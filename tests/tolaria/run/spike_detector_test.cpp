@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
+#include "esper/base/declared_state.h"
 
 namespace esper::tolaria {
 namespace {
@@ -45,11 +45,13 @@ TEST(SpikeDetector, GoesOnFromWhatItSavedAsIfItHadNeverStopped) {
     SpikeDetector one(config());
     for (int i = 0; i < 15; ++i) one.take(1.0 / (i + 1));
     SpikeDetector two(config());
-    two.restore(nlohmann::json::parse(one.save().dump()));
-    EXPECT_EQ(one.save(), two.save());
+    SpikeDetector::State state;
+    ASSERT_EQ(saved::read(nlohmann::json::parse(saved::write(one.state()).dump()), state), "");
+    two.restore(state);
+    EXPECT_EQ(saved::write(one.state()), saved::write(two.state()));
     one.take(0.3);
     two.take(0.3);
-    EXPECT_EQ(one.save(), two.save());
+    EXPECT_EQ(saved::write(one.state()), saved::write(two.state()));
 }
 
 }  // namespace

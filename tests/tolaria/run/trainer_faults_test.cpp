@@ -73,6 +73,7 @@ TEST_P(SeedFault, CostsTheSeedAndNotTheStep) {
     EXPECT_EQ(faults[0].at("seed"), slot.seed);
     EXPECT_EQ(faults[0].at("state"), contracts::to_text(GetParam().state));
     EXPECT_EQ(faults[0].at("recovered"), true);
+    EXPECT_EQ(faults[0].at("strategy"), "fallback") << "the identity path is what acted";
     EXPECT_EQ(faults[0].at("type"),
               GetParam().point == "seed.throw" ? "kernel_execution" : "kernel_validation");
     EXPECT_EQ(trainer->growth()->counts().culled, twin->growth()->counts().culled);

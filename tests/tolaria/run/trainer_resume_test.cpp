@@ -116,7 +116,8 @@ TEST(Resume, OfARunThatIsStillRunningIsRefused) {
     const auto running = start(small(), folder.path);
     const auto second = Trainer::resume(small(), folder.path);
     ASSERT_FALSE(second);
-    EXPECT_TRUE(second.error().is(TolariaError::kFolderInUse)) << second.error().to_string();
+    EXPECT_TRUE(second.error().is(records::RecordsError::kFolderInUse))
+        << second.error().to_string();
 }
 
 }  // namespace

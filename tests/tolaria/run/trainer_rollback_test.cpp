@@ -130,6 +130,21 @@ TEST(Rollback, EndsTheRunWithAClearErrorWhenThereAreNoMoreLeft) {
     EXPECT_EQ(run_json(folder.path).at("status"), "failed");
 }
 
+TEST(Rollback, ThatChangedNothingIsNotTriedAgain) {
+    Folder folder("same-again");
+    auto config = small();
+    config.optimization.weight_decay = 1e30;
+    auto trainer = start(config, folder.path);
+    const auto status = trainer->run();
+    ASSERT_FALSE(status);
+    EXPECT_TRUE(status.error().is(TolariaError::kDiverged)) << status.error().to_string();
+    EXPECT_EQ(events_of(folder.path, "rollback").size(), 1U);
+    const auto& message = status.error().message();
+    for (const auto* part : {"has changed nothing", "optimization.weight_decay (1e+30)",
+                             "optimization.learning_rate (0.01)", "optimization.clip_norm ("})
+        EXPECT_NE(message.find(part), std::string::npos) << message;
+}
+
 TEST(Rollback, SwitchedOffEndsTheRunAtOnce) {
     Folder folder("off");
     auto config = small();

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "esper/program/constant.h"
 #include "esper/program/types.h"
 
 namespace torch {
@@ -26,6 +27,14 @@ void register_esper_operators();
 /// The dispatcher's handle for `namespace::name` or `namespace::name.overload`; looked up once per
 /// name and kept. Thread-safe. Errors: kUnknownOperator, with the nearest known name.
 Result<c10::OperatorHandle> find_operator(std::string_view op);
+
+/// The handle of an operator of a Program: it must be in the table of operators, and the installed
+/// libtorch must have the schema that stands there. Kept like those above. Errors:
+/// kForbiddenOperator, kUnknownOperator.
+Result<c10::OperatorHandle> find_program_operator(std::string_view op);
+
+/// The schema's default for one argument, as libtorch has it. Errors: kBadArguments.
+Result<Argument> default_argument(const c10::FunctionSchema& schema, std::size_t index);
 
 /// True for an operator that returns one list of tensors (`split`, `unbind`): as many results as it
 /// has items.

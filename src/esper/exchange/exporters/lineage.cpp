@@ -31,7 +31,14 @@ json brief(const Edit& edit) {
 
 }  // namespace
 
-std::string lineage_json(const Program& program, const std::vector<JournalEntry>& journal) {
+Result<std::string> lineage_json(const Program& program, const std::vector<JournalEntry>& journal,
+                                 const std::optional<LineageOrigin>& origin) {
+    if (!journal.empty() && journal.back().program_sha256 != program.hash().hex())
+        return fail(GraphError::kHashMismatch,
+                    "the journal ends with the Program " +
+                        journal.back().program_sha256.substr(0, 12) + ", this network is " +
+                        program.hash().hex().substr(0, 12) +
+                        "; give the journal that leads to it, cut at its checkpoint");
     std::map<std::string, json> born;
     json edits = json::array();
     for (const auto& entry : journal) {
@@ -61,6 +68,10 @@ std::string lineage_json(const Program& program, const std::vector<JournalEntry>
         lineage["initial_program_sha256"] = journal.front().initial->hash().hex();
         lineage["initial_parameters"] = journal.front().initial->parameter_count();
         lineage["journal_hash"] = journal.back().hash;
+    }
+    if (origin) {
+        lineage["checkpoint"] = origin->checkpoint;
+        lineage["step"] = origin->step;
     }
     return lineage.dump(2) + "\n";
 }

@@ -4,109 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <optional>
 #include <vector>
 
-#include "esper/base/text.h"
-#include "esper/engine/operators/operator_library.h"
 #include "esper/exchange/exporters/python_names.h"
+#include "esper/program/operators/operator_table.h"
 
 namespace esper::graph {
 
 namespace {
-
-/// How an operator's arguments stand in the call; `omit` is the text at which one is left out.
-struct Piece {
-    std::size_t argument;
-    std::string keyword;
-    std::string omit;
-};
-struct Form {
-    std::string function;  ///< one that starts with a dot is a method of the first piece
-    std::vector<Piece> pieces;
-};
-
-const std::map<std::string, Form, std::less<>>& forms() {
-    static const std::map<std::string, Form, std::less<>> all{
-        {"aten::linear", {"F.linear", {{0, "", ""}, {1, "", ""}, {2, "bias", "None"}}}},
-        {"aten::conv1d",
-         {"F.conv1d",
-          {{0, "", ""},
-           {1, "", ""},
-           {2, "bias", "None"},
-           {3, "stride", "(1,)"},
-           {4, "padding", "(0,)"},
-           {5, "dilation", "(1,)"},
-           {6, "groups", "1"}}}},
-        {"aten::conv2d",
-         {"F.conv2d",
-          {{0, "", ""},
-           {1, "", ""},
-           {2, "bias", "None"},
-           {3, "stride", "(1, 1)"},
-           {4, "padding", "(0, 0)"},
-           {5, "dilation", "(1, 1)"},
-           {6, "groups", "1"}}}},
-        {"aten::batch_norm",
-         {"F.batch_norm",
-          {{0, "", ""},
-           {3, "", ""},
-           {4, "", ""},
-           {1, "weight", "None"},
-           {2, "bias", "None"},
-           {5, "training", "False"},
-           {6, "momentum", ""},
-           {7, "eps", ""}}}},
-        {"aten::group_norm",
-         {"F.group_norm",
-          {{0, "", ""}, {1, "", ""}, {2, "weight", "None"}, {3, "bias", "None"}, {4, "eps", ""}}}},
-        {"aten::layer_norm",
-         {"F.layer_norm",
-          {{0, "", ""}, {1, "", ""}, {2, "weight", "None"}, {3, "bias", "None"}, {4, "eps", ""}}}},
-        {"aten::rms_norm",
-         {"F.rms_norm", {{0, "", ""}, {1, "", ""}, {2, "weight", "None"}, {3, "eps", "None"}}}},
-        {"aten::relu", {"F.relu", {{0, "", ""}}}},
-        {"aten::silu", {"F.silu", {{0, "", ""}}}},
-        {"aten::gelu", {"F.gelu", {{0, "", ""}, {1, "approximate", "\"none\""}}}},
-        {"aten::sigmoid", {"torch.sigmoid", {{0, "", ""}}}},
-        {"aten::tanh", {"torch.tanh", {{0, "", ""}}}},
-        {"aten::sin", {"torch.sin", {{0, "", ""}}}},
-        {"aten::addcmul",
-         {"torch.addcmul", {{0, "", ""}, {1, "", ""}, {2, "", ""}, {3, "value", "1"}}}},
-        {"aten::embedding", {"F.embedding", {{1, "", ""}, {0, "", ""}}}},
-        {"aten::max_pool2d",
-         {"F.max_pool2d",
-          {{0, "", ""},
-           {1, "", ""},
-           {2, "stride", "()"},
-           {3, "padding", "(0, 0)"},
-           {4, "dilation", "(1, 1)"},
-           {5, "ceil_mode", "False"}}}},
-        {"aten::scaled_dot_product_attention",
-         {"F.scaled_dot_product_attention",
-          {{0, "", ""},
-           {1, "", ""},
-           {2, "", ""},
-           {3, "attn_mask", "None"},
-           {4, "dropout_p", "0.0"},
-           {5, "is_causal", "False"},
-           {6, "scale", "None"},
-           {7, "enable_gqa", "False"}}}},
-        {"aten::constant_pad_nd", {"F.pad", {{0, "", ""}, {1, "", ""}, {2, "value", "0"}}}},
-        {"aten::flatten.using_ints", {".flatten", {{0, "", ""}, {1, "", ""}, {2, "", "-1"}}}},
-        {"aten::unflatten.int", {".unflatten", {{0, "", ""}, {1, "", ""}, {2, "", ""}}}},
-        {"aten::permute", {".permute", {{0, "", ""}, {1, "", ""}}}},
-        {"aten::transpose.int", {".transpose", {{0, "", ""}, {1, "", ""}, {2, "", ""}}}},
-        {"aten::select.int", {".select", {{0, "", ""}, {1, "", ""}, {2, "", ""}}}},
-        {"aten::narrow", {".narrow", {{0, "", ""}, {1, "", ""}, {2, "", ""}, {3, "", ""}}}},
-        {"aten::expand_as", {".expand_as", {{0, "", ""}, {1, "", ""}}}},
-        {"aten::detach", {".detach", {{0, "", ""}}}},
-        {"aten::mean.dim",
-         {".mean", {{0, "", ""}, {1, "", ""}, {2, "keepdim", "False"}, {3, "dtype", "None"}}}},
-        {"esper::straight_through", {"straight_through", {{0, "", ""}, {1, "", ""}}}},
-    };
-    return all;
-}
 
 std::string python_double(double value) {
     if (std::isnan(value)) return "float(\"nan\")";
@@ -156,56 +62,56 @@ std::string python_argument(const Argument& argument,
     return python_constant(std::get<Constant>(argument));
 }
 
-/// Esper's own operators in Python's words: sizes and what is drawn.
-const std::map<std::string, const char*, std::less<>>& own_forms() {
-    static const std::map<std::string, const char*, std::less<>> all{
-        {"esper::integer", "{0}"},
-        {"esper::real", "{0}"},
-        {"esper::size_add", "({0} + {1})"},
-        {"esper::size_sub", "({0} - {1})"},
-        {"esper::size_mul", "({0} * {1})"},
-        {"esper::size_floordiv", "({0} // {1})"},
-        {"esper::size_mod", "({0} % {1})"},
-        {"esper::size_neg", "(-{0})"},
-        {"esper::size_min", "min({0}, {1})"},
-        {"esper::size_max", "max({0}, {1})"},
-        {"esper::size_float", "float({0})"},
-        {"esper::size_trunc", "int({0})"},
-        {"esper::size_ceil", "int(-(-{0} // 1))"},
-        {"esper::size_floor", "int({0} // 1)"},
-        {"esper::real_add", "({0} + {1})"},
-        {"esper::real_sub", "({0} - {1})"},
-        {"esper::real_mul", "({0} * {1})"},
-        {"esper::real_div", "({0} / {1})"},
-        {"esper::real_pow", "({0} ** {1})"},
-        {"esper::dropout_mask", "F.dropout(torch.ones_like({0}), {1}, training=self.training)"},
-        {"esper::bernoulli",
-         "(torch.bernoulli(torch.full_like({0}, {1})) if self.training else torch.full_like({0}, "
-         "{1}))"},
-        {"esper::uniform", "torch.rand_like({0})"},
-        {"esper::normal", "torch.randn_like({0})"},
-    };
-    return all;
-}
-
-Result<std::string> by_schema(const Instruction& instruction,
-                              const std::vector<std::string>& arguments) {
-    if (!instruction.op.starts_with("aten::"))
+/// `torch.ops.aten.name.overload(…)`, keywords where the schema wants them.
+Result<std::string> by_schema(const Operator& op, const std::vector<std::string>& arguments) {
+    const auto& schema = op.schema;
+    if (!schema.name.starts_with("aten::"))
         return fail(GraphError::kUnknownOperator,
-                    "operator " + instruction.op +
+                    "operator " + schema.name +
                         " has no counterpart in plain PyTorch; a model that uses it cannot be "
                         "exported as Python code");
-    ESPER_TRY(const auto handle, find_operator(instruction.op));
-    const auto& schema = handle.schema().arguments();
-    auto name = instruction.op.substr(6);
+    auto name = schema.name.substr(6);
     if (name.find('.') == std::string::npos) name += ".default";
     std::string call = "torch.ops.aten." + name + "(";
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (i > 0) call += ", ";
-        if (i < schema.size() && schema[i].kwarg_only()) call += schema[i].name() + "=";
+        if (i < schema.arguments.size() && schema.arguments[i].keyword_only)
+            call += schema.arguments[i].name + "=";
         call += arguments[i];
     }
     return call + ")";
+}
+
+/// The table's spelling with the arguments in it (see OperatorRow::python); nothing if the call has
+/// an argument that the spelling leaves no place for.
+std::optional<std::string> spelled(std::string_view spelling,
+                                   const std::vector<std::string>& arguments) {
+    std::string out;
+    std::size_t last_separator = 0;  // where the piece that is being written began
+    for (std::size_t i = 0; i < spelling.size(); ++i) {
+        if (spelling.substr(i).starts_with(", ")) last_separator = out.size();
+        if (spelling[i] != '{') {
+            out += spelling[i];
+            continue;
+        }
+        const auto end = spelling.find('}', i);
+        const auto piece = spelling.substr(i + 1, end - i - 1);
+        const auto mark = std::min(piece.find_first_of("|!"), piece.size());
+        const auto index = static_cast<std::size_t>(piece[0] - '0');
+        const auto& text = arguments.at(index);
+        const auto other = piece.substr(std::min(mark + 1, piece.size()));
+        i = end;
+        if (mark == piece.size()) {
+            out += text;
+        } else if (piece[mark] == '!') {
+            if (text != other) return std::nullopt;
+        } else if (text == other) {
+            out.resize(last_separator);
+        } else {
+            out += text;
+        }
+    }
+    return out;
 }
 
 }  // namespace
@@ -238,36 +144,14 @@ Result<std::string> python_call(const Instruction& instruction,
     std::vector<std::string> arguments;
     for (const auto& argument : instruction.args)
         arguments.push_back(python_argument(argument, name_of));
-    const auto& op = instruction.op;
-    if ((op == "aten::add.Tensor" || op == "aten::sub.Tensor") && arguments.size() == 3 &&
-        arguments[2] == "1")
-        return arguments[0] + (op == "aten::add.Tensor" ? " + " : " - ") + arguments[1];
-    if (op == "aten::mul.Tensor" && arguments.size() == 2)
-        return arguments[0] + " * " + arguments[1];
-    if (op == "aten::to.dtype" && arguments.size() == 5 && arguments[2] == "False" &&
-        arguments[3] == "False" && arguments[4] == "None")
-        return arguments[0] + ".to(" + arguments[1] + ")";
-    if (const auto own = own_forms().find(op); own != own_forms().end()) {
-        arguments.resize(std::max<std::size_t>(arguments.size(), 2));
-        return fmt::format(fmt::runtime(own->second), arguments[0], arguments[1]);
-    }
-
-    const auto form = forms().find(op);
-    if (form == forms().end()) return by_schema(instruction, arguments);
-    const bool method = form->second.function.front() == '.';
-    std::vector<std::string> written;
-    std::string receiver;
-    for (std::size_t i = 0; i < form->second.pieces.size(); ++i) {
-        const auto& piece = form->second.pieces[i];
-        if (piece.argument >= arguments.size()) continue;
-        const auto& text = arguments[piece.argument];
-        if (method && i == 0) {
-            receiver = text;
-        } else if (piece.omit.empty() || text != piece.omit) {
-            written.push_back(piece.keyword.empty() ? text : piece.keyword + "=" + text);
-        }
-    }
-    return receiver + form->second.function + "(" + join(written, ", ") + ")";
+    ESPER_TRY(const auto* op, allowed_operator(instruction.op));
+    if (arguments.size() != op->schema.arguments.size())
+        return fail(GraphError::kBadArguments,
+                    fmt::format("{} takes {} arguments, got {}", instruction.op,
+                                op->schema.arguments.size(), arguments.size()));
+    if (op->python != kBySchema)
+        if (auto call = spelled(op->python, arguments)) return std::move(*call);
+    return by_schema(*op, arguments);
 }
 
 }  // namespace esper::graph

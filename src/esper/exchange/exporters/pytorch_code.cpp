@@ -8,10 +8,10 @@
 #include <set>
 
 #include "esper/base/text.h"
-#include "esper/engine/operators/operator_library.h"
 #include "esper/exchange/exporters/python_calls.h"
 #include "esper/exchange/exporters/python_names.h"
 #include "esper/program/edits/seed_wiring.h"
+#include "esper/program/operators/operator_table.h"
 
 namespace esper::graph {
 
@@ -281,8 +281,8 @@ class Writer {
                   python_call(instruction, [&](ValueId id) { return expression(id, block); }));
         std::vector<std::string> targets;
         for (auto id : instruction.results) targets.push_back(expression(id, block));
-        const auto handle = find_operator(instruction.op);
-        const bool one_of_a_list = targets.size() == 1 && handle && returns_list(handle->schema());
+        const auto* op = find_in_table(instruction.op);
+        const bool one_of_a_list = targets.size() == 1 && op && op->schema.returns_list();
         out_ += "        " + join(targets, ", ") + (one_of_a_list ? "," : "") +
                 (targets.empty() ? "" : " = ") + call + "\n";
         return {};

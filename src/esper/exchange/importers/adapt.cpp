@@ -1,13 +1,15 @@
 #include <ATen/core/function_schema.h>
+#include <ATen/core/jit_type.h>
 #include <fmt/format.h>
 
 #include "esper/engine/operators/operator_library.h"
 #include "esper/exchange/importers/program_writer.h"
-#include "esper/program/operators.h"
 
 namespace esper::graph::importing {
 
 namespace {
+
+constexpr std::string_view kToDevice = "aten::to.device";
 
 bool is_value(const Argument& argument) { return std::holds_alternative<ValueId>(argument); }
 bool is_number(const Argument& argument) {
@@ -75,20 +77,42 @@ void training_flag_of(Writer& writer, const std::string& op, std::vector<Argumen
     }
 }
 
+// By libtorch's schema: some of what is written here becomes operators of the table further on.
+Status fill_schema_defaults(const std::string& op, std::vector<Argument>& args) {
+    ESPER_TRY(const auto handle, find_operator(op));
+    const auto& schema = handle.schema();
+    for (std::size_t i = 0; i < args.size() && i < schema.arguments().size(); ++i) {
+        auto* constant = std::get_if<Constant>(&args[i]);
+        const auto* whole = constant == nullptr ? nullptr : std::get_if<std::int64_t>(constant);
+        auto type = schema.arguments()[i].type();
+        if (type->kind() == c10::TypeKind::OptionalType)
+            type = type->expectRef<c10::OptionalType>().getElementType();
+        if (whole != nullptr && type->kind() == c10::TypeKind::FloatType)
+            *constant = static_cast<double>(*whole);
+    }
+    while (args.size() < schema.arguments().size()) {
+        ESPER_TRY(auto value, default_argument(schema, args.size()));
+        args.push_back(std::move(value));
+    }
+    return {};
+}
+
 }  // namespace
+
+bool is_rewritten(std::string_view op) { return op == kToDevice || has_random_rule(op); }
 
 Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vector<Argument> args,
                                         std::size_t results) {
     // A batch in channels-last order has no view of this kind; where it has, this is one.
     if (op == "aten::view") op = "aten::reshape";
-    if (op == "aten::to.device" && args.size() > 1) {
+    if (op == kToDevice && args.size() > 1) {
         op = "aten::to.dtype";
         args.erase(args.begin() + 1);
     }
     number_as_scalar(writer, op, args);
     count_batches(writer, op, args);
     training_flag_of(writer, op, args);
-    ESPER_CHECK_STATUS(fill_defaults(op, args));
+    ESPER_CHECK_STATUS(fill_schema_defaults(op, args));
     ESPER_TRY(auto ids, write_random_call(writer, {op, args}));
     if (!ids) {
         ESPER_TRY(ids, writer.call(std::move(op), std::move(args), results));

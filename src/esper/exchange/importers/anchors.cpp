@@ -50,10 +50,6 @@ constexpr auto kUnfit =
 
 enum class Order { kUnknown, kChannels, kFeatures };
 
-bool starts_module(std::string_view name, std::string_view path) {
-    return name.size() > path.size() && name.starts_with(path) && name[path.size()] == '.';
-}
-
 /// One call of a module, and the values made in it that are read outside of it.
 struct Call {
     std::string path;
@@ -65,7 +61,16 @@ struct Call {
 class AnchorFinder {
   public:
     AnchorFinder(const Writer& writer, const Program& program)
-        : writer_(writer), program_(program), instructions_(program.instructions()) {}
+        : writer_(writer),
+          program_(program),
+          instructions_(program.instructions()),
+          uses_(program) {
+        // `a.b.weight` has something to learn in `a` and in `a.b`.
+        for (const auto& parameter : program.parameters())
+            for (auto dot = parameter.name.find('.'); dot != std::string::npos;
+                 dot = parameter.name.find('.', dot + 1))
+                learning_.insert(parameter.name.substr(0, dot));
+    }
 
     std::vector<Anchor> find() {
         collect();
@@ -131,9 +136,7 @@ class AnchorFinder {
         for (const auto* unfit : {"Norm", "Dropout", "DropPath", "Embedding"})
             if (name.find(unfit) != std::string::npos && name.find("Act") == std::string::npos)
                 return false;
-        const auto& parameters = program_.parameters();
-        return std::any_of(parameters.begin(), parameters.end(),
-                           [&](const auto& p) { return starts_module(p.name, call.path); });
+        return learning_.contains(call.path);
     }
 
     struct Batch {
@@ -170,7 +173,7 @@ class AnchorFinder {
             if (order == Order::kChannels) return std::nullopt;
             anchor.kind = AnchorKind::kTokens;
         }
-        if (anchor.features < 2 || !can_hold_seed(program_, anchor)) return std::nullopt;
+        if (anchor.features < 2 || !can_hold_seed(program_, anchor, uses_)) return std::nullopt;
         return anchor;
     }
 
@@ -235,6 +238,9 @@ class AnchorFinder {
     std::vector<Call> calls_;
     /// Values that an instruction reads: what is only returned is no place for a seed.
     std::unordered_set<std::uint32_t> read_;
+    MemoryUse uses_;
+    /// Paths of modules that hold parameters, in themselves or further down.
+    std::unordered_set<std::string> learning_;
 };
 
 }  // namespace

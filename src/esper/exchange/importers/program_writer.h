@@ -108,6 +108,13 @@ Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vec
 /// form.
 Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, const Call& call);
 
+/// True for an operator that write_random_call() knows, if only to refuse it.
+bool has_random_rule(std::string_view op);
+
+/// True for an operator that write_call() always writes by others: it need not be one that a Program
+/// may use.
+bool is_rewritten(std::string_view op);
+
 /// `_operator.add`, `torch.sym_max`, `math.ceil`, … on sizes. Errors: kUnsupported.
 Result<ValueId> write_size_call(Writer& writer, const std::string& target,
                                 const std::vector<Argument>& args,

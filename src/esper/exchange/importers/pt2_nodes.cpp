@@ -7,7 +7,7 @@
 #include "esper/base/text.h"
 #include "esper/engine/operators/operator_library.h"
 #include "esper/exchange/importers/program_writer.h"
-#include "esper/program/operators.h"
+#include "esper/program/operators/operator_table.h"
 
 namespace esper::graph::importing {
 
@@ -27,8 +27,6 @@ constexpr auto kAssertions = std::to_array<std::string_view>({
     "aten::sym_constrain_range",
     "aten::sym_constrain_range_for_size",
 });
-// Would read files or talk to the outside.
-constexpr auto kForbidden = std::to_array<std::string_view>({"aten::from_file", "aten::_print"});
 
 bool contains(const auto& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -151,18 +149,18 @@ class NodeWriter {
     Status operator_call(const json& node, std::string op,
                          const std::vector<std::string>& results) {
         const auto home = op.substr(0, op.find("::"));
-        if (!contains(namespaces_, home) || contains(kForbidden, op))
+        if (!contains(namespaces_, home))
             return fail(GraphError::kForbiddenOperator,
                         fmt::format("'{}' is not an operator that an imported model may use "
                                     "(namespaces: {})",
                                     shown(op), join(namespaces_, ", ")));
         ESPER_TRY(const auto handle, find_operator(op));
-        ESPER_TRY(auto args, arguments(node, op, handle.schema()));
+        if (!is_rewritten(op)) ESPER_CHECK_STATUS(allowed_operator(op));
+        ESPER_TRY(auto args, arguments(node, handle.schema()));
         return emit(std::move(op), std::move(args), results);
     }
 
-    Result<std::vector<Argument>> arguments(const json& node, std::string& op,
-                                            const c10::FunctionSchema& schema) {
+    Result<std::vector<Argument>> arguments(const json& node, const c10::FunctionSchema& schema) {
         std::map<std::string, const json*> given;
         for (const auto& input : node.at("inputs"))
             given.emplace(input.at("name").get<std::string>(), &input.at("arg"));
@@ -172,7 +170,7 @@ class NodeWriter {
             const auto& wanted = schema.arguments()[i];
             const auto it = given.find(wanted.name());
             if (it == given.end()) {
-                ESPER_TRY(auto value, default_argument(op, i));
+                ESPER_TRY(auto value, default_argument(schema, i));
                 args.push_back(std::move(value));
                 continue;
             }

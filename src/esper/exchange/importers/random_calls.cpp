@@ -251,6 +251,12 @@ constexpr std::string_view kOthers[] = {"aten::alpha_dropout",
                                         "aten::log_normal_",
                                         "aten::normal"};
 
+bool is_one_of_the_others(std::string_view op) {
+    return std::any_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
+        return op == other || op.starts_with(std::string(other) + ".");
+    });
+}
+
 // (input, hx, params, has_biases, num_layers, dropout, train, …)
 bool drops_between_layers(const Call& call) {
     constexpr std::string_view kRecurrent[] = {"aten::lstm.input", "aten::gru.input",
@@ -276,6 +282,10 @@ bool is_asleep(const Call& call) {
 
 }  // namespace
 
+bool has_random_rule(std::string_view op) {
+    return rules().contains(op) || is_one_of_the_others(op);
+}
+
 Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, const Call& call) {
     using Written = std::optional<std::vector<ValueId>>;
     if (drops_nothing(call)) return Written{};
@@ -293,9 +303,7 @@ Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, co
         return Written{std::move(ids)};
     }
     if (is_asleep(call)) return Written{{std::get<ValueId>(call.args.at(0))}};
-    for (const auto other : kOthers)
-        if (call.op == other || call.op.starts_with(std::string(other) + "."))
-            return no_form(call, "no counter-based form of it is known");
+    if (is_one_of_the_others(call.op)) return no_form(call, "no counter-based form of it is known");
     return Written{};
 }
 

@@ -9,14 +9,14 @@ namespace {
 constexpr unsigned kThreads = 128;
 using Word = unsigned long long;
 
-// A copy, because device code cannot index a constant of the host.
-__constant__ const auto device_actors = execution::detail::kActors;
+// Device code cannot index a constant of the host.
+__constant__ const auto device_actors = contracts::kSeedMovers;
 
 __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
     const auto from = static_cast<std::size_t>(row.state);
     const auto to = static_cast<std::size_t>(move.to);
-    if (from >= execution::detail::kStates || to >= execution::detail::kStates) return false;
-    if ((device_actors[from][to] & execution::detail::bit(move.actor)) == 0) return false;
+    if (from >= contracts::kEnumCount<SeedState> || to >= contracts::kEnumCount<SeedState>) return false;
+    if ((device_actors[from][to] & contracts::mover(move.actor)) == 0) return false;
     return fits(row, move);
 }
 

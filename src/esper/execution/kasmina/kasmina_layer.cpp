@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "esper/base/hash.h"
+#include "esper/execution/kasmina/saved_kasmina.h"
 
 namespace esper::execution {
 
@@ -39,133 +39,140 @@ KasminaLayer::KasminaLayer(graph::ProgramPtr host, std::vector<std::string> anch
     }
 }
 
-Status KasminaLayer::move(SeedSlot& slot, SeedState to, std::int64_t step, std::uint32_t epoch,
-                          std::uint32_t embargo) {
+Status KasminaLayer::move(SeedSlot& slot, SeedState to, Moment now, std::uint32_t embargo) {
+    const auto from = table_->state(slot.index);
     Transition transition;
     transition.seed = slot.index;
     transition.to = to;
-    transition.actor = actor_for(table_->state(slot.index), to);
-    transition.epoch = epoch;
-    transition.kernel_id = slot.blueprint.empty() ? 0 : sha256(slot.blueprint).prefix64();
+    transition.actor = actor_for(from, to);
+    transition.epoch = now.epoch;
+    transition.kernel_id = slot.kernel_id;
     transition.embargo_epochs = embargo;
     ESPER_TRY(auto left, table_->transition(transition));
     (void)left;
-    slot.entered_step = step;
-    return {};
+    slot.entered_step = now.step;
+    return moved_ ? moved_(slot, from, now) : Status{};
 }
 
 Status KasminaLayer::edit(const graph::Edit& change, const std::string& reason) {
     ESPER_TRY(auto after, graph::apply(*program_, change));
-    if (listener_) ESPER_CHECK_STATUS(listener_(change, *after, reason));
-    program_ = after;
+    if (edited_) ESPER_CHECK_STATUS(edited_(change, *after, reason));
+    become(std::move(after));
     return {};
 }
 
+void KasminaLayer::become(graph::ProgramPtr program) {
+    program_ = std::move(program);
+    if (changed_) changed_(program_);
+}
+
 Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint_name,
-                               const graph::ProgramPtr& blueprint, bool has_parameters,
-                               std::int64_t step, std::uint32_t epoch, const std::string& reason) {
+                               const graph::ProgramPtr& blueprint, bool has_parameters, Moment now,
+                               const std::string& reason) {
     auto& slot = slots_.at(index);
     const auto seed = next_seed();
     const auto old = slot;
     slot.blueprint = blueprint_name;
-    if (auto ok = move(slot, SeedState::kGerminated, step, epoch); !ok) {
+    slot.kernel_id = blueprint->hash().prefix64();
+    if (auto ok = move(slot, SeedState::kGerminated, now); !ok) {
         slot = old;
         return ok;
     }
     ++germinated_;
     slot.seed = seed;
-    ESPER_CHECK_STATUS(move(slot, SeedState::kLoading, step, epoch));
+    ESPER_CHECK_STATUS(move(slot, SeedState::kLoading, now));
     auto loaded = edit(graph::InsertSeed{seed, slot.anchor, blueprint_name, blueprint}, reason);
     if (loaded) loaded = add_seed(*store_, *program_, seed);
     if (!loaded) {
-        slot.seed.clear();
-        ESPER_CHECK_STATUS(move(slot, SeedState::kCulled, step, epoch));
+        ESPER_CHECK_STATUS(leave(slot, SeedState::kCulled, now));
         return loaded;
     }
-    if (has_parameters) return move(slot, SeedState::kTraining, step, epoch);
+    if (has_parameters) return move(slot, SeedState::kTraining, now);
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{seed, graph::SeedMode::kBlended}, reason));
     ESPER_CHECK_STATUS(add_seed(*store_, *program_, seed));
-    return move(slot, SeedState::kGrafting, step, epoch);
+    return move(slot, SeedState::kGrafting, now);
 }
 
 Status KasminaLayer::graft(std::uint32_t index, contracts::GraftingStrategy strategy,
-                           std::int64_t ramp_steps, std::int64_t step, std::uint32_t epoch,
-                           const std::string& reason) {
+                           std::int64_t ramp_steps, Moment now, const std::string& reason) {
     auto& slot = slots_.at(index);
     if (table_->state(index) != SeedState::kGrafting) {
         ESPER_CHECK_STATUS(
             check_transition(table_->state(index), SeedState::kGrafting, ComponentType::kTamiyo));
         ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kBlended}, reason));
         ESPER_CHECK_STATUS(add_seed(*store_, *program_, slot.seed));
-        ESPER_CHECK_STATUS(move(slot, SeedState::kGrafting, step, epoch));
+        ESPER_CHECK_STATUS(move(slot, SeedState::kGrafting, now));
     }
     slot.ramp = RampClock(strategy, ramp_steps);
     return set_alpha(index, slot.ramp.alpha());
 }
 
-Status KasminaLayer::advance(std::uint32_t index, SeedState to, std::int64_t step,
-                             std::uint32_t epoch) {
-    return move(slots_.at(index), to, step, epoch);
+Status KasminaLayer::advance(std::uint32_t index, SeedState to, Moment now) {
+    return move(slots_.at(index), to, now);
 }
 
-Status KasminaLayer::fossilize(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
-                               const std::string& reason) {
+Status KasminaLayer::fossilize(std::uint32_t index, Moment now, const std::string& reason) {
     auto& slot = slots_.at(index);
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kFossilized, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kFolded}, reason));
     store_->remove_control(alpha_of(slot.seed));
-    return move(slot, SeedState::kFossilized, step, epoch);
+    return move(slot, SeedState::kFossilized, now);
 }
 
 Status KasminaLayer::take_out(SeedSlot& slot, const std::string& reason) {
     ESPER_CHECK_STATUS(edit(graph::RemoveSeed{slot.seed}, reason));
     store_->remove(block_of(slot.seed), block_of(slot.seed) + ".");
     store_->remove_control(alpha_of(slot.seed));
-    slot.seed.clear();
     return {};
 }
 
-Status KasminaLayer::cull(std::uint32_t index, std::uint32_t embargo_epochs, std::int64_t step,
-                          std::uint32_t epoch, const std::string& reason) {
+// The listener hears of the move while the slot still has the seed's name.
+Status KasminaLayer::leave(SeedSlot& slot, SeedState to, Moment now, std::uint32_t embargo) {
+    auto moved = move(slot, to, now, embargo);
+    slot.seed.clear();
+    return moved;
+}
+
+Status KasminaLayer::cull(std::uint32_t index, std::uint32_t embargo_epochs, Moment now,
+                          const std::string& reason) {
     auto& slot = slots_.at(index);
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kCulled, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(take_out(slot, reason));
-    return move(slot, SeedState::kCulled, step, epoch, embargo_epochs);
+    return leave(slot, SeedState::kCulled, now, embargo_epochs);
 }
 
-Status KasminaLayer::cancel(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
-                            const std::string& reason) {
+Status KasminaLayer::cancel(std::uint32_t index, Moment now, const std::string& reason) {
     auto& slot = slots_.at(index);
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kCancelled, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(take_out(slot, reason));
-    return move(slot, SeedState::kCancelled, step, epoch);
+    return leave(slot, SeedState::kCancelled, now);
 }
 
-Status KasminaLayer::wake(std::uint32_t index, std::int64_t step, std::uint32_t epoch) {
+Status KasminaLayer::wake(std::uint32_t index, Moment now) {
     auto& slot = slots_.at(index);
-    ESPER_CHECK_STATUS(move(slot, SeedState::kDormant, step, epoch));
+    ESPER_CHECK_STATUS(move(slot, SeedState::kDormant, now));
     slot.blueprint.clear();
+    slot.kernel_id = 0;
     return {};
 }
 
-Status KasminaLayer::fault(std::uint32_t index, std::uint32_t embargo_epochs, std::int64_t step,
-                           std::uint32_t epoch, const std::string& reason) {
+Status KasminaLayer::fault(std::uint32_t index, std::uint32_t embargo_epochs, Moment now,
+                           const std::string& reason) {
     auto& slot = slots_.at(index);
     if (can_fault(table_->state(index)))
-        ESPER_CHECK_STATUS(move(slot, SeedState::kErrorRecovery, step, epoch));
-    return cull(index, embargo_epochs, step, epoch, reason);
+        ESPER_CHECK_STATUS(move(slot, SeedState::kErrorRecovery, now));
+    return cull(index, embargo_epochs, now, reason);
 }
 
-Status KasminaLayer::roll_back(std::uint32_t index, std::int64_t step, std::uint32_t epoch,
-                               const std::string& reason) {
+Status KasminaLayer::roll_back(std::uint32_t index, Moment now, const std::string& reason) {
     auto& slot = slots_.at(index);
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kRolledBack, ComponentType::kTolaria));
     if (!slot.seed.empty()) ESPER_CHECK_STATUS(take_out(slot, reason));
-    return move(slot, SeedState::kRolledBack, step, epoch);
+    return leave(slot, SeedState::kRolledBack, now);
 }
 
 Status KasminaLayer::set_alpha(std::uint32_t index, double alpha) {
@@ -197,49 +204,51 @@ std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) c
 }
 
 nlohmann::json KasminaLayer::to_json() const {
-    nlohmann::json slots = nlohmann::json::array();
+    SavedKasmina state;
+    state.germinated = germinated_;
     for (const auto& slot : slots_) {
         const auto ramp = slot.ramp.state();
-        slots.push_back({{"anchor", slot.anchor},
-                         {"seed", slot.seed},
-                         {"blueprint", slot.blueprint},
-                         {"entered_step", slot.entered_step},
-                         {"state", contracts::to_text(table_->state(slot.index))},
-                         {"strategy", contracts::to_text(slot.ramp.strategy())},
-                         {"ramp", {ramp.steps, ramp.done, ramp.seen}},
-                         {"ramp_loss", {ramp.mean, ramp.variance}}});
+        SavedSlot s;
+        s.anchor = slot.anchor;
+        s.seed = slot.seed;
+        s.blueprint = slot.blueprint;
+        s.entered_step = slot.entered_step;
+        s.state = contracts::to_text(table_->state(slot.index));
+        s.strategy = contracts::to_text(slot.ramp.strategy());
+        s.ramp = {ramp.steps, ramp.done, ramp.seen, ramp.mean, ramp.variance};
+        state.slots.push_back(std::move(s));
     }
-    // Versions tell readers of this process that a row has changed, latencies come off the clock: a
-    // run that was resumed has others, and is the same run.
+    // Versions tell readers of this process that a row has changed: a run that was resumed has
+    // others, and is the same run.
     auto snapshot = table_->snapshot();
     std::fill(snapshot.version.begin(), snapshot.version.end(), 0U);
-    std::fill(snapshot.latency_us.begin(), snapshot.latency_us.end(), 0U);
     const auto table = serialise(snapshot);
-    return {{"germinated", germinated_},
-            {"slots", slots},
-            {"table", std::vector<std::uint8_t>(table.begin(), table.end())}};
+    state.table.assign(table.begin(), table.end());
+    return saved::write(state);
 }
 
 Status KasminaLayer::restore(const nlohmann::json& json, graph::ProgramPtr program) {
-    const auto bytes = json.at("table").get<std::vector<std::uint8_t>>();
-    ESPER_TRY(auto snapshot,
-              parse_snapshot({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+    ESPER_TRY(const auto state, read_saved_kasmina(json));
+    if (state.slots.size() != slots_.size())
+        return fail(StateError::kSizeMismatch,
+                    "the saved state has " + std::to_string(state.slots.size()) +
+                        " places for seeds, this network has " + std::to_string(slots_.size()));
+    ESPER_TRY(
+        const auto snapshot,
+        parse_snapshot({reinterpret_cast<const char*>(state.table.data()), state.table.size()}));
     ESPER_CHECK_STATUS(table_->restore(snapshot));
-    germinated_ = json.at("germinated");
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-        const auto& saved = json.at("slots").at(i);
-        auto& slot = slots_[i];
-        slot.seed = saved.at("seed");
-        slot.blueprint = saved.at("blueprint");
-        slot.entered_step = saved.at("entered_step");
-        const auto& r = saved.at("ramp");
-        const auto& loss = saved.at("ramp_loss");
-        slot.ramp.restore(contracts::from_text<contracts::GraftingStrategy>(
-                              saved.at("strategy").get<std::string>())
+    germinated_ = state.germinated;
+    for (auto& slot : slots_) {
+        const auto& s = state.slots[slot.index];
+        slot.seed = s.seed;
+        slot.blueprint = s.blueprint;
+        slot.kernel_id = snapshot.kernel_id[slot.index];
+        slot.entered_step = s.entered_step;
+        slot.ramp.restore(contracts::from_text<contracts::GraftingStrategy>(s.strategy)
                               .value_or(contracts::GraftingStrategy::kSmoothstep),
-                          {r[0], r[1], r[2], loss[0], loss[1]});
+                          {s.ramp.steps, s.ramp.done, s.ramp.seen, s.ramp.mean, s.ramp.variance});
     }
-    program_ = std::move(program);
+    become(std::move(program));
     return {};
 }
 

@@ -10,6 +10,7 @@
 
 #include "esper/engine/tensor_store.h"
 #include "esper/execution/kasmina/kasmina_grafting.h"
+#include "esper/execution/kasmina/moment.h"
 #include "esper/execution/states/state_layout.h"
 #include "esper/program/edits/edits.h"
 
@@ -22,6 +23,8 @@ struct SeedSlot {
     /// Name of the seed in the Program while one is awake or fossilized; "" while dormant.
     std::string seed;
     std::string blueprint;
+    /// Tells blueprints' content apart: the first 64 bits of the hash of the blueprint's Program.
+    std::uint64_t kernel_id = 0;
     std::int64_t entered_step = 0;  ///< when the present state was entered
     RampClock ramp;
 };
@@ -34,22 +37,28 @@ struct SeedTreatment {
     bool fossilized = false;
 };
 
-/// Kasmina: the seeds of one host. Holds the Program with all awake seeds in it, their states and
-/// their α. Every change is a legal transition of growth.md's table together with an edit of the
-/// Program; one that cannot be applied leaves everything as it was. Changes happen between steps
-/// only (the trainer calls at epoch boundaries). Not thread-safe; the state table may be read from
-/// anywhere.
+/// Kasmina: the seeds of one host. Owns the current Program with all awake seeds in it, their
+/// states and their α; whoever else needs the Program asks here or is told (on_program). Every
+/// change is a legal transition of growth.md's table together with an edit of the Program; one that
+/// cannot be applied leaves everything as it was. Changes happen between steps only (the trainer
+/// calls at epoch boundaries). Not thread-safe; the state table may be read from anywhere.
 class KasminaLayer {
   public:
     /// Called after an edit, with the Program it led to (the journal).
     using EditListener =
         std::function<Status(const graph::Edit&, const graph::Program& after, std::string reason)>;
+    /// Called whenever the Program has become another one.
+    using ProgramListener = std::function<void(const graph::ProgramPtr&)>;
+    /// Called after a seed has gone from one state to another.
+    using MoveListener = std::function<Status(const SeedSlot&, SeedState from, Moment)>;
 
     /// One slot per name in `anchors`. `host` must already be in `store`.
     KasminaLayer(graph::ProgramPtr host, std::vector<std::string> anchors,
                  graph::TensorStore& store);
 
-    void on_edit(EditListener listener) { listener_ = std::move(listener); }
+    void on_edit(EditListener listener) { edited_ = std::move(listener); }
+    void on_program(ProgramListener listener) { changed_ = std::move(listener); }
+    void on_move(MoveListener listener) { moved_ = std::move(listener); }
 
     const graph::ProgramPtr& program() const { return program_; }
     const std::vector<SeedSlot>& slots() const { return slots_; }
@@ -61,37 +70,35 @@ class KasminaLayer {
     SeedState state(std::uint32_t slot) const { return table_->state(slot); }
     const StateTable& table() const { return *table_; }
 
-    /// DORMANT → GERMINATED → LOADING → TRAINING (GRAFTING for a blueprint without parameters):
-    /// puts `blueprint` at the slot's anchor in isolation and initialises its parameters as the
-    /// block `seed.<name>`. Errors: StateError, GraphError.
+    /// DORMANT → GERMINATED → LOADING → TRAINING (GRAFTING for a blueprint without parameters), all
+    /// in this call, since nothing has to be compiled or fetched: puts `blueprint` at the slot's
+    /// anchor in isolation and initialises its parameters as the block `seed.<name>`. Errors:
+    /// StateError, GraphError.
     Status germinate(std::uint32_t slot, const std::string& blueprint_name,
-                     const graph::ProgramPtr& blueprint, bool has_parameters, std::int64_t step,
-                     std::uint32_t epoch, const std::string& reason);
+                     const graph::ProgramPtr& blueprint, bool has_parameters, Moment now,
+                     const std::string& reason);
     /// TRAINING → GRAFTING: blended in from α = 0 over `ramp_steps`.
     Status graft(std::uint32_t slot, contracts::GraftingStrategy strategy, std::int64_t ramp_steps,
-                 std::int64_t step, std::uint32_t epoch, const std::string& reason);
+                 Moment now, const std::string& reason);
     /// GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING: no edit of the Program.
-    Status advance(std::uint32_t slot, SeedState to, std::int64_t step, std::uint32_t epoch);
+    Status advance(std::uint32_t slot, SeedState to, Moment now);
     /// EVALUATING or FINE_TUNING → FOSSILIZED: α folded away.
-    Status fossilize(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
-                     const std::string& reason);
+    Status fossilize(std::uint32_t slot, Moment now, const std::string& reason);
     /// Any awake state → CULLED: taken out of Program and store.
-    Status cull(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
-                std::uint32_t epoch, const std::string& reason);
+    Status cull(std::uint32_t slot, std::uint32_t embargo_epochs, Moment now,
+                const std::string& reason);
     /// GERMINATED or TRAINING → CANCELLED: taken out before it touched the host.
-    Status cancel(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
-                  const std::string& reason);
+    Status cancel(std::uint32_t slot, Moment now, const std::string& reason);
     /// CULLED or CANCELLED → DORMANT.
-    Status wake(std::uint32_t slot, std::int64_t step, std::uint32_t epoch);
+    Status wake(std::uint32_t slot, Moment now);
     /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then
     /// CULLED.
-    Status fault(std::uint32_t slot, std::uint32_t embargo_epochs, std::int64_t step,
-                 std::uint32_t epoch, const std::string& reason);
+    Status fault(std::uint32_t slot, std::uint32_t embargo_epochs, Moment now,
+                 const std::string& reason);
 
     /// Any state but FOSSILIZED → ROLLED_BACK, for good: the trainer went back because of this
     /// seed. What is in the slot is taken out of Program and store.
-    Status roll_back(std::uint32_t slot, std::int64_t step, std::uint32_t epoch,
-                     const std::string& reason);
+    Status roll_back(std::uint32_t slot, Moment now, const std::string& reason);
 
     /// After each training step: ramps move on, α controls are set for the next step.
     Status tick(double loss);
@@ -102,12 +109,14 @@ class KasminaLayer {
     std::optional<SeedTreatment> treatment(const std::string& block) const;
 
     nlohmann::json to_json() const;
-    /// Takes over states and names; `program` is the one saved with them.
+    /// Takes over states and names; `program` is the one saved with them, whose tensors are in the
+    /// store. Errors: those of read_saved_kasmina and parse_snapshot; kSizeMismatch.
     Status restore(const nlohmann::json& json, graph::ProgramPtr program);
 
   private:
-    Status move(SeedSlot& slot, SeedState to, std::int64_t step, std::uint32_t epoch,
-                std::uint32_t embargo = 0);
+    Status move(SeedSlot& slot, SeedState to, Moment now, std::uint32_t embargo = 0);
+    Status leave(SeedSlot& slot, SeedState to, Moment now, std::uint32_t embargo = 0);
+    void become(graph::ProgramPtr program);
     Status edit(const graph::Edit& edit, const std::string& reason);
     Status take_out(SeedSlot& slot, const std::string& reason);
 
@@ -116,7 +125,9 @@ class KasminaLayer {
     std::unique_ptr<StateTable> table_;
     std::vector<SeedSlot> slots_;
     std::uint32_t germinated_ = 0;
-    EditListener listener_;
+    EditListener edited_;
+    ProgramListener changed_;
+    MoveListener moved_;
 };
 
 }  // namespace esper::execution

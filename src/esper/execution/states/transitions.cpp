@@ -10,7 +10,7 @@ namespace {
 std::string actor_names(std::uint16_t mask) {
     std::string names;
     for (const auto& entry : contracts::enum_entries<ComponentType>()) {
-        if ((mask & detail::bit(entry.value)) == 0) continue;
+        if ((mask & contracts::mover(entry.value)) == 0) continue;
         if (!names.empty()) names += " or ";
         names += entry.text;
     }
@@ -25,11 +25,10 @@ Status check_transition(SeedState from, SeedState to, ComponentType actor) {
     const auto to_text = contracts::to_text(to);
     const bool move_exists = contracts::may_go(from, to);
     if (move_exists) {
-        const auto mask =
-            detail::kActors[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
-        return fail(StateError::kWrongActor,
-                    fmt::format("{} → {} belongs to {}, not to {}", from_text, to_text,
-                                actor_names(mask), contracts::to_text(actor)));
+        return fail(
+            StateError::kWrongActor,
+            fmt::format("{} → {} belongs to {}, not to {}", from_text, to_text,
+                        actor_names(contracts::seed_movers(from, to)), contracts::to_text(actor)));
     }
     if (contracts::is_terminal(from)) {
         return fail(StateError::kTerminal,

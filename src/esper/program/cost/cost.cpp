@@ -1,9 +1,8 @@
 #include "esper/program/cost/cost.h"
 
-#include <fmt/format.h>
-
 #include "esper/program/cost/cost_rules.h"
 #include "esper/program/operators.h"
+#include "esper/program/operators/operator_table.h"
 #include "esper/program/shapes.h"
 
 namespace esper::graph {
@@ -138,16 +137,8 @@ Result<Cost> count_cost(const Program& program) {
     cost.instructions.reserve(program.instructions().size());
     for (std::size_t i = 0; i < program.instructions().size(); ++i) {
         const auto& instruction = program.instructions()[i];
-        auto rule = find_cost_rule(instruction.op);
-        if (rule == nullptr)
-            return fail(
-                GraphError::kUnknownOperator,
-                fmt::format("no cost rule for {} (instruction {}{}{}): add a line to "
-                            "src/esper/program/cost/cost_rules.cpp or call register_cost_rule(); "
-                            "see docs/extending.md",
-                            instruction.op, i, instruction.scope.empty() ? "" : ", in ",
-                            instruction.scope));
-        auto flops = rule(CostCall(instruction, types, trainable));
+        ESPER_TRY(const auto* known, allowed_operator(instruction.op));
+        auto flops = known->cost(CostCall(instruction, types, trainable));
         InstructionCost one{flops.forward, live[i] ? flops.backward : 0, 0};
         for (const auto& argument : instruction.args)
             for_each_value(argument, [&](ValueId id) {

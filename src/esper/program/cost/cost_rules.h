@@ -53,14 +53,7 @@ class CostCall {
 /// Arithmetic of one call. `backward` counts only what gradients that are needed() cost.
 using CostRule = Flops (*)(const CostCall&);
 
-/// The rule of an operator; an in-place operator has the rule of its pure twin. nullptr: none.
-CostRule find_cost_rule(std::string_view op);
-/// Adds or replaces a rule, for operators that are not in the table. Thread-safe.
-void register_cost_rule(std::string op, CostRule rule);
-/// Operators with a rule, sorted.
-std::vector<std::string> operators_with_cost_rule();
-
-/// Ready-made rules, for the table and for operators registered from outside.
+/// Ready-made rules, for the table of operators and for those registered from outside.
 namespace cost_rules {
 /// Moves or renames data: nothing.
 Flops free(const CostCall& call);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "esper/base/text.h"
@@ -104,54 +105,6 @@ Status check_blueprint(const InsertSeed& edit, const Anchor& anchor) {
     return {};
 }
 
-// After the insertion everybody reads the join instead of y. That is only the same Program if
-// nobody writes into y's memory later, nor reads y under an older name of the same tensor.
-Status check_memory(const Program& program, const Anchor& anchor, std::size_t first) {
-    std::vector<std::uint32_t> memory(program.value_count());
-    for (std::uint32_t id = 0; id < program.value_count(); ++id) memory[id] = id;
-    for (const Instruction& item : program.instructions()) {
-        if (item.args.empty() || !results_share_first_argument(item)) continue;
-        const auto* shared = std::get_if<ValueId>(&item.args[0]);
-        if (!shared) continue;
-        for (const ValueId id : item.results) memory[id.value()] = memory[shared->value()];
-    }
-    const std::uint32_t y = anchor.value.value();
-    const auto refuse = [&](std::size_t i, std::string_view what) {
-        return fail(GraphError::kIllegalEdit,
-                    fmt::format("no seed can sit at anchor '{}': instruction {} ({}) {}",
-                                anchor.name, i, program.instructions()[i].op, what));
-    };
-    const bool renamed = first > 0 && is_in_place(program.instructions()[first - 1].op);
-    std::vector<bool> older(program.value_count());
-    if (renamed) {
-        const auto add = [&](ValueId id) { older[id.value()] = memory[id.value()] == memory[y]; };
-        for (std::size_t i = 0; i < first; ++i) {
-            for (const Argument& argument : program.instructions()[i].args) {
-                for_each_value(argument, add);
-            }
-        }
-        older[y] = false;
-        for (const Output& item : program.outputs()) {
-            if (older[item.value.value()]) return refuse(first - 1, "returns it under two names");
-        }
-    }
-    for (std::size_t i = first; i < program.instructions().size(); ++i) {
-        const Instruction& item = program.instructions()[i];
-        bool writes = false;
-        bool reads_older = false;
-        for (const std::size_t position : written_arguments(item)) {
-            for_each_value(item.args[position],
-                           [&](ValueId id) { writes |= memory[id.value()] == memory[y]; });
-        }
-        if (writes) return refuse(i, "writes into the anchor's value afterwards");
-        for (const Argument& argument : item.args) {
-            for_each_value(argument, [&](ValueId id) { reads_older |= older[id.value()]; });
-        }
-        if (reads_older) return refuse(i, "reads the anchor's value under an older name");
-    }
-    return {};
-}
-
 // Copies the blueprint's declarations and instructions into `parts`, under the seed's names.
 class Transplant {
   public:
@@ -211,10 +164,70 @@ class Transplant {
 
 }  // namespace
 
-bool can_hold_seed(const Program& program, const Anchor& anchor) {
+MemoryUse::MemoryUse(const Program& program)
+    : program_(program),
+      memory_(program.value_count()),
+      reads_(program.value_count()),
+      writes_(program.value_count()) {
+    for (std::uint32_t id = 0; id < program.value_count(); ++id) memory_[id] = id;
+    for (const Instruction& item : program.instructions()) {
+        if (item.args.empty() || !results_share_first_argument(item)) continue;
+        const auto* shared = std::get_if<ValueId>(&item.args[0]);
+        if (!shared) continue;
+        for (const ValueId id : item.results) memory_[id.value()] = memory_[shared->value()];
+    }
+    for (std::size_t i = 0; i < program.instructions().size(); ++i) {
+        const Instruction& item = program.instructions()[i];
+        const auto note = [&](auto& uses) {
+            return [&uses, i, this](ValueId id) { uses[memory_[id.value()]].push_back({i, id}); };
+        };
+        for (const std::size_t position : written_arguments(item))
+            for_each_value(item.args[position], note(writes_));
+        for (const Argument& argument : item.args) for_each_value(argument, note(reads_));
+    }
+}
+
+Status MemoryUse::check(const Anchor& anchor, std::size_t first) const {
+    const auto refuse = [&](std::size_t i, std::string_view what) {
+        return fail(GraphError::kIllegalEdit,
+                    fmt::format("no seed can sit at anchor '{}': instruction {} ({}) {}",
+                                anchor.name, i, program_.instructions()[i].op, what));
+    };
+    const std::uint32_t memory = memory_[anchor.value.value()];
+    // Names that the same tensor had before an in-place operator made the anchor's value of it.
+    std::vector<ValueId> older;
+    const auto is_older = [&](ValueId id) {
+        return std::find(older.begin(), older.end(), id) != older.end();
+    };
+    if (first > 0 && is_in_place(program_.instructions()[first - 1].op)) {
+        for (const Use& use : reads_[memory])
+            if (use.instruction < first && use.value != anchor.value && !is_older(use.value))
+                older.push_back(use.value);
+        for (const Output& item : program_.outputs())
+            if (is_older(item.value)) return refuse(first - 1, "returns it under two names");
+    }
+    const auto& writes = writes_[memory];
+    const auto write = std::find_if(writes.begin(), writes.end(),
+                                    [&](const Use& use) { return use.instruction >= first; });
+    const auto& reads = reads_[memory];
+    const auto read = std::find_if(reads.begin(), reads.end(), [&](const Use& use) {
+        return use.instruction >= first && is_older(use.value);
+    });
+    if (write != writes.end() && (read == reads.end() || write->instruction <= read->instruction))
+        return refuse(write->instruction, "writes into the anchor's value afterwards");
+    if (read != reads.end())
+        return refuse(read->instruction, "reads the anchor's value under an older name");
+    return {};
+}
+
+bool can_hold_seed(const Program& program, const Anchor& anchor, const MemoryUse& uses) {
     const Value& origin = program.value(anchor.value);
     const bool made = origin.kind == Value::Kind::kResult;
-    return check_memory(program, anchor, made ? origin.index + 1U : 0U).has_value();
+    return uses.check(anchor, made ? origin.index + 1U : 0U).has_value();
+}
+
+bool can_hold_seed(const Program& program, const Anchor& anchor) {
+    return can_hold_seed(program, anchor, MemoryUse(program));
 }
 
 Result<ProgramPtr> insert_seed(const Program& program, const InsertSeed& edit) {
@@ -231,7 +244,7 @@ Result<ProgramPtr> insert_seed(const Program& program, const InsertSeed& edit) {
                                 anchor->name, program.value_name(y)));
     }
     const std::size_t first = origin.kind == Value::Kind::kResult ? origin.index + 1U : 0U;
-    ESPER_CHECK_STATUS(check_memory(program, *anchor, first));
+    ESPER_CHECK_STATUS(MemoryUse(program).check(*anchor, first));
 
     Program::Parts parts = program.parts();
     std::vector<Instruction> block;

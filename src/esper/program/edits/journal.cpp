@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "esper/base/own_file.h"
 #include "esper/program/edits/journal_entry.h"
 
 namespace esper::graph {
@@ -82,7 +83,7 @@ Result<Journal> Journal::create(const std::filesystem::path& path, const Program
 }
 
 Result<Journal> Journal::reopen(const std::filesystem::path& path, std::uint64_t entries) {
-    ESPER_TRY(const std::string content, read_file(path));
+    ESPER_TRY(const std::string content, read_own_file(path));
     std::size_t used = 0;
     ESPER_TRY(const auto read, read_entries(content, entries, used));
     if (read.empty() || read.size() < entries) {
@@ -128,7 +129,7 @@ Result<std::vector<JournalEntry>> parse_journal(std::string_view content) {
 }
 
 Result<std::vector<JournalEntry>> read_journal(const std::filesystem::path& path) {
-    ESPER_TRY(const std::string content, read_file(path));
+    ESPER_TRY(const std::string content, read_own_file(path));
     auto entries = parse_journal(content);
     if (!entries) return fail(entries.error().within(path.string()));
     return entries;

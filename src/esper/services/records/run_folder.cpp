@@ -4,7 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
-namespace esper::tolaria {
+#include "esper/base/own_file.h"
+#include "esper/base/text.h"
+#include "esper/services/records/events.h"
+#include "esper/services/records/run_files.h"
+
+namespace esper::records {
 
 namespace fs = std::filesystem;
 
@@ -24,6 +29,42 @@ void remove_temporaries(const fs::path& folder) {
     }
 }
 
+// The name of something in the folder, or "" where it is empty or not there.
+std::string first_entry(const fs::path& folder) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored))
+        return entry.path().filename().string();
+    return "";
+}
+
+// What a run's start writes, run.json last.
+void remove_own_files(const fs::path& folder) {
+    std::error_code ignored;
+    for (const auto* name :
+         {"run.json", "config.yaml", "events.jsonl", "metrics.csv", "journal.jsonl"})
+        fs::remove(folder / name, ignored);
+    for (const auto& entry : fs::directory_iterator(folder / "checkpoints", ignored))
+        fs::remove(entry, ignored);
+}
+
+// Removes what a start has made and nothing else: a folder that holds more is not empty, and stays.
+void take_away(const fs::path& folder, const std::vector<fs::path>& made) {
+    if (made.empty()) return;
+    std::error_code ignored;
+    remove_own_files(folder);
+    fs::remove(folder / "lock", ignored);
+    for (const auto& each : made) fs::remove(each, ignored);
+}
+
+// The folders that are not there yet, innermost first.
+std::vector<fs::path> folders_to_make(const fs::path& folder) {
+    std::error_code ignored;
+    std::vector<fs::path> missing{folder / "checkpoints"};
+    for (auto at = fs::absolute(folder, ignored); !at.empty() && !has(at); at = at.parent_path())
+        missing.push_back(at);
+    return missing;
+}
+
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, RunLock lock, LineAppender events, LineAppender metrics)
@@ -32,42 +73,79 @@ RunFolder::RunFolder(fs::path path, RunLock lock, LineAppender events, LineAppen
       events_(std::move(events)),
       metrics_(std::move(metrics)) {}
 
+RunFolder::RunFolder(RunFolder&& other) noexcept
+    : path_(std::move(other.path_)),
+      made_(std::exchange(other.made_, {})),
+      lock_(std::move(other.lock_)),
+      events_(std::move(other.events_)),
+      metrics_(std::move(other.metrics_)),
+      columns_(std::move(other.columns_)),
+      listener_(std::move(other.listener_)) {}
+
+RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(made_, other.made_);
+    std::swap(lock_, other.lock_);
+    std::swap(events_, other.events_);
+    std::swap(metrics_, other.metrics_);
+    std::swap(columns_, other.columns_);
+    std::swap(listener_, other.listener_);
+    return *this;
+}
+
+RunFolder::~RunFolder() { take_away(path_, made_); }
+
 Result<RunFolder> RunFolder::open_files(const fs::path& folder, RunLock lock) {
     ESPER_TRY(auto events, LineAppender::open(folder / "events.jsonl"));
     ESPER_TRY(auto metrics, LineAppender::open(folder / "metrics.csv"));
-    return RunFolder(folder, std::move(lock), std::move(events), std::move(metrics));
+    ESPER_TRY(const auto text, read_own_file(folder / "metrics.csv"));
+    RunFolder run(folder, std::move(lock), std::move(events), std::move(metrics));
+    if (const auto end = text.find('\n'); end != std::string::npos)
+        run.columns_ = split(text.substr(0, end), ',');
+    return run;
 }
 
 Result<RunFolder> RunFolder::create(const fs::path& folder) {
-    const bool begun_before = RunLock::is_there(folder);
-    std::error_code error;
-    fs::create_directories(folder / "checkpoints", error);
-    if (error)
-        return fail(TolariaError::kBadRunFolder,
-                    "cannot make " + folder.string() + ": " + error.message());
-    ESPER_TRY(auto lock, RunLock::take(folder));
     if (has(folder / "run.json"))
-        return fail(TolariaError::kBadRunFolder,
+        return fail(RecordsError::kBadRunFolder,
                     folder.string() + " already holds a run; continue it with 'esper resume " +
                         folder.string() + "' or name another folder with --run");
-    if (begun_before) {
-        for (const auto* name : {"config.yaml", "events.jsonl", "metrics.csv", "journal.jsonl"})
-            fs::remove(folder / name, error);
-        for (const auto& entry : fs::directory_iterator(folder / "checkpoints", error))
-            fs::remove(entry, error);
-        remove_temporaries(folder);
+    const bool begun_before = RunLock::is_there(folder);
+    std::error_code error;
+    if (!begun_before) {
+        if (const auto first = first_entry(folder); !first.empty())
+            return fail(RecordsError::kBadRunFolder,
+                        fmt::format("{} is not empty (it holds '{}') and is not a run's folder; "
+                                    "name a new or empty folder with --run",
+                                    folder.string(), first));
     }
-    return open_files(folder, std::move(lock));
+    ESPER_CHECK_STATUS(refuse_links(folder));
+    auto made = folders_to_make(folder);
+    fs::create_directories(folder / "checkpoints", error);
+    if (error)
+        return fail(RecordsError::kBadRunFolder,
+                    "cannot make " + folder.string() + ": " + error.message());
+    ESPER_TRY(auto lock, RunLock::take(folder));
+    remove_own_files(folder);
+    remove_temporaries(folder);
+    auto run = open_files(folder, std::move(lock));
+    if (!run) {
+        take_away(folder, made);
+        return run;
+    }
+    run->made_ = std::move(made);
+    return run;
 }
 
 Result<RunFolder> RunFolder::open(const fs::path& folder) {
     if (!has(folder / "run.json"))
         return fail(
-            TolariaError::kBadRunFolder,
+            RecordsError::kBadRunFolder,
             folder.string() + (RunLock::is_there(folder)
                                    ? " holds a run that was ended before it had begun (it has no "
                                      "run.json); start it again with 'esper train'"
                                    : " is not a run's folder (it has no run.json)"));
+    ESPER_CHECK_STATUS(refuse_links(folder));
     ESPER_TRY(auto lock, RunLock::take(folder));
     remove_temporaries(folder);
     remove_temporaries(folder / "checkpoints");
@@ -86,34 +164,35 @@ Status RunFolder::event(const std::string& kind, std::int64_t step, std::int64_t
     detail["event"] = kind;
     detail["step"] = step;
     detail["epoch"] = epoch;
-    ESPER_CHECK_STATUS(events_.append(detail.dump()));
-    if (listener_) listener_(detail);
+    ESPER_TRY(const auto event, Event::make(std::move(detail)));
+    ESPER_CHECK_STATUS(events_.append(
+        event.content().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+    if (listener_) listener_(event.content());
     return {};
 }
 
 Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row) {
-    std::string head;
-    std::string line;
-    for (const auto& [name, value] : row) {
-        head += (head.empty() ? "" : ",") + name;
-        line += fmt::format("{}{}", line.empty() ? "" : ",", value);
+    if (metrics_.size() == 0) {
+        columns_.clear();
+        for (const auto& [name, value] : row) columns_.push_back(name);
+        ESPER_CHECK_STATUS(metrics_.append(join(columns_, ",")));
     }
-    if (metrics_.size() == 0) ESPER_CHECK_STATUS(metrics_.append(head));
+    std::string line;
+    for (const auto& column : columns_) {
+        if (!line.empty() || &column != &columns_.front()) line += ',';
+        for (const auto& [name, value] : row)
+            if (name == column) line += fmt::format("{}", value);
+    }
     return metrics_.append(line);
 }
 
 Status RunFolder::write_run_json(const nlohmann::json& run) {
-    return write_file_atomic(path_ / "run.json", run.dump(2) + "\n");
+    ESPER_CHECK_STATUS(write_file_atomic(path_ / "run.json", run.dump(2) + "\n"));
+    keep();
+    return {};
 }
 
-Result<nlohmann::json> RunFolder::read_run_json() const {
-    ESPER_TRY(auto text, read_file(path_ / "run.json"));
-    auto json = nlohmann::json::parse(text, nullptr, false);
-    if (!json.is_object())
-        return fail(TolariaError::kBadRunFolder,
-                    (path_ / "run.json").string() + " is not a JSON object");
-    return json;
-}
+Result<nlohmann::json> RunFolder::read_run_json() const { return records::read_run_json(path_); }
 
 std::map<std::string, std::uint64_t> RunFolder::lengths() const {
     return {{"events.jsonl", events_.size()}, {"metrics.csv", metrics_.size()}};
@@ -131,4 +210,4 @@ Status RunFolder::sync() {
     return metrics_.sync();
 }
 
-}  // namespace esper::tolaria
+}  // namespace esper::records

@@ -12,8 +12,9 @@
 #include <string>
 
 #include "esper/base/files.h"
+#include "esper/base/own_file.h"
 
-namespace esper::tolaria {
+namespace esper::records {
 
 namespace fs = std::filesystem;
 
@@ -44,7 +45,7 @@ std::optional<Holder> read_holder(int fd) {
 }
 
 tl::unexpected<Error> in_use(const fs::path& folder, const std::optional<Holder>& holder) {
-    return fail(TolariaError::kFolderInUse,
+    return fail(RecordsError::kFolderInUse,
                 fmt::format("{} is in use by {}; wait for it to end or stop it (Ctrl-C, SIGTERM)",
                             folder.string(),
                             holder ? fmt::format("process {} on {}", holder->process, holder->host)
@@ -54,7 +55,10 @@ tl::unexpected<Error> in_use(const fs::path& folder, const std::optional<Holder>
 }  // namespace
 
 Result<RunLock> RunLock::take(const fs::path& folder) {
-    const int fd = ::open(file_of(folder).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    const int fd = ::open(file_of(folder).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0 && errno == ELOOP)
+        return fail(OwnFileError::kSymbolicLink,
+                    file_of(folder).string() + " is a symbolic link, which is not followed");
     if (fd < 0)
         return fail(FileError::kUnwritable,
                     file_of(folder).string() + ": cannot open: " + std::strerror(errno));
@@ -73,7 +77,7 @@ Result<RunLock> RunLock::take(const fs::path& folder) {
 }
 
 Result<std::optional<int>> RunLock::holder(const fs::path& folder) {
-    const int fd = ::open(file_of(folder).c_str(), O_RDWR | O_CLOEXEC);
+    const int fd = ::open(file_of(folder).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return std::optional<int>{};
     const RunLock probe(fd);
     if (::flock(fd, LOCK_SH | LOCK_NB) == 0) return std::optional<int>{};
@@ -91,4 +95,4 @@ RunLock::~RunLock() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-}  // namespace esper::tolaria
+}  // namespace esper::records

@@ -4,9 +4,9 @@
 #include <optional>
 #include <utility>
 
-#include "esper/services/tolaria/tolaria_errors.h"
+#include "esper/services/records/records_errors.h"
 
-namespace esper::tolaria {
+namespace esper::records {
 
 /// Keeps every other process (and every other trainer of this one) out of a run's folder: an
 /// advisory lock (flock) on its file `lock`, which names the holder's process. The kernel drops the
@@ -14,7 +14,8 @@ namespace esper::tolaria {
 /// run's.
 class RunLock {
   public:
-    /// Makes the file where it is missing. Errors: kFolderInUse, FileError::kUnwritable.
+    /// Makes the file where it is missing. Errors: kFolderInUse, FileError::kUnwritable,
+    /// OwnFileError::kSymbolicLink.
     static Result<RunLock> take(const std::filesystem::path& folder);
     /// The process that holds the folder at present; nothing when nobody does, or when it runs on
     /// another machine. Errors: kFolderInUse where the holder cannot be told from here.
@@ -33,4 +34,4 @@ class RunLock {
     int fd_ = -1;
 };
 
-}  // namespace esper::tolaria
+}  // namespace esper::records

@@ -32,6 +32,8 @@ class Controller {
 
     const Policy& policy() const { return *policy_; }
     const Lifecycle& lifecycle() const { return lifecycle_; }
+    /// At least so many seeds have germinated, whatever a restored state says (Lifecycle).
+    void count_germinations_from(std::int64_t n) { lifecycle_.count_germinations_from(n); }
     /// Why nothing germinated at the last `decide`, one sentence.
     std::string waiting_for() const { return policy_->waiting_for(); }
 

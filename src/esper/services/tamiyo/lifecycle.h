@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -47,6 +48,8 @@ class Lifecycle {
     bool draws_fork(std::uint32_t slot, bool sham) const;
 
     std::int64_t germinations() const { return germinations_; }
+    /// At least so many have germinated: a run that went back has spent their error all the same.
+    void count_germinations_from(std::int64_t n) { germinations_ = std::max(germinations_, n); }
     const LifeSteps& steps() const { return steps_; }
 
     nlohmann::json save() const;

@@ -8,6 +8,7 @@
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/base/random.h"
+#include "esper/services/tolaria/data/file_format.h"
 
 namespace esper::tolaria {
 namespace {
@@ -18,11 +19,13 @@ constexpr std::size_t kRecord = kPixels + 1;
 constexpr std::uint32_t kTrainRecords = 50000;
 
 tl::unexpected<Error> missing(const std::filesystem::path& file, const std::string& why) {
-    return fail(DataError::kMissing,
-                fmt::format("cannot read '{}' ({}); CIFAR-10 needs data_batch_1.bin … "
-                            "data_batch_5.bin and test_batch.bin: unpack the data set's binary "
-                            "version (cifar-10-binary.tar.gz) and set data.path to its folder",
-                            file.string(), why));
+    return fail(
+        DataError::kMissing,
+        fmt::format("cannot read '{}' ({}); CIFAR-10 needs data_batch_1.bin … "
+                    "data_batch_5.bin and test_batch.bin: run 'esper data fetch cifar10', or "
+                    "unpack the data set's binary version (cifar-10-binary.tar.gz) and "
+                    "set data.path to its folder",
+                    file.string(), why));
 }
 
 Result<std::string> read_batch(const std::filesystem::path& file) {
@@ -84,6 +87,15 @@ Result<std::shared_ptr<const Cifar10>> Cifar10::open(const Cifar10Options& optio
     std::filesystem::path folder = options.folder;
     if (std::error_code none; std::filesystem::is_directory(folder / "cifar-10-batches-bin", none))
         folder /= "cifar-10-batches-bin";
+
+    if (std::error_code none; !std::filesystem::exists(folder / "data_batch_1.bin", none)) {
+        const std::string found = recognise_data(folder);
+        if (!found.empty() && found != "a folder") {
+            return fail(DataError::kUnsupportedFormat,
+                        fmt::format("'{}' is {}, which is not supported as images; {}",
+                                    folder.string(), found, readable_formats()));
+        }
+    }
 
     std::shared_ptr<Cifar10> set(new Cifar10(options));
     auto& parts = set->parts_;

@@ -4,25 +4,27 @@
 
 namespace esper::tolaria {
 
-DataOptions data_options(const configs::DataConfig& config, std::uint32_t context,
-                         ImageLayout layout) {
+DataOptions data_options(const configs::EsperConfig& config) {
+    const configs::DataConfig& data = config.data;
     const auto count = [](std::int64_t value) {
         return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value, 0, UINT32_MAX));
     };
+    const bool drawn = data.kind == configs::DataKind::kDrawn;
+    const bool untouched = data.path == configs::DataConfig{}.path;
     DataOptions options;
-    options.name = std::string(contracts::to_text(config.kind));
-    const bool untouched = config.path == configs::DataConfig{}.path;
-    if (config.kind == configs::DataKind::kText || !untouched) options.path = config.path;
-    options.context = config.context > 0 ? count(config.context) : context;
-    options.layout = layout;
-    options.augmentation = {.flip = config.augment.flip,
-                            .shift = count(config.augment.shift),
-                            .cutout = count(config.augment.cutout)};
-    options.split = {.train = config.split.train,
-                     .probe = config.split.probe,
-                     .validation = config.split.validation,
-                     .test = config.split.test,
-                     .train_examples = count(config.train_examples)};
+    options.name = std::string(contracts::to_text(data.kind));
+    if (data.kind == configs::DataKind::kText || (!drawn && !untouched)) options.path = data.path;
+    options.context = count(data.context > 0 ? data.context : config.model.context);
+    options.seed = config.run.seed;
+    options.layout = ImageLayout::kChannelsLast;
+    options.augmentation = {.flip = data.augment.flip,
+                            .shift = count(data.augment.shift),
+                            .cutout = count(data.augment.cutout)};
+    options.split = {.train = data.split.train,
+                     .probe = data.split.probe,
+                     .validation = data.split.validation,
+                     .test = data.split.test,
+                     .train_examples = drawn ? count(data.train_examples) : 0};
     return options;
 }
 

@@ -27,7 +27,7 @@ Result<std::shared_ptr<const Dataset>> open_text(const DataOptions& options) {
 }
 
 Result<std::shared_ptr<const Dataset>> open_cifar10(const DataOptions& options) {
-    return Cifar10::open({.folder = path_or(options.path, "data/cifar-10-batches-bin"),
+    return Cifar10::open({.folder = path_or(options.path, kCifar10Folder),
                           .layout = options.layout,
                           .augmentation = options.augmentation,
                           .split = options.split});

@@ -10,6 +10,9 @@
 
 namespace esper::tolaria {
 
+/// Where `esper data fetch cifar10` puts CIFAR-10 and where it is looked for when nothing is named.
+inline constexpr const char* kCifar10Folder = "data/cifar-10-batches-bin";
+
 /// The `data` section of a configuration.
 struct DataOptions {
     /// `text`, `cifar10` or `drawn`.

@@ -1,6 +1,8 @@
 #include "esper/services/tolaria/data/prefetching_loader.h"
 
 #include <algorithm>
+#include <new>
+#include <string>
 #include <utility>
 
 namespace esper::tolaria {
@@ -24,11 +26,17 @@ Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variati
 
 PrefetchingLoader::PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part,
                                      BatchPlan plan, LoaderOptions options)
-    : dataset_(std::move(dataset)), part_(part), plan_(std::move(plan)), options_(options) {
-    // One batch is with the reader, one in the making.
-    const std::size_t buffers = std::max<std::size_t>(options_.depth, 1) + 1;
+    : dataset_(std::move(dataset)),
+      part_(part),
+      plan_(std::move(plan)),
+      options_(options),
+      claimed_(options.first_step),
+      delivered_(options.first_step) {
+    // One batch is with the reader, the others ready or in the making.
+    const std::size_t ahead = std::max<std::size_t>({options_.depth, options_.workers, 1});
+    const std::size_t buffers = options_.workers == 0 ? 1 : ahead + 1;
     for (std::size_t i = 0; i < buffers; ++i) spare_.push_back(std::make_unique<Batch>());
-    thread_ = std::thread([this] { run(); });
+    for (std::size_t i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { run(); });
 }
 
 PrefetchingLoader::~PrefetchingLoader() {
@@ -37,56 +45,79 @@ PrefetchingLoader::~PrefetchingLoader() {
         stop_ = true;
     }
     changed_.notify_all();
-    thread_.join();
+    for (std::thread& thread : threads_) thread.join();
+}
+
+Result<const Batch*> PrefetchingLoader::make_here() {
+    if (error_) return fail(*error_);
+    if (delivered_ >= options_.end_step) return nullptr;
+    Batch& batch = *spare_.front();
+    if (Status made = make(plan_, batch, delivered_); !made) {
+        error_ = std::move(made.error());
+        return fail(*error_);
+    }
+    ++delivered_;
+    return &batch;
 }
 
 Result<const Batch*> PrefetchingLoader::next() {
+    if (threads_.empty()) return make_here();
     std::unique_lock lock(mutex_);
     if (current_) {
         spare_.push_back(std::move(current_));
         changed_.notify_all();
     }
-    changed_.wait(lock, [this] { return !ready_.empty() || finished_; });
-    if (!ready_.empty()) {
-        current_ = std::move(ready_.front());
-        ready_.pop_front();
-        return current_.get();
-    }
-    if (error_) return fail(*error_);
-    return nullptr;
+    if (delivered_ >= options_.end_step) return nullptr;
+    changed_.wait(lock,
+                  [this] { return ready_.contains(delivered_) || error_step_ == delivered_; });
+    if (error_step_ == delivered_) return fail(*error_);
+    auto found = ready_.extract(delivered_++);
+    current_ = std::move(found.mapped());
+    return current_.get();
 }
 
 void PrefetchingLoader::run() {
-    for (std::uint64_t step = options_.first_step; step < options_.end_step; ++step) {
+    BatchPlan plan = plan_;
+    while (true) {
         std::unique_ptr<Batch> batch;
+        std::uint64_t step = 0;
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [this] { return !spare_.empty() || stop_; });
-            if (stop_) return;
+            // The steps before a failed one have all been taken on already.
+            if (stop_ || error_ || claimed_ >= options_.end_step) return;
             batch = std::move(spare_.back());
             spare_.pop_back();
+            step = claimed_++;
         }
-        Status made = make(*batch, step);
+        Status made = make(plan, *batch, step);
         const std::lock_guard lock(mutex_);
         if (!made) {
-            error_ = std::move(made.error());
-            break;
+            if (step < error_step_) {
+                error_ = std::move(made.error());
+                error_step_ = step;
+            }
+        } else {
+            ready_.emplace(step, std::move(batch));
         }
-        ready_.push_back(std::move(batch));
         changed_.notify_all();
     }
-    const std::lock_guard lock(mutex_);
-    finished_ = true;
-    changed_.notify_all();
 }
 
-Status PrefetchingLoader::make(Batch& batch, std::uint64_t step) {
+Status PrefetchingLoader::make(BatchPlan& plan, Batch& batch, std::uint64_t step) const {
     batch.step = step;
-    batch.epoch = plan_.epoch_of(step);
-    plan_.batch(step, batch.indices);
+    batch.epoch = plan.epoch_of(step);
+    plan.batch(step, batch.indices);
     std::optional<Variation> variation;
     if (options_.variation_seed) variation = Variation{*options_.variation_seed, batch.epoch};
-    return fill_batch(*dataset_, part_, variation, batch);
+    try {
+        return fill_batch(*dataset_, part_, variation, batch);
+    } catch (const std::bad_alloc&) {
+        // In a thread of ours nobody else could catch it.
+        return fail(DataError::kNoMemory, "not enough memory for a batch of " +
+                                              std::to_string(batch.indices.size()) +
+                                              " examples; lower data.batch_size");
+    }
 }
 
 }  // namespace esper::tolaria

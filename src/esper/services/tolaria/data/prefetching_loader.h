@@ -2,7 +2,7 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,13 +33,15 @@ struct LoaderOptions {
     /// Batches [first_step, end_step) are delivered.
     std::uint64_t first_step = 0;
     std::uint64_t end_step = UINT64_MAX;
-    /// Batches made ahead of the reader, at least 1.
+    /// Batches made ahead of the reader, at least 1 and as many as there are workers.
     std::size_t depth = 3;
+    /// Threads that make batches; 0: next() makes each itself.
+    std::size_t workers = 1;
 };
 
-/// Makes batches in one background thread, a bounded number ahead of the reader, in the plan's
-/// exact order. Buffers are reused: after the first few batches nothing is allocated. One reader.
-/// Destroying it at any moment stops the thread.
+/// Makes batches in background threads, a bounded number ahead of the reader, and delivers them in
+/// the plan's exact order, whatever the number of threads. Buffers are reused: after the first few
+/// batches nothing is allocated. One reader. Destroying it at any moment stops the threads.
 class PrefetchingLoader {
   public:
     PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part, BatchPlan plan,
@@ -54,22 +56,25 @@ class PrefetchingLoader {
 
   private:
     void run();
-    Status make(Batch& batch, std::uint64_t step);
+    Status make(BatchPlan& plan, Batch& batch, std::uint64_t step) const;
+    Result<const Batch*> make_here();
 
     const std::shared_ptr<const Dataset> dataset_;
     const Part part_;
-    BatchPlan plan_;  // touched by the background thread only
+    BatchPlan plan_;  // of the reader; each worker has a copy
     const LoaderOptions options_;
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<std::unique_ptr<Batch>> ready_;
+    std::map<std::uint64_t, std::unique_ptr<Batch>> ready_;
     std::vector<std::unique_ptr<Batch>> spare_;
+    std::uint64_t claimed_;  ///< the first step that no worker has taken on
     std::optional<Error> error_;
-    bool finished_ = false;
+    std::uint64_t error_step_ = UINT64_MAX;  ///< the first step that failed
     bool stop_ = false;
-    std::unique_ptr<Batch> current_;  // touched by the reader only
-    std::thread thread_;
+    std::uint64_t delivered_;         // touched by the reader only, and so is:
+    std::unique_ptr<Batch> current_;  // the batch it reads
+    std::vector<std::thread> threads_;
 };
 
 /// Fills `batch` with the examples it is asked for, in the calling thread; buffers grow as needed.

@@ -7,6 +7,7 @@
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/base/random.h"
+#include "esper/services/tolaria/data/file_format.h"
 
 namespace esper::tolaria {
 namespace {
@@ -25,6 +26,15 @@ std::size_t windows_of(std::size_t characters, std::size_t context) {
 
 Result<std::shared_ptr<const TextDataset>> TextDataset::open(const TextOptions& options) {
     auto text = read_file(options.path, kLargestFile);
+    std::error_code none;
+    const bool folder = std::filesystem::is_directory(options.path, none);
+    const auto format = text ? recognise_format(*text) : std::string_view();
+    if (folder || !format.empty()) {
+        return fail(
+            DataError::kUnsupportedFormat,
+            fmt::format("'{}' is {}, which is not supported as text; {}", options.path.string(),
+                        recognise_data(options.path), readable_formats()));
+    }
     if (!text) {
         return fail(DataError::kMissing,
                     fmt::format("cannot read the text '{}' ({}); set data.path to a UTF-8 file",
@@ -37,6 +47,8 @@ Result<std::shared_ptr<const TextDataset>> TextDataset::open(const TextOptions& 
 
 Result<std::shared_ptr<const TextDataset>> TextDataset::of_text(std::string_view utf8,
                                                                 const TextOptions& options) {
+    // A byte order mark says how the file is written and is no part of the text.
+    if (utf8.starts_with("\xEF\xBB\xBF")) utf8.remove_prefix(3);
     if (options.context == 0) {
         return fail(DataError::kBadOption, "data.context must be at least 1 character, got 0");
     }

@@ -21,41 +21,42 @@ std::vector<std::optional<double>> where_measured(const std::vector<double>& val
 Result<std::unique_ptr<ForeignGrowth>> ForeignGrowth::create(const Context& context,
                                                              const graph::ProgramPtr& host) {
     std::unique_ptr<ForeignGrowth> growth(new ForeignGrowth(context));
-    ESPER_CHECK_STATUS(growth->find_slots(host, context.store));
+    auto& c = growth->context_;
+    ESPER_TRY(growth->places_, SeedPlaces::find(c.config.growth, host, c.store));
+    growth->measurer_ =
+        std::make_unique<ForeignMeasurer>(c.config, c.length, *growth->places_, c.runner);
+    ESPER_TRY(growth->lives_,
+              SeedLives::create({c.config, c.length, *growth->places_, *growth->measurer_,
+                                 [&c](const std::string& kind, Moment now, nlohmann::json detail) {
+                                     return c.event(kind, now.step, now.epoch, std::move(detail));
+                                 }}));
     return growth;
 }
 
-Result<HostCost> ForeignGrowth::cost(const graph::Program& program) {
-    return context_.runner.cost(program);
-}
-
 // The learning rate is the caller's affair, so only growth.stop closes the window.
-bool ForeignGrowth::may_grow_at(std::int64_t step) const {
-    return static_cast<double>(step) <=
-           context_.config.growth.stop * static_cast<double>(context_.length.total_steps);
-}
-
-Status ForeignGrowth::event(const std::string& kind, std::int64_t step, nlohmann::json detail) {
-    return context_.event(kind, step, epoch_of(step), std::move(detail));
+bool ForeignMeasurer::may_grow(Moment now) const {
+    return static_cast<double>(now.step) <=
+           config_.growth.stop * static_cast<double>(length_.total_steps);
 }
 
 // Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
-Result<GateLooks> ForeignGrowth::look(const tamiyo::LookRequest& request, std::int64_t) {
-    const auto& slot = kasmina_->slots()[request.slot];
+Result<GateLooks> ForeignMeasurer::look(const tamiyo::LookRequest& request, Moment) {
+    const auto& slot = places_.slots()[request.slot];
     const auto alpha = "alpha." + slot.seed;
-    ESPER_TRY(const auto blended, blended_for(request, context_.store));
-    ESPER_CHECK_STATUS(context_.store.set_control(alpha, 0));
-    ESPER_TRY(auto without, context_.runner.probe_losses(blended));
-    ESPER_CHECK_STATUS(context_.store.set_control(alpha, 1));
-    ESPER_TRY(auto with, context_.runner.probe_losses(blended));
-    if (request.stage == tamiyo::GateStage::kBeforeGraft) context_.store.remove_control(alpha);
+    auto& store = places_.store();
+    ESPER_TRY(const auto blended, blended_for(places_, request));
+    ESPER_CHECK_STATUS(store.set_control(alpha, 0));
+    ESPER_TRY(auto without, runner_.probe_losses(blended));
+    ESPER_CHECK_STATUS(store.set_control(alpha, 1));
+    ESPER_TRY(auto with, runner_.probe_losses(blended));
+    if (request.stage == tamiyo::GateStage::kBeforeGraft) store.remove_control(alpha);
     if (without.size() != with.size())
         return fail(TolariaError::kUnsupported,
                     "the probe set had " + std::to_string(without.size()) +
                         " examples without the seed and " + std::to_string(with.size()) +
                         " with it; it must be the same ones each time");
     const auto order =
-        tamiyo::probe_order(context_.config.run.seed, static_cast<std::uint32_t>(with.size()));
+        tamiyo::probe_order(config_.run.seed, static_cast<std::uint32_t>(with.size()));
     GateLooks looks;
     looks.gate = tamiyo::look(differences(without, with, order), request.spec);
     if (request.fork)
@@ -64,35 +65,55 @@ Result<GateLooks> ForeignGrowth::look(const tamiyo::LookRequest& request, std::i
     return looks;
 }
 
-Status ForeignGrowth::plant(const tamiyo::Decision& decision,
-                            const blueprints::Blueprint& blueprint, std::int64_t step) {
-    return germinate(decision, blueprint, step);
+// A closed form needs the caller's training data; without it the drawn values stay.
+Result<FirstReadout> ForeignMeasurer::first_readout(std::uint32_t, const blueprints::Blueprint&,
+                                                    Moment) {
+    return FirstReadout{.zero = config_.growth.readout == configs::Readout::kZero};
 }
 
-Status ForeignGrowth::statistics_shifted(std::int64_t) { return context_.runner.settle(program()); }
+void ForeignGrowth::set_first_values(const std::string& seed,
+                                     const blueprints::Blueprint& blueprint) {
+    if (context_.config.growth.readout != configs::Readout::kZero) return;
+    for (const auto& name : {blueprint.readout_weight, blueprint.readout_bias}) {
+        auto* parameter =
+            name.empty() ? nullptr : context_.store.find_parameter("seed." + seed + "." + name);
+        if (parameter == nullptr) continue;
+        auto value = parameter->value;
+        value.zero_();
+    }
+}
 
 Status ForeignGrowth::at_boundary(std::int64_t step, const Losses& losses) {
-    return decide(step, where_measured(losses.train), where_measured(losses.validation));
+    return lives_->at_boundary(moment(step), where_measured(losses.train),
+                               where_measured(losses.validation));
 }
 
 Status ForeignGrowth::take_out(const std::string& seed, const std::string& reason,
                                std::int64_t step) {
-    for (const auto& slot : kasmina_->slots()) {
+    const auto now = moment(step);
+    for (const auto& slot : places_->slots()) {
         if (slot.seed != seed || seed.empty()) continue;
-        ESPER_CHECK_STATUS(event(
-            "fault", step, {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
-        ++counts_.culled;
-        return kasmina_->fault(slot.index,
+        ESPER_CHECK_STATUS(
+            context_.event("fault", now.step, now.epoch,
+                           {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
+        lives_->count_culled();
+        return kasmina().fault(slot.index,
                                static_cast<std::uint32_t>(context_.config.growth.embargo.value),
-                               step, epoch_of(step), reason);
+                               now, reason);
     }
     return {};
 }
 
-nlohmann::json ForeignGrowth::save() const { return save_lives(); }
+nlohmann::json ForeignGrowth::save() const {
+    Saved state;
+    state.lives = lives_->save();
+    return saved::write(state);
+}
 
-Status ForeignGrowth::restore(const nlohmann::json& state, graph::ProgramPtr program) {
-    return restore_lives(state, std::move(program));
+Status ForeignGrowth::restore(const nlohmann::json& json, graph::ProgramPtr program) {
+    ESPER_TRY(const auto present, upgrade_growth(json));
+    ESPER_TRY(const auto state, read_growth_state<Saved>(present, "growth"));
+    return lives_->restore(state.lives, std::move(program));
 }
 
 }  // namespace esper::tolaria

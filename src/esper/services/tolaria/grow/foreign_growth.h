@@ -27,10 +27,30 @@ class HostRunner {
     virtual Status settle(const graph::ProgramPtr& program) = 0;
 };
 
-/// Growth of a host that Esper does not run (core/foreign_host.h): the host's measurements are
-/// asked of a HostRunner. Candidates are not measured beforehand and no fork is trained, since both
-/// would need the caller's training data; the gates are the same.
-class ForeignGrowth final : public SeedLives {
+/// Measures a host by asking a HostRunner. Candidates are not measured beforehand and no fork is
+/// trained, since both would need the caller's training data; the gates are the same.
+class ForeignMeasurer final : public Measurer {
+  public:
+    ForeignMeasurer(const configs::EsperConfig& config, RunLength length, SeedPlaces& places,
+                    HostRunner& runner)
+        : config_(config), length_(length), places_(places), runner_(runner) {}
+
+    Result<HostCost> cost(const graph::Program& program) override { return runner_.cost(program); }
+    bool may_grow(Moment now) const override;
+    Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
+    Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
+                                       Moment now) override;
+    Status settle_statistics(Moment) override { return runner_.settle(places_.program()); }
+
+  private:
+    const configs::EsperConfig& config_;
+    RunLength length_;
+    SeedPlaces& places_;
+    HostRunner& runner_;
+};
+
+/// Growth of a host that Esper does not run (core/foreign_host.h).
+class ForeignGrowth {
   public:
     /// Takes one event: its kind, step, epoch and details.
     using EventListener =
@@ -46,6 +66,16 @@ class ForeignGrowth final : public SeedLives {
     /// growth.anchors.
     static Result<std::unique_ptr<ForeignGrowth>> create(const Context& context,
                                                          const graph::ProgramPtr& host);
+    ForeignGrowth(const ForeignGrowth&) = delete;
+    ForeignGrowth& operator=(const ForeignGrowth&) = delete;
+
+    execution::KasminaLayer& kasmina() { return places_->kasmina(); }
+    const graph::ProgramPtr& program() const { return places_->program(); }
+    SeedCounts counts() const { return lives_->counts(); }
+    std::string waiting_for() const { return lives_->waiting_for(); }
+    Result<blueprints::Blueprint> blueprint_for(std::uint32_t slot, const std::string& name) const {
+        return places_->blueprint_for(slot, name);
+    }
 
     struct Losses {
         const std::vector<double>& train;  ///< one an epoch; not finite: not measured
@@ -54,6 +84,8 @@ class ForeignGrowth final : public SeedLives {
     /// Everything that happens between two epochs. Errors: kUnsupported when the probe set is not
     /// the same each time; those of the HostRunner.
     Status at_boundary(std::int64_t step, const Losses& losses);
+    /// growth.readout of a seed that was germinated by hand: zeros where it asks for them.
+    void set_first_values(const std::string& seed, const blueprints::Blueprint& blueprint);
     /// Between two steps: the seed failed; identity path, CULLED with embargo.
     Status take_out(const std::string& seed, const std::string& reason, std::int64_t step);
 
@@ -62,17 +94,26 @@ class ForeignGrowth final : public SeedLives {
     Status restore(const nlohmann::json& state, graph::ProgramPtr program);
 
   private:
-    explicit ForeignGrowth(const Context& context)
-        : SeedLives(context.config, context.length), context_(context) {}
-    Result<HostCost> cost(const graph::Program& program) override;
-    bool may_grow_at(std::int64_t step) const override;
-    Status event(const std::string& kind, std::int64_t step, nlohmann::json detail) override;
-    Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step) override;
-    Status plant(const tamiyo::Decision& decision, const blueprints::Blueprint& blueprint,
-                 std::int64_t step) override;
-    Status statistics_shifted(std::int64_t step) override;
+    explicit ForeignGrowth(const Context& context) : context_(context) {}
+    Moment moment(std::int64_t step) const {
+        return {step, static_cast<std::uint32_t>(step / context_.length.steps_per_epoch)};
+    }
+
+    struct Saved {
+        std::int64_t version = kGrowthVersion;
+        SavedLives lives;
+
+        template <typename Self, typename Visitor>
+        static void fields(Self& self, Visitor& visit) {
+            visit("version", self.version);
+            visit("lives", self.lives);
+        }
+    };
 
     Context context_;
+    std::unique_ptr<SeedPlaces> places_;
+    std::unique_ptr<ForeignMeasurer> measurer_;
+    std::unique_ptr<SeedLives> lives_;
 };
 
 }  // namespace esper::tolaria

@@ -1,25 +1,37 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <nlohmann/json_fwd.hpp>
+#include <memory>
 #include <string>
 
 #include "esper/configs/config.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/dataset.h"
-#include "esper/services/tolaria/learn/engine.h"
-#include "esper/services/tolaria/learn/optimizer.h"
+#include "esper/services/tolaria/learn/learner.h"
 
 namespace esper::tolaria {
 
-/// The host as it would be had a seed never been blended in: everything of it from before the
+/// What is saved of a fork beside its tensors, which are named `fork.<seed>.…`.
+struct SavedFork {
+    std::uint32_t slot = 0;
+    std::string seed;
+    std::int64_t taken = 0, step = 0;
+    SavedLearner learner;
+
+    template <typename Self, typename Visitor>
+    static void fields(Self& self, Visitor& visit) {
+        visit("slot", self.slot);
+        visit("seed", self.seed);
+        visit("taken", self.taken);
+        visit("step", self.step);
+        SavedLearner::fields(self.learner, visit);
+    }
+};
+
+/// The host as it would be had a seed never been blended in: the run's learner from before the
 /// graft, trained on from there on the very batches that the run saw, in the same order, with the
-/// same augmentation and schedule (growth.md, "The gate"). Trained only as far as it is asked to,
-/// with recorded Programs of its own.
+/// same augmentation and schedule (growth.md, "The gate"). Trained only as far as it is asked to.
 class Fork {
   public:
     /// Everything that makes two trainings equal.
@@ -31,38 +43,27 @@ class Fork {
         std::function<BlockSettings(const std::string& block, std::int64_t age)> settings;
     };
 
-    /// Copies tensors and optimizer state of the blocks that `program`, the network without the
-    /// seed, has.
-    Fork(graph::ProgramPtr program, const graph::TensorStore& store, const Optimizer& optimizer,
-         std::int64_t step, const configs::EsperConfig& config, graph::Precision precision);
+    /// `learner` is the network without the seed, as it is after `step` steps.
+    Fork(std::string seed, std::unique_ptr<Learner> learner, std::int64_t step)
+        : seed_(std::move(seed)), learner_(std::move(learner)), taken_(step), step_(step) {}
 
-    /// Trains on until `step`. Returns the steps made. Errors: those of engine and data,
-    /// kDiverged.
-    Result<std::int64_t> advance(std::int64_t step, Recipe recipe);
+    /// Trains on until `step`. Errors: those of engine and data, kDiverged.
+    Status advance(std::int64_t step, Recipe recipe);
 
-    const graph::ProgramPtr& program() const { return program_; }
-    graph::TensorStore& store() { return store_; }
-    Engine& engine() { return engine_; }
+    const std::string& seed() const { return seed_; }
+    Learner& learner() { return *learner_; }
+    std::int64_t taken() const { return taken_; }  ///< step of the graft
     std::int64_t step() const { return step_; }
 
-    /// Puts the tensors into `tensors` under names that begin with `prefix`; returns the rest.
-    nlohmann::json save(const std::string& prefix,
-                        std::map<std::string, at::Tensor>& tensors) const;
-    /// Errors: kBadCheckpoint, those of reading a Program.
-    static Result<Fork> restore(const nlohmann::json& state, const std::string& prefix,
-                                const std::map<std::string, at::Tensor>& tensors,
-                                const graph::ProgramPtr& host,
-                                const graph::TensorStore::Options& options,
-                                const configs::EsperConfig& config, graph::Precision precision);
+    SavedFork save(std::uint32_t slot, Tensors& tensors) const;
+    /// Errors: those of Learner::restore.
+    static Result<Fork> restore(const SavedFork& saved, const Learner::Options& options,
+                                const Tensors& tensors);
 
   private:
-    Fork(graph::ProgramPtr program, graph::TensorStore store, std::int64_t step,
-         const configs::EsperConfig& config, graph::Precision precision);
-
-    graph::ProgramPtr program_;
-    graph::TensorStore store_;
-    Engine engine_;
-    Optimizer optimizer_;
+    std::string seed_;
+    std::unique_ptr<Learner> learner_;
+    std::int64_t taken_ = 0;
     std::int64_t step_ = 0;
 };
 

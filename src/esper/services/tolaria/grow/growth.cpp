@@ -1,86 +1,97 @@
 #include "esper/services/tolaria/grow/growth.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
-
-#include "esper/program/cost/cost.h"
-#include "esper/services/tolaria/grow/gate_looks.h"
 
 namespace esper::tolaria {
 
-Result<std::unique_ptr<Growth>> Growth::create(const Context& context,
-                                               const graph::ProgramPtr& host) {
-    std::unique_ptr<Growth> growth(new Growth(context));
-    const auto& config = context.config;
-    growth->host_ = host;
-    ESPER_CHECK_STATUS(growth->find_slots(host, context.store));
-    growth->health_.emplace(config.telemetry.every, growth->chunks_.size());
-    growth->probe_order_ = tamiyo::probe_order(config.run.seed, context.dataset.size(Part::kProbe));
+Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
+    std::unique_ptr<Growth> growth(new Growth(std::move(run), clock));
+    auto& r = growth->run_;
+    ESPER_TRY(growth->places_,
+              SeedPlaces::find(r.config.growth, r.learner.program(), r.learner.store()));
+    auto& learner = r.learner;
+    growth->kasmina().on_program(
+        [&learner](const graph::ProgramPtr& program) { learner.adopt(program); });
+    growth->measurer_ = std::make_unique<RunMeasurer>(r, *growth->places_);
+    ESPER_TRY(growth->lives_,
+              SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_,
+                                 [&r](const std::string& kind, Moment now, nlohmann::json detail) {
+                                     return r.event(kind, now, std::move(detail));
+                                 }}));
     return growth;
 }
 
-Result<HostCost> Growth::cost(const graph::Program& program) {
-    ESPER_TRY(const auto counted, graph::count_cost(program));
-    return HostCost{static_cast<double>(counted.forward_flops),
-                    static_cast<double>(program.parameter_count())};
+std::vector<graph::ValueId> Growth::taps(std::int64_t step) const {
+    std::vector<graph::ValueId> values;
+    if (!measurer_->health().is_sampled(step)) return values;
+    const auto& program = *places_->program();
+    for (const auto& slot : places_->slots())
+        values.push_back(program.find_anchor(slot.anchor)->value);
+    return values;
 }
 
-bool Growth::may_grow_at(std::int64_t step) const {
-    return may_grow(context_.schedule, static_cast<std::uint64_t>(step),
-                    context_.config.growth.stop);
+void Growth::observe(const StepResult& result) {
+    if (result.taps.empty()) return;
+    for (const auto& slot : places_->slots()) {
+        const auto& value = result.taps[slot.index];
+        if (!value.defined() || !value.is_floating_point()) continue;
+        const auto& chunk = places_->chunk(slot.index);
+        measurer_->health().add(slot.index, value, result.gradient_taps[slot.index], chunk.begin,
+                                chunk.end - chunk.begin);
+        // Sum, square, largest, comparison with zero; half of it for the gradient.
+        run_.flops.measuring += 6.0 * static_cast<double>(value.numel());
+    }
 }
 
-Status Growth::event(const std::string& kind, std::int64_t step, nlohmann::json detail) {
-    return context_.folder.event(kind, step, epoch_of(step), std::move(detail));
-}
-
-tamiyo::SlotSignals Growth::signals(std::uint32_t slot) const { return health_->signals(slot); }
-
-Status Growth::at_boundary(std::int64_t step, const Losses& losses) {
-    step_ = step;
-    drop_forks();
-    ESPER_CHECK_STATUS(report_health(step));
-    ESPER_CHECK_STATUS(decide(step, {losses.train.begin(), losses.train.end()},
-                              {losses.validation.begin(), losses.validation.end()}));
-    drop_forks();
-    health_->reset();
-    context_.engine.keep_only({program()});
+Status Growth::report_health(Moment now) {
+    const auto number = [](const std::optional<double>& v) {
+        return v ? nlohmann::json(*v) : nlohmann::json(nullptr);
+    };
+    const auto& health = measurer_->health();
+    for (const auto& slot : places_->slots()) {
+        const auto signals = health.signals(slot.index);
+        ESPER_CHECK_STATUS(run_.event("health", now,
+                                      {{"slot", slot.index},
+                                       {"anchor", slot.anchor},
+                                       {"seed", slot.seed},
+                                       {"state", contracts::to_text(places_->state(slot.index))},
+                                       {"samples", health.samples(slot.index)},
+                                       {"activation_variance", number(signals.activation_variance)},
+                                       {"dead_ratio", number(signals.dead_ratio)},
+                                       {"gradient_norm", number(signals.gradient_norm)}}));
+    }
     return {};
 }
 
-nlohmann::json Growth::save(std::map<std::string, at::Tensor>& tensors) const {
-    nlohmann::json forks = nlohmann::json::array();
-    for (const auto& [slot, f] : forks_) {
-        auto saved = f.fork->save("fork." + f.seed + ".", tensors);
-        saved["slot"] = slot;
-        saved["seed"] = f.seed;
-        saved["taken"] = f.taken;
-        forks.push_back(std::move(saved));
-    }
-    auto state = save_lives();
-    state["forks"] = std::move(forks);
-    state["health"] = health_->save();
-    state["flops"] = flops_;
-    state["faults"] = save_faults();
-    return state;
+Status Growth::at_boundary(Moment now, const Losses& losses) {
+    measurer_->drop_forks();
+    ESPER_CHECK_STATUS(report_health(now));
+    ESPER_CHECK_STATUS(lives_->at_boundary(now, {losses.train.begin(), losses.train.end()},
+                                           {losses.validation.begin(), losses.validation.end()}));
+    measurer_->drop_forks();
+    measurer_->health().reset();
+    run_.learner.engine().keep_only({places_->program()});
+    return {};
 }
 
-Status Growth::restore(const nlohmann::json& state, graph::ProgramPtr program,
-                       const std::map<std::string, at::Tensor>& tensors) {
-    ESPER_CHECK_STATUS(restore_lives(state, std::move(program)));
-    health_->restore(state.at("health"));
-    flops_ = state.at("flops").get<double>();
-    const auto precision = context_.config.run.precision == configs::Precision::kBf16
-                               ? graph::Precision::kBFloat16
-                               : graph::Precision::kFloat32;
-    forks_.clear();
-    for (const auto& f : state.at("forks")) {
-        const auto seed = f.at("seed").get<std::string>();
-        ESPER_TRY(auto fork, Fork::restore(f, "fork." + seed + ".", tensors, host_,
-                                           context_.store.options(), context_.config, precision));
-        forks_[f.at("slot").get<std::uint32_t>()] = {seed, f.at("taken").get<std::int64_t>(),
-                                                     std::make_unique<Fork>(std::move(fork))};
-    }
-    restore_faults(state.at("faults"));
+saved::Json Growth::save(Tensors& tensors) const {
+    Saved state;
+    state.lives = lives_->save();
+    state.forks = measurer_->save_forks(tensors);
+    state.health = measurer_->health().sums();
+    for (const auto& [slot, activity] : activity_) state.activity.push_back(activity);
+    return saved::write(state);
+}
+
+Status Growth::restore(const saved::Json& json, const Tensors& tensors) {
+    ESPER_TRY(const auto present, upgrade_growth(json));
+    ESPER_TRY(const auto state, read_growth_state<Saved>(present, "growth"));
+    ESPER_CHECK_STATUS(lives_->restore(state.lives, run_.learner.program()));
+    ESPER_CHECK_STATUS(measurer_->restore_forks(state.forks, tensors));
+    measurer_->health().restore(state.health);
+    activity_.clear();
+    for (const auto& activity : state.activity) activity_[activity.slot] = activity;
     return {};
 }
 

@@ -9,6 +9,7 @@
 #include "esper/program/edits/edits.h"
 #include "esper/services/tolaria/grow/readout_moments.h"
 #include "esper/services/tolaria/learn/batches.h"
+#include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/recalibration.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 

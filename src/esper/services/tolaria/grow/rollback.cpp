@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 namespace esper::tolaria {
 
 std::string_view to_text(TroubleKind kind) {
@@ -18,39 +16,57 @@ std::string_view to_text(TroubleKind kind) {
     return "?";
 }
 
-nlohmann::json to_json(const RollbackHistory& history) {
-    nlohmann::json locked = nlohmann::json::array();
-    for (const auto& lock : history.locked)
-        locked.push_back({{"slot", lock.slot}, {"seed", lock.seed}, {"blueprint", lock.blueprint}});
-    return {{"rollbacks", history.rollbacks},     {"spent", history.spent},
-            {"rate_factor", history.rate_factor}, {"target", history.target},
-            {"reached", history.reached},         {"locked", locked}};
+namespace {
+
+// The keys that make a loss run away, with what they are now; which of them it was, nobody knows.
+std::string advice(const configs::EsperConfig& config) {
+    const auto& o = config.optimization;
+    auto keys = fmt::format("optimization.learning_rate ({:g}), optimization.weight_decay ({:g})",
+                            o.learning_rate, o.weight_decay);
+    keys += o.clip_norm > 0 ? fmt::format(", optimization.clip_norm ({:g})", o.clip_norm)
+                            : ", optimization.clip_norm (0: gradients are not clipped)";
+    if (o.optimizer == configs::Optimizer::kAdamw)
+        keys += fmt::format(", optimization.eps ({:g})", o.eps);
+    else
+        keys += fmt::format(", optimization.momentum ({:g})", o.momentum);
+    if (config.run.precision == configs::Precision::kBf16) keys += ", run.precision (bf16)";
+    return "The keys that it may be: " + keys + "; or the data";
 }
 
-RollbackHistory history_from_json(const nlohmann::json& json) {
-    RollbackHistory history{json.at("rollbacks"), json.at("spent"),   json.at("rate_factor"),
-                            json.at("target"),    json.at("reached"), {}};
-    for (const auto& lock : json.at("locked"))
-        history.locked.push_back({lock.at("slot"), lock.at("seed"), lock.at("blueprint")});
-    return history;
+tl::unexpected<Error> diverged(const configs::EsperConfig& config, const Trouble& trouble,
+                               std::int64_t step, const std::string& why) {
+    return fail(TolariaError::kDiverged,
+                fmt::format("at step {}: {}; {}. {}", step, trouble.reason, why, advice(config)));
 }
 
-Status check_allowed(const configs::RollbackConfig& config, const RollbackHistory& history,
+}  // namespace
+
+Status check_allowed(const configs::EsperConfig& config, const RollbackHistory& history,
                      const Trouble& trouble, std::int64_t step) {
     if (trouble.kind == TroubleKind::kRequest) return {};
-    const auto diverged = [&](const std::string& why) {
-        return fail(TolariaError::kDiverged,
-                    fmt::format("at step {}: {}; {}. Lower optimization.learning_rate or set "
-                                "optimization.clip_norm",
-                                step, trouble.reason, why));
-    };
-    if (!config.enabled) return diverged("checkpoint.rollback.enabled is false");
-    if (history.spent >= config.max_rollbacks)
-        return diverged(
-            fmt::format("the run has gone back {} times already, which is all that "
-                        "checkpoint.rollback.max_rollbacks allows",
-                        history.spent));
+    const auto& rollback = config.checkpoint.rollback;
+    if (!rollback.enabled)
+        return diverged(config, trouble, step, "checkpoint.rollback.enabled is false");
+    if (history.spent >= rollback.max_rollbacks)
+        return diverged(config, trouble, step,
+                        fmt::format("the run has gone back {} times already, which is all that "
+                                    "checkpoint.rollback.max_rollbacks allows",
+                                    history.spent));
     return {};
+}
+
+Status check_it_can_help(const configs::EsperConfig& config, const RollbackHistory& history,
+                         const Trouble& trouble, std::int64_t step, double losses_before,
+                         std::int64_t target) {
+    if (trouble.kind != TroubleKind::kNotFinite || history.trouble != to_text(trouble.kind) ||
+        history.trouble_step != step || history.losses_before != losses_before ||
+        history.target != target)
+        return {};
+    return diverged(config, trouble, step,
+                    fmt::format("going back to step {} at half the learning rate has changed "
+                                "nothing: the same losses led to it again, and there is no older "
+                                "checkpoint",
+                                target));
 }
 
 Result<CheckpointRing::Found> find_target(const CheckpointRing& ring,

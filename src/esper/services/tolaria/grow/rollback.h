@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "esper/configs/checkpoint.h"
+#include "esper/configs/config.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
 
 namespace esper::tolaria {
@@ -26,6 +25,13 @@ struct LockedSlot {
     std::uint32_t slot = 0;
     std::string seed;
     std::string blueprint;
+
+    template <typename Self, typename Visitor>
+    static void fields(Self& self, Visitor& visit) {
+        visit("slot", self.slot);
+        visit("seed", self.seed);
+        visit("blueprint", self.blueprint);
+    }
 };
 
 /// What outlives every rollback: it is taken over the checkpoint that a run goes back to, and is
@@ -36,14 +42,36 @@ struct RollbackHistory {
     double rate_factor = 1.0;   ///< on the learning rate of the schedule
     std::int64_t target = -1;   ///< step of the last checkpoint gone back to
     std::int64_t reached = -1;  ///< the furthest step at which there was trouble
+    /// The trouble that halved the learning rate last: its kind, its step, and the sum of the
+    /// epoch's losses before it. The same again shows that the lower rate has changed nothing.
+    std::string trouble;
+    std::int64_t trouble_step = -1;
+    double losses_before = 0;
     std::vector<LockedSlot> locked;
+
+    template <typename Self, typename Visitor>
+    static void fields(Self& self, Visitor& visit) {
+        visit("rollbacks", self.rollbacks);
+        visit("spent", self.spent);
+        visit("rate_factor", self.rate_factor);
+        visit("target", self.target);
+        visit("reached", self.reached);
+        visit("trouble_step", self.trouble_step);
+        visit("trouble", self.trouble);
+        visit("losses_before", self.losses_before);
+        visit("locked", self.locked);
+    }
 };
-nlohmann::json to_json(const RollbackHistory& history);
-RollbackHistory history_from_json(const nlohmann::json& json);
 
 /// Whether the run may go back once more. Errors: kDiverged with the reason and what to do.
-Status check_allowed(const configs::RollbackConfig& config, const RollbackHistory& history,
+Status check_allowed(const configs::EsperConfig& config, const RollbackHistory& history,
                      const Trouble& trouble, std::int64_t step);
+/// Refuses to go back once more to where the last rollback went, for trouble that has come again at
+/// the very same step after the very same losses although the learning rate was halved.
+/// Errors: kDiverged.
+Status check_it_can_help(const configs::EsperConfig& config, const RollbackHistory& history,
+                         const Trouble& trouble, std::int64_t step, double losses_before,
+                         std::int64_t target);
 
 /// Where to go back to: the newest regular checkpoint that is whole; for a request, which wants
 /// something undone, one from before the present step. A run that comes into trouble again without

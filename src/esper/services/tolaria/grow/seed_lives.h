@@ -8,101 +8,83 @@
 #include <tuple>
 #include <vector>
 
-#include "esper/blueprints/catalogue.h"
 #include "esper/configs/config.h"
-#include "esper/execution/kasmina/kasmina_layer.h"
 #include "esper/services/tamiyo/controller.h"
+#include "esper/services/tolaria/grow/measurer.h"
+#include "esper/services/tolaria/grow/saved_lives.h"
+#include "esper/services/tolaria/grow/seed_places.h"
 #include "esper/services/tolaria/host/setup.h"
 
 namespace esper::tolaria {
 
-struct GateLooks;
-
-/// What the growth of a run came to so far.
+/// What the growth of a run came to so far. Every seed that germinated is in flight or in one of
+/// the others.
 struct SeedCounts {
     int germinated = 0, fossilized = 0, culled = 0, cancelled = 0, rolled_back = 0;
 };
 
-/// Price of one example through the host with the seeds of a Program, and the size of both.
-struct HostCost {
-    double forward_flops = 0;
-    double parameters = 0;
-};
-
 /// The lives of a run's seeds, whoever runs the host: shows the controller the slots and what could
-/// germinate there, has the looks it asks for taken, and Kasmina carry out what it decides. How a
-/// host is measured and what an edit means to it, its two kinds say: Growth and ForeignGrowth.
+/// germinate there, has the looks it asks for taken by the measurer, and Kasmina carry out what it
+/// decides. Writes down each look, decision and change of state.
 class SeedLives {
   public:
-    virtual ~SeedLives() = default;
+    struct Context {
+        const configs::EsperConfig& config;
+        RunLength length;
+        SeedPlaces& places;
+        Measurer& measurer;
+        EventSink event;
+    };
+    /// Errors: those of Measurer::cost.
+    static Result<std::unique_ptr<SeedLives>> create(const Context& context);
     SeedLives(const SeedLives&) = delete;
     SeedLives& operator=(const SeedLives&) = delete;
-
-    execution::KasminaLayer& kasmina() { return *kasmina_; }
-    const graph::ProgramPtr& program() const { return kasmina_->program(); }
-    const SeedCounts& counts() const { return counts_; }
-    /// Why nothing germinated at the last boundary, one sentence.
-    std::string waiting_for() const { return controller_->waiting_for(); }
-    /// A blueprint of that name, sized for the slot's anchor and chunk.
-    Result<blueprints::Blueprint> blueprint_for(std::uint32_t slot, const std::string& name);
-
-  protected:
-    SeedLives(const configs::EsperConfig& config, RunLength length)
-        : config_(config), length_(length) {}
-    /// Finds the slots; `host` must already be in the store. Errors: kUnsupported when no anchor
-    /// fits growth.anchors.
-    Status find_slots(const graph::ProgramPtr& host, graph::TensorStore& store);
 
     /// Losses of the epochs so far; nothing where one was not measured.
     using LossCurve = std::vector<std::optional<double>>;
     /// All looks and decisions of a boundary, until there are no more.
-    Status decide(std::int64_t step, const LossCurve& train, const LossCurve& validation);
-    Status carry_out(const tamiyo::Decision& decision, std::int64_t step);
-    /// Puts the seed in and counts it; one without parameters is blended in at once.
-    Status germinate(const tamiyo::Decision& decision, const blueprints::Blueprint& blueprint,
-                     std::int64_t step);
+    Status at_boundary(Moment now, const LossCurve& train, const LossCurve& validation);
 
-    virtual Result<HostCost> cost(const graph::Program& program) = 0;
-    /// Whether new seeds may still come at this step.
-    virtual bool may_grow_at(std::int64_t step) const = 0;
-    virtual Result<GateLooks> look(const tamiyo::LookRequest& request, std::int64_t step) = 0;
-    virtual Status event(const std::string& kind, std::int64_t step, nlohmann::json detail) = 0;
-    /// Germinates with what the kind knows of first values.
-    virtual Status plant(const tamiyo::Decision& decision, const blueprints::Blueprint& blueprint,
-                         std::int64_t step) = 0;
-    /// Puts predicted gains into the candidates that the controller nominates.
-    virtual Status measure_nominees(tamiyo::ControllerView& view, std::int64_t step);
-    virtual tamiyo::SlotSignals signals(std::uint32_t slot) const;
-    virtual bool is_excluded(std::uint32_t slot, const std::string& blueprint) const;
-    virtual Status before_germination(std::int64_t step);
-    virtual Status before_graft(std::uint32_t slot, std::int64_t step);
-    /// The host's running statistics no longer fit it.
-    virtual Status statistics_shifted(std::int64_t step);
+    SeedCounts counts() const;
+    /// Why nothing germinated at the last boundary, one sentence.
+    std::string waiting_for() const { return controller_->waiting_for(); }
 
-    /// The network that a look compares at α = 0 and 1. A seed in isolation is blended in for it,
-    /// with an α in the store that the look has to take out again.
-    Result<graph::ProgramPtr> blended_for(const tamiyo::LookRequest& request,
-                                          graph::TensorStore& store) const;
-
-    nlohmann::json save_lives() const;
-    /// Seeds' tensors must be in the store already.
-    Status restore_lives(const nlohmann::json& state, graph::ProgramPtr program);
-
-    std::uint32_t epoch_of(std::int64_t step) const {
-        return static_cast<std::uint32_t>(step / length_.steps_per_epoch);
+    /// A seed was culled beside the controller, because it failed.
+    void count_culled() { ++ends_.culled; }
+    /// The blueprint is not tried at this slot again; after three slots it is tried nowhere.
+    void exclude(std::uint32_t slot, const std::string& blueprint) {
+        excluded_.push_back({slot, blueprint});
     }
 
-    std::unique_ptr<execution::KasminaLayer> kasmina_;
-    std::unique_ptr<tamiyo::Controller> controller_;
-    std::vector<blueprints::Chunk> chunks_;  ///< by slot
-    std::map<std::uint32_t, bool> sham_;     ///< by slot, of the seed in it
-    SeedCounts counts_;
+    // A rollback (see Growth).
+    std::int64_t germinations() const { return controller_->lifecycle().germinations(); }
+    /// The names of `names` seeds and the gates' error of `germinations` have been spent; the seeds
+    /// that the restored state does not know were rolled back.
+    void take_over(std::uint32_t names, std::int64_t germinations);
+    /// Shuts the slot for good, taking out what is in it.
+    Status roll_back(std::uint32_t slot, Moment now, const std::string& reason);
+
+    SavedLives save() const;
+    /// Seeds' tensors must be in the store already. Errors: kBadCheckpoint.
+    Status restore(const SavedLives& state, graph::ProgramPtr program);
 
   private:
-    Result<tamiyo::ControllerView> view(std::int64_t step, const LossCurve& train,
+    explicit SeedLives(const Context& context);
+    execution::KasminaLayer& kasmina() const { return context_.places.kasmina(); }
+    const graph::ProgramPtr& program() const { return context_.places.program(); }
+    bool is_excluded(std::uint32_t slot, const std::string& blueprint) const;
+    Status take_looks(tamiyo::ControllerView& view, Moment now);
+    Status measure_nominees(tamiyo::ControllerView& view, Moment now);
+    // seed_candidates.cpp
+    Result<tamiyo::ControllerView> view(Moment now, const LossCurve& train,
                                         const LossCurve& validation);
     Status add_candidates(tamiyo::ControllerView& view);
-    Status graft(const tamiyo::Decision& decision, std::int64_t step);
+    // seed_commands.cpp
+    Status carry_out(const tamiyo::Decision& decision, Moment now);
+    Status germinate(const tamiyo::Decision& decision, Moment now);
+    Status graft(const tamiyo::Decision& decision, Moment now);
+    Status set_readout(const std::string& seed, const blueprints::Blueprint& blueprint,
+                       const FirstReadout& readout);
 
     /// What a seed would add, by all that decides it. A network of ten thousand equal places asks
     /// for it as often at every boundary.
@@ -115,18 +97,14 @@ class SeedLives {
     };
     Result<Addition> addition(const execution::SeedSlot& slot, const std::string& blueprint,
                               const graph::TensorType& type, const HostCost& now);
-    Result<blueprints::Blueprint> blueprint_of(graph::TensorType type, std::uint32_t slot,
-                                               const std::string& name);
 
-    struct Added {
-        double flops = 0;
-        double parameters = 0;
-    };
-    const configs::EsperConfig& config_;
-    RunLength length_;
+    Context context_;
+    std::unique_ptr<tamiyo::Controller> controller_;
     double host_flops_ = 0;
-    std::map<std::uint32_t, Added> added_;  ///< by slot, of the seed in it
+    std::map<std::uint32_t, Addition> in_slot_;  ///< of the seed there, relative to the network
     std::map<Place, Addition> additions_;
+    SeedEnds ends_;
+    std::vector<Exclusion> excluded_;
 };
 
 }  // namespace esper::tolaria

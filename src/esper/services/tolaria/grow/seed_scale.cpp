@@ -8,6 +8,7 @@
 
 #include "esper/base/random.h"
 #include "esper/services/tolaria/learn/batches.h"
+#include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/recalibration.h"
 
 namespace esper::tolaria {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "esper/engine/kernels/telemetry_statistics.h"
 
@@ -63,20 +62,5 @@ tamiyo::SlotSignals SlotHealth::signals(std::size_t slot) const {
 }
 
 void SlotHealth::reset() { std::fill(slots_.begin(), slots_.end(), Sums{}); }
-
-nlohmann::json SlotHealth::save() const {
-    nlohmann::json slots = nlohmann::json::array();
-    for (const auto& s : slots_)
-        slots.push_back({s.samples, s.variance, s.dead, s.gradients, s.gradient_norm});
-    return slots;
-}
-
-void SlotHealth::restore(const nlohmann::json& state) {
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-        const auto& s = state.at(i);
-        slots_[i] = {s.at(0).get<std::int64_t>(), s.at(1).get<double>(), s.at(2).get<double>(),
-                     s.at(3).get<std::int64_t>(), s.at(4).get<double>()};
-    }
-}
 
 }  // namespace esper::tolaria

@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "esper/services/tamiyo/view.h"
@@ -31,17 +30,30 @@ class SlotHealth {
     /// A new epoch begins.
     void reset();
 
-    nlohmann::json save() const;
-    void restore(const nlohmann::json& state);
-
-  private:
+    /// What was sampled of one slot; part of a checkpoint.
     struct Sums {
         std::int64_t samples = 0;
         double variance = 0;
         double dead = 0;
         std::int64_t gradients = 0;
         double gradient_norm = 0;
+
+        template <typename Self, typename Visitor>
+        static void fields(Self& self, Visitor& visit) {
+            visit("samples", self.samples);
+            visit("variance", self.variance);
+            visit("dead", self.dead);
+            visit("gradients", self.gradients);
+            visit("gradient_norm", self.gradient_norm);
+        }
     };
+    const std::vector<Sums>& sums() const { return slots_; }
+    /// Sums of as many slots as there are; others are left alone.
+    void restore(const std::vector<Sums>& sums) {
+        if (sums.size() == slots_.size()) slots_ = sums;
+    }
+
+  private:
     std::int64_t every_;
     std::vector<Sums> slots_;
 };

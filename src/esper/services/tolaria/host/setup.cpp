@@ -1,10 +1,14 @@
 #include "esper/services/tolaria/host/setup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <set>
 
 #include "esper/base/text.h"
+#include "esper/blueprints/catalogue.h"
 #include "esper/services/tolaria/data/batch_plan.h"
-#include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/data/data_config.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/host/saved_host.h"
 #include "esper/services/tolaria/tolaria_errors.h"
@@ -12,24 +16,7 @@
 namespace esper::tolaria {
 
 Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& config) {
-    const auto& d = config.data;
-    DataOptions options;
-    options.name = std::string(contracts::to_text(d.kind));
-    if (d.kind != configs::DataKind::kDrawn) options.path = d.path;
-    options.context = static_cast<std::uint32_t>(d.context > 0 ? d.context : config.model.context);
-    options.seed = config.run.seed;
-    options.layout = ImageLayout::kChannelsLast;
-    options.augmentation.flip = d.augment.flip;
-    options.augmentation.shift = static_cast<std::uint32_t>(d.augment.shift);
-    options.augmentation.cutout = static_cast<std::uint32_t>(d.augment.cutout);
-    options.split.train = d.split.train;
-    options.split.probe = d.split.probe;
-    options.split.validation = d.split.validation;
-    options.split.test = d.split.test;
-    // Drawn images are as many as are asked for; of files, train_examples() takes a part.
-    if (d.kind == configs::DataKind::kDrawn)
-        options.split.train_examples = static_cast<std::uint32_t>(d.train_examples);
-    return open_dataset(options);
+    return open_dataset(data_options(config));
 }
 
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data) {
@@ -45,6 +32,7 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
     spec.classes = config.model.classes > 0 ? config.model.classes : data.classes;
     spec.heads = config.model.heads;
     spec.dropout = config.model.dropout;
+    spec.batch_norm = config.model.norm != configs::Norm::kNone;
     if (data.tokens) {
         spec.context = data.input_shape.at(0);
     } else {
@@ -62,6 +50,31 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
     return core::make_host(spec);
 }
 
+namespace {
+
+/// The blueprints that fit one of the anchors where seeds sit, by name.
+std::vector<std::string> fitting_blueprints(const core::WrappedModel& wrapped, bool sham) {
+    std::set<std::string> names;
+    for (const auto& slot : wrapped.slots)
+        for (auto& name : blueprints::blueprint_names(wrapped.anchor_of(slot).kind, sham))
+            names.insert(std::move(name));
+    return {names.begin(), names.end()};
+}
+
+Status check_blueprints(const configs::GrowthConfig& growth, const core::WrappedModel& wrapped) {
+    const auto names = fitting_blueprints(wrapped, growth.sham);
+    for (const auto& pattern : growth.blueprints)
+        if (std::ranges::none_of(
+                names, [&](const std::string& name) { return glob_match(pattern, name); }))
+            return fail(TolariaError::kUnsupported,
+                        "growth.blueprints: no blueprint that fits these anchors is named " +
+                            quote_with_suggestion(pattern, names) +
+                            "; there are: " + join(names, ", "));
+    return {};
+}
+
+}  // namespace
+
 Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
                                          const graph::ProgramPtr& host) {
     core::WrapOptions places;
@@ -71,6 +84,7 @@ Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
     if (!wrapped)
         return fail(TolariaError::kUnsupported, "growth.anchors, growth.seeds_per_anchor: " +
                                                     std::string(wrapped.error().message()));
+    ESPER_CHECK_STATUS(check_blueprints(growth, *wrapped));
     return wrapped;
 }
 
@@ -78,6 +92,21 @@ std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& 
     const auto all = data.size(Part::kTrain);
     if (config.data.train_examples <= 0) return all;
     return static_cast<std::uint32_t>(std::min<std::int64_t>(config.data.train_examples, all));
+}
+
+Status check_batch_size(const configs::EsperConfig& config, const Dataset& data) {
+    const auto examples = train_examples(config, data);
+    if (config.data.batch_size <= static_cast<std::int64_t>(examples)) return {};
+    return fail(
+        TolariaError::kUnsupported,
+        fmt::format("data.batch_size is {}, but the training part has {} examples{}; set "
+                    "data.batch_size to {} or less, or give it more data",
+                    config.data.batch_size, examples,
+                    config.data.train_examples > 0 ? " (data.train_examples)" : "", examples));
+}
+
+std::int64_t examples_a_step(const configs::EsperConfig& config, const Dataset& data) {
+    return std::min<std::int64_t>(config.data.batch_size, train_examples(config, data));
 }
 
 RunLength run_length(const configs::EsperConfig& config, const Dataset& data) {

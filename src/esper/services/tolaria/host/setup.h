@@ -17,7 +17,8 @@ Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& con
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data);
 
 /// The places that growth.anchors and growth.seeds_per_anchor give this host, in the host's order.
-/// Errors: kUnsupported when there are none, or when an anchor has fewer features than seeds.
+/// Errors: kUnsupported when there are none, when an anchor has fewer features than seeds, or when
+/// one of growth.blueprints names nothing that fits there.
 Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
                                          const graph::ProgramPtr& host);
 
@@ -26,6 +27,10 @@ struct RunLength {
     std::int64_t steps_per_epoch = 0;
     std::int64_t total_steps = 0;
 };
+/// Refuses a batch that is larger than the examples that a run learns from. Errors: kUnsupported.
+Status check_batch_size(const configs::EsperConfig& config, const Dataset& data);
+/// Examples in each optimizer step.
+std::int64_t examples_a_step(const configs::EsperConfig& config, const Dataset& data);
 RunLength run_length(const configs::EsperConfig& config, const Dataset& data);
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data);
 LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length);

@@ -110,6 +110,23 @@ Result<Checkpoint> read_checkpoint(const std::filesystem::path& path) {
     return parse(file.payload);
 }
 
+std::string_view to_text(CheckpointKind kind) {
+    switch (kind) {
+        case CheckpointKind::kRegular:
+            return "regular";
+        case CheckpointKind::kBest:
+            return "best";
+        case CheckpointKind::kStopped:
+            return "stopped";
+    }
+    return "?";
+}
+
+std::string CheckpointRing::file_name(std::int64_t step, CheckpointKind kind) {
+    return (kind == CheckpointKind::kStopped ? "stopped-" : "step-") + std::to_string(step) +
+           ".ckpt";
+}
+
 Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, CheckpointKind kind) {
     std::error_code ignored;
     std::filesystem::create_directories(folder_, ignored);
@@ -118,7 +135,7 @@ Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, Ch
     if (kind == CheckpointKind::kBest)
         ESPER_CHECK_STATUS(write_checkpoint(folder_ / "best.ckpt", checkpoint));
     const bool stopped = kind == CheckpointKind::kStopped;
-    const auto name = (stopped ? "stopped-" : "step-") + std::to_string(step) + ".ckpt";
+    const auto name = file_name(step, kind);
     ESPER_CHECK_STATUS(write_checkpoint(folder_ / name, checkpoint));
     ESPER_CHECK_STATUS(write_file_atomic(folder_ / "last", name + "\n"));
     if (stopped) return {};
@@ -163,9 +180,16 @@ Result<std::filesystem::path> CheckpointRing::find(const std::string& which) con
             if (std::to_string(file.step) == which) return file.path;
     }
     std::string there;
+    const bool has_best = std::filesystem::exists(folder_ / "best.ckpt");
+    if (have.empty() && !has_best)
+        return fail(FileError::kNotFound,
+                    folder_.string() +
+                        " holds no checkpoint; copy the run's checkpoints back, or "
+                        "start it again with 'esper train'");
     for (const auto& file : have) there += " " + std::to_string(file.step);
     return fail(FileError::kNotFound, "no checkpoint '" + which + "' in " + folder_.string() +
-                                          "; there are: best, last and steps" + there);
+                                          "; there are:" + (has_best ? " best," : "") +
+                                          (have.empty() ? "" : " last and the steps" + there));
 }
 
 namespace {

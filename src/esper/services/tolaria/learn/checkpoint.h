@@ -36,6 +36,8 @@ enum class CheckpointKind {
     kStopped,  ///< on Ctrl-C, SIGTERM, a stop
 };
 
+std::string_view to_text(CheckpointKind kind);
+
 /// The folder `checkpoints/` of a run: a ring of the newest `keep` files `step-<n>.ckpt`,
 /// `best.ckpt`, the name of the newest in `last`, and `stopped-<n>.ckpt` from a stop until the next
 /// regular one.
@@ -44,6 +46,7 @@ class CheckpointRing {
     CheckpointRing(std::filesystem::path folder, int keep)
         : folder_(std::move(folder)), keep_(keep) {}
     Status write(std::int64_t step, const Checkpoint& checkpoint, CheckpointKind kind);
+    static std::string file_name(std::int64_t step, CheckpointKind kind);
     /// Steps of the regular checkpoints on disk, oldest first.
     std::vector<std::int64_t> steps() const;
     /// Path of a step's file, of `best`, or of the newest (`last`). Errors: FileError::kNotFound.

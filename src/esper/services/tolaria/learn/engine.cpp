@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "esper/base/text.h"
+#include "esper/program/cost/cost.h"
 #include "esper/program/edits/edits.h"
 #include "esper/program/edits/shadow.h"
 
@@ -13,19 +15,56 @@ namespace esper::tolaria {
 using graph::JointProgram;
 using graph::JointSpec;
 
+namespace {
+
+// Numbers of values are this process's own: a Program that was read again has others.
+std::string name_of(const std::string& hash, const std::string& kind) {
+    std::string name = hash;
+    bool tapped = false;
+    for (const auto& word : split(kind, ' ')) {
+        const bool is_tap = word.size() > 1 && (word[0] == 't' || word[0] == 'g') &&
+                            word.find_first_not_of("0123456789", 1) == std::string::npos;
+        tapped = tapped || is_tap;
+        if (!is_tap) name += " " + word;
+    }
+    return tapped ? name + " tapped" : name;
+}
+
+}  // namespace
+
 Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string kind,
                                    graph::TensorStore& store, const std::vector<at::Tensor>& inputs,
+                                   bool backward,
                                    const std::function<Result<JointSpec>()>& make_spec) {
-    kind += fmt::format(" {} {}", static_cast<int>(precision_), static_cast<const void*>(&store));
+    kind += fmt::format(" {}", static_cast<int>(precision_));
     for (const auto& input : inputs)
         kind += fmt::format(" {}[{}]", c10::toString(input.scalar_type()),
                             fmt::join(input.sizes(), ","));
-    auto& mine = recorded_[program->hash().hex()];
-    if (auto it = mine.find(kind); it != mine.end()) return &it->second;
+    const auto hash = program->hash().hex();
+    const auto name = name_of(hash, kind);
+    auto& mine = recorded_[hash];
+    for (auto [it, end] = mine.equal_range(kind); it != end; ++it)
+        if (it->second.store == &store) return &it->second.joint;
     ESPER_TRY(JointSpec spec, make_spec());
     spec.precision = precision_;
     ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
-    return &mine.emplace(std::move(kind), std::move(joint)).first->second;
+    if (counted_.erase(name) == 0) {
+        ESPER_TRY(const auto passed, backward ? as_trained(program) : program);
+        ESPER_TRY(const auto cost, graph::count_cost(*passed));
+        const auto examples = inputs.empty() ? 1 : inputs[0].size(0);
+        recording_flops_ +=
+            static_cast<double>(backward ? cost.training_flops : cost.forward_flops) *
+            static_cast<double>(examples);
+    }
+    return &mine.emplace(std::move(kind), Recorded{&store, std::move(joint)})->second.joint;
+}
+
+std::vector<std::string> Engine::counted() const {
+    std::vector<std::string> names(counted_.begin(), counted_.end());
+    for (const auto& [hash, kinds] : recorded_)
+        for (const auto& [kind, recorded] : kinds) names.push_back(name_of(hash, kind));
+    std::sort(names.begin(), names.end());
+    return names;
 }
 
 namespace {
@@ -46,6 +85,11 @@ std::vector<graph::ValueId> past_the_joins(const std::vector<graph::ValueId>& ta
 }
 
 }  // namespace
+
+Status Engine::check_signal() const {
+    if (signal_ == nullptr || !signal_->ends_work()) return {};
+    return fail(TolariaError::kStopped, "stopped on request");
+}
 
 bool Engine::has_shadows(const graph::Program& program) const {
     return isolation_ == configs::Isolation::kShadow &&
@@ -72,7 +116,7 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
     std::string kind = shadows ? "train" : "gradients";
     for (auto v : taps) kind += fmt::format(" t{}", v.value());
     for (auto v : gradient_taps) kind += fmt::format(" g{}", v.value());
-    ESPER_TRY(auto* joint, find(program, kind, store, inputs, [&]() -> Result<JointSpec> {
+    ESPER_TRY(auto* joint, find(program, kind, store, inputs, true, [&]() -> Result<JointSpec> {
                   ESPER_TRY(auto with, graph::with_loss(*program, {label_smoothing_, false}));
                   JointSpec spec;
                   spec.program = with;
@@ -108,6 +152,7 @@ Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorS
                                 const std::vector<at::Tensor>& inputs,
                                 const std::vector<graph::ValueId>& taps,
                                 const std::vector<graph::ValueId>& gradient_taps, bool shadows) {
+    ESPER_CHECK_STATUS(check_signal());
     ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps, shadows));
     ESPER_TRY(auto outputs, joint->run(inputs));
     return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
@@ -127,7 +172,8 @@ Result<PerExample> Engine::evaluate_in_training_mode(const graph::ProgramPtr& pr
 
 Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
                                        const std::vector<at::Tensor>& inputs, bool training) {
-    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs,
+    ESPER_CHECK_STATUS(check_signal());
+    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs, false,
                                 [&]() -> Result<JointSpec> {
                                     ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
                                     JointSpec spec;
@@ -141,10 +187,11 @@ Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::
 
 Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& store,
                       const std::vector<at::Tensor>& inputs) {
+    ESPER_CHECK_STATUS(check_signal());
     const auto n = std::min(inputs.size(), program->inputs().size());
     const std::vector<at::Tensor> own(inputs.begin(),
                                       inputs.begin() + static_cast<std::ptrdiff_t>(n));
-    ESPER_TRY(auto* joint, find(program, "settle", store, own, [&]() -> Result<JointSpec> {
+    ESPER_TRY(auto* joint, find(program, "settle", store, own, false, [&]() -> Result<JointSpec> {
                   JointSpec spec;
                   spec.program = program;
                   return spec;
@@ -156,7 +203,9 @@ Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& stor
 
 Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                                   const std::vector<at::Tensor>& inputs) {
-    ESPER_TRY(auto* joint, find(program, "logits", store, inputs, [&]() -> Result<JointSpec> {
+    ESPER_CHECK_STATUS(check_signal());
+    ESPER_TRY(auto* joint,
+              find(program, "logits", store, inputs, false, [&]() -> Result<JointSpec> {
                   JointSpec spec;
                   spec.program = program;
                   spec.training = false;
@@ -169,14 +218,18 @@ Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::Tenso
 void Engine::clear() {
     last_ = {};
     recorded_.clear();
+    counted_.clear();
 }
 
 void Engine::keep_only(const std::vector<graph::ProgramPtr>& programs) {
     last_ = {};
-    std::erase_if(recorded_, [&](const auto& item) {
-        return std::none_of(programs.begin(), programs.end(),
-                            [&](const auto& p) { return p->hash().hex() == item.first; });
-    });
+    const auto is_kept = [&](const std::string& hash) {
+        return std::ranges::any_of(programs,
+                                   [&](const auto& p) { return p->hash().hex() == hash; });
+    };
+    std::erase_if(recorded_, [&](const auto& item) { return !is_kept(item.first); });
+    std::erase_if(counted_,
+                  [&](const auto& name) { return !is_kept(name.substr(0, name.find(' '))); });
 }
 
 }  // namespace esper::tolaria

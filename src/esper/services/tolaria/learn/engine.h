@@ -3,11 +3,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "esper/configs/growth.h"
 #include "esper/engine/joint/joint_program.h"
 #include "esper/program/loss.h"
+#include "esper/services/tolaria/learn/stop_signal.h"
+#include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
 
@@ -29,6 +34,17 @@ class Engine {
     Engine(graph::Precision precision, double label_smoothing,
            configs::Isolation isolation = configs::Isolation::kStraightThrough)
         : precision_(precision), label_smoothing_(label_smoothing), isolation_(isolation) {}
+
+    /// Passes end with TolariaError::kStopped while the signal ends work; null: they never do.
+    void heed(const StopSignal* signal) { signal_ = signal; }
+    /// FLOPs of recording since the last call: what is recorded runs once, operator by operator.
+    double take_recording_flops() { return std::exchange(recording_flops_, 0.0); }
+    /// Names of all that is recorded, for a checkpoint: what a resumed run has to record again
+    /// (assume_counted) was counted by the run that wrote it, so that both come to the same sum.
+    std::vector<std::string> counted() const;
+    void assume_counted(const std::vector<std::string>& names) {
+        counted_ = {names.begin(), names.end()};
+    }
 
     /// Forward and backward in training mode; gradients land in the store. `taps` are values of
     /// `program`. Errors: those of JointProgram.
@@ -77,6 +93,7 @@ class Engine {
     }
 
   private:
+    Status check_signal() const;
     bool has_shadows(const graph::Program& program) const;
     Result<StepResult> pass(const graph::ProgramPtr& program, graph::TensorStore& store,
                             const std::vector<at::Tensor>& inputs,
@@ -86,7 +103,7 @@ class Engine {
                                    const std::vector<at::Tensor>& inputs, bool training);
     Result<graph::JointProgram*> find(const graph::ProgramPtr& program, std::string kind,
                                       graph::TensorStore& store,
-                                      const std::vector<at::Tensor>& inputs,
+                                      const std::vector<at::Tensor>& inputs, bool backward,
                                       const std::function<Result<graph::JointSpec>()>& make_spec);
     /// The training program of the step before: most steps are like it, and a small network's step
     /// is shorter than a look-up by name.
@@ -102,7 +119,15 @@ class Engine {
     graph::Precision precision_;
     double label_smoothing_;
     configs::Isolation isolation_;
-    std::map<std::string, std::map<std::string, graph::JointProgram>> recorded_;
+    const StopSignal* signal_ = nullptr;
+    double recording_flops_ = 0;
+    std::set<std::string> counted_;  ///< names that need not be counted when they are recorded
+    struct Recorded {
+        const graph::TensorStore* store = nullptr;
+        graph::JointProgram joint;
+    };
+    /// By the Program's hash, then by kind of pass, precision and inputs.
+    std::map<std::string, std::multimap<std::string, Recorded>> recorded_;
 };
 
 }  // namespace esper::tolaria

@@ -8,6 +8,7 @@
 
 #include "esper/base/random.h"
 #include "esper/services/tolaria/learn/batches.h"
+#include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
@@ -67,17 +68,6 @@ Result<PerExample> evaluate_variant(Engine& engine, const graph::ProgramPtr& pro
     return std::ranges::any_of(program->instructions(), gathers)
                ? engine.evaluate_in_training_mode(program, store, inputs)
                : engine.evaluate(program, store, inputs);
-}
-
-BufferGuard::BufferGuard(const graph::TensorStore& store) {
-    for (const auto& [name, t] : store.buffers()) {
-        buffers_.push_back(t);
-        saved_.push_back(t.clone());
-    }
-}
-
-BufferGuard::~BufferGuard() {
-    for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(saved_[i]);
 }
 
 Result<std::int64_t> recalibrate(Engine& engine, const graph::ProgramPtr& program,

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <vector>
 
@@ -9,20 +7,6 @@
 #include "esper/services/tolaria/learn/engine.h"
 
 namespace esper::tolaria {
-
-/// Puts a store's buffers back as they were when it goes out of scope: a measurement leaves no
-/// trace in the run. Buffers must not be added or removed meanwhile.
-class BufferGuard {
-  public:
-    explicit BufferGuard(const graph::TensorStore& store);
-    ~BufferGuard();
-    BufferGuard(const BufferGuard&) = delete;
-    BufferGuard& operator=(const BufferGuard&) = delete;
-
-  private:
-    std::vector<at::Tensor> buffers_;
-    std::vector<at::Tensor> saved_;
-};
 
 /// Where training examples are drawn from, for measurements beside the run.
 struct ExampleSource {

@@ -15,7 +15,7 @@ struct SampleSource {
     const graph::ProgramPtr& program;
     graph::TensorStore& store;
     const DatasetInfo& info;
-    RunFolder& folder;
+    records::RunFolder& folder;
 };
 
 /// Draws a few lines of text and writes them into events.jsonl as `sample`; every

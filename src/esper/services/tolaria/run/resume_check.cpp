@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "esper/configs/load.h"
+#include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
 
@@ -29,7 +30,9 @@ constexpr std::array<std::string_view, 14> kFixed = {"run.seed",
                                                      "controller.policy"};
 
 bool is_fixed(const std::string& path) {
-    if (path == "data.workers") return false;
+    // Where the data and the model lie is not what they are: the data's fingerprint and the host's
+    // hash are compared with the run's.
+    if (path == "data.workers" || path == "data.path" || path == "model.path") return false;
     return std::any_of(kFixed.begin(), kFixed.end(), [&](std::string_view key) {
         return key.ends_with('.') ? path.starts_with(key) : path == key;
     });
@@ -37,9 +40,11 @@ bool is_fixed(const std::string& path) {
 
 }  // namespace
 
-Result<ResumeChange> check_resume(const RunFolder& folder, const configs::EsperConfig& wanted) {
+Result<ResumeChange> check_resume(const records::RunFolder& folder,
+                                  const configs::EsperConfig& wanted) {
     configs::LoadOptions options;
     options.path = folder.path() / "config.yaml";
+    options.of_a_run = true;
     ESPER_TRY(const auto saved, configs::load_config(options));
     ResumeChange change{wanted, {}};
     if (wanted.run.precision == configs::Precision::kAuto)
@@ -59,7 +64,8 @@ Result<ResumeChange> check_resume(const RunFolder& folder, const configs::EsperC
     return change;
 }
 
-Status check_unfinished(const RunFolder& folder, std::int64_t step, std::int64_t total_steps) {
+Status check_unfinished(const records::RunFolder& folder, std::int64_t step,
+                        std::int64_t total_steps) {
     ESPER_TRY(const auto run, folder.read_run_json());
     if (step < total_steps || run.value("status", "") != "done") return {};
     return fail(
@@ -69,7 +75,7 @@ Status check_unfinished(const RunFolder& folder, std::int64_t step, std::int64_t
                     folder.path().string(), total_steps, run.value("epochs", std::int64_t{0})));
 }
 
-Status write_changes(const ResumeChange& change, RunFolder& folder, std::int64_t step,
+Status write_changes(const ResumeChange& change, records::RunFolder& folder, std::int64_t step,
                      std::int64_t epoch) {
     if (change.changed.empty()) return {};
     nlohmann::json keys = nlohmann::json::object();

@@ -18,14 +18,16 @@ struct ResumeChange {
 /// data, arithmetic, threads, seed, optimizer, policy) cannot change; the length of the run, the
 /// learning rate, checkpoints and the like can. `auto` precision and 0 threads stand for the run's
 /// own choice. Errors: kChangedRun, naming every key that differs.
-Result<ResumeChange> check_resume(const RunFolder& folder, const configs::EsperConfig& wanted);
+Result<ResumeChange> check_resume(const records::RunFolder& folder,
+                                  const configs::EsperConfig& wanted);
 
 /// Errors: kAlreadyDone when no step is left and run.json says so.
-Status check_unfinished(const RunFolder& folder, std::int64_t step, std::int64_t total_steps);
+Status check_unfinished(const records::RunFolder& folder, std::int64_t step,
+                        std::int64_t total_steps);
 
 /// Makes the change part of the run: config.yaml, and an event `resumed_with`. Nothing when nothing
 /// changed.
-Status write_changes(const ResumeChange& change, RunFolder& folder, std::int64_t step,
+Status write_changes(const ResumeChange& change, records::RunFolder& folder, std::int64_t step,
                      std::int64_t epoch);
 
 }  // namespace esper::tolaria

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 namespace esper::tolaria {
 
@@ -14,25 +13,18 @@ constexpr double kDeviations = 6;
 }  // namespace
 
 std::optional<SpikeDetector::Spike> SpikeDetector::take(double loss) {
-    const double deviation = std::sqrt(variance_);
-    if (seen_ >= config_.spike_window && loss > config_.spike_factor * mean_ &&
-        loss > mean_ + kDeviations * deviation)
-        return Spike{loss, mean_, deviation};
-    ++seen_;
+    auto& [seen, mean, variance] = state_;
+    const double deviation = std::sqrt(variance);
+    if (seen >= config_.spike_window && loss > config_.spike_factor * mean &&
+        loss > mean + kDeviations * deviation)
+        return Spike{loss, mean, deviation};
+    ++seen;
     const double weight = std::max(2.0 / static_cast<double>(config_.spike_window + 1),
-                                   1.0 / static_cast<double>(seen_));
-    const double off = loss - mean_;
-    mean_ += weight * off;
-    variance_ = (1 - weight) * (variance_ + weight * off * off);
+                                   1.0 / static_cast<double>(seen));
+    const double off = loss - mean;
+    mean += weight * off;
+    variance = (1 - weight) * (variance + weight * off * off);
     return std::nullopt;
-}
-
-nlohmann::json SpikeDetector::save() const { return {seen_, mean_, variance_}; }
-
-void SpikeDetector::restore(const nlohmann::json& state) {
-    seen_ = state.at(0).get<std::int64_t>();
-    mean_ = state.at(1).get<double>();
-    variance_ = state.at(2).get<double>();
 }
 
 }  // namespace esper::tolaria

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 
 #include "esper/configs/checkpoint.h"
@@ -23,14 +22,25 @@ class SpikeDetector {
     };
     std::optional<Spike> take(double loss);
 
-    nlohmann::json save() const;
-    void restore(const nlohmann::json& state);
+    /// Losses seen, and their running mean and variance; part of a checkpoint.
+    struct State {
+        std::int64_t seen = 0;
+        double mean = 0;
+        double variance = 0;
+
+        template <typename Self, typename Visitor>
+        static void fields(Self& self, Visitor& visit) {
+            visit("seen", self.seen);
+            visit("mean", self.mean);
+            visit("variance", self.variance);
+        }
+    };
+    const State& state() const { return state_; }
+    void restore(const State& state) { state_ = state; }
 
   private:
     configs::RollbackConfig config_;
-    std::int64_t seen_ = 0;
-    double mean_ = 0;
-    double variance_ = 0;
+    State state_;
 };
 
 }  // namespace esper::tolaria

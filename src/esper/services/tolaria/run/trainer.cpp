@@ -2,18 +2,15 @@
 
 #include <ATen/Parallel.h>
 
-#include <chrono>
-#include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
-#include "esper/base/clock.h"
+#include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
-#include "esper/program/cost/cost.h"
+#include "esper/services/records/fields.h"
+#include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/host/imported_host.h"
-#include "esper/services/tolaria/learn/batches.h"
-#include "esper/services/tolaria/learn/block_settings.h"
 #include "esper/services/tolaria/learn/text_samples.h"
+#include "esper/services/tolaria/run/precision_choice.h"
 #include "esper/services/tolaria/run/resume_check.h"
 
 namespace esper::tolaria {
@@ -32,33 +29,74 @@ std::string_view to_text(RunStatus status) {
     return "?";
 }
 
-Trainer::Trainer(configs::EsperConfig config, RunFolder folder)
+namespace {
+
+Learner::Options learner_options(const configs::EsperConfig& config, const StopSignal& stop) {
+    auto options = Learner::options_of(config);
+    options.stop = &stop;
+    options.seed_faults = true;
+    return options;
+}
+
+// A run is moved and looked at from elsewhere, so its paths are written in full.
+configs::EsperConfig with_whole_paths(configs::EsperConfig config) {
+    const auto whole = [](std::string& path) {
+        std::error_code ignored;
+        const auto found = find_data(path);
+        if (!path.empty() && std::filesystem::exists(found, ignored))
+            path = std::filesystem::absolute(found).lexically_normal().string();
+    };
+    whole(config.data.path);
+    if (!config.model.path.empty()) whole(config.model.path);
+    return config;
+}
+
+}  // namespace
+
+Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock)
     : config_(std::move(config)),
       folder_(std::move(folder)),
+      clock_(clock),
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
-      store_({config_.run.seed, true}),
-      engine_(graph::Precision::kFloat32, config_.optimization.label_smoothing,
-              config_.growth.isolation),
-      optimizer_(config_.optimization),
+      learner_(learner_options(config_, stop_)),
       spikes_(config_.checkpoint.rollback) {}
 
 Trainer::~Trainer() = default;
 
-Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& config,
-                                                 const std::filesystem::path& folder) {
+Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& config,
+                                               records::RunFolder folder, Clock& clock,
+                                               std::shared_ptr<const Dataset> data,
+                                               graph::ProgramPtr host) {
+    std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(folder), clock));
+    auto& threads = trainer->config_.run.threads;
+    if (threads == 0) threads = physical_cores();
+    at::set_num_threads(threads);
+    trainer->dataset_ = std::move(data);
+    trainer->host_ = std::move(host);
+    trainer->length_ = run_length(config, *trainer->dataset_);
+    trainer->schedule_ = schedule_of(config, trainer->length_);
+    trainer->initial_parameters_ = trainer->host_->parameter_count();
+    trainer->started_ns_ = clock.now_ns();
+    ESPER_CHECK_STATUS(trainer->learner_.begin(trainer->host_));
+    return trainer;
+}
+
+Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wanted,
+                                                 const std::filesystem::path& folder,
+                                                 Clock& clock) {
+    const auto config = with_whole_paths(wanted);
     ESPER_TRY(auto data, open_data(config));
+    ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
-    ESPER_TRY(auto opened, RunFolder::create(folder));
-    std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(opened)));
-    trainer->dataset_ = data;
-    trainer->host_ = trainer->program_ = host;
-    ESPER_CHECK_STATUS(trainer->prepare());
-    if (is_exported_model(config)) ESPER_CHECK_STATUS(load_host_weights(config, trainer->store_));
-    ESPER_CHECK_STATUS(trainer->choose_precision());
+    if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
+    ESPER_TRY(auto opened, records::RunFolder::create(folder));
+    ESPER_TRY(auto trainer, make(config, std::move(opened), clock, data, host));
+    if (is_exported_model(config))
+        ESPER_CHECK_STATUS(load_host_weights(config, trainer->learner_.store()));
+    ESPER_CHECK_STATUS(trainer->settle_precision());
     ESPER_CHECK_STATUS(
         write_file_atomic(folder / "config.yaml", configs::to_yaml(trainer->config_)));
-    ESPER_TRY(trainer->journal_,
-              graph::Journal::create(trainer->folder_.journal(), *trainer->program_));
+    ESPER_TRY(trainer->journal_, graph::Journal::create(trainer->folder_.journal(), *host));
     ESPER_CHECK_STATUS(trainer->start_growth());
     // run.json last: a folder that has one can be resumed.
     ESPER_CHECK_STATUS(trainer->save(CheckpointKind::kRegular));
@@ -67,82 +105,52 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& con
 }
 
 Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wanted,
-                                                 const std::filesystem::path& folder) {
-    ESPER_TRY(auto opened, RunFolder::open(folder));
-    ESPER_TRY(const auto change, check_resume(opened, wanted));
-    const auto& config = change.config;
-    ESPER_TRY(auto data, open_data(config));
-    ESPER_TRY(auto host, make_host(config, data->info()));
-    std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(opened)));
-    trainer->dataset_ = data;
-    trainer->host_ = trainer->program_ = host;
-    ESPER_CHECK_STATUS(trainer->prepare());
+                                                 const std::filesystem::path& folder,
+                                                 Clock& clock) {
+    ESPER_TRY(auto opened, records::RunFolder::open(folder));
+    ESPER_TRY(const auto change, check_resume(opened, with_whole_paths(wanted)));
+    auto opened_data = open_data(change.config);
+    if (!opened_data)
+        return fail(opened_data.error().within(
+            "the run's data cannot be opened (if it has moved, say where it is: data.path=PATH)"));
+    const auto data = *opened_data;
+    ESPER_TRY(auto host, make_host(change.config, data->info()));
+    ESPER_TRY(auto trainer, make(change.config, std::move(opened), clock, data, host));
+    ESPER_TRY(const auto record, trainer->folder_.read_run_json());
+    trainer->waiting_for_ = records::text_of(record, "waiting_for");
     ESPER_CHECK_STATUS(trainer->start_growth());
-    ESPER_TRY(auto checkpoint, trainer->ring_.newest());
-    ESPER_CHECK_STATUS(trainer->load(checkpoint));
+    ESPER_TRY(const auto checkpoint, trainer->ring_.newest());
+    ESPER_TRY(const auto state, read_saved_run(checkpoint));
+    ESPER_CHECK_STATUS(trainer->load(state, checkpoint.tensors));
     ESPER_CHECK_STATUS(
-        check_unfinished(trainer->folder_, trainer->step_, trainer->length_.total_steps));
-    ESPER_CHECK_STATUS(trainer->cut_back_files(checkpoint));
-    ESPER_CHECK_STATUS(write_changes(change, trainer->folder_, trainer->step_,
-                                     trainer->step_ / trainer->length_.steps_per_epoch));
+        check_unfinished(trainer->folder_, trainer->now_.step, trainer->length_.total_steps));
+    ESPER_CHECK_STATUS(trainer->folder_.cut_back(state.lengths));
+    ESPER_CHECK_STATUS(
+        write_changes(change, trainer->folder_, trainer->now_.step, trainer->now_.epoch));
     ESPER_CHECK_STATUS(trainer->write_run_json(RunStatus::kRunning));
     return trainer;
 }
 
-Status Trainer::prepare() {
-    const int threads = config_.run.threads > 0
-                            ? config_.run.threads
-                            : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    at::set_num_threads(threads);
-    config_.run.threads = threads;
-    length_ = run_length(config_, *dataset_);
-    schedule_ = schedule_of(config_, length_);
-    initial_parameters_ = program_->parameter_count();
-    started_ns_ = system_clock().now_ns();
-    return store_.add(*program_, "host");
-}
-
-// Measures a few steps each way on a copy of the tensors; the choice is written into the resolved
-// configuration, so that a resumed run does not choose again.
-Status Trainer::choose_precision() {
-    auto& wanted = config_.run.precision;
-    if (wanted == configs::Precision::kAuto) {
-        auto plan = BatchPlan::shuffled(dataset_->size(Part::kTrain),
-                                        static_cast<std::uint32_t>(config_.data.batch_size),
-                                        config_.run.seed);
-        Batch batch;
-        plan.batch(0, batch.indices);
-        ESPER_CHECK_STATUS(fill_batch(*dataset_, Part::kTrain, std::nullopt, batch));
-        const auto inputs = as_tensors(batch, dataset_->info());
-        auto copy = store_.clone();
-        double best[2] = {};
-        const graph::Precision kinds[] = {graph::Precision::kFloat32, graph::Precision::kBFloat16};
-        for (int round = 0; round < 4; ++round)
-            for (int k = 0; k < 2; ++k) {
-                engine_.set_precision(kinds[k]);
-                const auto begin = system_clock().now_ns();
-                ESPER_TRY(auto ignored, engine_.train(program_, copy, inputs));
-                const auto took = static_cast<double>(system_clock().now_ns() - begin);
-                // The first round records.
-                if (round == 1 || (round > 1 && took < best[k])) best[k] = took;
-            }
-        engine_.clear();
-        wanted = best[1] * 1.1 < best[0] ? configs::Precision::kBf16 : configs::Precision::kFp32;
-        ESPER_CHECK_STATUS(folder_.event("precision", 0, 0,
-                                         {{"chosen", contracts::to_text(wanted)},
-                                          {"fp32_ms", best[0] * 1e-6},
-                                          {"bf16_ms", best[1] * 1e-6}}));
-    }
-    engine_.set_precision(wanted == configs::Precision::kBf16 ? graph::Precision::kBFloat16
-                                                              : graph::Precision::kFloat32);
-    return {};
+// The choice is written into the resolved configuration, so that a resumed run does not choose
+// again.
+Status Trainer::settle_precision() {
+    if (config_.run.precision != configs::Precision::kAuto) return {};
+    ESPER_TRY(const auto choice, choose_precision(config_, learner_, *dataset_, clock_, flops_));
+    config_.run.precision = choice.chosen;
+    if (choice.chosen == configs::Precision::kBf16)
+        learner_.engine().set_precision(graph::Precision::kBFloat16);
+    nlohmann::json detail{{"chosen", contracts::to_text(choice.chosen)}, {"why", choice.why}};
+    if (choice.fp32_ms) detail["fp32_ms"] = *choice.fp32_ms;
+    if (choice.bf16_ms) detail["bf16_ms"] = *choice.bf16_ms;
+    return folder_.event("precision", 0, 0, std::move(detail));
 }
 
 void Trainer::restart_loader() {
     LoaderOptions options;
     options.variation_seed = config_.run.seed;
-    options.first_step = static_cast<std::uint64_t>(step_);
+    options.first_step = static_cast<std::uint64_t>(now_.step);
     options.end_step = static_cast<std::uint64_t>(length_.total_steps);
+    options.workers = static_cast<std::size_t>(config_.data.workers);
     loader_ = std::make_unique<PrefetchingLoader>(
         dataset_, Part::kTrain,
         BatchPlan::shuffled(train_examples(config_, *dataset_),
@@ -152,106 +160,45 @@ void Trainer::restart_loader() {
 
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
-    ESPER_TRY(growth_,
-              Growth::create(
-                  {config_, store_, engine_, *dataset_, folder_, length_, schedule_, optimizer_,
-                   [this](std::int64_t step) {
-                       return history_.rate_factor *
-                              learning_rate(schedule_, static_cast<std::uint64_t>(step));
-                   }},
-                  program_));
-    growth_->kasmina().on_edit([this](const graph::Edit& edit, const graph::Program& after,
-                                      std::string reason) {
-        return journal_->append(edit, after, static_cast<std::uint64_t>(step_), std::move(reason));
-    });
+    ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, schedule_,
+                                       [this](std::int64_t step) { return rate_at(step); }, flops_},
+                                      clock_));
+    growth_->kasmina().on_edit(
+        [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
+            return journal_->append(edit, after, static_cast<std::uint64_t>(now_.step),
+                                    std::move(reason));
+        });
     return {};
-}
-
-BlockSettings Trainer::settings_of(const std::string& block) const {
-    const auto state = optimizer_.state().find(block);
-    return block_settings(config_, growth_ ? growth_->kasmina().treatment(block) : std::nullopt,
-                          state == optimizer_.state().end() ? 0 : state->second.steps);
-}
-
-Result<std::optional<Trouble>> Trainer::end_epoch() {
-    const auto epoch = step_ / length_.steps_per_epoch;
-    const double train_loss = epoch_loss_sum_ / static_cast<double>(length_.steps_per_epoch);
-    epoch_loss_sum_ = 0;
-    ESPER_TRY(auto validation,
-              evaluate_part(engine_, program_, store_, *dataset_, Part::kValidation,
-                            static_cast<std::uint32_t>(config_.data.batch_size)));
-    if (!std::isfinite(validation.loss))
-        return Trouble{TroubleKind::kNotFinite,
-                       "the validation loss became " + std::to_string(validation.loss), "{}"};
-    const bool is_best = best_step_ < 0 || validation.loss < best_loss_;
-    if (is_best) {
-        best_loss_ = validation.loss;
-        best_step_ = step_;
-    }
-    train_losses_.push_back(train_loss);
-    validation_losses_.push_back(validation.loss);
-    validation_accuracies_.push_back(validation.accuracy);
-    ESPER_TRY(auto cost, graph::count_cost(*program_));
-    flops_total_ += static_cast<double>(cost.forward_flops) * validation.examples;
-    if (growth_) {
-        ESPER_CHECK_STATUS(growth_->at_boundary(step_, {train_losses_, validation_losses_}));
-        program_ = growth_->program();
-        flops_total_ += growth_->take_flops();
-        forget_optimizer_state_of_the_gone();
-    }
-    ESPER_CHECK_STATUS(folder_.metrics(
-        {{"epoch", static_cast<double>(epoch)},
-         {"step", static_cast<double>(step_)},
-         {"train_loss", train_loss},
-         {"val_loss", validation.loss},
-         {"val_accuracy", validation.accuracy},
-         {"learning_rate",
-          history_.rate_factor * learning_rate(schedule_, static_cast<std::uint64_t>(step_ - 1))},
-         {"parameters", static_cast<double>(program_->parameter_count())},
-         {"flops_per_example", static_cast<double>(cost.forward_flops)},
-         {"flops_total", flops_total_}}));
-    if (watcher_)
-        watcher_({step_, length_.total_steps, epoch, train_loss, validation.loss,
-                  validation.accuracy, 0});
-    ESPER_CHECK_STATUS(save_if_due(is_best));
-    // The edits of this boundary are in the journal; run.json names the Program they led to.
-    ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));
-    return std::optional<Trouble>{};
-}
-
-Status Trainer::save_if_due(bool is_best) {
-    if (is_best) return save(CheckpointKind::kBest);
-    const auto& every = config_.checkpoint.every;
-    bool due = false;
-    if (const auto steps = every.steps(length_.steps_per_epoch, length_.total_steps)) {
-        due = step_ % std::max<std::int64_t>(1, *steps) == 0;
-    } else if (step_ % length_.steps_per_epoch == 0) {
-        const double since = static_cast<double>(system_clock().now_ns() - saved_ns_) * 1e-9;
-        due = since >= every.in_seconds().value_or(0);
-    }
-    return due ? save(CheckpointKind::kRegular) : Status{};
 }
 
 Result<RunStatus> Trainer::run() {
     auto status = train_to_the_end();
+    if (!status && status.error().is(TolariaError::kStopped)) status = stop_inside_work();
     // Nothing more can be done about a run.json that cannot be written either.
-    if (!status) static_cast<void>(finish(RunStatus::kFailed));
+    if (!status) static_cast<void>(end(RunStatus::kFailed));
     return status;
+}
+
+Status Trainer::count_training_cost() {
+    if (learner_.program() == costed_) return {};
+    ESPER_TRY(const auto trained, learner_.engine().as_trained(learner_.program()));
+    ESPER_TRY(cost_, graph::count_cost(*trained));
+    costed_ = learner_.program();
+    return {};
 }
 
 Result<RunStatus> Trainer::train_to_the_end() {
     restart_loader();
-    ESPER_TRY(auto trained, engine_.as_trained(program_));
-    ESPER_TRY(auto cost, graph::count_cost(*trained));
-    auto costed = program_;
-    auto last_report = system_clock().now_ns();
-    auto last_step = step_;
-    while (step_ < length_.total_steps) {
-        if (stop_.load() || step_ >= stop_at_) {
-            if (saved_step_ != step_) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
-            ESPER_CHECK_STATUS(finish(RunStatus::kStopped));
+    measure_rate_anew();
+    reported_ns_ = clock_.now_ns();
+    reported_step_ = now_.step;
+    while (now_.step < length_.total_steps) {
+        if (stop_.is_requested() || now_.step >= stop_at_) {
+            if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
+            ESPER_CHECK_STATUS(end(RunStatus::kStopped));
             return RunStatus::kStopped;
         }
+        ESPER_CHECK_STATUS(count_training_cost());
         std::optional<Trouble> trouble;
         Step step;
         if (rollback_requested_.exchange(false)) {
@@ -259,11 +206,10 @@ Result<RunStatus> Trainer::train_to_the_end() {
         } else {
             ESPER_TRY(step, train_step());
             trouble = step.trouble;
-            flops_total_ += static_cast<double>(cost.training_flops) * config_.data.batch_size;
         }
         if (!trouble) {
-            epoch_loss_sum_ += step.loss;
-            if (step_ % length_.steps_per_epoch == 0) {
+            curves_.epoch_loss_sum += step.loss;
+            if (now_.step % length_.steps_per_epoch == 0) {
                 ESPER_TRY(trouble, end_epoch());
             } else {
                 ESPER_CHECK_STATUS(save_if_due(false));
@@ -271,39 +217,82 @@ Result<RunStatus> Trainer::train_to_the_end() {
         }
         if (trouble) {
             ESPER_CHECK_STATUS(roll_back(*trouble));
-            last_step = step_;
-        }
-        if (program_ != costed) {
-            ESPER_TRY(trained, engine_.as_trained(program_));
-            ESPER_TRY(cost, graph::count_cost(*trained));
-            costed = program_;
-        }
-        const auto now = system_clock().now_ns();
-        if (watcher_ && !trouble && now - last_report > 200'000'000) {
-            const double rate = static_cast<double>((step_ - last_step) * config_.data.batch_size) /
-                                (static_cast<double>(now - last_report) * 1e-9);
-            watcher_({step_, length_.total_steps, step_ / length_.steps_per_epoch, step.loss,
-                      std::nullopt, std::nullopt, rate});
-            last_report = now;
-            last_step = step_;
+            reported_step_ = now_.step;
+            measure_rate_anew();
+        } else {
+            report_progress(step.loss);
         }
     }
+    return finish_run();
+}
+
+void Trainer::measure_rate_anew() {
+    rate_since_ = wall_seconds();
+    rate_since_step_ = now_.step;
+}
+
+void Trainer::report_progress(double loss) {
+    constexpr std::int64_t kEveryNs = 200'000'000;
+    const auto time = clock_.now_ns();
+    if (!watcher_ || time - reported_ns_ <= kEveryNs) return;
+    const double rate =
+        static_cast<double>((now_.step - reported_step_) * examples_a_step(config_, *dataset_)) /
+        (static_cast<double>(time - reported_ns_) * 1e-9);
+    watcher_({now_.step, length_.total_steps, now_.epoch, loss, std::nullopt, std::nullopt, rate});
+    reported_ns_ = time;
+    reported_step_ = now_.step;
+}
+
+Result<RunStatus> Trainer::finish_run() {
     // Before anything that is written down after the last step: what a kill from here on makes the
     // run do again is cut off first.
-    if (saved_step_ != step_) ESPER_CHECK_STATUS(save(CheckpointKind::kRegular));
-    if (dataset_->size(Part::kTest) > 0) {
-        ESPER_TRY(test_, evaluate_part(engine_, program_, store_, *dataset_, Part::kTest,
-                                       static_cast<std::uint32_t>(config_.data.batch_size)));
-    }
-    ESPER_TRY(const auto sampling,
-              record_sample({engine_, program_, store_, dataset_->info(), folder_}, config_,
-                            "at the end", step_, step_ / length_.steps_per_epoch));
-    flops_total_ += sampling;
-    ESPER_CHECK_STATUS(finish(RunStatus::kDone));
+    if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kRegular));
+    const StopSignal::Heeded heeded(stop_);
+    if (dataset_->size(Part::kTest) > 0) ESPER_CHECK_STATUS(test_the_best());
+    ESPER_TRY(const auto sampling, record_sample({learner_.engine(), learner_.program(),
+                                                  learner_.store(), dataset_->info(), folder_},
+                                                 config_, "at the end", now_.step, now_.epoch));
+    flops_.sampling += sampling;
+    ESPER_CHECK_STATUS(end(RunStatus::kDone));
     return RunStatus::kDone;
 }
 
-Status Trainer::finish(RunStatus status) {
+// The network that `esper eval` and `esper export` take, so that all of them tell of one.
+Status Trainer::test_the_best() {
+    Learner* tested = &learner_;
+    LearnerAt best{nullptr, now_.step};
+    test_checkpoint_ = curves_.best_step >= 0 ? "best" : "last";
+    if (curves_.best_step >= 0 && curves_.best_step != now_.step) {
+        ESPER_TRY(const auto file, ring_.find("best"));
+        ESPER_TRY(const auto checkpoint, read_checkpoint(file));
+        ESPER_TRY(best, read_learner(checkpoint, learner_.options_for_clone()));
+        tested = best.learner.get();
+    }
+    test_step_ = best.step;
+    ESPER_TRY(test_,
+              evaluate_part(tested->engine(), tested->program(), tested->store(), *dataset_,
+                            Part::kTest, static_cast<std::uint32_t>(config_.data.batch_size)));
+    ESPER_TRY(const auto cost, graph::count_cost(*tested->program()));
+    flops_.test += forward_flops(cost, test_->examples);
+    if (best.learner) flops_.recording += best.learner->engine().take_recording_flops();
+    return {};
+}
+
+// What was going on is given up: a half-made boundary cannot be gone on with. Memory and files
+// become what the newest checkpoint says, as if the process had been killed and resumed.
+Result<RunStatus> Trainer::stop_inside_work() {
+    ESPER_TRY(const auto checkpoint, ring_.newest());
+    ESPER_TRY(const auto state, read_saved_run(checkpoint));
+    const double spent = wall_seconds();
+    ESPER_CHECK_STATUS(start_over_from(state, checkpoint.tensors));
+    wall_seconds_before_ = spent;
+    test_.reset();
+    ESPER_CHECK_STATUS(folder_.cut_back(state.lengths));
+    ESPER_CHECK_STATUS(end(RunStatus::kStopped));
+    return RunStatus::kStopped;
+}
+
+Status Trainer::end(RunStatus status) {
     loader_.reset();
     return write_run_json(status);
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "esper/base/clock.h"
 #include "esper/configs/config.h"
 #include "esper/program/edits/journal.h"
 #include "esper/services/records/run_folder.h"
@@ -17,11 +18,11 @@
 #include "esper/services/tolaria/grow/growth.h"
 #include "esper/services/tolaria/grow/rollback.h"
 #include "esper/services/tolaria/host/setup.h"
-#include "esper/services/tolaria/learn/buffer_keeper.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
-#include "esper/services/tolaria/learn/engine.h"
 #include "esper/services/tolaria/learn/evaluation.h"
-#include "esper/services/tolaria/learn/optimizer.h"
+#include "esper/services/tolaria/learn/kept_buffers.h"
+#include "esper/services/tolaria/learn/learner.h"
+#include "esper/services/tolaria/run/saved_run.h"
 #include "esper/services/tolaria/run/spike_detector.h"
 
 namespace esper::tolaria {
@@ -41,19 +42,23 @@ enum class RunStatus { kRunning, kDone, kStopped, kFailed };
 std::string_view to_text(RunStatus status);
 
 /// One training run: batches in, losses and checkpoints out (architecture.md, the walk of one run).
-/// Owns the host's tensors, the optimizer and the run's folder. What it does when a seed fails or
-/// the loss runs away is told in docs/reliability.md. Not thread-safe but for request_stop() and
+/// Owns the learner, the growth and the run's folder. What it does when a seed fails or the loss
+/// runs away is told in docs/reliability.md. Not thread-safe but for request_stop() and
 /// request_rollback().
 class Trainer {
   public:
-    /// A new run in `folder`. Errors: those of data, host and folder.
+    /// A new run in `folder`. Time comes from `clock`, which must outlive the trainer.
+    /// Errors: those of data, host and folder; kUnsupported for a batch larger than the training
+    /// part.
     static Result<std::unique_ptr<Trainer>> create(const configs::EsperConfig& config,
-                                                   const std::filesystem::path& folder);
+                                                   const std::filesystem::path& folder,
+                                                   Clock& clock = system_clock());
     /// The run in `folder`, as its newest whole checkpoint left it. Where `config` says `auto` or 0
     /// threads, the run's own choice holds.
     /// Errors: kBadRunFolder, kFolderInUse, kAlreadyDone, kChangedRun, those of the checkpoint.
     static Result<std::unique_ptr<Trainer>> resume(const configs::EsperConfig& config,
-                                                   const std::filesystem::path& folder);
+                                                   const std::filesystem::path& folder,
+                                                   Clock& clock = system_clock());
     ~Trainer();
 
     void on_progress(std::function<void(const Progress&)> watcher) {
@@ -63,10 +68,13 @@ class Trainer {
     void on_event(std::function<void(const nlohmann::json&)> listener) {
         folder_.on_event(std::move(listener));
     }
-    /// Ends the run after the step in progress, with a checkpoint. Safe from a signal handler.
-    void request_stop() { stop_.store(true); }
-    /// run() then stops, in the same way, after so many more steps.
-    void stop_after(std::int64_t steps) { stop_at_ = step_ + steps; }
+    /// Ends the run after the step in progress, with a checkpoint. What is going on between two
+    /// epochs or after the last step (measuring, forks, readouts, validation, test, samples) ends
+    /// at its next pass through the network; the run is then at its newest checkpoint again, and
+    /// does that work anew when it is resumed. Safe from a signal handler.
+    void request_stop() { stop_.request(); }
+    /// run() then stops after so many more steps, with all that belongs to the last of them.
+    void stop_after(std::int64_t steps) { stop_at_ = now_.step + steps; }
     /// Goes back to the last checkpoint after the step in progress, and shuts the slot of the seed
     /// that was blended in since. Safe from a signal handler.
     void request_rollback() { rollback_requested_.store(true); }
@@ -78,20 +86,34 @@ class Trainer {
     /// Places where a seed may live; 0 where growth is off.
     std::size_t seed_slots() const { return growth_ ? growth_->kasmina().slots().size() : 0; }
     const DatasetInfo& data() const { return dataset_->info(); }
-    const graph::ProgramPtr& program() const { return program_; }
-    graph::TensorStore& store() { return store_; }
-    Engine& engine() { return engine_; }
+    const graph::ProgramPtr& program() const { return learner_.program(); }
+    graph::TensorStore& store() { return learner_.store(); }
+    Engine& engine() { return learner_.engine(); }
     /// Null where growth is off.
     Growth* growth() { return growth_.get(); }
-    std::int64_t step() const { return step_; }
+    std::int64_t step() const { return now_.step; }
     const RunLength& length() const { return length_; }
 
   private:
     friend struct TrainerTestAccess;
-    Trainer(configs::EsperConfig config, RunFolder folder);
-    Status prepare();
-    Status choose_precision();
+    Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock);
+    static Result<std::unique_ptr<Trainer>> make(const configs::EsperConfig& config,
+                                                 records::RunFolder folder, Clock& clock,
+                                                 std::shared_ptr<const Dataset> data,
+                                                 graph::ProgramPtr host);
+    Status start_growth();
+    Status settle_precision();
+    void restart_loader();
     Result<RunStatus> train_to_the_end();
+    Status count_training_cost();
+    void report_progress(double loss);
+    void measure_rate_anew();
+    Result<RunStatus> finish_run();
+    Status test_the_best();
+    Result<RunStatus> stop_inside_work();
+    Status end(RunStatus status);
+
+    // trainer_step.cpp
     struct Step {
         double loss = 0;
         std::optional<Trouble> trouble;  ///< the step was not made, or ought not to have been
@@ -102,60 +124,64 @@ class Trainer {
     Status take_out(const std::vector<std::uint32_t>& slots, const Error& error);
     Result<double> trial(const std::vector<std::uint32_t>& without,
                          const std::vector<at::Tensor>& batch);
-    Optimizer::Report move_parameters();
-    double rate() const;
-    void forget_optimizer_state_of_the_gone();
+    StepRule rule() const;
+    double rate_at(std::int64_t step) const;
+    void move_on();
+
+    // trainer_boundary.cpp
     Result<std::optional<Trouble>> end_epoch();
     Status save_if_due(bool is_best);
-    Status finish(RunStatus status);
+
+    // trainer_rollback.cpp
     Status roll_back(const Trouble& trouble);
-    Status start_over_from(const Checkpoint& checkpoint);
+    Status start_over_from(const SavedRun& state, const Tensors& tensors);
+
+    // trainer_state.cpp
     Status save(CheckpointKind kind);
-    Status load(const Checkpoint& checkpoint);
-    Status cut_back_files(const Checkpoint& checkpoint);
+    Status load(const SavedRun& state, const Tensors& tensors);
+    double wall_seconds() const;
     Status write_run_json(RunStatus status);
-    void restart_loader();
-    Status start_growth();
-    Status rebuild_store(const graph::ProgramPtr& program, const std::vector<std::string>& blocks);
-    BlockSettings settings_of(const std::string& block) const;
 
     configs::EsperConfig config_;
-    RunFolder folder_;
+    records::RunFolder folder_;
+    Clock& clock_;
     CheckpointRing ring_;
     std::shared_ptr<const Dataset> dataset_;
     RunLength length_;
     LearningRateSchedule schedule_;
+    StopSignal stop_;
     graph::ProgramPtr host_;  ///< as it was when the run started
-    graph::ProgramPtr program_;
-    graph::TensorStore store_;
-    Engine engine_;
-    Optimizer optimizer_;
+    Learner learner_;
     std::optional<graph::Journal> journal_;
     std::unique_ptr<Growth> growth_;  ///< absent where growth is off
     std::unique_ptr<PrefetchingLoader> loader_;
     std::function<void(const Progress&)> watcher_;
-    std::atomic<bool> stop_{false};
     std::atomic<bool> rollback_requested_{false};
     SpikeDetector spikes_;
     RollbackHistory history_;
-    BufferKeeper buffers_;
-    std::vector<std::string> not_finite_;  ///< blocks, of the last attempt
+    KeptBuffers buffers_;
 
-    std::int64_t step_ = 0;
+    Moment now_;
     std::int64_t stop_at_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t initial_parameters_ = 0;
-    double epoch_loss_sum_ = 0;
-    std::vector<double> train_losses_;
-    std::vector<double> validation_losses_;
-    std::vector<double> validation_accuracies_;
-    double best_loss_ = 0;
-    std::int64_t best_step_ = -1;  ///< -1: none yet
+    RunCurves curves_;
     std::int64_t saved_step_ = -1;
     std::int64_t saved_ns_ = 0;
-    double flops_total_ = 0;
+    Flops flops_;
+    /// Cost of the Program that trains, for one example; of `costed_`.
+    graph::Cost cost_;
+    graph::ProgramPtr costed_;
     double wall_seconds_before_ = 0;
+    // Since when, and since which step, the rate of this epoch is measured.
+    double rate_since_ = 0;  ///< in wall_seconds()
+    std::int64_t rate_since_step_ = 0;
+    std::string waiting_for_;  ///< why nothing has germinated so far
     std::int64_t started_ns_ = 0;
+    std::int64_t reported_ns_ = 0;
+    std::int64_t reported_step_ = 0;
     std::optional<Evaluation> test_;
+    std::string test_checkpoint_;  ///< which one it is of
+    std::int64_t test_step_ = 0;
 };
 
 }  // namespace esper::tolaria

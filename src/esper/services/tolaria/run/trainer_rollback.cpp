@@ -7,30 +7,21 @@ namespace esper::tolaria {
 
 // Host, seeds, controller, optimizer and place in the data, all from one checkpoint. The tensors
 // are new ones, so nothing that was recorded may stay.
-Status Trainer::start_over_from(const Checkpoint& checkpoint) {
+Status Trainer::start_over_from(const SavedRun& state, const Tensors& tensors) {
     loader_.reset();
-    engine_.clear();
     growth_.reset();
-    store_ = graph::TensorStore({config_.run.seed, true});
-    program_ = host_;
-    ESPER_CHECK_STATUS(store_.add(*program_, "host"));
+    ESPER_CHECK_STATUS(learner_.begin(host_));
     ESPER_CHECK_STATUS(start_growth());
-    const double flops = flops_total_;
-    const double wall = wall_seconds_before_;
-    ESPER_CHECK_STATUS(load(checkpoint));
-    // What was spent on the way that is given up was spent all the same.
-    flops_total_ = flops;
-    wall_seconds_before_ = wall;
-    return {};
+    return load(state, tensors);
 }
 
 // The order matters, for the process may be killed anywhere here: until the new checkpoint is
 // written the old one of the same step stands, the journal holds at least its entries, and a
 // resumed run comes into the same trouble and does all this again.
 Status Trainer::roll_back(const Trouble& trouble) {
-    const auto from = step_;
-    const auto epoch = from / length_.steps_per_epoch;
-    ESPER_CHECK_STATUS(check_allowed(config_.checkpoint.rollback, history_, trouble, from));
+    const auto from = now_.step;
+    const auto epoch = now_.epoch;
+    ESPER_CHECK_STATUS(check_allowed(config_, history_, trouble, from));
     const bool request = trouble.kind == TroubleKind::kRequest;
     auto target = find_target(ring_, history_, trouble, from);
     if (!target) {
@@ -39,6 +30,13 @@ Status Trainer::roll_back(const Trouble& trouble) {
             folder_.event("rollback_refused", from, epoch, {{"reason", target.error().message()}}));
         return {};
     }
+    ESPER_CHECK_STATUS(
+        check_it_can_help(config_, history_, trouble, from, curves_.epoch_loss_sum, target->step));
+    ESPER_TRY(const auto state, read_saved_run(target->checkpoint));
+    const auto metrics_length = state.lengths.find("metrics.csv");
+    if (metrics_length == state.lengths.end())
+        return fail(TolariaError::kBadCheckpoint,
+                    "the checkpoint cannot be read: 'lengths.metrics.csv' is missing");
     auto history = history_;
     ++history.rollbacks;
     if (!request) ++history.spent;
@@ -55,32 +53,43 @@ Status Trainer::roll_back(const Trouble& trouble) {
                                 {"seed", blamed->seed}};
         event["failed_blueprint_id"] = blamed->blueprint;
         history.locked.push_back(*blamed);
+        history.trouble.clear();
     } else if (!request) {
         history.rate_factor *= kRateAfterRollback;
+        history.trouble = to_text(trouble.kind);
+        history.trouble_step = from;
+        history.losses_before = curves_.epoch_loss_sum;
     }
     event["rate_factor"] = history.rate_factor;
     event["rollbacks"] = history.rollbacks;
     ESPER_CHECK_STATUS(folder_.event("rollback", from, epoch, std::move(event)));
 
     const auto carried = growth_ ? growth_->carry() : Growth::Carried{};
-    const bool best_is_undone = best_step_ > target->step;
+    const bool best_is_undone = curves_.best_step > target->step;
+    // What was spent on the way that is given up was spent all the same.
+    flops_.recording += learner_.engine().take_recording_flops();
+    const auto flops = flops_;
+    const double wall = wall_seconds();
     ring_.forget_after(target->step);
-    ESPER_CHECK_STATUS(start_over_from(target->checkpoint));
+    ESPER_CHECK_STATUS(start_over_from(state, target->checkpoint.tensors));
+    flops_ = flops;
+    wall_seconds_before_ = wall;
+    learner_.engine().assume_counted({});  // it is recorded once more, and that counts
     // Forks of before ran at the rate of before.
-    if (growth_) ESPER_CHECK_STATUS(growth_->bring_forks_to(step_));
+    if (growth_) {
+        const StopSignal::Heeded heeded(stop_);
+        ESPER_CHECK_STATUS(growth_->bring_forks_to(now_.step));
+    }
     history_ = std::move(history);
     if (growth_) {
-        ESPER_CHECK_STATUS(growth_->take_over(carried));
-        for (const auto& lock : history_.locked) ESPER_CHECK_STATUS(growth_->lock(lock, step_));
-        program_ = growth_->program();
-        forget_optimizer_state_of_the_gone();
+        growth_->take_over(carried);
+        for (const auto& lock : history_.locked) ESPER_CHECK_STATUS(growth_->lock(lock, now_));
     }
-    const auto lengths = nlohmann::json::parse(target->checkpoint.state).at("lengths");
-    ESPER_CHECK_STATUS(folder_.cut_back({{"metrics.csv", lengths.at("metrics.csv")}}));
+    ESPER_CHECK_STATUS(folder_.cut_back({*metrics_length}));
     if (best_is_undone) {
         // The best one left is where the run stands now.
-        best_step_ = validation_losses_.empty() ? -1 : step_;
-        if (best_step_ >= 0) best_loss_ = validation_losses_.back();
+        curves_.best_step = curves_.validation_losses.empty() ? -1 : now_.step;
+        if (curves_.best_step >= 0) curves_.best_loss = curves_.validation_losses.back();
     }
     ESPER_CHECK_STATUS(save(best_is_undone ? CheckpointKind::kBest : CheckpointKind::kRegular));
     ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));

@@ -2,160 +2,119 @@
 
 #include <nlohmann/json.hpp>
 
-#include "esper/base/clock.h"
-#include "esper/program/cost/cost.h"
-#include "esper/program/text/text_format.h"
-#include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/run/trainer.h"
+#include "esper/version.h"
 
 namespace esper::tolaria {
 
 using nlohmann::json;
 
+double Trainer::wall_seconds() const {
+    return wall_seconds_before_ + static_cast<double>(clock_.now_ns() - started_ns_) * 1e-9;
+}
+
 Status Trainer::save(CheckpointKind kind) {
+    // The event is part of the checkpoint. That of a stop has none: a run that was stopped and
+    // resumed is the same run.
+    if (kind != CheckpointKind::kStopped)
+        ESPER_CHECK_STATUS(folder_.event(
+            "checkpoint", now_.step, now_.epoch,
+            {{"kind", to_text(kind)}, {"file", CheckpointRing::file_name(now_.step, kind)}}));
     ESPER_CHECK_STATUS(folder_.sync());
+    flops_.recording += learner_.engine().take_recording_flops();
     Checkpoint checkpoint;
-    for (const auto& block : store_.blocks())
-        checkpoint.tensors["block." + block->name] = block->flat;
-    for (const auto& [name, t] : store_.buffers()) checkpoint.tensors["buffer." + name] = t;
-    for (const auto& [name, t] : store_.controls()) checkpoint.tensors["control." + name] = t;
-    json optimizer = json::object();
-    for (const auto& [block, s] : optimizer_.state()) {
-        optimizer[block] = s.steps;
-        if (s.first.defined()) checkpoint.tensors["first." + block] = s.first;
-        if (s.second.defined()) checkpoint.tensors["second." + block] = s.second;
-    }
-    const double wall =
-        wall_seconds_before_ + static_cast<double>(system_clock().now_ns() - started_ns_) * 1e-9;
-    json state{{"step", step_},
-               {"program", graph::to_text(*program_)},
-               {"program_sha256", program_->hash().hex()},
-               {"data", dataset_->info().fingerprint},
-               {"initial_parameters", initial_parameters_},
-               {"optimizer_steps", optimizer},
-               {"epoch_loss_sum", epoch_loss_sum_},
-               {"train_losses", train_losses_},
-               {"validation_losses", validation_losses_},
-               {"validation_accuracies", validation_accuracies_},
-               {"best_loss", best_loss_},
-               {"best_step", best_step_},
-               {"spikes", spikes_.save()},
-               {"rollback", to_json(history_)},
-               {"flops_total", flops_total_},
-               {"wall_seconds", wall},
-               {"lengths", folder_.lengths()},
-               {"journal_entries", journal_ ? journal_->size() : 0}};
-    for (const auto& block : store_.blocks()) state["blocks"].push_back(block->name);
-    if (growth_) state["growth"] = growth_->save(checkpoint.tensors);
-    checkpoint.state = state.dump();
-    auto written = ring_.write(step_, checkpoint, kind);
+    SavedRun state;
+    state.step = now_.step;
+    state.learner = learner_.save("", checkpoint.tensors);
+    state.program_sha256 = learner_.program()->hash().hex();
+    state.data = dataset_->info().fingerprint;
+    state.initial_parameters = initial_parameters_;
+    state.curves = curves_;
+    state.spikes = spikes_.state();
+    state.rollback = history_;
+    state.flops = flops_;
+    state.wall_seconds = wall_seconds();
+    state.lengths = folder_.lengths();
+    state.journal_entries = journal_ ? journal_->size() : 0;
+    if (growth_) state.growth.emplace(growth_->save(checkpoint.tensors));
+    checkpoint.state = saved::write(state).dump();
+    // The first one is written before run.json: where it fails, the folder goes.
+    const auto what_to_do = saved_step_ < 0 ? std::string("start the run again")
+                                            : "'esper resume " + folder_.path().string() + "'";
+    auto written = ring_.write(now_.step, checkpoint, kind);
     if (!written)
-        return fail(written.error().within("the checkpoint of step " + std::to_string(step_) +
+        return fail(written.error().within("the checkpoint of step " + std::to_string(now_.step) +
                                            " could not be written, the ones before it are as they "
-                                           "were; make room, then 'esper resume " +
-                                           folder_.path().string() + "'"));
-    saved_step_ = step_;
-    saved_ns_ = system_clock().now_ns();
+                                           "were; make room, then " +
+                                           what_to_do));
+    saved_step_ = now_.step;
+    saved_ns_ = clock_.now_ns();
     return {};
 }
 
-// Seeds' blocks in the order they had, so that sums over blocks round alike.
-Status Trainer::rebuild_store(const graph::ProgramPtr& program,
-                              const std::vector<std::string>& blocks) {
-    for (const auto& block : blocks)
-        if (block != "host") ESPER_CHECK_STATUS(store_.add(*program, block, block + "."));
-    return store_.add(*program, "rest");
-}
-
-Status Trainer::load(const Checkpoint& checkpoint) {
-    const auto state = json::parse(checkpoint.state);
-    if (state.at("data") != dataset_->info().fingerprint)
+Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
+    if (state.data != dataset_->info().fingerprint)
         return fail(TolariaError::kChangedRun,
                     "the data is not what this run was started on (fingerprint " +
                         dataset_->info().fingerprint.substr(0, 12) + ", the run's is " +
-                        state.at("data").get<std::string>().substr(0, 12) + ")");
-    ESPER_TRY(auto program, graph::from_text(state.at("program").get<std::string>()));
-    if (program->hash().hex() != state.at("program_sha256").get<std::string>())
-        return fail(TolariaError::kBadCheckpoint,
-                    "the checkpoint's Program does not have its hash");
-    ESPER_TRY(auto entries, graph::read_journal(folder_.journal()));
+                        state.data.substr(0, 12) + ")");
+    ESPER_TRY(const auto entries, graph::read_journal(folder_.journal()));
     if (entries.front().initial->hash() != host_->hash())
         return fail(TolariaError::kChangedRun,
                     "the configuration describes another network than the run's: its host is " +
                         host_->hash().hex().substr(0, 12) + ", the run's " +
                         entries.front().initial->hash().hex().substr(0, 12));
-    ESPER_TRY(journal_, graph::Journal::reopen(folder_.journal(), state.at("journal_entries")));
-    program_ = program;
-    ESPER_CHECK_STATUS(rebuild_store(program, state.at("blocks").get<std::vector<std::string>>()));
-    if (growth_ && state.contains("growth"))
-        ESPER_CHECK_STATUS(growth_->restore(state.at("growth"), program, checkpoint.tensors));
-    auto take = [&](const std::string& name, const at::Tensor& into) -> Status {
-        auto it = checkpoint.tensors.find(name);
-        if (it == checkpoint.tensors.end() || it->second.sizes() != into.sizes())
-            return fail(TolariaError::kBadCheckpoint, "the checkpoint lacks tensor '" + name + "'");
-        into.copy_(it->second);
-        return {};
-    };
-    for (const auto& block : store_.blocks())
-        ESPER_CHECK_STATUS(take("block." + block->name, block->flat));
-    for (const auto& [name, t] : store_.buffers()) ESPER_CHECK_STATUS(take("buffer." + name, t));
-    for (const auto& [name, t] : store_.controls()) ESPER_CHECK_STATUS(take("control." + name, t));
-    std::map<std::string, Optimizer::BlockState> optimizer;
-    for (const auto& [block, steps] : state.at("optimizer_steps").items()) {
-        auto& s = optimizer[block];
-        s.steps = steps.get<std::int64_t>();
-        if (auto it = checkpoint.tensors.find("first." + block); it != checkpoint.tensors.end())
-            s.first = it->second;
-        if (auto it = checkpoint.tensors.find("second." + block); it != checkpoint.tensors.end())
-            s.second = it->second;
+    ESPER_CHECK_STATUS(learner_.restore(state.learner, "", tensors));
+    if (learner_.program()->hash().hex() != state.program_sha256)
+        return fail(TolariaError::kBadCheckpoint,
+                    "the checkpoint's Program does not have its hash");
+    ESPER_TRY(journal_, graph::Journal::reopen(folder_.journal(), state.journal_entries));
+    if (growth_) {
+        if (!state.growth)
+            return fail(TolariaError::kBadCheckpoint,
+                        "the checkpoint cannot be read: 'growth' is missing");
+        ESPER_CHECK_STATUS(growth_->restore(*state.growth, tensors));
     }
-    optimizer_.set_state(std::move(optimizer));
-    step_ = state.at("step");
-    initial_parameters_ = state.at("initial_parameters");
-    epoch_loss_sum_ = state.at("epoch_loss_sum");
-    train_losses_ = state.at("train_losses").get<std::vector<double>>();
-    validation_losses_ = state.at("validation_losses").get<std::vector<double>>();
-    validation_accuracies_ = state.at("validation_accuracies").get<std::vector<double>>();
-    best_loss_ = state.at("best_loss");
-    best_step_ = state.at("best_step");
-    saved_step_ = step_;
-    saved_ns_ = system_clock().now_ns();
-    spikes_.restore(state.at("spikes"));
-    history_ = history_from_json(state.at("rollback"));
-    flops_total_ = state.at("flops_total");
-    wall_seconds_before_ = state.at("wall_seconds");
-    engine_.set_precision(config_.run.precision == configs::Precision::kBf16
-                              ? graph::Precision::kBFloat16
-                              : graph::Precision::kFloat32);
+    now_ = {state.step, static_cast<std::uint32_t>(state.step / length_.steps_per_epoch)};
+    initial_parameters_ = state.initial_parameters;
+    curves_ = state.curves;
+    saved_step_ = state.step;
+    saved_ns_ = clock_.now_ns();
+    spikes_.restore(state.spikes);
+    history_ = state.rollback;
+    flops_ = state.flops;
+    wall_seconds_before_ = state.wall_seconds;
+    started_ns_ = saved_ns_;
     return {};
 }
 
-Status Trainer::cut_back_files(const Checkpoint& checkpoint) {
-    return folder_.cut_back(
-        json::parse(checkpoint.state).at("lengths").get<std::map<std::string, std::uint64_t>>());
-}
-
 Status Trainer::write_run_json(RunStatus status) {
-    ESPER_TRY(auto cost, graph::count_cost(*program_));
+    flops_.recording += learner_.engine().take_recording_flops();
+    const auto& program = *learner_.program();
+    ESPER_TRY(auto cost, graph::count_cost(program));
     const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
-    const double wall =
-        wall_seconds_before_ + static_cast<double>(system_clock().now_ns() - started_ns_) * 1e-9;
+    // The controller forgets it in a resume.
+    if (!growth_) waiting_for_ = "growth.enabled is false";
+    if (growth_ && !growth_->waiting_for().empty()) waiting_for_ = growth_->waiting_for();
     json run{{"status", to_text(status)},
              {"name", config_.run.name},
              {"seed", config_.run.seed},
-             {"epochs", step_ / length_.steps_per_epoch},
-             {"steps", step_},
-             {"train_loss", last(train_losses_)},
-             {"val_loss", last(validation_losses_)},
-             {"val_accuracy", last(validation_accuracies_)},
+             {"epochs", now_.epoch},
+             {"steps", now_.step},
+             {"train_loss", last(curves_.train_losses)},
+             {"val_loss", last(curves_.validation_losses)},
+             {"val_accuracy", last(curves_.validation_accuracies)},
+             {"best_val_loss", curves_.best_step < 0 ? json() : json(curves_.best_loss)},
+             {"best_step", curves_.best_step < 0 ? json() : json(curves_.best_step)},
              {"test_accuracy", test_ ? json(test_->accuracy) : json()},
              {"test_loss", test_ ? json(test_->loss) : json()},
-             {"parameters", program_->parameter_count()},
+             {"parameters", program.parameter_count()},
              {"parameters_initial", initial_parameters_},
              {"flops_per_example", cost.forward_flops},
-             {"flops_total", flops_total_},
-             {"wall_seconds", wall},
+             {"flops_total", flops_.total()},
+             {"flops", saved::write(flops_)},
+             {"wall_seconds", wall_seconds()},
              {"seeds",
               {{"germinated", seeds.germinated},
                {"fossilized", seeds.fossilized},
@@ -163,10 +122,18 @@ Status Trainer::write_run_json(RunStatus status) {
                {"cancelled", seeds.cancelled},
                {"rolled_back", seeds.rolled_back}}},
              {"rollbacks", history_.rollbacks},
-             {"program_sha256", program_->hash().hex()},
+             {"program_sha256", program.hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
-             {"versions", {{"esper", "0.1.0"}, {"torch", TORCH_VERSION}}},
+             {"versions", {{"esper", ESPER_VERSION}, {"torch", TORCH_VERSION}}},
              {"machine", {{"threads", config_.run.threads}}}};
+    if (test_) {
+        run["test_checkpoint"] = test_checkpoint_;
+        run["test_step"] = test_step_;
+    }
+    run["waiting_for"] = seeds.germinated == 0 ? waiting_for_ : "";
+    std::error_code ignored;
+    run["working_directory"] = std::filesystem::current_path(ignored).string();
+    run["data"] = {{"path", config_.data.path}, {"fingerprint", dataset_->info().fingerprint}};
     return folder_.write_run_json(run);
 }
 

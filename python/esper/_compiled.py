@@ -1,0 +1,26 @@
+"""torch.compile beside hooks that come and go: compiled code does not look whether there are others
+than when it was compiled."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+import torch
+
+
+def forget_compiled():
+    """Hooks are others from now on: what was compiled is compiled anew at its next call."""
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is not None and hasattr(dynamo, "reset"):
+        dynamo.reset()
+
+
+@contextmanager
+def uncompiled():
+    """Compiled models run as they are written in here, with the hooks that there are."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield

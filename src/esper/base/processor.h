@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+namespace esper {
+
+/// Physical cores among these processors, by the kernel's lists of which of them share one
+/// (`<topology>/cpu<n>/topology/thread_siblings_list`). 0 where that cannot be read.
+int physical_cores(const std::vector<int>& processors, const std::filesystem::path& topology);
+
+/// Physical cores that this process may run on; processors where cores cannot be told. At least 1.
+int physical_cores();
+
+/// Whether the processor multiplies bf16 numbers itself (AVX-512 BF16 or AMX).
+bool multiplies_bf16();
+
+}  // namespace esper

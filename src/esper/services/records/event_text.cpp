@@ -1,0 +1,64 @@
+#include "esper/services/records/event_text.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace esper::records {
+
+namespace {
+
+std::string seed_in_words(const Event& event) {
+    return fmt::format("{} at {} ({})", event.text("blueprint"), event.text("anchor"),
+                       event.text("seed"));
+}
+
+EventText decision(const Event& event) {
+    const auto command = event.text("command");
+    const auto seed = seed_in_words(event);
+    const auto why = event.text("reason");
+    if (command == "germinate")
+        return {EventTone::kNeutral, fmt::format("germinated {}: {}", seed, why)};
+    if (command == "graft")
+        return {EventTone::kNeutral,
+                fmt::format("passed its first gate, is blended in: {}: {}", seed, why)};
+    if (command == "fine_tune")
+        return {EventTone::kNeutral,
+                fmt::format("passed its second gate, learns with the host: {}: {}", seed, why)};
+    if (command == "fossilize") return {EventTone::kGood, fmt::format("kept {}: {}", seed, why)};
+    if (command == "cull")
+        return {EventTone::kCulled, fmt::format("culled {} because {}", seed, why)};
+    if (command == "cancel")
+        return {EventTone::kCulled, fmt::format("cancelled {} because {}", seed, why)};
+    return {};
+}
+
+}  // namespace
+
+EventText describe_event(const Event& event) {
+    if (event.is("decision")) return decision(event);
+    if (event.is("fault"))
+        return {EventTone::kBad,
+                fmt::format("took out the seed {} at {} because {}", event.text("seed"),
+                            event.text("anchor"), event.text("reason"))};
+    if (event.is("rollback"))
+        return {EventTone::kBad, fmt::format("went back to step {}: {}", event.integer("to_step"),
+                                             event.text("reason"))};
+    if (event.is("rollback_refused"))
+        return {EventTone::kBad, fmt::format("did not go back: {}", event.text("reason"))};
+    if (event.is("resumed_with")) {
+        std::string keys;
+        for (const auto& [key, change] : event.content()["keys"].items())
+            keys += fmt::format("{}{} = {}", keys.empty() ? "" : ", ", key,
+                                change.contains("to") ? change["to"].dump() : "?");
+        return {EventTone::kNeutral, "resumed with " + keys};
+    }
+    return {};
+}
+
+EventText describe_event(const nlohmann::json& event) {
+    const auto typed = Event::make(event);
+    return typed ? describe_event(*typed) : EventText{};
+}
+
+}  // namespace esper::records

@@ -1,0 +1,135 @@
+#include "esper/services/records/events.h"
+
+#include <fmt/format.h>
+
+#include "esper/base/text.h"
+
+namespace esper::records {
+
+namespace {
+
+using enum FieldType;
+
+constexpr bool kOptional = false;
+
+const EventKind* find_kind(std::string_view name) {
+    for (const auto& kind : event_kinds())
+        if (kind.name == name) return &kind;
+    return nullptr;
+}
+
+}  // namespace
+
+const std::vector<EventKind>& event_kinds() {
+    static const std::vector<EventKind> kinds = {
+        {"decision",
+         "what the controller commanded for a seed, and why",
+         {{"command", kText},
+          {"slot", kInteger},
+          {"seed", kText},
+          {"anchor", kText},
+          {"blueprint", kText},
+          {"reason", kText},
+          {"evidence", kObject},
+          {"alternatives", kList}}},
+        {"transition",
+         "a seed went from one state of its life to the next",
+         {{"seed", kText},
+          {"anchor", kText},
+          {"from", kText},
+          {"to", kText},
+          {"slot", kInteger, kOptional},
+          {"blueprint", kText, kOptional},
+          {"reason", kText, kOptional}}},
+        {"gate",
+         "one look at what a seed is worth",
+         {{"seed", kText},
+          {"anchor", kText},
+          {"blueprint", kText},
+          {"stage", kText},
+          {"look", kInteger},
+          {"verdict", kText},
+          {"examples", kInteger},
+          {"mean", kNumber},
+          {"lower", kNumber},
+          {"upper", kNumber},
+          {"rent", kNumber}}},
+        {"readout",
+         "what a candidate would gain, measured before it germinates",
+         {{"anchor", kText}, {"blueprint", kText}, {"gain", kNumber}, {"gamma", kNumber}}},
+        {"rejected",
+         "a chosen candidate did not germinate after all",
+         {{"anchor", kText}, {"blueprint", kText}, {"reason", kText}}},
+        {"scale",
+         "a seed's output was scaled before it was blended in",
+         {{"seed", kText}, {"factor", kNumber}, {"loss_without", kNumber}, {"loss_with", kNumber}}},
+        {"health",
+         "what was seen at a slot in one epoch",
+         {{"slot", kInteger},
+          {"anchor", kText},
+          {"seed", kText},
+          {"state", kText},
+          {"samples", kInteger},
+          {"activation_variance", kNumber},
+          {"dead_ratio", kNumber},
+          {"gradient_norm", kNumber}}},
+        {"fault",
+         "a seed failed and was taken out",
+         {{"seed", kText},
+          {"anchor", kText},
+          {"reason", kText},
+          {"slot", kInteger, kOptional},
+          {"blueprint", kText, kOptional},
+          {"state", kText, kOptional},
+          {"error", kText, kOptional}}},
+        {"rollback",
+         "the run went back to a checkpoint",
+         {{"trouble", kText},
+          {"reason", kText},
+          {"evidence", kObject},
+          {"to_step", kInteger},
+          {"rate_factor", kNumber},
+          {"rollbacks", kInteger},
+          {"failed_seed", kObject, kOptional},
+          {"failed_blueprint_id", kText, kOptional}}},
+        {"rollback_refused", "the run could not go back when it was asked to", {{"reason", kText}}},
+        {"checkpoint", "a checkpoint was written", {{"kind", kText}, {"file", kText}}},
+        {"sample", "text that the network wrote", {{"when", kText}, {"text", kText}}},
+        {"precision",
+         "the arithmetic that run.precision: auto chose",
+         {{"chosen", kText},
+          {"fp32_ms", kNumber, kOptional},
+          {"bf16_ms", kNumber, kOptional},
+          {"why", kText, kOptional}}},
+        {"resumed_with", "the configuration was changed on resume", {{"keys", kObject}}},
+    };
+    return kinds;
+}
+
+Result<Event> Event::make(nlohmann::json content) {
+    static constexpr Field kCommon[] = {{"event", kText}, {"step", kInteger}, {"epoch", kInteger}};
+    ESPER_CHECK_STATUS(check_fields(content, kCommon));
+    Event event;
+    event.kind_ = text_of(content, "event");
+    const auto* kind = find_kind(event.kind_);
+    if (kind == nullptr) {
+        std::vector<std::string> names;
+        for (const auto& known : event_kinds()) names.emplace_back(known.name);
+        return fail(RecordsError::kBadRecord,
+                    fmt::format("no kind of event is called {}",
+                                quote_with_suggestion(event.kind_, names)));
+    }
+    if (auto checked = check_fields(content, kind->fields); !checked)
+        return fail(checked.error().within("event '" + event.kind_ + "'"));
+    event.step_ = integer_of(content, "step");
+    event.epoch_ = integer_of(content, "epoch");
+    event.content_ = std::move(content);
+    return event;
+}
+
+Result<Event> Event::parse(std::string_view line) {
+    ESPER_TRY(auto content, parse_object(line));
+    return make(std::move(content));
+}
+
+}  // namespace esper::records

@@ -1,0 +1,65 @@
+find("status").textContent = run.status;
+find("status").classList.add(run.status === "failed" ? "bad" : "kept");
+find("name").textContent = run.name;
+
+const grew = run.parameters !== run.parameters_initial;
+const ends = ["kept", "culled", "cancelled", "rolled back"].map(word => [word, howMany(word)])
+  .filter(([word, n]) => n || word === "kept" || word === "culled")
+  .map(([word, n]) => `<b>${n}</b> ${n === 1 ? "was" : "were"} ${word}`);
+find("headline").innerHTML =
+  (lives.length
+    ? `Of <b>${plural(lives.length, "seed")}</b> that germinated, ${ends.join(", ")}` +
+      (howMany("alive") ? `, <b>${howMany("alive")}</b> still alive. ` : ". ")
+    : "No seed germinated in this run" +
+      (run.waiting_for ? `: ${escape(run.waiting_for)}. ` : ". ")) +
+  (grew
+    ? `The network grew from ${number(run.parameters_initial)} to ` +
+      `<b>${number(run.parameters)}</b> parameters. `
+    : `The network still has its ${number(run.parameters)} parameters. `) +
+  (isNumber(run.val_loss)
+    ? `After ${number(run.steps)} steps its validation loss is <b>${loss(run.val_loss)}</b>.` : "");
+
+const ofTest = run.test_checkpoint
+  ? ` (${run.test_checkpoint} checkpoint, step ${number(run.test_step)})` : "";
+find("tiles").innerHTML = [
+  ["validation loss, last", loss(run.val_loss)],
+  ["validation loss, best" + (isNumber(run.best_step) ? ` (step ${number(run.best_step)})` : ""),
+   loss(isNumber(run.best_val_loss) ? run.best_val_loss
+     : Math.min(...data.metrics.map(row => row.val_loss).filter(isNumber)))],
+  ["validation accuracy", percent(run.val_accuracy)],
+  ["test loss" + ofTest, loss(run.test_loss)],
+  ["test accuracy" + ofTest, percent(run.test_accuracy)],
+  ["parameters", number(run.parameters)],
+  ["FLOPs an example", number(run.flops_per_example)],
+  ["FLOPs in all", number(run.flops_total)],
+  ["time", duration(run.wall_seconds)],
+].filter(([, value]) => value !== "–").map(([name, value]) =>
+  `<div class="tile"><b>${escape(value)}</b><span>${escape(name)}</span></div>`).join("");
+
+const samples = data.events.filter(e => e.event === "sample");
+find("text").hidden = !samples.length;
+find("samples").innerHTML = samples.map(s =>
+  `<div class="card"><h4>${escape(s.when)} (step ${number(s.step)})</h4><pre>${escape(s.text)}</pre></div>`)
+  .join("");
+
+const troubles = data.events.filter(e =>
+  ["fault", "rollback", "rollback_refused"].includes(e.event));
+find("faults").innerHTML = troubles.length
+  ? `<div class="card"><table>${troubles.map(e =>
+      `<tr><td class="step">step ${escape(e.step)}</td><td class="bad">${escape(e.event)}</td>` +
+      `<td>${escape([e.seed, e.anchor && "at " + e.anchor,
+        e.event === "rollback" && `back to step ${e.to_step}:`, e.reason]
+        .filter(Boolean).join(" "))}` +
+      `</td></tr>`).join("")}</table></div>`
+  : `<p class="soft">None in this run.</p>`;
+
+find("figures").innerHTML = Object.entries(run).map(([key, value]) =>
+  `<tr><th>${escape(key)}</th><td>${escape(value !== null && typeof value === "object"
+    ? Object.entries(value).map(([k, v]) => `${k} ${v}`).join(", ")
+    : value)}</td></tr>`).join("");
+find("events").innerHTML = "<tr><th>step</th><th>event</th><th>content</th></tr>" +
+  data.events.map(({event, step, epoch, ...rest}) =>
+    `<tr><td class="step">${escape(step)}</td><td>${escape(event)}</td>` +
+    `<td><pre>${escape(JSON.stringify(rest))}</pre></td></tr>`).join("");
+find("config").textContent = data.config || "";
+find("configuration").hidden = !data.config;

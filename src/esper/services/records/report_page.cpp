@@ -1,0 +1,70 @@
+#include "esper/services/records/report_page.h"
+
+#include <string_view>
+
+#include "esper/base/hash.h"
+#include "report_embedded.h"  // made by CMake from the files of report/
+
+namespace esper::records {
+
+namespace {
+
+std::string escaped(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '<')
+            out += "&lt;";
+        else if (c == '>')
+            out += "&gt;";
+        else if (c == '&')
+            out += "&amp;";
+        else
+            out += c;
+    }
+    return out;
+}
+
+std::string base64(std::span<const std::uint8_t> bytes) {
+    constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        std::uint32_t group = 0;
+        for (std::size_t k = 0; k < 3; ++k)
+            group = group << 8 | (i + k < bytes.size() ? bytes[i + k] : 0U);
+        for (std::size_t k = 0; k < 4; ++k)
+            out += i + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63U] : '=';
+    }
+    return out;
+}
+
+// Each mark stands once in the page; what is put in is not looked at again.
+void put(std::string& page, std::string_view mark, std::string_view text) {
+    if (const auto at = page.find(mark); at != std::string::npos)
+        page.replace(at, mark.size(), text);
+}
+
+}  // namespace
+
+std::string report_page(const std::string& title, const std::string& json) {
+    // Nothing in the data may end the script element it stands in.
+    std::string data;
+    data.reserve(json.size());
+    for (const char c : json)
+        if (c == '<')
+            data += "\\u003c";
+        else
+            data += c;
+    std::string script;
+    for (const auto part : {kReportBase, kReportHead, kReportCurves, kReportTopology, kReportLives})
+        script += std::string(part) + "\n";
+    std::string page(kReportPage);
+    put(page, "@SCRIPT@", script);
+    put(page, "@SCRIPT_SHA256@", base64(sha256(script).bytes));
+    put(page, "@DATA@", data);
+    put(page, "@STYLE@", kReportStyle);
+    put(page, "@TITLE@", escaped(title));
+    return page;
+}
+
+}  // namespace esper::records

@@ -1,0 +1,115 @@
+#include "esper/services/records/summary.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "esper/base/text.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/records/seed_stories.h"
+
+namespace esper::records {
+
+namespace {
+
+using nlohmann::json;
+
+// A sampled text may hold anything, also what ends a string or drives a terminal.
+std::string printable(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f)
+            out += c;
+        else if (c == '\t')
+            out += ' ';
+        else
+            out += fmt::format("\\x{:02x}", byte);
+    }
+    return out;
+}
+
+std::string why_nothing_grew(const json& run) {
+    const auto why = text_of(run, "waiting_for");
+    return why.empty() ? "Nothing grew in this run.\n"
+                       : "Nothing grew in this run: " + printable(why) + ".\n";
+}
+
+std::string counted(const std::vector<SeedStory>& stories) {
+    std::string out = fmt::format("{} germinated", stories.size());
+    for (const auto outcome : {SeedOutcome::kKept, SeedOutcome::kCulled, SeedOutcome::kCancelled,
+                               SeedOutcome::kRolledBack, SeedOutcome::kAlive}) {
+        const auto n = count(stories, outcome);
+        const bool always = outcome == SeedOutcome::kKept || outcome == SeedOutcome::kCulled;
+        if (n > 0 || always)
+            out += fmt::format(", {} {}{}", n, outcome == SeedOutcome::kAlive ? "still " : "",
+                               to_text(outcome));
+    }
+    return out;
+}
+
+std::string growth_of(const json& run, const std::vector<Event>& events) {
+    const auto stories = seed_stories(events);
+    if (stories.empty()) return why_nothing_grew(run);
+    std::string out = "What grew, and why\n";
+    for (const auto& s : stories) {
+        out += fmt::format("  {}  {} at {}\n", s.seed, s.blueprint, s.anchor);
+        out += fmt::format("      step {:5}  germinated: {}\n", s.germinated, s.why_germinated);
+        if (s.outcome == SeedOutcome::kAlive) continue;
+        out += fmt::format("      step {:5}  {}: {}\n", s.ended, to_text(s.outcome), s.why_ended);
+    }
+    return out + fmt::format("  {}; {} parameters became {}\n", counted(stories),
+                             human_count(number_of(run, "parameters_initial").value_or(0)),
+                             human_count(number_of(run, "parameters").value_or(0)));
+}
+
+std::string samples_of(const std::vector<Event>& events) {
+    std::string out;
+    for (const auto& event : events) {
+        if (!event.is("sample")) continue;
+        out += fmt::format("\nText sampled {} (step {})\n", event.text("when"), event.step());
+        for (const auto& line : split(event.text("text"), '\n'))
+            out += "  | " + printable(line) + "\n";
+    }
+    return out;
+}
+
+std::string percent(std::optional<double> share) {
+    return share ? fmt::format("{:.2f} %", *share * 100) : "unknown";
+}
+
+std::string figures_of(const json& run) {
+    std::string out;
+    if (const auto loss = number_of(run, "val_loss"))
+        out += fmt::format("validation, last  loss {:.4f}, accuracy {} (step {})\n", *loss,
+                           percent(number_of(run, "val_accuracy")), integer_of(run, "steps"));
+    if (const auto loss = number_of(run, "best_val_loss"))
+        out += fmt::format("validation, best  loss {:.4f} (step {})\n", *loss,
+                           integer_of(run, "best_step"));
+    if (const auto accuracy = number_of(run, "test_accuracy")) {
+        out += "test";
+        if (run.contains("test_checkpoint"))
+            out += fmt::format(", {} checkpoint (step {})", text_of(run, "test_checkpoint"),
+                               integer_of(run, "test_step"));
+        out += "  ";
+        if (const auto loss = number_of(run, "test_loss"))
+            out += fmt::format("loss {:.4f}, ", *loss);
+        out += "accuracy " + percent(accuracy) + "\n";
+    }
+    if (const auto flops = number_of(run, "flops_total"))
+        out += fmt::format("{} FLOPs in {}\n", human_count(*flops),
+                           human_seconds(number_of(run, "wall_seconds").value_or(0)));
+    return out;
+}
+
+}  // namespace
+
+Result<std::string> summary_of_run(const std::filesystem::path& folder) {
+    ESPER_TRY(const auto run, read_run_json(folder));
+    ESPER_TRY(const auto events, read_events(folder));
+    return "\n" + growth_of(run, events) + samples_of(events) + "\n" + figures_of(run) +
+           fmt::format("report: {}\nexport to PyTorch: esper export {}\n",
+                       (folder / "report.html").string(), folder.string());
+}
+
+}  // namespace esper::records

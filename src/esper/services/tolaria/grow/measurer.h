@@ -1,0 +1,74 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "esper/blueprints/catalogue.h"
+#include "esper/execution/kasmina/moment.h"
+#include "esper/services/tamiyo/controller.h"
+#include "esper/services/tolaria/grow/gate_looks.h"
+#include "esper/services/tolaria/grow/seed_places.h"
+
+namespace esper::tolaria {
+
+using execution::Moment;
+
+/// Price of one example through the host with the seeds of a Program, and the size of both.
+struct HostCost {
+    double forward_flops = 0;
+    double parameters = 0;
+};
+
+/// First values of the last layer of a seed that is about to germinate.
+struct FirstReadout {
+    std::optional<at::Tensor> weight = {};  ///< nothing: as it was drawn
+    bool zero = false;
+    bool rejected = false;  ///< no scale of the fitted layer helps; the seed ought not to germinate
+};
+
+/// Takes one event: its kind, when, and its details.
+using EventSink = std::function<Status(const std::string& kind, Moment, nlohmann::json detail)>;
+
+/// Measures a host for those who decide over its seeds. Two of them: a host that we run
+/// (RunMeasurer), and one that somebody else runs (ForeignMeasurer). A measurement changes nothing
+/// but what its comment says.
+class Measurer {
+  public:
+    Measurer() = default;
+    virtual ~Measurer() = default;
+    Measurer(const Measurer&) = delete;
+    Measurer& operator=(const Measurer&) = delete;
+
+    virtual Result<HostCost> cost(const graph::Program& program) = 0;
+    /// Whether new seeds may still come.
+    virtual bool may_grow(Moment now) const = 0;
+    /// The look at a seed that a gate asks for. Before its first look a seed in isolation may be
+    /// scaled.
+    virtual Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) = 0;
+    /// The host is now a network that its running statistics were not gathered in: gathers them
+    /// anew.
+    virtual Status settle_statistics(Moment now) = 0;
+
+    /// What a slot reported of the last epoch; nothing: not measured.
+    virtual tamiyo::SlotSignals signals(std::uint32_t) const { return {}; }
+    /// Puts a predicted gain into each candidate that it can be measured of.
+    virtual Status measure(const std::vector<tamiyo::Candidate*>&, Moment) { return {}; }
+    virtual Result<FirstReadout> first_readout(std::uint32_t, const blueprints::Blueprint&,
+                                               Moment) {
+        return FirstReadout{};
+    }
+    /// The run's first seed is about to germinate.
+    virtual Status before_first_seed(Moment) { return {}; }
+    /// Keeps the host as it is, to be trained on without the slot's seed for its gates.
+    virtual Status keep_fork(std::uint32_t, Moment) { return {}; }
+};
+
+/// The network that a look compares at α = 0 and 1. A seed in isolation is blended in for it, with
+/// an α in the store that the look has to take out again.
+Result<graph::ProgramPtr> blended_for(const SeedPlaces& places, const tamiyo::LookRequest& request);
+
+}  // namespace esper::tolaria

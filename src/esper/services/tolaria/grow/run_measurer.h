@@ -1,0 +1,88 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "esper/services/records/run_folder.h"
+#include "esper/services/tolaria/grow/fork.h"
+#include "esper/services/tolaria/grow/measurer.h"
+#include "esper/services/tolaria/grow/readout.h"
+#include "esper/services/tolaria/grow/seed_places.h"
+#include "esper/services/tolaria/grow/slot_health.h"
+#include "esper/services/tolaria/host/setup.h"
+#include "esper/services/tolaria/learn/flops.h"
+#include "esper/services/tolaria/learn/learner.h"
+#include "esper/services/tolaria/learn/recalibration.h"
+
+namespace esper::tolaria {
+
+/// What a growing run consists of, for those who measure it.
+struct GrowingRun {
+    const configs::EsperConfig& config;
+    Learner& learner;
+    const Dataset& dataset;
+    records::RunFolder& folder;
+    RunLength length;
+    LearningRateSchedule schedule;
+    /// The run's learning rate at a step, for forks.
+    std::function<double(std::int64_t step)> rate;
+    Flops& flops;  ///< what measuring costs is added here
+
+    Status event(const std::string& kind, Moment now, nlohmann::json detail) const;
+};
+
+/// Measures a host that is a Program: looks are taken on the probe part, candidates are measured
+/// before they germinate, and forks are trained for the honest counterfactual.
+class RunMeasurer final : public Measurer {
+  public:
+    RunMeasurer(GrowingRun& run, SeedPlaces& places);
+
+    Result<HostCost> cost(const graph::Program& program) override;
+    bool may_grow(Moment now) const override;
+    tamiyo::SlotSignals signals(std::uint32_t slot) const override { return health_.signals(slot); }
+    Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
+    Status settle_statistics(Moment now) override;
+    Status before_first_seed(Moment now) override;
+    // run_readouts.cpp
+    Status measure(const std::vector<tamiyo::Candidate*>& nominees, Moment now) override;
+    Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
+                                       Moment now) override;
+    // run_forks.cpp
+    Status keep_fork(std::uint32_t slot, Moment now) override;
+    /// Forgets forks whose seed is no longer on trial.
+    void drop_forks();
+    /// Trains all forks on to `step`; call before what GrowingRun::rate says of earlier steps
+    /// changes.
+    Status bring_forks_to(std::int64_t step);
+    std::vector<SavedFork> save_forks(Tensors& tensors) const;
+    Status restore_forks(const std::vector<SavedFork>& saved, const Tensors& tensors);
+
+    SlotHealth& health() { return health_; }
+    const SlotHealth& health() const { return health_; }
+
+  private:
+    const graph::ProgramPtr& program() const { return places_.program(); }
+    ExampleSource source(Moment now) const;
+    Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program, Learner& learner,
+                                            Moment now);
+    Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended,
+                        Moment now);
+    Result<ReadoutFit> fit(std::uint32_t slot, const blueprints::Blueprint& blueprint, Moment now);
+    Status look_at_fork(const tamiyo::LookRequest& request, Moment now,
+                        const std::vector<float>& with, GateLooks& looks);
+    Status bring_to(Fork& fork, std::int64_t step);
+    /// The slot's seed, and those that cannot be noticed: what a fork goes without.
+    std::vector<std::string> not_in_fork(std::uint32_t slot) const;
+
+    GrowingRun& run_;
+    SeedPlaces& places_;
+    std::vector<std::uint32_t> probe_order_;
+    SlotHealth health_;
+    std::map<std::uint32_t, Fork> forks_;                               ///< by slot
+    std::map<std::pair<std::uint32_t, std::string>, ReadoutFit> fits_;  ///< of these nominees
+};
+
+}  // namespace esper::tolaria

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "esper/configs/config.h"
+#include "esper/services/tolaria/learn/checkpoint.h"
+#include "esper/services/tolaria/learn/engine.h"
+#include "esper/services/tolaria/learn/optimizer.h"
+#include "esper/services/tolaria/learn/saved_learner.h"
+
+namespace esper::tolaria {
+
+/// How one training step is made.
+struct StepRule {
+    std::int64_t step = 0;  ///< counted from the start of the run; what dropout draws hangs on it
+    double rate = 0;        ///< the host's learning rate
+    /// How a block is trained that has learned for `age` steps.
+    std::function<BlockSettings(const std::string& block, std::int64_t age)> settings;
+};
+
+/// A network in training: its Program, its tensors, the engine that runs it and the optimizer that
+/// moves it. The run has one, and so has each fork. Where the network grows, Kasmina owns the
+/// Program and tells the learner of each change (adopt). It stays where it was made, since what the
+/// engine records is bound to its tensors. Belongs to one thread.
+class Learner {
+  public:
+    struct Options {
+        graph::TensorStore::Options store = {};
+        configs::OptimizationConfig optimization = {};
+        configs::Isolation isolation = configs::Isolation::kStraightThrough;
+        graph::Precision precision = graph::Precision::kFloat32;
+        const StopSignal* stop = nullptr;  ///< ends work beside the steps
+        bool seed_faults = false;          ///< passes the fault points of seeds (seed_faults.h)
+    };
+    /// What a configuration asks for; precision `auto` stands for fp32 until it is decided.
+    static Options options_of(const configs::EsperConfig& config);
+
+    explicit Learner(const Options& options);
+    Learner(const Learner&) = delete;
+    Learner& operator=(const Learner&) = delete;
+
+    /// Starts from a Program with fresh values; its parameters become the block `host`. What the
+    /// learner was before is forgotten.
+    Status begin(graph::ProgramPtr host);
+
+    const graph::ProgramPtr& program() const { return program_; }
+    graph::TensorStore& store() { return store_; }
+    const graph::TensorStore& store() const { return store_; }
+    Engine& engine() { return engine_; }
+    const Optimizer& optimizer() const { return optimizer_; }
+
+    /// The network has become `program`, whose tensors are or will be in the store. The optimizer
+    /// forgets the blocks that it no longer has.
+    void adopt(graph::ProgramPtr program);
+
+    /// One training step on a batch {inputs, targets}: forward, backward and, where the loss and
+    /// all gradients are finite, a move of the parameters. `taps` are values of the Program that
+    /// are returned with their gradients. Errors: KernelError::kNotFinite, nothing has moved then;
+    /// those of the engine.
+    Result<StepResult> step(const std::vector<at::Tensor>& batch, const StepRule& rule,
+                            const std::vector<graph::ValueId>& taps = {});
+    /// The second half of a step, by the gradients that lie in the store.
+    Optimizer::Report move(const StepRule& rule);
+
+    /// Of a learner that trains the same way beside this one.
+    Options options_for_clone() const;
+    /// The same network without some seeds, trained up to here, with tensors, engine and optimizer
+    /// of its own. Errors: those of graph::apply.
+    Result<std::unique_ptr<Learner>> clone_without(const std::vector<std::string>& seeds) const;
+
+    /// Puts the tensors into `tensors` under names that begin with `prefix`; returns the rest.
+    SavedLearner save(const std::string& prefix, Tensors& tensors) const;
+    /// Becomes what was saved. Errors: kBadCheckpoint, those of reading a Program.
+    Status restore(const SavedLearner& saved, const std::string& prefix, const Tensors& tensors);
+
+  private:
+    Options options_;
+    graph::ProgramPtr program_;
+    graph::TensorStore store_;
+    Engine engine_;
+    Optimizer optimizer_;
+};
+
+/// The learner that a checkpoint of a run holds, and the step it was saved at.
+struct LearnerAt {
+    std::unique_ptr<Learner> learner;
+    std::int64_t step = 0;
+};
+/// Reads it whatever the rest of the checkpoint is. `options` say how it would train on; a network
+/// that is only run needs none. Errors: kBadCheckpoint, those of reading a Program.
+Result<LearnerAt> read_learner(const Checkpoint& checkpoint, const Learner::Options& options = {});
+
+/// `program` without some seeds. Errors: those of graph::apply.
+Result<graph::ProgramPtr> without_seeds(graph::ProgramPtr program,
+                                        const std::vector<std::string>& seeds);
+
+}  // namespace esper::tolaria

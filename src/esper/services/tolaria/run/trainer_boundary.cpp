@@ -1,0 +1,77 @@
+// What happens between two epochs.
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "esper/services/tolaria/run/trainer.h"
+
+namespace esper::tolaria {
+
+Result<std::optional<Trouble>> Trainer::end_epoch() {
+    const double train_loss = curves_.epoch_loss_sum / static_cast<double>(length_.steps_per_epoch);
+    Evaluation validation;
+    bool is_best = false;
+    ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
+    {
+        const StopSignal::Heeded heeded(stop_);
+        ESPER_TRY(validation, evaluate_part(learner_.engine(), learner_.program(), learner_.store(),
+                                            *dataset_, Part::kValidation,
+                                            static_cast<std::uint32_t>(config_.data.batch_size)));
+        flops_.validation += forward_flops(cost, validation.examples);
+        if (!std::isfinite(validation.loss))
+            return Trouble{TroubleKind::kNotFinite,
+                           "the validation loss became " + std::to_string(validation.loss), "{}"};
+        is_best = curves_.best_step < 0 || validation.loss < curves_.best_loss;
+        if (is_best) {
+            curves_.best_loss = validation.loss;
+            curves_.best_step = now_.step;
+        }
+        curves_.epoch_loss_sum = 0;
+        curves_.train_losses.push_back(train_loss);
+        curves_.validation_losses.push_back(validation.loss);
+        curves_.validation_accuracies.push_back(validation.accuracy);
+        if (growth_)
+            ESPER_CHECK_STATUS(
+                growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
+    }
+    flops_.recording += learner_.engine().take_recording_flops();
+    const double seconds = wall_seconds();
+    const auto examples = (now_.step - rate_since_step_) * examples_a_step(config_, *dataset_);
+    ESPER_CHECK_STATUS(
+        folder_.metrics({{"epoch", static_cast<double>(now_.epoch)},
+                         {"step", static_cast<double>(now_.step)},
+                         {"train_loss", train_loss},
+                         {"val_loss", validation.loss},
+                         {"val_accuracy", validation.accuracy},
+                         {"learning_rate", rate_at(now_.step - 1)},
+                         {"parameters", static_cast<double>(learner_.program()->parameter_count())},
+                         {"flops_per_example", static_cast<double>(cost.forward_flops)},
+                         {"flops_total", flops_.total()},
+                         {"seconds", seconds},
+                         {"examples_per_second",
+                          static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)}}));
+    measure_rate_anew();
+    if (watcher_)
+        watcher_({now_.step, length_.total_steps, now_.epoch, train_loss, validation.loss,
+                  validation.accuracy, 0});
+    ESPER_CHECK_STATUS(save_if_due(is_best));
+    // The edits of this boundary are in the journal; run.json names the Program they led to.
+    ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));
+    return std::optional<Trouble>{};
+}
+
+Status Trainer::save_if_due(bool is_best) {
+    if (is_best) return save(CheckpointKind::kBest);
+    const auto& every = config_.checkpoint.every;
+    bool due = false;
+    if (const auto steps = every.steps(length_.steps_per_epoch, length_.total_steps)) {
+        due = now_.step % std::max<std::int64_t>(1, *steps) == 0;
+    } else if (now_.step % length_.steps_per_epoch == 0) {
+        const double since = static_cast<double>(clock_.now_ns() - saved_ns_) * 1e-9;
+        due = since >= every.in_seconds().value_or(0);
+    }
+    return due ? save(CheckpointKind::kRegular) : Status{};
+}
+
+}  // namespace esper::tolaria

@@ -1,0 +1,33 @@
+#pragma once
+// Sees every allocation that libtorch's CPU allocator makes on this thread.
+
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace esper::graph::testing {
+
+class AllocationWatch {
+  public:
+    AllocationWatch()
+        : notes_(std::make_shared<Notes>()), guard_(c10::DebugInfoKind::PROFILER_STATE, notes_) {}
+
+    /// Bytes of the largest single allocation so far.
+    std::int64_t largest() const { return notes_->largest; }
+
+  private:
+    struct Notes : c10::MemoryReportingInfoBase {
+        std::int64_t largest = 0;
+        void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t,
+                               c10::Device) override {
+            largest = std::max(largest, bytes);
+        }
+        bool memoryProfilingEnabled() const override { return true; }
+    };
+    std::shared_ptr<Notes> notes_;
+    c10::DebugInfoGuard guard_;
+};
+
+}  // namespace esper::graph::testing
