@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "esper/program/cost/cost_rules.h"
 #include "esper/program/layers.h"
 
 namespace esper::graph {

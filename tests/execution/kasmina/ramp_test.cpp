@@ -37,8 +37,8 @@ struct Ramp : testing::TestWithParam<GraftingStrategy> {
         auto type = value_or_throw(graph::infer_types(*host))[anchor.value.value()];
         type.shape[0] = -1;
         const auto blueprint = value_or_throw(blueprints::make_blueprint("low_rank", anchor, type));
-        ASSERT_TRUE(kasmina->germinate(0, "low_rank", blueprint.program, true, 1, 0, "by hand"));
-        ASSERT_TRUE(kasmina->graft(0, strategy, steps, 2, 0, "by hand"));
+        ASSERT_TRUE(kasmina->germinate(0, "low_rank", blueprint.program, true, {1, 0}, "by hand"));
+        ASSERT_TRUE(kasmina->graft(0, strategy, steps, {2, 0}, "by hand"));
     }
     double alpha() const { return value_or_throw(store.find("alpha.s1")).item<double>(); }
     bool is_complete() const { return kasmina->slots()[0].ramp.is_complete(); }

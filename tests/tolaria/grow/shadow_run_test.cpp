@@ -17,6 +17,7 @@ configs::EsperConfig on_drawn_images(configs::Host host) {
     config.data.batch_size = 16;
     config.model.host = host;
     config.growth.blueprints = {};
+    config.growth.gate.min_examples = 20;  // the probe part has forty
     return config;
 }
 
@@ -35,7 +36,7 @@ configs::EsperConfig resnet() {
     config.data.augment = {true, 2, 0};
     config.optimization.optimizer = configs::Optimizer::kSgd;
     config.optimization.learning_rate = 0.05;
-    config.growth.blueprints = {"conv_block_3x3", "squeeze_excite", "depthwise_separable"};
+    config.growth.blueprints = {"conv_block_3x3", "squeeze_excite"};
     return config;
 }
 
@@ -43,6 +44,7 @@ configs::EsperConfig gpt() {
     auto config = growing();
     config.growth.blueprints = {"low_rank", "bottleneck_mlp", "transformer_block"};
     config.growth.seeds_per_anchor = 2;
+    config.run.epochs = 8;
     return config;
 }
 
@@ -57,6 +59,8 @@ class ShadowRun : public testing::TestWithParam<Case> {
         auto config = GetParam().config();
         config.growth.isolation = configs::Isolation::kShadow;
         config.growth.gate.rent = -100;  // whatever a seed does, it is blended in
+        config.controller.tournament.candidates = 2;
+        config.controller.tournament.random_entrants = 0;
         return config;
     }
 };
