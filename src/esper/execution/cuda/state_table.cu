@@ -31,7 +31,7 @@ __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
     return fits(row, move);
 }
 
-/// Runs `change(row)` on a row as one write, or not at all if it returns false.
+/// Applies `change(row)` to a row as one write; writes nothing if it returns false.
 template <typename Change>
 __device__ bool modify(Word* words, std::uint32_t seeds, std::uint32_t seed, Change change) {
     volatile Word* const at = words + seed;
