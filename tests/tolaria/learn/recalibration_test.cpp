@@ -12,6 +12,7 @@
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/evaluation.h"
+#include "esper/services/tolaria/learn/kept_buffers.h"
 
 namespace esper::tolaria {
 namespace {
