@@ -123,11 +123,11 @@ double processor_ms() {
     return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
 }
 
-double ms_to_wrap(const graph::ProgramPtr& program) {
+double ms_to_wrap(const graph::ProgramPtr& program, const std::string& left_out) {
     double best = 1e9;
     for (int round = 0; round < 7; ++round) {
         const double begin = processor_ms();
-        const auto model = wrap(program, {.anchors = {"blocks.*.mlp", "!blocks.99??.*"}});
+        const auto model = wrap(program, {.anchors = {"blocks.*.mlp", left_out}});
         best = std::min(best, processor_ms() - begin);
         EXPECT_TRUE(model);
     }
@@ -140,11 +140,11 @@ TEST(Wrap, FindsTenThousandAnchorsInTwentyMillisecondsAndInTimeThatGrowsWithThei
         value_or_throw(wrap(program, {.anchors = {"blocks.*.mlp", "!blocks.99??.*"}}));
     EXPECT_EQ(model.slots.size(), 9'900U);
     EXPECT_EQ(unwrap(model), program);
-    const double all = ms_to_wrap(program);
+    const double all = ms_to_wrap(program, "!blocks.99??.*");
     EXPECT_LT(all, 20) << "the goal of docs/roadmap.md";
     // Ten times as many take ten times as long; a search through all for each would take a hundred
     // times as long. Thirty leaves room for caches.
-    const double tenth = ms_to_wrap(deep(1'000));
+    const double tenth = ms_to_wrap(deep(1'000), "!blocks.99?.*");
     EXPECT_LT(all, 30 * tenth) << all << " ms against " << tenth << " ms";
     RecordProperty("ms", std::to_string(all));
     RecordProperty("ms_of_a_tenth", std::to_string(tenth));
