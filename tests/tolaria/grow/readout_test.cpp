@@ -156,14 +156,14 @@ TEST(Readout, RestsOnThousandsOfSamplesAndLeavesTheStoreAsItWas) {
     EXPECT_TRUE(fit.host_part_removed);
     // Zero is among the scales that are tried, so a gain of nothing would say nothing. On images
     // that had no part in it the fitted layer saves what it promises, within four standard errors
-    // of the two samples (256 examples there, 80 here).
+    // of the two samples (256 examples there, the probe part here).
     EXPECT_GT(fit.gamma, 0);
     EXPECT_GT(fit.gain(), 0);
     const auto saved = saved_on_others(request, fit, engine, store, *data);
     const double deviation = saved.std().item<double>();
     const double error =
         deviation * std::sqrt(1.0 / 256 + 1.0 / static_cast<double>(saved.numel()));
-    EXPECT_EQ(saved.numel(), 80);
+    EXPECT_GE(saved.numel(), 80);
     EXPECT_GT(saved.mean().item<double>(), 0);
     EXPECT_NEAR(saved.mean().item<double>(), fit.gain(), 4 * error);
     for (const auto& [name, t] : before.buffers())
