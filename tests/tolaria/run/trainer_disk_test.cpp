@@ -17,7 +17,6 @@ configs::EsperConfig short_life() {
     config.growth.graft_steps = 2;
     config.growth.stabilization = configs::Duration::batches(1);
     config.growth.fine_tune = configs::Duration::batches(1);
-    config.growth.gate.rent = -100;
     config.checkpoint.every = configs::Duration::batches(2);
     return config;
 }
