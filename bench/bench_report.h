@@ -1,5 +1,5 @@
 #pragma once
-// What every benchmark writes: the JSON file of docs/benchmarks.md and a Markdown table.
+// Writes a benchmark's results: a JSON file (docs/benchmarks.md) and a Markdown table.
 
 #include <fmt/format.h>
 
@@ -20,13 +20,13 @@
 
 namespace bench {
 
-/// Better is smaller (times) or larger (rates).
+/// Whether smaller values (times) or larger ones (rates) are better.
 enum class Better { kLower, kHigher };
 
 struct Row {
     std::string name;
     std::string unit;
-    std::string against;  ///< what the peer is
+    std::string against;  ///< name of the peer
     double ours = 0;
     double peer = 0;
     double ours_p99 = 0;
@@ -50,8 +50,8 @@ class Report {
         versions_.emplace_back(std::move(what), std::move(version));
     }
 
-    /// Interleaved pairs: ours[i] and peer[i] were taken back to back. The ratio is the median of
-    /// the paired ratios.
+    /// Adds a comparison from interleaved pairs: ours[i] and peer[i] were measured back to back.
+    /// The ratio is the median of the paired ratios.
     void add_pairs(std::string name, std::string unit, const Samples& s, std::string against,
                    Better better = Better::kLower) {
         std::vector<double> ratios;
@@ -65,7 +65,7 @@ class Report {
                          ratios.size(), better});
     }
 
-    /// Against a goal of the target list: `q` is the quantile that the goal speaks of.
+    /// Adds a comparison with a goal. `q` is the quantile that the goal is for.
     void add_goal(std::string name, std::string unit, std::span<const double> ours, double goal,
                   double q = 0.5, Better better = Better::kLower) {
         auto statistic = [q](const std::vector<double>& v) { return quantile(v, q); };

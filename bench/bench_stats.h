@@ -11,7 +11,7 @@
 
 namespace bench {
 
-/// Keeps the optimiser from dropping a value or the work that made it.
+/// Keeps the compiler from removing a value or the work that computes it.
 template <typename T>
 inline void keep(T&& value) {
     asm volatile("" : : "g"(&value) : "memory");
@@ -39,8 +39,8 @@ struct Estimate {
     double high = 0;
 };
 
-/// `statistic` of the sample with its 95 % percentile-bootstrap interval (Efron 1979). Resampling
-/// is seeded, so the same samples give the same interval.
+/// `statistic` of the sample with its 95 % percentile-bootstrap interval (Efron 1979). The random
+/// seed is fixed, so the same samples give the same interval.
 template <typename Statistic>
 Estimate bootstrap(std::span<const double> sample, Statistic statistic, int resamples = 1000) {
     Estimate e;
@@ -76,8 +76,8 @@ double ns_per_call(int calls, F&& f) {
     return (now_ns() - start) / calls;
 }
 
-/// `pairs` samples of ours and of the peer, taken back to back with the order alternating; each is
-/// what its function returns. One uncounted pair comes first.
+/// `pairs` samples of ours and of the peer, measured back to back in alternating order. A sample is
+/// the return value of its function. A first pair is measured and dropped.
 template <typename Ours, typename Peer>
 Samples alternate(int pairs, Ours&& ours, Peer&& peer) {
     Samples s;
@@ -98,14 +98,14 @@ Samples alternate(int pairs, Ours&& ours, Peer&& peer) {
     return s;
 }
 
-/// The same, each sample the mean ns of `calls` calls.
+/// The same, where a sample is the mean time in ns of `calls` calls.
 template <typename Ours, typename Peer>
 Samples interleave(int pairs, int calls, Ours&& ours, Peer&& peer) {
     return alternate(
         pairs, [&] { return ns_per_call(calls, ours); }, [&] { return ns_per_call(calls, peer); });
 }
 
-/// `n` samples, each the mean ns of `calls` calls, after one uncounted sample.
+/// `n` samples, each the mean time in ns of `calls` calls. A first sample is measured and dropped.
 template <typename F>
 std::vector<double> sample(int n, int calls, F&& f) {
     ns_per_call(calls, f);

@@ -1,4 +1,4 @@
-// Fault specs, glob patterns and splitting: whatever the text, an answer and no crash.
+// Fault specs, glob patterns and splitting: any text must give an answer and no crash.
 
 #include <cstdint>
 #include <cstdlib>
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (esper::join(parts, "\n") != text) std::abort();
     if (parts.size() >= 2) {
         const bool matches = esper::glob_match(parts[0], parts[1]);
-        // A pattern that matches goes on matching when `**` may stand for nothing before it.
+        // A pattern that matches must still match with `**` in front, which may match nothing.
         if (matches && !esper::glob_match("**" + parts[0], parts[1])) std::abort();
         if (esper::edit_distance(parts[0], parts[1]) != esper::edit_distance(parts[1], parts[0])) {
             std::abort();

@@ -1,5 +1,5 @@
-// The reader of configurations: whatever the bytes, a configuration that keeps its rules or an
-// error, never a crash; and what was accepted prints as what reads back the same.
+// The reader of configurations: any bytes must give a configuration that keeps its rules, or an
+// error, never a crash. An accepted configuration must print as text that reads back the same.
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Any bytes, as any type: refused with an error, or read, and then written as the very same bytes.
-// The checksum is put right first, so that the fuzzer gets past it.
+// Any bytes, read as any type, must give an error or a value that is written as the same bytes. The
+// checksum is corrected first, so that the fuzzer gets past it.
 #include <cstdlib>
 #include <memory>
 #include <string>

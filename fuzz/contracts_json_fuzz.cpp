@@ -1,5 +1,5 @@
-// Any text, as any type: refused with an error, or read, and then written and read again without a
-// difference.
+// Any text, read as any type, must give an error or a value that can be written and read again
+// without a difference.
 #include <cstdlib>
 #include <memory>
 #include <string_view>

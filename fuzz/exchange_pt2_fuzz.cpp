@@ -1,6 +1,6 @@
-// Archives of torch.export: any bytes must give a model or an error. The first byte chooses between
-// a whole archive and a model's JSON that is put into a well-formed one (checksums and offsets
-// would keep most mutations away from the graph).
+// Archives of torch.export: any bytes must give a model or an error. The first byte chooses whether
+// the rest is a whole archive or a model's JSON, which is put into a well-formed archive (otherwise
+// checksums and offsets would stop most mutations before the graph is read).
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -3,7 +3,7 @@
 
 #include "esper/execution/kernels/disk_tier.h"
 
-// Any bytes either are refused or are exactly what was written for that id.
+// Any bytes must be refused, unless they are exactly the entry written for that id.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace esper::execution;
     const std::string_view file(reinterpret_cast<const char*>(data), size);

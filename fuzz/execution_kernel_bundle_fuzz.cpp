@@ -3,8 +3,8 @@
 
 #include "esper/execution/kernels/kernel_bundle.h"
 
-// A kernel artifact from anywhere: taken apart without harm, never verified, and what parses is
-// written back bit for bit.
+// Any bytes as a kernel bundle: parsing must not crash, verification must fail, and a bundle that
+// parses must be written as the same bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace esper::execution;
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);

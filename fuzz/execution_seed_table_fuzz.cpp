@@ -6,8 +6,8 @@
 #include "esper/base/hash.h"
 #include "esper/execution/states/state_snapshot.h"
 
-// A checkpoint's seed table: with its checksum made right, whatever parses must write itself back
-// bit for bit.
+// A checkpoint's seed table with a corrected checksum: a table that parses must be written as the
+// same bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace esper::execution;
     std::string bytes(reinterpret_cast<const char*>(data), size);

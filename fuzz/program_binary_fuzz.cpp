@@ -1,5 +1,5 @@
-// Whatever bytes come, as they are and under a checksum that fits: an error, or a Program that can
-// be written and read again.
+// Any bytes, as they are and with a corrected checksum, must give an error or a Program that can be
+// written and read again.
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// Whatever a journal holds: kBrokenChain, or entries that write themselves back to the same bytes.
-// The first byte says whether every line's links and hash are put right first, so that the checks
-// behind them are reached too.
+// Any journal must give kBrokenChain, or entries that are written as the same bytes. The first byte
+// says whether the links and hashes of all lines are corrected first, so that later checks are
+// reached too.
 
 #include <cstdint>
 #include <cstdlib>
@@ -14,7 +14,7 @@ namespace {
 
 using namespace esper::graph;
 
-// The lines that are JSON objects, chained anew and written as Esper writes.
+// The lines that are JSON objects, with new links and hashes, written as Esper writes them.
 std::string chained(std::string_view content) {
     std::string out;
     std::string previous(kNoPrevious);

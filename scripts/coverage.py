@@ -90,7 +90,8 @@ def measured_python():
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "coveragerc"
     settings.write_text(f"[run]\nsource = {repository.ROOT / 'python' / 'esper'}\n"
-                        f"data_file = {folder / 'data'}\nparallel = true\npatch = subprocess\n")
+                        f"data_file = {folder / 'data'}\nparallel = true\npatch = subprocess\n"
+                        "sigterm = true\n")
     for old in folder.glob("data*"):
         old.unlink()
     tests = [t for t in test_files("test_package_*.py") if t.name not in NOT_FOR_LINES]

@@ -4,7 +4,7 @@
     nightly.py [--list] [--from STEP] [--only STEP …] [--soak 2h]
 
 A step that fails does not stop the others. Each step's output goes to build/nightly/<step>.log, its
-last lines to the screen. Exit status 1 when a step failed. Some twelve hours on two cores; benchmarks
+last lines to the screen. Exit status 1 when a step failed. It takes a night on two cores; benchmarks
 want the machine for themselves.
 """
 

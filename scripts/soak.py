@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -86,6 +87,13 @@ def left_behind(folder, scratch, keep=16):
     return found + [str(p) for p in scratch.iterdir()]
 
 
+def read_events(lines, trains):
+    """Reads a run's events to their end; sets `trains` at the end of an epoch."""
+    for line in lines:
+        if json.loads(line).get("event") == "epoch":
+            trains.set()
+
+
 class TrainingSoak:
     def __init__(self, binary, seconds, seed, folder):
         self.binary, self.seconds, self.seed = str(binary), seconds, seed
@@ -106,13 +114,19 @@ class TrainingSoak:
                                  f"{done.stderr[-2000:]}")
 
     def segment(self, run, seconds):
-        """Trains for a while, then presses Ctrl-C."""
-        command = ["resume", str(run), "-q"] if (run / "run.json").exists() else [
-            "train", self.config, *LONG, "--run", str(run), "--seed", str(self.seed), "-q"]
+        """Trains for a while from the end of its first epoch on, then presses Ctrl-C."""
+        command = ["resume", str(run), "--json"] if (run / "run.json").exists() else [
+            "train", self.config, *LONG, "--run", str(run), "--seed", str(self.seed), "--json"]
         watch = Watch()
         with tempfile.TemporaryFile("w+", errors="replace", dir=self.folder) as errors:
             process = subprocess.Popen([self.binary, *command], stderr=errors, cwd=repository.ROOT,
-                                       stdout=subprocess.DEVNULL, env=self.environment)
+                                       stdout=subprocess.PIPE, text=True, env=self.environment)
+            trains = threading.Event()
+            reader = threading.Thread(target=read_events, args=(process.stdout, trains))
+            reader.start()
+            # A program that is still starting ends at Ctrl-C without a checkpoint.
+            while process.poll() is None and not trains.wait(0.1):
+                pass
             begin = time.monotonic()
             while process.poll() is None and time.monotonic() - begin < seconds:
                 watch.look(process.pid, time.monotonic() - begin)
@@ -125,6 +139,7 @@ class TrainingSoak:
                 process.kill()
                 process.wait()
                 self.problems.append("Ctrl-C did not end the run within 120 s")
+            reader.join()
             errors.seek(0)
             if process.returncode != 130:
                 self.problems.append(f"{command[0]} ended with {process.returncode}, expected 130: "

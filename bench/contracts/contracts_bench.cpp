@@ -94,7 +94,7 @@ int main(int argc, char** argv) {
     encode_one();
     const long before = allocations.load();
     const auto encode_ns = bench::sample(2000, 100, encode_one);
-    // The samples' own vector grows a handful of times; a hidden allocation per call would be
+    // The vector of samples allocates a few times. One hidden allocation per call would make
     // 200,000.
     const long made = allocations.load() - before;
     if (made > 20) {

@@ -1,5 +1,5 @@
-// On a GPU: the blend kernels' bandwidth as a share of the card's own best copy of as many bytes,
-// and how many seeds the table's twin moves a second. Not part of `make bench`:
+// On a GPU: the bandwidth of the blend kernels relative to the GPU's fastest copy of as many bytes,
+// and how many seeds per second the GPU's state table moves. Not part of `make bench`:
 //     ninja -C build/release bench_cuda && build/release/bin/bench_cuda --json
 //     build/bench/cuda.json
 
@@ -54,7 +54,7 @@ void blends(bench::Report& report, const std::string& type) {
         for (int i = -3; i < 40; ++i) {
             const double ours = gpu_ms(work);
             const double peer = gpu_ms(copy);
-            // Three arrays are moved by the blend, two by the copy.
+            // The blend moves three arrays, the copy two.
             if (i >= 0) shares.push_back(3 * peer / (2 * ours));
         }
         return shares;

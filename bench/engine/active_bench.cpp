@@ -1,6 +1,6 @@
-// What an awake seed costs: a whole training step with one seed at each anchor, in each of its
-// states, against the host alone; and, blended and kept, against the network that someone would
-// have built by hand. The step is the trainer's: engine, optimizer with the seed's own treatment,
+// The cost of awake seeds: a training step with one seed at each anchor, in each of its states,
+// compared with the host alone; and, for seeds that are blended in or kept, with the same network
+// built by hand. The step is the trainer's: engine, optimizer with the seeds' own learning rate,
 // the ramp's tick.
 
 #include <ATen/Parallel.h>

@@ -1,6 +1,6 @@
-// A whole run whose seeds all sleep: with telemetry, health events, what the controller looks at
-// between epochs, files and checkpoints. Its peers: the plain host trained by a loop of its own,
-// which writes nothing, and the same run with growth switched off. Time of a run, by its steps.
+// A whole run whose seeds are all dormant, with telemetry, health events, the controller's work
+// between epochs, files and checkpoints. Its peers are the plain host in a training loop of its
+// own, which writes nothing, and the same run with growth switched off. Time of a run per step.
 
 #include <filesystem>
 #include <functional>
@@ -16,7 +16,7 @@ using namespace esper;
 struct Case {
     std::string name;
     configs::Host host;
-    std::int64_t steps;  ///< of an epoch: about a second's worth
+    std::int64_t steps;  ///< steps of an epoch, about a second
     bool bf16 = false;
 };
 constexpr int kPairs = 20;
@@ -48,8 +48,8 @@ double ns_per_step(const configs::EsperConfig& config, const std::function<void(
     return bench::ns_per_call(1, run) / static_cast<double>(kEpochs * config.run.steps_per_epoch);
 }
 
-/// A run from its first step to its last; making the data set and the folder is not counted, and
-/// neither is it for the loop.
+/// Time of a run from its first step to its last, without making the data set and the folder (as
+/// for the loop).
 double run_of(const configs::EsperConfig& config, const std::filesystem::path& folder) {
     std::filesystem::remove_all(folder);
     auto trainer = value_or_throw(tolaria::Trainer::create(config, folder));

@@ -1,5 +1,5 @@
 #pragma once
-// What the engine's benchmarks train: a host, its tensors, one batch and the trainer's own step.
+// The cases of the engine's benchmarks: a host, its tensors, one batch and the trainer's step.
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/randint.h>

@@ -1,11 +1,11 @@
-// Our side of bench/python/engine.py: makes a host, hands out its parameters and one batch, then
-// runs as many whole training steps (forward, loss, backward, optimizer) as it is told to.
+// Our side of bench/python/engine.py. It makes a host, writes its parameters and one batch to
+// files, and then runs whole training steps (forward, loss, backward, optimizer) on command.
 //
 //     bench_engine_server CASE BATCH fp32|bf16 THREADS FOLDER
 //
-// FOLDER receives tensors.bin and tensors.json. Commands on standard input, one a line: `steps N`
-// answers with the nanoseconds they took, `loss` runs one step and answers with its loss, `profile`
-// prints where the time of one step goes, `list` the operators of one step.
+// FOLDER receives tensors.bin and tensors.json. Commands on standard input, one per line: `steps N`
+// runs N steps and prints their nanoseconds, `loss` runs one step and prints its loss, `profile`
+// prints the time of one step by operator, `list` the operators of one step.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

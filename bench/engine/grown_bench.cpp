@@ -1,5 +1,5 @@
-// A network grown by seeds, folded, against the same network built by hand (static_networks.h): a
-// whole training step. Growing leaves a parameter block per seed; nothing else may be left of it.
+// A training step of a network grown by seeds that are folded in, compared with the same network
+// built by hand (static_networks.h). They may differ only by one parameter block per seed.
 
 #include <ATen/Parallel.h>
 
@@ -39,7 +39,7 @@ std::vector<ProgramPtr> grow(const ProgramPtr& host, const std::string& blueprin
             *program, esper::graph::InsertSeed{seed, anchor.name, blueprint, made.program}));
         program = value_or_throw(esper::graph::apply(
             *program, esper::graph::SetSeedMode{seed, esper::graph::SeedMode::kFolded}));
-        // The branch and one addition: what anyone would have written by hand.
+        // The branch and one addition, as in a network written by hand.
         if (program->instructions().size() != before + made.program->instructions().size() + 1)
             throw std::runtime_error("a folded seed left more than its branch behind");
         stages.push_back(program);
@@ -65,7 +65,7 @@ std::unique_ptr<bench::Training> built(const Growth& g) {
                                              spec, g.what);
 }
 
-/// The same network, or there is nothing to compare: as many parameters and as many FLOPs.
+/// Checks that both are the same network: as many parameters and as many FLOPs.
 void check_same(const Growth& g) {
     const auto ours = grown(g);
     const auto peer = built(g);

@@ -6,9 +6,9 @@
 
 namespace bench {
 
-/// Pairs of two trainings that are made anew for every pair, in turns first: where tensors come to
-/// lie makes a step faster or slower by more than what is looked for here, so it must vary from
-/// pair to pair like any other noise. `make_ours` and `make_peer` return something with step().
+/// Paired times of two trainings, in alternating order. Both are made anew for every pair: the
+/// addresses of tensors change a step's time by more than the difference that is measured, so they
+/// must vary from pair to pair. `make_ours` and `make_peer` return an object with step().
 template <typename MakeOurs, typename MakePeer>
 Samples fresh_pairs(int pairs, double seconds, const MakeOurs& make_ours,
                     const MakePeer& make_peer) {

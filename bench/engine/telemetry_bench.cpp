@@ -1,4 +1,4 @@
-// The statistics of an activation: one fused pass against ATen's operators for the same numbers.
+// Statistics of an activation: one fused pass, compared with ATen's operators for the same numbers.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

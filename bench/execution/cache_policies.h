@@ -1,6 +1,6 @@
 #pragma once
-// Eviction policies judged on traces of keys: each answers `access` with hit or miss. Entries all
-// count one; capacity is in entries.
+// Eviction policies, compared on traces of keys. `access` returns whether the key is a hit. All
+// entries have the same size; capacity is in entries.
 
 #include <cstdint>
 #include <list>
@@ -39,7 +39,7 @@ class Lru {
     std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> at_;
 };
 
-/// The cache's own policy, with the counters that the real cache keeps in its entries.
+/// The kernel cache's policy, with the counters that the real cache keeps in its entries.
 class S3FifoCache {
   public:
     explicit S3FifoCache(std::size_t capacity) : capacity_(capacity), frequency_(capacity) {
@@ -77,8 +77,8 @@ class S3FifoCache {
     std::unordered_map<std::uint64_t, std::uint32_t> at_;
 };
 
-/// W-TinyLFU (Einziger et al., 2017): a window of 1 %, a segmented LRU behind it, and a count-min
-/// sketch, halved now and then, that decides who enters.
+/// W-TinyLFU (Einziger et al., 2017): a window of 1 % in front of a segmented LRU; a count-min
+/// sketch, halved at intervals, decides which keys enter the LRU.
 class WTinyLfu {
   public:
     explicit WTinyLfu(std::size_t capacity)
@@ -161,7 +161,7 @@ class WTinyLfu {
     std::unordered_map<std::uint64_t, Where> at_;
 };
 
-/// Belady's bound: evicts what is asked for last again; knows the future.
+/// Belady's bound: evicts the key whose next request is furthest in the future.
 inline double belady_hit_rate(const Trace& trace, std::size_t capacity) {
     const std::size_t n = trace.size();
     std::vector<std::size_t> next(n);

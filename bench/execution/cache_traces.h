@@ -7,8 +7,8 @@
 
 namespace bench {
 
-/// An invented run: every step uses the kernels of the seeds alive; now and then a candidate is
-/// tried at some anchor for 50 to 250 steps, and one in five of them stays.
+/// An invented run: every step uses the kernels of the living seeds; at times a candidate is tried
+/// at an anchor for 50 to 250 steps, and one in five of them stays.
 inline Trace candidates_workload(std::size_t accesses, std::uint64_t seed) {
     esper::RandomStream random(seed, "training trace");
     Trace trace;
@@ -23,14 +23,14 @@ inline Trace candidates_workload(std::size_t accesses, std::uint64_t seed) {
         }
         if (random.below(5) == 0) settled.push_back(candidate);
         if (settled.size() > 96) settled.erase(settled.begin());
-        // The controller looks at what else there is: read once, mostly never run.
+        // The controller reads other candidates once; most of them never run.
         for (int i = 0; i < 20; ++i) trace.push_back(1'000'000 + random.below(2000));
     }
     trace.resize(accesses);
     return trace;
 }
 
-/// Popularity after Zipf's law over `kernels`, which drifts.
+/// Requests with drifting popularity after Zipf's law over `kernels`.
 inline Trace zipf_trace(std::size_t accesses, std::uint64_t kernels, double skew,
                         std::uint64_t seed) {
     esper::RandomStream random(seed, "zipf trace");

@@ -1,4 +1,4 @@
-// The kernel executor: what loading, checking and guarding cost.
+// The kernel executor: the cost of loading, checking and guarding kernels.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
     const KernelCall call{.kernel_id = id, .inputs = ins, .outputs = outs};
     auto& kernel = dynamic_cast<LoadedKernel&>(*cache.get(id)->get());
     bench::keep(kernel.enter_process());
-    // The same protection by the obvious means: a bare call and a loop over std::isfinite.
+    // The same protection in the simplest way: a plain call and a loop over std::isfinite.
     auto by_hand = [&] {
         bench::keep(kernel.run(ins, outs));
         bool good = true;

@@ -1,6 +1,6 @@
-// The kernel cache: lookups, and its policy against others on generated workloads. No training run
-// takes kernels from the cache yet, so there is no recorded trace: the hit rates below say how the
-// policy behaves on what cache_traces.h invents, and nothing about training.
+// The kernel cache: look-ups, and its eviction policy compared with others on generated workloads.
+// No training run uses the cache yet, so there is no recorded trace. The hit rates are those of the
+// workloads of cache_traces.h and say nothing about training.
 
 #include <list>
 #include <mutex>

@@ -1,5 +1,5 @@
-// Seed state table and blend kernels. With `--walk N`: N random operations against the plain model
-// instead (10⁹ takes a few minutes).
+// Seed state table and blend kernels. With `--walk N` it compares N random operations with the
+// plain model instead (10⁹ takes a few minutes).
 
 #include <cstdlib>
 #include <cstring>
@@ -87,7 +87,7 @@ void transitions(bench::Report& report) {
                      bench::interleave_beside(40, 20'000, cycle(lines, 0), cycle(lines, 1),
                                               cycle(columns, 0), cycle(columns, 1)),
                      "dense columns");
-    // Six lines a seed instead of one are no difference to one seed, but to many.
+    // Six cache lines per seed instead of one make no difference for one seed, but for many.
     constexpr std::uint32_t kSeeds = 10'000;
     StateTable many(kSeeds, 16, Layout::kLinePerSeed), padded(kSeeds, 16, Layout::kPaddedColumns);
     report.add_pairs("transition of 10,000 seeds in turn, a line a seed", "ns",
@@ -143,8 +143,8 @@ void stream_copy(void* to, const void* from, std::size_t bytes) {
 #endif
 }
 
-/// Two arrays read and one written past the caches, with no arithmetic to speak of: what this
-/// machine lets a blend of fp32 or bf16 move at all.
+/// Reads two arrays and writes one past the caches, with hardly any arithmetic: the most bytes per
+/// second that a blend can move on this machine.
 void stream_either(void* to, const void* a, const void* b, std::size_t bytes) {
 #if defined(__SSE2__)
     auto* out = static_cast<__m128i*>(to);
@@ -163,7 +163,7 @@ void stream_either(void* to, const void* a, const void* b, std::size_t bytes) {
 #endif
 }
 
-/// The blend's bytes a second as a share of the machine's own best copy of as many bytes.
+/// The blend's bytes per second relative to the machine's fastest copy of as many bytes.
 template <typename T>
 void blends(bench::Report& report, const char* type) {
     constexpr std::size_t kBytes = std::size_t{256} << 20;
@@ -172,7 +172,7 @@ void blends(bench::Report& report, const char* type) {
     using Line = struct alignas(64) {
         std::byte bytes[64];
     };
-    // Where the allocator puts an array must not decide which loop it gets.
+    // Aligned, so that the allocator does not decide which loop is used.
     std::vector<Line> lines_y(kBytes / 64), lines_s(kBytes / 64), lines_out(kBytes / 64);
     const std::span y(reinterpret_cast<T*>(lines_y.data()), n);
     const std::span s(reinterpret_cast<T*>(lines_s.data()), n);
@@ -220,7 +220,7 @@ void blends(bench::Report& report, const char* type) {
     };
     auto row = [&](const char* pass, auto work) {
         const std::string name = std::string("blend ") + type + " " + pass;
-        // Three arrays are moved by the blend, two by the copy.
+        // The blend moves three arrays, the copy two.
         report.add_goal(name + ", share of copy bandwidth", "share", share(work, copy, 2), 0.98,
                         0.5, bench::Better::kHigher);
         report.add_goal(name + ", share of the same traffic without arithmetic", "share",

@@ -17,7 +17,7 @@
 
 namespace bench {
 
-/// Times single operations of a few nanoseconds with the processor's own counter.
+/// Times single operations of a few nanoseconds with the processor's time-stamp counter.
 class TickTimer {
   public:
     TickTimer() {
@@ -43,9 +43,9 @@ class TickTimer {
 #endif
     }
 
-    /// What each of `n` calls took, in ns, less the timer's own cost. The counter of a virtual
-    /// machine may advance in steps of 10 ns: with `calls` above 1 each figure is the mean of so
-    /// many calls, fine enough for a median (but no longer fit for a p99).
+    /// Times of `n` calls in ns, less the timer's own cost. The counter of a virtual machine may
+    /// advance in steps of 10 ns; with `calls` above 1 each figure is the mean of `calls` calls,
+    /// which is precise enough for a median but not for a p99.
     template <typename F>
     std::vector<double> each(std::size_t n, F&& f, std::size_t calls = 1) const {
         std::vector<double> ns(n);
@@ -63,7 +63,7 @@ class TickTimer {
     double overhead_ = 0;
 };
 
-/// Keeps the calling thread on one core while this lives; elsewhere than on Linux it does nothing.
+/// Keeps the calling thread on one core while the object exists. Does nothing except on Linux.
 class Pinned {
   public:
     explicit Pinned(unsigned core) {
@@ -90,9 +90,9 @@ class Pinned {
 #endif
 };
 
-/// Another thread that does `f` over and over while this lives, on the second core; it has begun
-/// when this is made. Two of them would share a core with each other or with what is measured: have
-/// one at a time.
+/// A thread on the second core that calls `f` again and again while the object exists; the
+/// constructor returns after the first call has begun. Use one at a time: two would share a core
+/// with each other or with the measured code.
 class Rival {
   public:
     explicit Rival(std::function<void()> f)
@@ -110,14 +110,13 @@ class Rival {
     }
 
   private:
-    // Lines of their own: the one who measures writes to the stack that this lies on.
+    // On a cache line of its own: the measuring thread writes to the same stack.
     alignas(128) std::atomic<bool> begun_{false};
     std::atomic<bool> stop_{false};
     alignas(128) std::thread thread_;
 };
 
-/// Pairs as `interleave` takes them, each side with its own rival beside it and on a core of its
-/// own.
+/// Pairs as in `interleave`, each side pinned to a core and with its own Rival on the other.
 template <typename Ours, typename Peer>
 Samples interleave_beside(int pairs, int calls, Ours&& ours,
                           const std::function<void()>& ours_rival, Peer&& peer,

@@ -1,5 +1,5 @@
-// What a logging call costs the thread that makes it. Both loggers write to /dev/null from their
-// own thread; bursts are shorter than the queues, and the queues are empty at the start of each.
+// Cost of a logging call for the calling thread. Both loggers write to /dev/null from a thread of
+// their own; bursts are shorter than the queues, and the queues are empty before each burst.
 #include <spdlog/async.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>

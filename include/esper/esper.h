@@ -1,6 +1,6 @@
 #ifndef ESPER_ESPER_H
 #define ESPER_ESPER_H
-// Everything a program that uses Esper as a library includes.
+// The header for programs that use Esper as a library.
 
 #include <esper/growing_module.h>
 #include <esper/kernel_abi.h>

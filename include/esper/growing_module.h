@@ -1,6 +1,6 @@
 #ifndef ESPER_GROWING_MODULE_H
 #define ESPER_GROWING_MODULE_H
-// A C++ model that grows in your own training loop: docs/cpp.md shows the whole of it.
+// A C++ model that grows in your own training loop. docs/cpp.md has a complete example.
 
 #include <cstdint>
 #include <functional>
@@ -15,16 +15,16 @@ class Tensor;
 
 namespace esper {
 
-/// A place where a seed may sit.
+/// A place in the model where a seed may be added.
 struct AnchorInfo {
     std::string name;  ///< `layer1.0.conv1`
     std::string kind;  ///< `image` [N, C, H, W], `vector` [N, D] or `tokens` [N, T, D]
     std::int64_t features = 0;
     std::string state;  ///< `DORMANT`, `TRAINING`, `GRAFTING`, … as in docs/growth.md
-    std::string seed;   ///< the name of the seed that sits there, "" where none is awake
+    std::string seed;   ///< the name of the seed at the anchor, "" when none is awake
 };
 
-/// What a model is to be recorded from. `wrap` below fills it in for a torch::nn::Module.
+/// The parts of a module that GrowingModule needs. `wrap` fills it in for a torch::nn::Module.
 struct ModuleView {
     using Named = std::vector<std::pair<std::string, at::Tensor>>;
     std::string name = "module";
@@ -35,21 +35,22 @@ struct ModuleView {
 };
 
 struct WrapOptions {
-    /// Globs over anchor names; `!glob` takes out again.
+    /// Globs over anchor names; `!glob` excludes. The last glob that matches decides.
     std::vector<std::string> anchors{"**"};
-    /// What newborn parameters are drawn from.
+    /// Seed of the random numbers that new parameters are drawn from.
     std::uint64_t seed = 1;
 };
 
-/// A module with places for seeds. Its parameters stay the module's own, shared; sleeping seeds are
-/// no instruction at all. The forward pass is recorded once per mode and input signature and runs
-/// through the dispatcher under autograd, so any optimizer and loss work. All functions throw
-/// std::runtime_error with what was expected, what came and what to do. Not thread-safe.
+/// A module with places for seeds. It shares the module's parameters; dormant seeds add no
+/// instructions. The forward pass is recorded once per mode and input signature and runs through
+/// libtorch's dispatcher under autograd, so any optimizer and loss work. On an error every function
+/// throws std::runtime_error that says what was expected, what came and what to do. Not
+/// thread-safe.
 class GrowingModule {
   public:
     GrowingModule(ModuleView module, const std::vector<at::Tensor>& example,
                   const WrapOptions& options = {});
-    /// A model exported by torch.export.save; its weights are the file's, mapped into memory.
+    /// Reads a model written by torch.export.save; its weights are mapped from the file.
     static GrowingModule from_pt2(const std::string& path, const WrapOptions& options = {});
     ~GrowingModule();
     GrowingModule(GrowingModule&&) noexcept;
@@ -58,37 +59,37 @@ class GrowingModule {
     /// `12 anchors, 12 seeds, 77,850 parameters`.
     std::string summary() const;
     std::vector<AnchorInfo> anchors() const;
-    /// Names of the blueprints that fit what flows at an anchor.
+    /// Names of the blueprints that fit an anchor.
     std::vector<std::string> blueprints(const std::string& anchor) const;
 
-    /// The outputs, in order. Follows the module's training mode; from_pt2() models train until
-    /// set_training(false).
+    /// Runs the model and returns its outputs in order. Uses the module's training mode; a model
+    /// from from_pt2() is in training mode until set_training(false).
     std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs);
     void set_training(bool training);
-    /// Parameters that were not the module's: those of all seeds, by name, in the order they came.
+    /// The parameters of all seeds by name, in the order in which they were added.
     ModuleView::Named seed_parameters() const;
     /// All parameters: the module's, then the seeds'.
     ModuleView::Named parameters() const;
 
-    /// Puts a seed at an anchor. It learns in isolation: the host's output and gradients stay as
-    /// they are, bit for bit. Returns the new parameters; give them to your optimizer.
+    /// Adds a seed at an anchor. The seed learns in isolation: the host's outputs and gradients
+    /// keep their bits. Returns the new parameters; add them to your optimizer.
     std::vector<at::Tensor> germinate(const std::string& anchor, const std::string& blueprint);
-    /// Blends the seed in over so many steps (smoothstep).
+    /// Blends the seed in: α rises from 0 to 1 over `ramp_steps` calls of tick() (smoothstep).
     void graft(const std::string& anchor, std::int64_t ramp_steps);
-    /// After each optimizer step: ramps move on.
+    /// Call after each optimizer step; advances the α ramps. `loss` is the step's loss.
     void tick(double loss);
-    /// GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING, one step of it.
+    /// Moves the seed to its next state: GRAFTING → STABILIZATION → EVALUATING → FINE_TUNING.
     void advance(const std::string& anchor);
-    /// The seed becomes part of the model for good.
+    /// Makes the seed a permanent part of the model.
     void fossilize(const std::string& anchor);
-    /// Takes the seed out; the model is what it was before it came, trained on.
+    /// Removes the seed. The host's parameters keep what they have learned since.
     void cull(const std::string& anchor);
-    /// What a blended seed is multiplied with, to measure with and without it.
+    /// Sets the factor of a blended seed, e.g. to measure the loss with and without it.
     void set_alpha(const std::string& anchor, double alpha);
 
-    /// SHA-256 of the Program as it is now.
+    /// SHA-256 of the present Program.
     std::string program_sha256() const;
-    /// Writes `model.safetensors` and `model.py`, plain PyTorch that needs no Esper.
+    /// Writes `model.safetensors` and `model.py` (plain PyTorch that does not need Esper).
     void export_to(const std::string& folder) const;
 
   private:
@@ -98,8 +99,7 @@ class GrowingModule {
 };
 
 namespace detail {
-/// Types with tensors inside, not looked into before `wrap` is used: by then the caller has
-/// included what makes at::Tensor complete.
+/// Templates on `Module`, so that at::Tensor need not be complete until the caller uses `wrap`.
 template <typename Module>
 struct Later {
     using Named = ModuleView::Named;

@@ -1,5 +1,5 @@
-/* The C interface between Esper and a compiled kernel: what a kernel's shared object exports and
- * what it is given. Tensors are dense and row-major; docs/kernels.md says what a kernel may do. */
+/* The C interface between Esper and a compiled kernel: the functions that a kernel's shared object
+ * exports. Tensors are dense and row-major; docs/reliability-kernels.md says how kernels run. */
 #ifndef ESPER_KERNEL_ABI_H
 #define ESPER_KERNEL_ABI_H
 
@@ -17,18 +17,18 @@ enum { ESPER_F32 = 0, ESPER_BF16 = 1, ESPER_F16 = 2, ESPER_F64 = 3, ESPER_I64 = 
 
 typedef struct EsperTensor {
     void* data;
-    int64_t capacity; /* bytes behind data */
+    int64_t capacity; /* size of data in bytes */
     int64_t shape[ESPER_KERNEL_MAX_RANK];
     int32_t rank;
     int32_t dtype;
 } EsperTensor;
 
-/* Returns ESPER_KERNEL_ABI as the kernel was compiled with. */
+/* Returns the ESPER_KERNEL_ABI that the kernel was compiled with. */
 int32_t esper_kernel_abi(void);
 
-/* Computes the outputs. Inputs are read only. Of each output, data and capacity are given; the
- * kernel writes the elements and sets shape, rank and dtype to what it wrote. Returns 0, or a code
- * of its own when it could not do it. */
+/* Computes the outputs. Inputs are read only. The caller sets data and capacity of each output; the
+ * kernel writes the elements and sets shape, rank and dtype. Returns 0 on success, else an error
+ * code of the kernel. */
 int32_t esper_kernel_run(const EsperTensor* inputs, int32_t input_count, EsperTensor* outputs,
                          int32_t output_count);
 

@@ -16,7 +16,7 @@
 namespace esper::python {
 namespace {
 
-/// The seeds at one anchor as something that can be called: `seeds_at` in the interpreter.
+/// Runs the seeds at one anchor (core::seeds_at) in the interpreter.
 class Chain {
   public:
     explicit Chain(const ProgramHandle& handle)
@@ -71,18 +71,19 @@ class Chain {
         b.inputs.push_back(single ? y : y.to(at::kFloat));
         auto out = unwrap(interpreter.run(b))[0];
         if (single) {
-            // The isolated join hands on y itself; whoever writes into the anchor's value
-            // afterwards must not write into what the seed has read.
+            // The isolated join returns y itself. A later in-place write into the anchor's value
+            // must not change the tensor that the seed has read.
             return passes_ ? out.clone() : out.to(at::kFloat);
         }
         if (y.element_size() < 4) return out.to(y.scalar_type());
-        // In y's wider type the seed's share is added, so that y passes exactly where it is zero.
+        // Adds the seed's share in y's wider type, so that y keeps its bits where the share is
+        // zero.
         return at::add(y, at::sub(out, b.inputs[0]).to(y.scalar_type()));
     }
 
   private:
-    /// Whether every α is 1, as it can be seen without waiting for another device. y + 1·s has the
-    /// bits of y + s, and costs more.
+    /// Whether every α is 1, if that can be read without waiting for another device. Then y + s is
+    /// computed, which has the bits of y + 1·s and costs less.
     bool all_ones(const std::vector<at::Tensor>& controls) const {
         if (!folded_train_) return false;
         for (std::size_t i = 0; i < controls.size(); ++i) {
@@ -105,14 +106,14 @@ class Chain {
     graph::Interpreter eval_;
     std::optional<graph::Interpreter> folded_train_;  ///< the same without α, if there is one
     std::optional<graph::Interpreter> folded_eval_;
-    std::vector<bool> is_alpha_;  ///< of each control
+    std::vector<bool> is_alpha_;  ///< for each control
     bool passes_ = true;          ///< every seed here is isolated
 };
 
 bool all_finite(const std::vector<at::Tensor>& tensors) {
     const at::NoGradGuard no_grad;
     for (const at::Tensor& tensor : tensors) {
-        // Finite numbers may add up to infinity: only then each is looked at.
+        // The sum of finite numbers may be infinite; only then each number is checked.
         if (!std::isfinite(at::sum(tensor).item<double>()) &&
             !at::isfinite(tensor).all().item<bool>())
             return false;

@@ -8,7 +8,7 @@
 namespace esper::python {
 namespace {
 
-/// A Program that can be called with tensors from outside, in training or in evaluation mode.
+/// Runs a Program with given tensors, in training or in evaluation mode.
 class Runner {
   public:
     explicit Runner(const ProgramHandle& handle)
@@ -34,7 +34,7 @@ class Runner {
     graph::Interpreter eval_;
 };
 
-/// A model read from a `.pt2` file with a store of all that its Program declares.
+/// A model read from a `.pt2` file, with a store that has all tensors of its Program.
 struct Imported {
     graph::ImportedModel model;
     graph::TensorStore store{{}};

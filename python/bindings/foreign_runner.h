@@ -6,11 +6,12 @@
 
 namespace esper::python {
 
-/// The host in PyTorch, measured by calls into Python: what a seed costs is counted for the
-/// anchor's shape, what the host costs was counted once.
+/// A host that PyTorch runs; calls into Python measure it. The cost of a seed is counted from the
+/// anchor's shape; the cost of the host was counted once.
 class ForeignRunner final : public tolaria::HostRunner {
   public:
-    /// `measure` has probe_losses(Program) → list of floats, and settle(Program).
+    /// `measure` is a Python object with probe_losses(Program) → list of floats, and
+    /// settle(Program).
     ForeignRunner(py::object measure, tolaria::HostCost host)
         : measure_(std::move(measure)), host_(host) {}
 

@@ -10,9 +10,9 @@
 namespace esper::python {
 namespace {
 
-/// Sums the losses of steps. It stands in a user's training loop, where a call through PyTorch's
-/// dispatcher costs microseconds: a number in this machine's memory is read as it lies there, and
-/// what lies on another device is kept until somebody asks, so that no step waits for it.
+/// Sums the losses of steps. It runs in a user's training loop, where a call through PyTorch's
+/// dispatcher costs microseconds. So it reads a loss in CPU memory directly, and keeps a loss on
+/// another device until the sum is requested, so that no step waits for that device.
 class LossMeter {
   public:
     void add(PyObject* loss) {
@@ -39,7 +39,7 @@ class LossMeter {
         add(loss);
         ++slept_;
     }
-    /// Steps of that kind since this was last asked.
+    /// Number of such steps since the last call.
     std::size_t take_slept() { return std::exchange(slept_, 0); }
 
     double sum() {
@@ -142,8 +142,8 @@ PyMethodDef step_definition = {
     "number "
     "or 0-dimensional tensor. See `Growth.step`."};
 
-/// A function of Python's own kind: pybind11's way to one takes microseconds where nothing of it is
-/// in the caches, as after any training step.
+/// A function made with Python's C API. A call through pybind11 takes microseconds when its code is
+/// not in the CPU's caches, as after each training step.
 template <PyMethodDef* kDefinition>
 py::object bound(const MeterPtr& meter) {
     const py::capsule held(new MeterPtr(meter), [](void* p) { delete static_cast<MeterPtr*>(p); });

@@ -18,11 +18,11 @@ DRAWS_FROM = "dropout.step"  # the control from which a Program's random numbers
 
 
 def export(model, example, path=None, batch=True):
-    """Writes a module as `torch.export` sees it, for `esper train model.path=…`, and returns the
-    exported program.
+    """Exports a module with `torch.export`, writes it to `path` (for `esper train model.path=…`) and
+    returns the exported program.
 
-    example: as for `esper.wrap`; with `batch` the first size of every tensor in it stays free, where
-    the model allows that.
+    example: as for `esper.wrap`. With `batch` the first size of every tensor in it stays free if the
+    model allows that.
     """
     args, kwargs = as_call(example)
     if batch:
@@ -43,11 +43,11 @@ def export(model, example, path=None, batch=True):
 
 
 class ExportedModel(nn.Module):
-    """A module whose forward pass is run by the C++ interpreter with autograd, from the very
-    parameters and buffers of `model`. Inputs and outputs are those of `model`, of the example's
-    structure. Training and evaluation are exported one by one, each at its first use, since a
-    module may do something else in each (drop paths, say). Raises where `torch.export` or the
-    importer refuses the model; the message says why.
+    """A module whose forward pass runs in the C++ interpreter with autograd. It shares the parameters
+    and buffers of `model`. Inputs and outputs have the structure of the example. The training mode
+    and the evaluation mode are each exported at their first use, since a module may compute different
+    things in them (drop paths, for example). Raises an error with the reason if `torch.export` or the
+    importer refuses the model.
     """
 
     def __init__(self, model, example, batch=False):
@@ -73,7 +73,7 @@ class ExportedModel(nn.Module):
 
 
 class Exported:
-    """What a module does in the mode that it is in, as a Program."""
+    """A module in its present mode as a Program."""
 
     def __init__(self, model, example, batch):
         exported = export(model, example, batch=batch)
@@ -83,14 +83,14 @@ class Exported:
             imported = _esper.Imported(str(path))
         self.program = imported.program
         self.out_spec = exported.call_spec.out_spec
-        # A tensor's name, or what is no tensor (a size, say) itself.
+        # The name of each tensor; outputs that are not tensors (such as sizes) as they are.
         self.outputs = exported.graph_signature.user_outputs
         declared = _esper.declared(self.program)
         self.places = {name: self._place(model, imported, name)
                        for kind in ("parameters", "buffers") for name in declared[kind]}
         self.controls = {name: imported.tensor(name) for name in declared["controls"]}
         wanted = {n for n in exported.graph_signature.user_inputs if isinstance(n, str)}
-        # (size or None where it is free, …), type and device of each input.
+        # Sizes (None for a free one), type and device of each input.
         self.inputs = [(tuple(s if isinstance(s, int) else None for s in value.shape), value.dtype,
                         value.device)
                        for value in (n.meta["val"] for n in exported.graph.nodes
@@ -112,8 +112,8 @@ class Exported:
 
 
 class Run:
-    """Runs an exported model, or what has grown out of it. more: (dict, key) of each tensor that is
-    none of the model's, by name."""
+    """Runs an exported model or a Program that has grown from it. more: the (dict, key) of each tensor
+    that does not belong to the model, by name."""
 
     def __init__(self, exported, program, more={}):
         self.exported, self.program, self.calls = exported, program, 0
@@ -125,7 +125,7 @@ class Run:
         self.controls = [more.get(name, name) for name in declared["controls"]]
 
     def __deepcopy__(self, memo):
-        """Of a copied model: the same, with the tensors of the copy."""
+        """The copy for a copied model: it uses the tensors of the copy."""
         other = copy.copy(self)
         for name in ("parameters", "buffers", "controls"):
             setattr(other, name, copy.deepcopy(getattr(self, name), memo))
@@ -151,7 +151,7 @@ class Run:
             [self._control(place) for place in self.controls], inputs, training)
 
     def __call__(self, args, kwargs, training):
-        """What the module would return."""
+        """The outputs in the structure that the module returns."""
         outputs = self.outputs(args, kwargs, training)
         outputs = [out if isinstance(kept, str) else kept
                    for out, kept in zip(outputs, self.exported.outputs, strict=True)]

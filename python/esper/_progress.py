@@ -1,4 +1,4 @@
-"""What a Trainer shows while it runs: in a notebook a table that stays in its place, else lines."""
+"""The display of a running Trainer: a table in a notebook, otherwise lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.2, 0.5  # between two updates within an e
 
 
 def progress(epochs, quiet=False):
-    """The display for where this process runs: a notebook's kernel, a terminal, or a file."""
+    """The display for this process: for a notebook's kernel, a terminal or a file."""
     if quiet:
         return Quiet()
     return Table(epochs) if in_notebook() else Lines(epochs)
@@ -26,19 +26,19 @@ class Quiet:
     """Shows nothing."""
 
     def step(self, epoch, step, steps, loss):
-        """Within an epoch. steps: of the whole epoch, None where that is not known; loss: a function
-        that returns the mean so far, called where it is shown."""
+        """Called within an epoch. steps: the steps of the epoch, None if unknown; loss: a function that
+        returns the mean so far; it is only called if the loss is shown."""
 
     def epoch(self, row):
-        """A row of `Trainer.history`."""
+        """Called after an epoch with its row of `Trainer.history`."""
 
     def end(self, sentence):
-        """The run is over."""
+        """Called at the end of the run."""
 
 
 class Lines(Quiet):
-    """One line an epoch and one a decision on standard error; in a terminal also how far the epoch
-    is, on a line that is overwritten."""
+    """One line per epoch and per decision on standard error; in a terminal also the progress of the
+    epoch, on a line that is overwritten."""
 
     def __init__(self, epochs, out=None):
         self.epochs, self.out = epochs, out or sys.stderr
@@ -69,8 +69,8 @@ class Lines(Quiet):
 
 
 class Table(Quiet):
-    """A table with a row an epoch and its decisions, and a bar for the epoch that runs; front ends
-    without HTML get the lines."""
+    """A table with one row per epoch and its decisions, and a bar for the present epoch. Front ends
+    without HTML show lines."""
 
     def __init__(self, epochs):
         from IPython.display import display

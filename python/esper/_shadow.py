@@ -16,9 +16,9 @@ NO_OPTIMIZER = (
 
 
 def gradients(live, statistics, seed, again):
-    """What the loss of the network with this seed, α = 1, asks of each of its parameters: a list with
-    None where nothing. Nothing else learns of it: the model's buffers and gradients, and the random
-    numbers to come, are as before. None where this batch does not come by the seed."""
+    """The gradients of the seed's parameters for the loss of the network with this seed at α = 1: a
+    list, with None for a parameter without a gradient. Does not change the model's buffers and
+    gradients or the random generators. Returns None if this batch does not pass the seed's anchor."""
     parameters = list(live.seeds[seed].parameters())
     trained = [p for p in parameters if p.requires_grad]
     model = live.model

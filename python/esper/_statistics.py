@@ -1,4 +1,4 @@
-"""Passes that leave no trace in a model, and running statistics that fit what is measured."""
+"""Passes that do not change a model, and running statistics for the network that is measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCHES = 10  # as many as the engine's own recalibration takes
 
 @contextmanager
 def modes_kept(model):
-    """Every module is in the mode that it was in, afterwards."""
+    """Restores the mode of every module at the end of the block."""
     modes = [(m, m.training) for m in model.modules()]
     try:
         yield
@@ -30,7 +30,7 @@ def modes_kept(model):
 
 @contextmanager
 def draws_kept(model):
-    """Random numbers drawn in here are drawn again afterwards: torch's, Python's and NumPy's."""
+    """Restores the random generators of torch, Python and NumPy at the end of the block."""
     devices = set()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         devices = {p.device for p in model.parameters() if p.is_cuda}
@@ -47,7 +47,7 @@ def draws_kept(model):
 
 @contextmanager
 def buffers_kept(model):
-    """The model has copies of its buffers in here and the very same ones, untouched, afterwards."""
+    """Gives the model copies of its buffers within the block, and the unchanged originals after it."""
     scripted = [b for m in model.modules() if isinstance(m, torch.jit.ScriptModule)
                 for b in m.buffers(recurse=False)]  # their places cannot be reached
     own = [(m._buffers, name, buffer) for m in model.modules()
@@ -67,10 +67,10 @@ def buffers_kept(model):
 
 
 class Statistics:
-    """The running statistics of a model's batch norms. They belong to the network that they were
-    gathered in: with a seed more or less they judge it wrongly. So they are gathered anew for each
-    network that is measured, from the inputs of the last training steps of the epoch, which are
-    kept while a seed's fate is open (only of models that have batch norms)."""
+    """The running statistics of a model's batch norms. They are valid only for the network in which
+    they were gathered; a network with one seed more or less needs others. So they are gathered again
+    for each network that is measured, from the inputs of the epoch's last training steps. Those inputs
+    are kept while a seed is undecided, if the model has batch norms."""
 
     def __init__(self, model):
         self.model = model
@@ -84,7 +84,7 @@ class Statistics:
         return [m for m in self.model.modules() if _gathers(m)]
 
     def watch(self, wanted):
-        """Keeps inputs of training passes from now on, or no longer."""
+        """Starts or stops keeping the inputs of training passes."""
         if wanted and self._norms and self._hook is None:
             self._hook = self.model.register_forward_pre_hook(_Keep(self), with_kwargs=True)
         elif not wanted and self._hook is not None:
@@ -112,13 +112,13 @@ class Statistics:
         self.inputs.append(pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, (args, kwargs)))
 
     def forget(self):
-        """The epoch is over, or seeds' fates are settled."""
+        """Call at the end of an epoch, or when no seed is undecided."""
         self.inputs.clear()
         self.modes = []
 
     def recompute(self):
-        """Gathers the statistics of the model as it stands, as means over the kept batches. Norms
-        that stood still in training stay as they are."""
+        """Gathers the statistics of the present model, as means over the kept batches. Norms whose
+        statistics did not change in training are left unchanged."""
         norms = [m for m, training in self.modes if training and _gathers(m)]
         if not norms or not self.inputs:
             return
@@ -131,7 +131,7 @@ class Statistics:
                 for module, training in self.modes:
                     module.training = training
                 for args, kwargs in self.inputs:
-                    # From zero, one pass leaves momentum times the batch's own statistics.
+                    # Starting at zero, one pass gives momentum times the batch's statistics.
                     for m in norms:
                         m.running_mean.zero_()
                         m.running_var.zero_()

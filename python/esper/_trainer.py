@@ -18,12 +18,12 @@ class Trainer:
                                 probe=held_out, epochs=20)
         model = trainer.fit()
 
-    loss: called with (output, target) for a 0-dimensional mean, and with reduction="none" for one
-        value an example (all of torch.nn.functional's losses can).
-    train, validation, probe: re-iterables of (input, target) batches, such as DataLoaders; `probe`
-        must be in a fixed order and used for nothing else.
-    Everything else is as in `esper.wrap`. The loop runs in PyTorch; to train a configured run in the
-    C++ engine use the `esper train` command.
+    loss: a function of (output, target) that returns the mean, and with reduction="none" one value per
+        example (all losses of torch.nn.functional do).
+    train, validation, probe: iterables of (input, target) batches that can be iterated many times,
+        such as DataLoaders. `probe` must have a fixed order and be used for nothing else.
+    The other arguments are those of `esper.wrap`. The loop runs in PyTorch; the command `esper train`
+    trains a configured run in the C++ engine.
     """
 
     def __init__(self, model, loss, optimizer, *, train, validation, probe, epochs, scheduler=None,
@@ -46,7 +46,7 @@ class Trainer:
         return self.growth.unwrap()
 
     def epoch(self):
-        """One epoch and what follows it; returns its row of `history`."""
+        """Trains one epoch, including validation and decisions; returns its row of `history`."""
         began = time.monotonic()
         self.model.train()
         total, steps = 0.0, 0
@@ -75,7 +75,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, batches):
-        """Mean loss an example over (input, target) batches, in evaluation mode."""
+        """Mean loss per example over (input, target) batches, in evaluation mode."""
         mode = self.model.training
         self.model.eval()
         total, examples = 0.0, 0

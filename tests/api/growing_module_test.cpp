@@ -1,4 +1,4 @@
-// C++ modules of users: recorded, grown in a loop of their own, handed back.
+// C++ modules of users: recorded, grown in the user's loop, exported.
 #include "esper/growing_module.h"
 
 #include <ATen/ops/allclose.h>
@@ -140,7 +140,7 @@ TEST(GrowingModule, SaysWhatIsWrong) {
     EXPECT_THROW(GrowingModule::from_pt2("/nowhere.pt2"), std::runtime_error);
 }
 
-/// Branches on a value, which a recording would freeze.
+/// Branches on a value; a recording would always take the same branch.
 struct Branching : nn::Module {
     at::Tensor forward(const at::Tensor& x) { return x.sum().item<double>() > 0 ? x * 2 : x; }
 };

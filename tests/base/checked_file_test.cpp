@@ -21,7 +21,7 @@ class CheckedFileTest : public ::testing::Test {
     }
     void TearDown() override { FaultPoints::disarm_all(); }
 
-    /// What reading gives after the file's bytes were replaced by `content`.
+    /// Replaces the file's bytes by `content` and reads it.
     Result<CheckedFile> reread(std::string_view content) const {
         std::ofstream(path, std::ios::binary) << content;
         return read_checked_file(path, kMagic);
@@ -43,7 +43,8 @@ TEST_F(CheckedFileTest, AnEmptyPayloadIsAPayload) {
     EXPECT_EQ(read_checked_file(path, kMagic).value().payload, "");
 }
 
-// Files outlive programs: these bytes may never change for this magic, version and payload.
+// Later versions must read today's files: these bytes must never change for this magic, version
+// and payload.
 TEST_F(CheckedFileTest, ItsBytesArePinned) {
     using namespace std::string_view_literals;
     const std::array<std::string_view, 1> payload{"abc"};

@@ -43,7 +43,7 @@ TEST(UsageTrend, FindsTheSlopeOfALeakBehindTheWarmUp) {
     UsageTrend leak;
     UsageTrend level;
     for (int i = 0; i < 90; ++i) {
-        // All of the warm-up's growth is left out; a jitter of one page stays in.
+        // 1 MB per sample during the warm-up, then a jitter of one page.
         const double warm = i < 30 ? 1e6 * i : 30e6;
         const double jitter = i % 2 == 0 ? 4096 : 0;
         const auto at = [&](double bytes) {

@@ -34,7 +34,7 @@ TEST(RandomStream, TheSameNameGivesTheSameNumbers) {
               words_of(RandomStream(7, "shuffle", 3, 1), 100));
 }
 
-// A checkpoint stores only names of streams, so what a name gives may never change.
+// A checkpoint stores only names of streams, so the numbers of a name must never change.
 TEST(RandomStream, ItsNumbersArePinned) {
     EXPECT_EQ(
         words_of(RandomStream(42, "init", 5, 6), 5),
@@ -60,7 +60,7 @@ TEST(RandomStream, EveryPartOfTheNameMatters) {
         words.insert(drawn.begin(), drawn.end());
     }
     EXPECT_EQ(seen.size(), streams.size());
-    // No stream is another one shifted: among 512 random words a repeat has chance 3e-5.
+    // No stream is a shifted copy of another: 512 random words repeat with probability 3e-5.
     EXPECT_EQ(words.size(), 64 * streams.size());
 }
 

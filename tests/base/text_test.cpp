@@ -15,7 +15,7 @@ TEST(EditDistance, CountsChangesAndSwapsOfNeighbours) {
     EXPECT_EQ(edit_distance("abc", ""), 3U);
     EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
     EXPECT_EQ(edit_distance("epochs", "epohcs"), 1U);
-    // Optimal string alignment never edits a swapped pair again, so this is 3, not 2.
+    // Optimal string alignment does not edit a swapped pair again, so this is 3, not 2.
     EXPECT_EQ(edit_distance("ca", "abc"), 3U);
 }
 

@@ -56,7 +56,7 @@ TEST(ThreadPool, WorkersRunAtTheSameTime) {
     std::mutex mutex;
     std::condition_variable all_here;
     int here = 0;
-    // Each task waits for the two others: with fewer workers this would never end.
+    // Each task waits for the two others, so with fewer workers the test would hang.
     const auto meet = [&] {
         std::unique_lock lock(mutex);
         ++here;

@@ -139,7 +139,7 @@ TEST(Catalogue, HasAReadoutThatIsLinearInWhatItReads) {
         EXPECT_EQ(weight->type.shape.size(), at.anchor.kind == AnchorKind::kImage ? 4U : 2U);
         EXPECT_EQ(weight->type.shape[0], at.anchor.features);
         ASSERT_TRUE(blueprint.readout_input);
-        // s is affine in the weight: halving it takes away half of what it gives.
+        // s is affine in the weight: halving the weight halves its contribution.
         Bench bench(blueprint.program);
         auto x = input_for(bench.program->inputs()[0], 4);
         auto w = *bench.store.find(blueprint.readout_weight);
@@ -235,7 +235,7 @@ TEST(Sham, TellsNothingAboutItsInput) {
         auto correlation = at::corrcoef(both.reshape({32, kExamples}));
         auto cross = correlation.narrow(0, 0, 16).narrow(1, 16, 16).abs().max().item<double>();
         EXPECT_LT(cross, 5.0 / std::sqrt(static_cast<double>(kExamples)));
-        // …and it is not simply zero, and the same each time.
+        // The output is not zero, and it is the same each time.
         EXPECT_GT(s.std().item<double>(), 0.05);
         EXPECT_NEAR(s.mean().item<double>(), 0.0, 0.01);
     }

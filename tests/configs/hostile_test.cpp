@@ -1,4 +1,4 @@
-// Files that no honest hand wrote: refused quickly, with a line, and without harm.
+// Hostile files must be refused quickly, with the line, and without a crash.
 
 #include <gtest/gtest.h>
 

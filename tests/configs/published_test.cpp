@@ -1,5 +1,5 @@
-// The pages and files that are made from the declarations are as the declarations say. To write
-// them anew: ESPER_REGENERATE=1 build/release/bin/configs_tests --gtest_filter='Published.*'
+// The generated pages and files agree with the declarations. To generate them again:
+// ESPER_REGENERATE=1 build/release/bin/configs_tests --gtest_filter='Published.*'
 
 #include "esper/configs/published.h"
 

@@ -1,4 +1,4 @@
-// What a user is told: every problem at once, each with its place, what was expected, what came.
+// Messages to the user: all problems at once, each with its place, what was expected, what came.
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// Whatever a configuration holds, its printed form reads back as the same configuration.
+// The printed form of any configuration reads back as the same configuration.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@
 namespace esper::configs {
 namespace {
 
-/// Random values for a key; some are refused by its rule, which `read` then says.
+/// Random values for a key. Its rule refuses some of them; then `read` returns an error.
 class AnyValue {
   public:
     explicit AnyValue(std::uint64_t seed) : random_(seed, "configs round trip") {}
@@ -104,7 +104,7 @@ TEST(RoundTrip, AnyConfigurationReadsBackTheSame) {
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
         const EsperConfig config = any_config(seed);
         const std::string yaml = to_yaml(config, MaskSecrets::kNo);
-        // Relations between keys do not hold in a random configuration; reading alone is tried.
+        // Relations between keys do not hold in a random configuration, so only reading is tested.
         Problems problems;
         const auto document = read_yaml(yaml, "any.yaml", problems);
         ASSERT_TRUE(document) << problems.report().message() << "\n" << yaml;
@@ -119,7 +119,7 @@ TEST(RoundTrip, AnyConfigurationReadsBackTheSame) {
         ASSERT_EQ(config, assignment.config());
         changed += static_cast<int>(differences(config, EsperConfig{}).size());
     }
-    // Most keys did move, or the test would be about defaults.
+    // Most keys must have changed, or the test would only cover defaults.
     EXPECT_GT(changed, 300 * 100);
 }
 

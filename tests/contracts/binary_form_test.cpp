@@ -1,4 +1,4 @@
-// Every kind of field at its limits, and bytes that stand for no value.
+// Every kind of field at its limits, and bytes that are not the encoding of any value.
 #include <gtest/gtest.h>
 
 #include <limits>

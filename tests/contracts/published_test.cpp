@@ -1,6 +1,6 @@
-// What has been published must not change: golden bytes of each schema version, and the schemas
-// under docs. ESPER_UPDATE_GOLDEN=1 writes what is missing and rewrites the schemas; golden files
-// that exist are never rewritten.
+// Published bytes must not change: golden files of each schema version, and the schemas under docs.
+// ESPER_UPDATE_GOLDEN=1 writes missing golden files and rewrites the schemas; it never rewrites a
+// golden file.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -22,7 +22,7 @@ std::filesystem::path golden(std::uint16_t version, std::string_view file) {
     return kSource / "tests/contracts/golden" / ("v" + std::to_string(version)) / file;
 }
 
-/// Creates the file when asked to and it is missing; returns its content.
+/// Creates the file if it is missing and the update was requested; returns its content.
 std::string published(const std::filesystem::path& path, const std::string& now, bool rewrite) {
     if (kUpdate && (rewrite || !std::filesystem::exists(path))) {
         std::filesystem::create_directories(path.parent_path());

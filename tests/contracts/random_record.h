@@ -10,7 +10,7 @@
 
 namespace esper::contracts {
 
-/// Fills records with random values that keep to their fields' rules.
+/// Fills records with random values that keep the rules of their fields.
 class RandomRecord {
   public:
     explicit RandomRecord(std::uint64_t seed) : random_(seed, "random record") {}
@@ -118,7 +118,7 @@ class RandomRecord {
     RandomStream random_;
 };
 
-/// A record that owns itself, whatever its type.
+/// Makes a record of the type that `info` describes.
 inline std::unique_ptr<void, void (*)(void*)> make_record(const RecordInfo& info) {
     return {info.create(), info.destroy};
 }

@@ -22,8 +22,8 @@ std::vector<Actor> everyone() {
     return all;
 }
 
-/// Every (from, to, actor): legal where `owners` names the actor, the wrong role where the move is
-/// legal for others, illegal elsewhere.
+/// Checks every (from, to, actor): legal if `owners` names the actor, kWrongRole if the move is
+/// legal for other actors, otherwise illegal.
 template <typename E>
 void check_machine(const std::map<std::pair<E, E>, std::set<Actor>>& owners) {
     for (const auto& from : enum_entries<E>()) {

@@ -1,5 +1,5 @@
-// What docs/contracts.md promises between schema versions, on a type as an old and as a new build
-// know it.
+// The promises of docs/contracts.md between schema versions, tested with one type in the form of an
+// old build and of a new one.
 #include <gtest/gtest.h>
 
 #include "esper/contracts/messages.h"

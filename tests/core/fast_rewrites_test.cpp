@@ -1,5 +1,5 @@
-// Every host, plain and with every blueprint at an anchor: the fast joint Program gives what the
-// recorded one gives, but for rounding; and a seed in isolation still cannot be noticed in it.
+// Every host, plain and with every blueprint at an anchor: the fast joint Program gives the results
+// of the recorded one except for rounding, and a seed in isolation changes no bit of the host.
 
 #include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
@@ -30,7 +30,7 @@ using testing::joint;
 using testing::small_hosts;
 using testing::Step;
 
-/// As the trainer holds them.
+/// The tensors as the trainer stores them.
 TensorStore trainers_store(const ProgramPtr& program) {
     at::set_num_threads(1);
     TensorStore store({1, true});
@@ -51,7 +51,7 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
 
 double size_of(const at::Tensor& t) { return at::linalg_vector_norm(t).item().toDouble(); }
 
-/// How far all gradients together are from float32's.
+/// The distance of all gradients together from those of float32.
 double distance(const Step& exact, const Step& other) {
     double squares = 0;
     for (const auto& [name, gradient] : exact.gradients)
@@ -59,9 +59,9 @@ double distance(const Step& exact, const Step& other) {
     return std::sqrt(squares);
 }
 
-// In float32 a handful of roundings may differ. In bfloat16 a rounding that differs early turns
-// ReLUs on and off later, so no bound holds gradient by gradient; there both are held against
-// float32, and what counts is how much farther away the fast one is: returned, as a logarithm.
+// In float32 a few roundings may differ. In bfloat16 a different rounding in an early layer
+// switches ReLUs in later ones, so there is no bound for single gradients. There both lists are
+// compared with float32; returns the logarithm of the ratio of their distances.
 double expect_alike(const ProgramPtr& program, const TensorStore& store,
                     const std::vector<at::Tensor>& batch) {
     std::map<std::string, Step> steps;
@@ -130,7 +130,7 @@ TEST(FastRewrites, GiveWhatWasRecordedOnEveryHostAndWithEveryBlueprint) {
             take(grown, own, batch);
         }
     }
-    // By chance now the one, now the other is nearer; neither by habit.
+    // Either list may be nearer to float32 in one network, but not on average.
     EXPECT_LE(std::exp(farther / networks), 1.15);
 }
 
@@ -192,7 +192,7 @@ TEST(FastRewrites, LeaveNoBatchNormAdditionOrReluToTheForwardPass) {
     EXPECT_EQ(counts["esper::batch_norm_relu_backward"], 9U);
     for (const auto* gone : {"aten::native_batch_norm", "aten::relu", "aten::addmm"})
         EXPECT_EQ(counts[gone], 0U) << gone;
-    // One gradient is read by two BatchNorms, the second of which comes after the first's use.
+    // Two BatchNorms read one gradient; the second does so after the first has used it.
     EXPECT_EQ(counts["aten::threshold_backward"], 0U);
 }
 

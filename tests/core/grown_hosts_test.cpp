@@ -1,5 +1,5 @@
-// Every host, plain and with every blueprint at an anchor: the joint Program gives what eager
-// autograd gives, bit for bit, and a seed in isolation cannot be noticed.
+// Every host, plain and with every blueprint at an anchor: the joint Program gives the same bits as
+// eager autograd, and a seed in isolation changes no bit of the host.
 
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ Step eager(const ProgramPtr& program, const TensorStore& store,
     return step;
 }
 
-/// Every gradient of `expected` is in `got`, bit for bit; where eager has none, zeros will do.
+/// Expects every gradient of `expected` in `got`, bit for bit. Zeros may stand for a missing one.
 void expect_same(const Step& expected, const Step& got) {
     EXPECT_TRUE(at::equal(expected.loss, got.loss));
     for (const auto& [name, gradient] : expected.gradients) {

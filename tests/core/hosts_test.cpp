@@ -48,7 +48,7 @@ std::vector<HostSpec> one_of_each() {
     return {mlp(), images, resnet(8, 8), resnet(14, 8), vgg(11, 4), plain, gpt(), tied, dropped};
 }
 
-// Counts from the same networks written as torch.nn modules.
+// The expected counts are those of the same networks written as torch.nn modules.
 TEST(Hosts, HaveTheParametersOfTheirPyTorchTwins) {
     EXPECT_EQ(built(mlp())->parameter_count(), 17'290);
     EXPECT_EQ(built(resnet(8))->parameter_count(), 78'042);
@@ -144,7 +144,7 @@ TEST(Hosts, DeclareAnchorsWithTheShapeThatFlowsThere) {
             std::size_t rank = image ? 4 : anchor.kind == graph::AnchorKind::kTokens ? 3 : 2;
             ASSERT_EQ(shape.size(), rank) << anchor.name;
             EXPECT_EQ(image ? shape[1] : shape.back(), anchor.features) << anchor.name;
-            // X must have y's positions, or a readout could not be fitted beside it.
+            // The layer's input must have as many positions as its output, or no readout fits.
             ASSERT_TRUE(anchor.layer_input) << anchor.name;
             auto x = (*types)[anchor.layer_input->value()].shape;
             ASSERT_EQ(x.size(), rank) << anchor.name;
@@ -168,7 +168,7 @@ TEST(Hosts, LeaveTheBatchFreeAtTheirAnchors) {
     EXPECT_EQ((*tokens)[0].shape, (Shapes{-1, 16, 32}));
 }
 
-// Every blueprint at every anchor of every host takes and gives what flows there.
+// Every blueprint fits every anchor of every host.
 TEST(Hosts, TakeEveryBlueprintAtEveryAnchor) {
     for (const auto& spec : one_of_each()) {
         auto program = built(spec);

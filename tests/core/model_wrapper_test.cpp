@@ -71,7 +71,7 @@ TEST(Wrap, SharesAnAnchorsFeaturesAmongItsSeeds) {
     EXPECT_EQ(model->summary(), "1 anchor, 3 seeds, 272,474 parameters");
 }
 
-// Anchors of imported models have whatever names their modules had.
+// Anchors of imported models have the names of their modules, which may contain any character.
 TEST(Wrap, GivesSlotsNamesThatASeedMayHave) {
     graph::ProgramBuilder b("odd");
     auto x = b.input("x", {graph::DType::kFloat32, {-1, 4}});

@@ -107,7 +107,7 @@ TEST(PytorchCode, EveryHostPlainAndGrownGivesTheInterpretersOutput) {
         write_case(folder.path / spec.kind, host);
         auto grown = host;
         int count = 0;
-        // Anchors in turn, so that some carry several seeds, one on top of the other.
+        // Goes through the anchors in turn, so that some get several seeds.
         for (const auto& name : blueprints::blueprint_names(host->anchors()[0].kind, true)) {
             const auto& anchor =
                 grown->anchors()[static_cast<std::size_t>(count) % grown->anchors().size()];
@@ -123,7 +123,7 @@ TEST(PytorchCode, EveryHostPlainAndGrownGivesTheInterpretersOutput) {
     EXPECT_EQ(run_python("'" ESPER_SOURCE_DIR "/tests/python/run_exported.py' '" +
                          folder.path.string() + "' " + std::to_string(cases)),
               0);
-    // What Python's safetensors wrote is read back by ours.
+    // Our reader reads the file that Python's safetensors wrote.
     const auto theirs = folder.path / "theirs.safetensors";
     if (fs::exists(theirs)) {
         auto content = value_or_throw(read_safetensors(theirs));

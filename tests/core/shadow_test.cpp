@@ -1,4 +1,5 @@
-// A seed's second pass is the network with the seed added in, and learns it apart from the host.
+// The second pass of a seed in a shadow computes the network with the seed blended in, and trains
+// only the seed.
 #include "esper/program/edits/shadow.h"
 
 #include <ATen/core/Tensor.h>

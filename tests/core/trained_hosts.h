@@ -32,7 +32,7 @@ inline std::vector<at::Tensor> batch_for(const ProgramPtr& with_loss) {
     return batch;
 }
 
-/// Loss and gradients by name; undefined for what is not trainable or not reached.
+/// Loss and gradients by name; undefined for parameters that are not trainable or not reached.
 struct Step {
     at::Tensor loss;
     std::map<std::string, at::Tensor> gradients;

@@ -22,7 +22,7 @@ T checked(Result<T> result) {
 
 struct Models {
     ProgramPtr whole;    ///< the model itself
-    ProgramPtr foreign;  ///< its anchors alone
+    ProgramPtr foreign;  ///< only its anchors, as core::foreign_host makes it
 };
 
 Models model() {

@@ -37,7 +37,7 @@ bool same_bits(const auto& a, const auto& b) {
     return a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0;
 }
 
-// 2 200 003 floats are past the size from which outputs bypass the caches.
+// 2 200 003 floats are large enough that outputs bypass the caches.
 constexpr std::size_t kSizes[] = {0, 1, 15, 16, 31, 33, 64, 1000, 2'200'003};
 
 TEST(AlphaBlend, ForwardIsOneFusedMultiplyAdd) {
@@ -118,7 +118,7 @@ TEST(AlphaBlend, WorksInPlaceAndAtAnyAlignment) {
     }
 }
 
-/// n values on a cache line's boundary, as every kernel needs them to write past the caches.
+/// n values aligned to a cache line, which the kernels need to bypass the caches.
 template <typename T>
 struct Aligned {
     explicit Aligned(std::size_t n) : room(n + 64 / sizeof(T)), span(start(room), n) {}

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "esper/program/cost/cost_rules.h"
 #include "esper/program/layers.h"
 
 namespace esper::graph {
@@ -72,7 +73,7 @@ TEST(Cost, OfConvolutionsFollowsKernelStrideAndGroups) {
                        depthwise, 2 * depthwise));
     EXPECT_TRUE(operator_costs(flops_of("aten::conv1d", {{1, 4, 10}, {6, 4, 3}}), 2 * 6 * 8 * 12,
                                4 * 6 * 8 * 12));
-    // Every input number meets the 6×3×3 weights of its channel.
+    // Every input number is multiplied with the 6×3×3 weights of its channel.
     const std::uint64_t transposed = 2 * 4 * 64 * 54;
     EXPECT_TRUE(
         operator_costs(flops_of("aten::conv_transpose2d.input", {{1, 4, 8, 8}, {4, 6, 3, 3}}),
@@ -184,14 +185,14 @@ TEST(Cost, CountsNoGradientThatNobodyNeeds) {
     });
     EXPECT_EQ(first.forward_flops, 30U);
     EXPECT_EQ(first.training_flops, 60U);
-    // Frozen weights, and what lies behind a detach.
+    // No cost for frozen weights and for operators before a detach.
     auto frozen = cost_of([](ProgramBuilder& b) {
         auto x = b.parameter("x", floats({1, 3}), normal(1));
         auto w = b.parameter("w", floats({5, 3}), normal(1), false);
         return b.call("aten::linear", {b.call("aten::detach", {x}), w});
     });
     EXPECT_EQ(frozen.training_flops, frozen.forward_flops);
-    // What no output depends on runs forward, but no gradient comes back through it.
+    // A call that no output depends on runs forward, but not backward.
     auto dead = cost_of([](ProgramBuilder& b) {
         auto x = b.parameter("x", floats({1, 3}), normal(1));
         b.call("aten::exp", {x});

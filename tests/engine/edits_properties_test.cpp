@@ -1,4 +1,4 @@
-// Whatever seeds came, changed and went: the host is itself again.
+// After any sequence of edits that removes every seed, the host is the original one again.
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -69,7 +69,7 @@ RC_GTEST_PROP(EditProperties, ComingAndGoingInAnyOrderLeavesNoTrace, ()) {
     RC_ASSERT(program->hash() == host->hash());
 }
 
-// Two seeds that do not know of each other: the order of their coming does not matter.
+// Two seeds at different anchors can be inserted in either order, with the same result.
 RC_GTEST_PROP(EditProperties, SeedsAtDifferentAnchorsCommute, ()) {
     const InsertSeed a{"a", "fc1", "b", small_blueprint()};
     const InsertSeed b{"b", "fc2", "b", small_blueprint()};

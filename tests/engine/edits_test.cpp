@@ -113,7 +113,7 @@ TEST(Edits, StackedSeedsMayLeaveInAnyOrder) {
         EXPECT_EQ(to_text(*program), to_text(*host));
         EXPECT_EQ(program->hash(), host->hash());
     } while (std::next_permutation(order.begin(), order.end()));
-    // What is left does not remember who was there in between.
+    // The Program after a removal is as if the removed seed had never been inserted.
     EXPECT_EQ(edited(top, RemoveSeed{"b"})->hash(),
               with_seed(with_seed(host, "a", "fc1"), "c", "fc1")->hash());
 }

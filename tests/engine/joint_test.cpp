@@ -107,7 +107,7 @@ TEST(JointProgram, KeepsItsPromiseInChannelsLast) {
                          true);
 }
 
-// Without the pull, what a seed in isolation minimises is linear in its output and has no bottom.
+// Without the pull the loss of a seed in isolation is linear in its output and has no minimum.
 TEST(JointProgram, AnIsolatedSeedIsPulledBackAsHardAsTheLossPushesWhereItIsAsLargeAsItsAnchor) {
     ProgramBuilder b("isolated");
     auto x = b.input("x", {DType::kFloat32, {-1, 8}});
@@ -129,12 +129,12 @@ TEST(JointProgram, AnIsolatedSeedIsPulledBackAsHardAsTheLossPushesWhereItIsAsLar
     const auto pulled = host + got.taps[1] * (host.norm() / at_y.norm());
     EXPECT_TRUE(
         at::allclose(store.find_parameter("s.weight")->gradient, pulled.t().mm(at_y), 1e-4, 1e-6));
-    // The host's own gradient is what it is without a seed.
+    // The host's gradient is the same as without a seed.
     EXPECT_TRUE(at::allclose(store.find_parameter("fc.weight")->gradient, host.t().mm(inputs[0]),
                              1e-4, 1e-6));
 }
 
-// libtorch 2.13 crashes here when it is left to itself (recorder.cpp).
+// libtorch 2.13 crashes in this case without the precaution in recorder.cpp.
 TEST(JointProgram, NormalisesAnInputThatNeedsNoGradientInChannelsLast) {
     ProgramBuilder b("normed input");
     auto x = b.input("x", {DType::kFloat32, {-1, 16, 8, 8}});

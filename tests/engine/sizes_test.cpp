@@ -1,4 +1,4 @@
-// Values that are no tensors (sizes and what is computed from them) and operators that return
+// Values that are not tensors (sizes and numbers computed from them), and operators that return
 // lists.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 namespace esper::graph {
 namespace {
 
-// Swaps the halves of each row, at any batch size, by way of sizes.
+// Swaps the halves of each row, at any batch size, by computing with sizes.
 ProgramBuilder swapped_halves() {
     ProgramBuilder b("halves");
     auto x = b.input("x", {DType::kFloat32, {-1, 6}});

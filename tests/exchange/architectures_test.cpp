@@ -1,5 +1,5 @@
-// Graphs of known architectures, without weights (scripts/make_graph_fixtures.py made them), filled
-// in by the rule that PyTorch was run with.
+// Graphs of known architectures without weights, made by scripts/make_graph_fixtures.py. The
+// weights come from a formula; PyTorch's expected results were computed with the same weights.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -114,7 +114,7 @@ struct Fixture {
         for (const auto& p : model.program->parameters())
             store.find_parameter(p.name)->value.copy_(filled(p, name_of(p.name)));
     }
-    /// What PyTorch's named_parameters() calls a parameter.
+    /// A parameter's name in PyTorch's named_parameters().
     std::string name_of(const std::string& ours) const {
         if (content["gradients"].contains(ours)) return ours;
         for (const auto& [alias, name] : model.aliases)

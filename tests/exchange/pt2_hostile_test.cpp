@@ -1,5 +1,5 @@
-// What does not import: damaged files, hostile ones, and models that a Program cannot hold. Every
-// archive here is written by hand; no PyTorch is needed.
+// Files that cannot be imported: damaged ones, hostile ones, and models that a Program cannot
+// represent. Every archive here is written by hand; PyTorch is not needed.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -159,7 +159,7 @@ TEST(Pt2, RefusesCompressedEncryptedAndMisplacedMembers) {
     twins.add("a", "1");
     twins.add("a", "2");
     expect(ZipArchive::open(twins.finish()), GraphError::kMalformed);
-    // Two names for the same bytes: how a small file says it is a large one.
+    // Two names for the same bytes make a small file look like a large one.
     ZipBuilder overlap;
     overlap.add("a", std::string(40, 'x'));
     overlap.add({"b", std::string(40, 'x'), 0, 0, 0, static_cast<std::uint32_t>(-104)});
@@ -185,7 +185,7 @@ TEST(Pt2, SeesEveryCutAndFlippedByteThatMatters) {
         auto bytes = whole;
         bytes[random() % bytes.size()] ^= static_cast<char>(1U << (random() % 8));
         const auto read = import_pt2(bytes, nullptr);
-        // A flip in a padding byte or a time stamp changes nothing.
+        // A flipped bit in padding or a time stamp changes nothing.
         if (!read) continue;
         EXPECT_EQ(read->program->hash(), Model{}.read()->program->hash());
     }

@@ -191,7 +191,7 @@ TEST(Pt2, DrawsRandomNumbersFromTheStepAlone) {
     EXPECT_GE(first[1].min().item<float>(), 0);
     EXPECT_LT(first[1].max().item<float>(), 1);
     EXPECT_NEAR(first[1].mean().item<float>(), 0.5, 0.06);
-    // Evaluation leaves nothing of dropout, drop path and attention's own.
+    // Evaluation removes dropout, drop path and attention's dropout.
     expect_close(random.run(inputs, false, 1)[0], expected.all("eval")[0], "evaluated output");
     // And what training gives is that on average.
     std::vector<at::Tensor> draws;

@@ -15,7 +15,7 @@ struct ZipMember {
     std::string content;
     std::uint16_t method = 0;
     std::uint16_t flags = 0;
-    /// Added to what the directory says about the member's size and place.
+    /// Added to the member's size and offset in the directory.
     std::uint32_t wrong_size = 0;
     std::uint32_t wrong_offset = 0;
 };
@@ -29,7 +29,7 @@ class ZipBuilder {
         const auto local = static_cast<std::uint32_t>(bytes_.size());
         const auto size = static_cast<std::uint32_t>(member.content.size());
         const auto name_size = static_cast<std::uint16_t>(member.name.size());
-        // Contents start at multiples of 64, as PyTorch's do.
+        // Contents start at multiples of 64, as in PyTorch's archives.
         const auto padding =
             static_cast<std::uint16_t>((64 - (local + 30 + member.name.size()) % 64) % 64);
         put(bytes_, 0x04034b50U, 4);

@@ -1,5 +1,5 @@
-// The GPU twins against the CPU's own code. Built with nvcc they run where a GPU is; elsewhere only
-// what they say without one can be tested.
+// The GPU's alpha blend and state table, compared with the CPU's. Without a GPU only the error
+// kNoDevice can be tested.
 #include <gtest/gtest.h>
 
 #if defined(ESPER_HAS_CUDA)

@@ -15,7 +15,7 @@ namespace {
 
 using namespace testing;
 
-// The bytes with a checksum that fits them, so that readers look further.
+// The bytes with a corrected checksum, so that readers get past it.
 std::string with_checksum(std::string bytes) {
     bytes.resize(bytes.size() - 4);
     std::uint32_t crc = crc32c(std::as_bytes(std::span(bytes)));
@@ -53,7 +53,7 @@ TEST(BinaryForm, StaysAsItIs) {
         hex += "0123456789abcdef"[c >> 4];
         hex += "0123456789abcdef"[c & 15];
     }
-    // Magic, version 1.0, nine sections, checksum: a change here is a new version of the form.
+    // Magic, version 1.0, nine sections, checksum: a change here needs a new version of the form.
     EXPECT_EQ(hex,
               "455350525052"
               "4f47010000000900000053545253"
@@ -82,7 +82,7 @@ TEST(BinaryForm, NoticesEveryCut) {
     const std::string bytes = to_binary(*one_of_everything());
     for (std::size_t length = 0; length < bytes.size(); ++length) {
         ASSERT_FALSE(parse_binary(bytes.substr(0, length))) << length;
-        // Also when somebody fitted the checksum to what is left.
+        // Also with a corrected checksum.
         if (length >= 4) {
             ASSERT_FALSE(parse_binary(with_checksum(bytes.substr(0, length))));
         }
@@ -101,7 +101,7 @@ TEST(BinaryForm, SurvivesChangedBytesUnderAValidChecksum) {
             const auto read = parse_binary(with_checksum(changed));
             if (!read) continue;
             ++read_anyway;
-            // What was read is sound: it can be written and read again.
+            // The Program that was read can be written and read again.
             const auto again = parse_binary(to_binary(**read));
             ASSERT_TRUE(again) << again.error().to_string();
             EXPECT_EQ((*again)->hash(), (*read)->hash());

@@ -41,7 +41,9 @@ TEST(OperatorTable, HoldsAWritingOperatorBesideItsPureTwinOnly) {
         twin.erase(std::min(name.find('.'), name.size()) - 1, 1);
         const auto* pure = find_in_table(twin);
         // embedding_renorm_, zero_ have no pure form.
-        if (pure != nullptr) EXPECT_EQ(pure->cost, op->cost) << name;
+        if (pure != nullptr) {
+            EXPECT_EQ(pure->cost, op->cost) << name;
+        }
     }
 }
 
@@ -59,8 +61,9 @@ TEST(OperatorTable, MarksWhatItsSchemasMark) {
             EXPECT_EQ(arguments[3].name, "running_mean") << op->schema_text;
             EXPECT_EQ(arguments[4].name, "running_var") << op->schema_text;
         }
-        if (has(op->effect, Effect::kDrawsIfDropping))
+        if (has(op->effect, Effect::kDrawsIfDropping)) {
             EXPECT_EQ(arguments.at(4).name, "dropout_p") << op->schema_text;
+        }
     }
 }
 
@@ -100,10 +103,11 @@ TEST(OperatorTable, SpellsCallsWithArgumentsThatAreThere) {
         }
         if (op->python == kBySchema || op->schema.name.starts_with("esper::")) continue;
         // An argument that the spelling leaves out would be lost where it is not the default.
-        for (std::size_t i = 0; i < op->schema.arguments.size(); ++i)
-            if (!op->schema.arguments[i].fallback &&
-                !op->schema.arguments[i].name.starts_with("cudnn"))
-                EXPECT_TRUE(named.contains(i)) << op->python << " leaves out argument " << i;
+        for (std::size_t i = 0; i < op->schema.arguments.size(); ++i) {
+            const auto& argument = op->schema.arguments[i];
+            if (argument.fallback || argument.name.starts_with("cudnn")) continue;
+            EXPECT_TRUE(named.contains(i)) << op->python << " leaves out argument " << i;
+        }
     }
 }
 

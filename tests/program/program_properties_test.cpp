@@ -96,8 +96,8 @@ RC_GTEST_PROP(ProgramProperties, TheHashNoticesEveryChangedConstant, ()) {
     RC_ASSERT(made(std::move(parts))->hash() != program->hash());
 }
 
-// Another wire gives another hash unless both ends hold the same: then the values are equal by
-// construction (two calls of one operator on the same arguments).
+// Another argument gives another hash, unless both arguments are equal by construction (two calls
+// of one operator on the same arguments).
 RC_GTEST_PROP(ProgramProperties, TheHashNoticesEveryChangedWire, ()) {
     auto parts = random_parts();
     const auto program = made(parts);
@@ -108,7 +108,7 @@ RC_GTEST_PROP(ProgramProperties, TheHashNoticesEveryChangedWire, ()) {
     for (auto& item : parts.outputs) wires.push_back(&item.value);
     for (auto& item : parts.anchors) wires.push_back(&item.value);
     RC_PRE(!wires.empty());
-    // To an input or parameter that is not what stands there: never an equal value.
+    // Replaces the argument by another input or parameter, which is never an equal value.
     ValueId& chosen = **rc::gen::elementOf(wires);
     std::vector<ValueId> sources;
     for (const auto& item : parts.inputs) sources.push_back(item.value);
@@ -226,8 +226,8 @@ TEST(ProgramHash, StaysAsItIs) {
     Hand h("p");
     const auto x = h.input("x", f32({-1}));
     h.output("y", h.call("aten::relu", {x}));
-    // Another value here breaks every journal and library written so far: raise the version in
-    // its domain names instead.
+    // Another value here would break all existing journals and libraries. To change the hash, raise
+    // the version in its domain names.
     EXPECT_EQ(h.make()->hash().hex(),
               "731e109d53dc07ce11831840d41180baa1de284b512196dfccd7e8de5fa4bba3");
 }

@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-// The Program of `hand` after a change must be refused with `code`.
+// Expects `code` for the Program of `hand` after `change`.
 void expect_refused(GraphError code, const std::function<void(Program::Parts&)>& change,
                     std::string_view words) {
     Program::Parts parts = small_host()->parts();

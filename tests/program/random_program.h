@@ -11,7 +11,7 @@
 
 namespace esper::graph::testing {
 
-/// From `least` to `most` - 1, whatever rapidcheck's current size is.
+/// A number from `least` to `most` - 1; does not depend on rapidcheck's current size.
 template <typename T>
 T random_number(T least, T most) {
     return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(least, most));
@@ -33,7 +33,7 @@ inline Init random_init() {
     return {kind, kind == Init::Kind::kZeros ? 0.0 : std::abs(random_double())};
 }
 
-/// Values that exist so far, to draw arguments from.
+/// The values that exist so far; arguments are drawn from them.
 class RandomCalls {
   public:
     explicit RandomCalls(Hand& hand) : hand_(hand) {}
@@ -136,7 +136,7 @@ void shuffle_items(std::vector<T>& items) {
     items = std::move(shuffled);
 }
 
-/// Gives every value another number.
+/// Renumbers all values at random.
 inline void renumber(Program::Parts& parts) {
     const auto numbers = random_order(parts.value_count);
     const auto rename = [&](ValueId& id) { id = ValueId(numbers[id.value()]); };
@@ -162,8 +162,8 @@ inline void renumber(Program::Parts& parts) {
     }
 }
 
-/// Puts independent instructions into another order: whoever reads a result stays behind its
-/// maker, reads and writes of one memory keep their order, and so do random draws.
+/// Reorders independent instructions: a reader stays after the maker of its argument, and reads and
+/// writes of the same memory keep their order, as do random draws.
 inline void reorder(Program::Parts& parts) {
     const std::size_t n = parts.instructions.size();
     std::vector<std::uint32_t> memory(parts.value_count);

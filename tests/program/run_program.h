@@ -1,5 +1,5 @@
 #pragma once
-// Runs a Program with fresh parameters, and backward through it, for tests.
+// Runs a Program with new parameters, forward and backward, for tests.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -14,7 +14,7 @@
 
 namespace esper::graph::testing {
 
-/// A tensor that fits an input: normal floats, integers below `high`, free sizes as `free_size`.
+/// A tensor for an input: normal floats, integers below `high`; free sizes become `free_size`.
 inline at::Tensor input_for(const Input& input, std::int64_t free_size, std::int64_t high = 10) {
     auto shape = input.type.shape;
     for (auto& size : shape)
@@ -45,8 +45,8 @@ struct Bench {
         return outputs ? *outputs : std::vector<at::Tensor>{};
     }
 
-    /// Gradients, by parameter name, of the sum of output 0 times fixed random numbers; undefined
-    /// where none arrives.
+    /// Gradients by parameter name of Σ(output 0 · fixed random numbers); undefined for a parameter
+    /// without a gradient.
     std::map<std::string, at::Tensor> gradients(const std::vector<at::Tensor>& inputs) {
         auto interpreter = Interpreter::make(program, true);
         auto bindings = Interpreter::bind(*program, store, inputs);

@@ -1,5 +1,5 @@
 #pragma once
-// Small Programs, put together by hand, for the tests of forms and edits.
+// Small Programs written by hand, for the tests of forms and edits.
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 namespace esper::graph::testing {
 
-/// Adds things to Program::Parts and hands their value numbers back.
+/// Adds declarations and instructions to Program::Parts and returns their value numbers.
 class Hand {
   public:
     explicit Hand(std::string name) { parts.name = std::move(name); }
@@ -81,7 +81,7 @@ inline ProgramPtr small_host() {
     return h.make();
 }
 
-/// y = V·relu(W·x), features wide.
+/// y = V·relu(W·x) with `features` features.
 inline ProgramPtr small_blueprint(std::int64_t features = 8) {
     Hand h("bottleneck");
     const auto x = h.input("x", f32({-1, features}));
@@ -93,8 +93,8 @@ inline ProgramPtr small_blueprint(std::int64_t features = 8) {
     return h.make();
 }
 
-/// One of everything that the forms must carry: every kind of constant, lists with holes, two
-/// results, every declaration and awkward names.
+/// A Program with everything that the forms must represent: every kind of constant, lists with
+/// absent items, two results, every declaration, unusual names.
 inline ProgramPtr one_of_everything() {
     Hand h("one of \"everything\"");
     const auto x = h.input("x", f32({-1, 3, 32, 32}));

@@ -146,7 +146,7 @@ TEST(TextForm, EveryCutOfATextIsReadOrRefusedWithoutHarm) {
     const std::string text = to_text(*one_of_everything());
     for (std::size_t length = 0; length < text.size(); ++length) {
         const auto read = parse_text(std::string_view(text).substr(0, length));
-        // Cuts at the end of a line may leave a shorter, sound Program.
+        // A cut at the end of a line may leave a shorter, valid Program.
         if (read) {
             EXPECT_TRUE(parse_text(to_text(**read)));
         }

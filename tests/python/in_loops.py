@@ -301,7 +301,7 @@ def lightning_manual():
 
     growth = fit(Gan(), torch.zeros(2, 4))
     assert type(growth._groups.optimizer) is torch.optim.Adam
-    assert growth._native.steps == 12 and growth.counts["germinated"] >= 1
+    assert growth._native.steps == 12, growth._native.steps
     assert all(math.isnan(loss) for loss in growth.train_losses)
     try:
         fit(Both(), torch.zeros(3, 4))

@@ -1,4 +1,7 @@
+import re
+
 import check_docs
+import check_rooms
 import repository
 
 
@@ -30,3 +33,30 @@ def test_commands_benchmarks_and_files_that_are_not_there_are_found(repository_w
     })
     assert [line.split("`")[1] for line in check_docs.unknown_names(root)] == [
         "make bench NAME=stove", "make sauk", "make cake", "bench/room/stove_bench.cpp"]
+
+
+def rows_of(heading):
+    """The cells of each row of the table under a heading of CONTRIBUTING.md, without its head."""
+    text = (repository.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.split("\n") if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_each_answer_to_where_is_names_something_that_is_there():
+    rows = rows_of("Where is …?")
+    assert len(rows) >= 30
+    for question, answer in rows:
+        paths = [span for span in re.findall(r"`([^`]+)`", answer) if "/" in span]
+        assert paths, question
+        for path in paths:
+            assert "<" in path or any(repository.ROOT.glob(path.rstrip("/"))), (question, path)
+
+
+def test_the_table_of_rooms_is_that_of_check_rooms():
+    table = {}
+    for name, _, may_use in rows_of("The rooms"):
+        room = re.match(r"`([^`]+)`", name).group(1)
+        table[room] = (set(re.findall(r"`([^`]+)`", may_use)), "†" in name)
+    assert table == {room: (set(others), room in check_rooms.TORCH_FREE)
+                     for room, others in check_rooms.ROOMS.items()}

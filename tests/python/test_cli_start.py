@@ -126,7 +126,7 @@ def test_the_plan_prints_nothing_impossible(tmp_path):
 def test_a_start_that_fails_takes_its_folder_away(tmp_path):
     (tmp_path / "mine").mkdir()
     done = esper("train", *GROWS, "--run", "run", cwd=tmp_path, ESPER_FAULTS="files.write@1+")
-    assert done.returncode == 1 and "nothing was begun" in done.stderr
+    assert done.returncode == 1 and "cannot write" in done.stderr
     assert not (tmp_path / "run").exists()
     # What was there before stays.
     esper("train", *GROWS, "--run", "mine", cwd=tmp_path, ESPER_FAULTS="files.write@1+")

@@ -11,13 +11,13 @@ torch = pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def own_loop(esper, folder, epochs=2, **options):
+def own_loop(esper, folder, epochs=2, rounds=2, **options):
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
     x, y = torch.randn(32, 8), torch.randn(32, 1)
     optimizer = torch.optim.Adam(model.parameters())
     growth = esper.wrap(model, x[:2], optimizer, epochs=epochs, quiet=True, run=folder, **options)
-    for _ in range(epochs):
+    for _ in range(rounds):
         loss = torch.nn.functional.mse_loss(model(x), y)
         optimizer.zero_grad()
         loss.backward()
@@ -72,7 +72,7 @@ def test_a_report_of_what_is_no_run_is_an_error_of_the_library(esper, tmp_path):
 
 
 def test_a_report_whose_journal_lost_its_last_line_is_refused(esper, tmp_path):
-    growth = own_loop(esper, tmp_path / "digits")
+    growth = own_loop(esper, tmp_path / "digits", epochs=20)
     growth.germinate(0, esper.blueprints(growth.program.anchors()[0][1])[0])
     growth.epoch(1.0)
     esper.report(tmp_path / "digits")

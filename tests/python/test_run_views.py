@@ -26,32 +26,32 @@ def grown(tmp_path_factory, text):
 
 @pytest.fixture(scope="module")
 def gone_back(tmp_path_factory, text):
-    """A run that was asked to go back, twice, while seeds were alive."""
+    """A run that was asked to go back, six times in a row: each time to a checkpoint before the one
+    it had just gone back to, so that it loses seeds that germinated between them."""
     folder = tmp_path_factory.mktemp("back")
     run = folder / "run"
-    # So rare checkpoints that seeds germinate after the one it goes back to.
-    process = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=60", "checkpoint.every=8ep",
-                                f"data.path={text}", "--run", str(run)], cwd=folder,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=60", f"data.path={text}",
+                                "--run", str(run)], cwd=folder, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     try:
-        for epoch in (14, 30):
-            _wait_for_epoch(run, epoch, process)
+        wait_for_events(run, process, '"epoch":14,', 1)
+        for times in range(1, 7):
             process.send_signal(signal.SIGUSR1)
+            wait_for_events(run, process, '"event":"rollback"', times)
         assert process.wait(timeout=200) == 0
     finally:
         process.kill()
     return run
 
 
-def _wait_for_epoch(run, epoch, process):
-    # By the events, which a rollback does not cut.
+def wait_for_events(run, process, words, times):
     deadline = time.time() + 120
     while time.time() < deadline and process.poll() is None:
         file = run / "events.jsonl"
-        if file.exists() and f'"epoch":{epoch},' in file.read_text():
+        if file.exists() and file.read_text().count(words) >= times:
             return
-        time.sleep(0.01)
-    raise AssertionError(f"epoch {epoch} did not come")
+        time.sleep(0.001)
+    raise AssertionError(f"{words} did not come")
 
 
 @pytest.fixture

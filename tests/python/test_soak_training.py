@@ -48,14 +48,18 @@ def test_a_duration_carries_a_unit(text, seconds):
 
 
 @pytest.mark.skipif("ESPER_BINARY" not in os.environ, reason="needs the built esper")
-def test_a_run_is_stopped_resumed_and_watched(tmp_path, monkeypatch):
-    """Two short segments and a whole run; too short for a trend, long enough to cull."""
-    one = soak.TrainingSoak(os.environ["ESPER_BINARY"], 20, 1, tmp_path)
+def test_a_run_is_stopped_resumed_and_watched(tmp_path):
+    """A few segments, until a seed was culled, and a whole run; too short for a trend."""
+    one = soak.TrainingSoak(os.environ["ESPER_BINARY"], 60, 1, tmp_path)
     run = tmp_path / "long"
-    for _ in range(2):
-        one.segment(run, 8)
+    for segment in range(10):
+        one.segment(run, 5)
+        assert one.problems == []
+        record = json.loads((run / "run.json").read_text())
+        if segment > 0 and record["seeds"]["culled"] > 0:
+            break
     one.short_run()
     assert one.problems == []
-    record = json.loads((run / "run.json").read_text())
     assert record["status"] == "stopped"
-    assert record["seeds"]["germinated"] > 0 and record["seeds"]["culled"] > 0
+    assert record["seeds"]["germinated"] > record["seeds"]["fossilized"] == 0
+    assert record["seeds"]["culled"] > 0

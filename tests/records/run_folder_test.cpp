@@ -51,12 +51,12 @@ TEST_F(RunFolderTest, ALockOfAnotherMachineIsNotTakenForOneOfOurs) {
 }
 
 TEST_F(RunFolderTest, AStartThatWasCutShortIsSweptAwayByTheNext) {
-    {
-        auto folder = value_or_throw(RunFolder::create(path));
-        ASSERT_TRUE(folder.event("rejected", 0, 0, kRejected));
-        std::ofstream(path / "journal.jsonl") << "half an ent";
-        std::ofstream(path / "checkpoints" / "step-0.ckpt") << "half";
-    }
+    // As a process leaves it that is killed.
+    fs::create_directories(path / "checkpoints");
+    std::ofstream(path / "lock") << "1 here\n";
+    std::ofstream(path / "events.jsonl") << "{}\n";
+    std::ofstream(path / "journal.jsonl") << "half an ent";
+    std::ofstream(path / "checkpoints" / "step-0.ckpt") << "half";
     const auto resumed = RunFolder::open(path);
     ASSERT_FALSE(resumed);
     EXPECT_TRUE(resumed.error().is(RecordsError::kBadRunFolder));
@@ -112,6 +112,8 @@ TEST_F(RunFolderTest, ARunStays) {
 
 TEST_F(RunFolderTest, AFileThatIsALinkIsNotFollowed) {
     { const auto folder = begun(); }
+    std::ofstream(path / "journal.jsonl") << "x";
+    std::ofstream(path / "config.yaml") << "x";
     const auto victim = path.string() + "-victim";
     for (const auto* name :
          {"events.jsonl", "metrics.csv", "journal.jsonl", "config.yaml", "lock", "checkpoints"}) {

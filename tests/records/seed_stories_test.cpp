@@ -125,8 +125,8 @@ TEST(EventText, RollbacksAreTold) {
 
 class Summary : public ::testing::Test {
   protected:
-    std::string of(const json& run, const std::vector<Event>& events) const {
-        std::ofstream(folder.path() / "run.json") << run.dump();
+    std::string of(const json& finished, const std::vector<Event>& events) const {
+        std::ofstream(folder.path() / "run.json") << finished.dump();
         std::ofstream lines(folder.path() / "events.jsonl");
         for (const auto& event : events) lines << event.content().dump() << "\n";
         lines.close();

@@ -1,4 +1,4 @@
-// The gate's promises, held against thousands of simulated seeds whose true effect is known.
+// The gate's promises, tested on thousands of simulated seeds whose true effect is known.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -19,13 +19,13 @@ double heavy_tailed(RandomStream& r) {
     const double half_chi2 = -std::log((1 - r.uniform()) * (1 - r.uniform()));
     return r.normal() / std::sqrt(half_chi2 / 2);
 }
-/// Exponential, centred: skewness 2, like losses that only a few examples change.
+/// Centred exponential: skewness 2.
 double skewed(RandomStream& r) { return -std::log(1 - r.uniform()) - 1; }
 double skewed_down(RandomStream& r) { return -skewed(r); }
 /// Nine of ten examples see no difference at all.
 double rare(RandomStream& r) { return r.uniform() < 0.9 ? 0.0 : r.normal(); }
 
-/// Lognormal losses, centred and turned: skewness -33.
+/// Centred and negated lognormal: skewness -33.
 double very_skewed(RandomStream& r) { return std::exp(1.125) - std::exp(1.5 * r.normal()); }
 /// Most examples gain a little, a share of them loses much (an exponential of mean `size`); the
 /// mean of all is 0.
@@ -83,14 +83,14 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return std::string(test.param.first); });
 
 TEST(GateSimulation, TheBoundIsNotEmptySomeSequencesDoCross) {
-    // A radius that is far too wide would pass the tests above; at a generous delta some cross.
+    // A radius that is far too wide would pass the tests above. With a large delta some must cross.
     const Shares s = simulate(gaussian, 0, {.n0 = 100, .rent = 0, .delta_k = 0.5}, 500, 4000);
     EXPECT_GT(s.kept + s.culled, 0.1);
     EXPECT_LE(s.kept + s.culled, 0.5);
 }
 
 TEST(GateSimulation, WithoutTheWaitForSkewedDifferencesRareHarmWouldOftenBeKept) {
-    // What the wait is for: the same walks, decided as soon as the bound is clear of the rent.
+    // Without the wait: the same walks, decided as soon as the bound passes the rent.
     const auto harm = rare_harm(0.01, 10, 0.5);
     int kept = 0;
     const int runs = 400;
@@ -108,13 +108,13 @@ TEST(GateSimulation, WithoutTheWaitForSkewedDifferencesRareHarmWouldOftenBeKept)
 }
 
 TEST(GateSimulation, HarmOfOneInFiveHundredNeedsAProbeSetOfThousands) {
-    // The limit of what the probe set can show: too few harmed examples to know of them.
+    // The probe set's limit: it has too few harmed examples to detect the harm.
     const GateSpec spec{.n0 = 500, .rent = 0, .delta_k = 0.05};
     EXPECT_LE(simulate(rare_harm(0.002, 50, 0.5), 0, spec, 300, 5000).kept, 0.05);
 }
 
 TEST(GateSimulation, ALookAfterEachExampleWithFixedSampleBoundsWouldBreakThePromise) {
-    // What the sequence is for: the textbook 95 % interval, looked at all the way, errs far more.
+    // For comparison: the textbook 95 % interval, tested after each example, errs far more often.
     int crossed = 0;
     const int runs = 400;
     for (int run = 0; run < runs; ++run) {
@@ -137,7 +137,7 @@ TEST(GateSimulation, ALookAfterEachExampleWithFixedSampleBoundsWouldBreakTheProm
 }
 
 TEST(GateSimulation, ARealEffectIsKeptAndAHarmfulOneCulled) {
-    // An effect of a tenth of the deviation: 5,000 examples see it nearly always.
+    // An effect of a tenth of the deviation: 5,000 examples nearly always show it.
     const GateSpec spec{.n0 = 500, .rent = 0, .delta_k = error_of_look(error_of_seed(0.05, 1), 1)};
     const std::pair<Draw, double> with_deviation[] = {
         {gaussian, 1}, {heavy_tailed, std::sqrt(2.0)}, {skewed, 1}, {skewed_down, 1}};
@@ -153,7 +153,7 @@ TEST(GateSimulation, ARealEffectIsKeptAndAHarmfulOneCulled) {
 }
 
 TEST(GateSimulation, OverAWholeRunOfUselessSeedsTheErrorStaysWithinDelta) {
-    // Eight useless seeds a run, three looks each, every look a chance to be kept by mistake.
+    // Eight useless seeds per run with three looks each. Every look may keep a seed by mistake.
     const double delta = 0.2;
     const int runs = 250;
     int mistaken = 0;

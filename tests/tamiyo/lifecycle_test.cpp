@@ -132,14 +132,14 @@ TEST(Lifecycle, TheSameWeightsAreLookedAtOnce) {
     t.epochs(8);
     ASSERT_EQ(t.looks.size(), 1u);
     EXPECT_TRUE(t.controller.looks_due(t.view).empty());
-    // The stale result in the view is not booked again either.
+    // The old result in the view is not counted again.
     EXPECT_TRUE(t.controller.decide(t.view).empty());
     t.epoch();
     EXPECT_EQ(t.looks.back().look, 2);
 }
 
 TEST(Lifecycle, AtTheEndOfTheRunNoSeedStaysUndecided) {
-    // Whatever the moment at which the run ends, and whatever the gate says.
+    // For every moment at which the run may end, and for every verdict.
     for (const Verdict verdict : {Verdict::kKeep, Verdict::kHold, Verdict::kCull}) {
         for (int end = 6; end <= 16; ++end) {
             ToyTrainer t = one_seed();

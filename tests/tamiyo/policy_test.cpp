@@ -29,7 +29,7 @@ ToyTrainer trainer(Policy policy, configs::GrowthConfig growth = short_lives(),
     return ToyTrainer(growth, config, short_run(), 8);
 }
 
-/// Falls by 5 % an epoch, then stands still.
+/// A loss that falls by 5 % per epoch and then stays constant.
 auto falls_until(std::int64_t epoch) {
     return [epoch](std::int64_t now) -> std::optional<double> {
         return std::pow(0.95, static_cast<double>(std::min(now, epoch)));

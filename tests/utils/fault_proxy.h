@@ -22,7 +22,7 @@ struct Fault {
     std::size_t bytes = 0;
 };
 
-/// Forwards to a port of the loopback; `plan` decides the fate of the n-th connection.
+/// Forwards connections to a local port; `plan` returns the fault of the n-th connection.
 class FaultProxy {
   public:
     FaultProxy(int upstream, std::function<Fault(int)> plan)

@@ -19,7 +19,7 @@ namespace {
 using Json = nlohmann::json;
 using namespace std::chrono_literals;
 
-/// Collects lines; can be told to fail or to stand still.
+/// Collects lines; can be set to fail or to block.
 class TestSink final : public LogSink {
   public:
     struct State {

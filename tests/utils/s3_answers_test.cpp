@@ -1,4 +1,4 @@
-// Answers that a well-behaved server does not give, from a server that the test writes.
+// Answers that no correct server gives, from a server in the test.
 #include <gtest/gtest.h>
 
 #include "esper/base/files.h"
@@ -127,7 +127,7 @@ TEST_F(S3Answers, ARangeThatIsIgnoredIsNotTakenForTheRange) {
     EXPECT_TRUE(server.client()->get_range("k", 1, 2).error().is(S3Error::kMalformedAnswer));
 }
 
-/// HEAD says 4 bytes; GET is up to the test.
+/// A server whose HEAD announces 4 bytes and whose GET returns `get()`.
 Scripted object_server(std::function<std::string()> get) {
     return Scripted([get](const RawRequest& r) {
         if (r.line().starts_with("HEAD")) {

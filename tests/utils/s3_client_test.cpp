@@ -1,4 +1,4 @@
-// Against a server that verifies signatures (moto) and against boto3, directly and through a proxy
+// Tests with a server that verifies signatures (moto) and with boto3, directly and through a proxy
 // that breaks connections.
 #include "esper/utils/s3_client.h"
 
@@ -246,7 +246,7 @@ TEST_F(S3, APartOfAnotherVersionIsNotResumed) {
 
 TEST_F(S3, AFailedUploadInPartsLeavesNothingBehind) {
     ASSERT_TRUE(write_file_atomic(dir / "big", random_bytes(1'500'000, 15)));
-    // The start of an upload and its end go through; parts never do.
+    // The requests that begin and end an upload succeed; those for parts never do.
     FaultProxy proxy(peer->port, [](int) { return Fault{Fault::Kind::kResetUp, 100'000}; });
     const auto s3 = client(proxy.endpoint());
     const Status put = s3->put_file("never", dir / "big");

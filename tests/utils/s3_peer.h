@@ -11,8 +11,8 @@
 
 namespace esper::test {
 
-/// Runs s3_peer.py: moto verifying signatures, boto3 as the other program. `missing()` says why it
-/// could not be started.
+/// Runs s3_peer.py: a moto server that verifies signatures, and boto3 as another client.
+/// `missing()` says why it could not be started.
 class S3Peer {
   public:
     S3Peer() {
@@ -59,7 +59,7 @@ class S3Peer {
     const std::string& missing() const { return missing_; }
     std::string endpoint() const { return "http://127.0.0.1:" + std::to_string(port); }
 
-    /// One command of s3_peer.py; its answer.
+    /// Sends one command to s3_peer.py and returns the answer.
     std::string ask(const std::string& command) {
         std::fputs((command + "\n").c_str(), to_);
         std::fflush(to_);

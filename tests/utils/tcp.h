@@ -1,5 +1,5 @@
 #pragma once
-// Sockets for tests: a server whose every byte the test decides, and a proxy that does harm.
+// Sockets for tests, e.g. for servers that send arbitrary bytes.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -48,7 +48,7 @@ class Connection {
         }
         return true;
     }
-    /// Whatever is there, at least a byte; empty at the end.
+    /// Reads the available bytes, at least one; empty at the end of the connection.
     std::string read_some() {
         std::string out(65536, '\0');
         const ssize_t n = ::recv(fd_, out.data(), out.size(), 0);
@@ -68,7 +68,7 @@ inline sockaddr_in loopback(int port) {
     return address;
 }
 
-/// Listens on a free port of the loopback; each connection gets a thread.
+/// Listens on a free local port; each connection has a thread.
 class TcpServer {
   public:
     explicit TcpServer(std::function<void(Connection&)> serve) : serve_(std::move(serve)) {
@@ -128,7 +128,7 @@ class TcpServer {
     std::vector<std::thread> threads_;
 };
 
-/// A port that nobody listens on.
+/// A port without a listener.
 inline int closed_port() {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address = loopback(0);
@@ -149,7 +149,7 @@ inline int connect_to(int port) {
     return fd;
 }
 
-/// One request, head and body apart; empty head at the end of the connection.
+/// Head and body of one request; the head is empty at the end of the connection.
 struct RawRequest {
     std::string head;
     std::string body;

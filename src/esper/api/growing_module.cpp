@@ -39,7 +39,7 @@ void check(const Status& status) { value_or_throw(Result<void>(status)); }
 }  // namespace
 
 struct GrowingModule::Impl {
-    /// A Program of the host for one mode and input signature, with the seeds' edits so far.
+    /// The host's Program for one mode and input signature, with the seeds' edits applied.
     struct Recorded {
         ProgramPtr program;
         std::size_t edits = 0;
@@ -55,7 +55,7 @@ struct GrowingModule::Impl {
     std::string summary;
     std::vector<graph::Edit> edits;
     std::map<std::string, Recorded> recorded;
-    /// Constants that recordings brought along.
+    /// Constants of all recordings.
     std::map<std::string, at::Tensor, std::less<>> constants;
     std::int64_t step = 0;
 
@@ -94,7 +94,7 @@ struct GrowingModule::Impl {
         return model.program;
     }
 
-    // The Program for these inputs, brought up to the seeds of today.
+    // The Program for these inputs, with the seeds' latest edits applied.
     Recorded& find(const std::vector<at::Tensor>& inputs) {
         const auto key = imported ? std::string("imported") : signature_of(training(), inputs);
         auto it = recorded.find(key);
@@ -242,7 +242,7 @@ std::vector<at::Tensor> GrowingModule::germinate(const std::string& anchor,
     const auto types = value_or_throw(graph::anchor_types(program));
     const auto* at_anchor = program.find_anchor(anchor);
     auto type = types[static_cast<std::size_t>(at_anchor - program.anchors().data())];
-    // A recorded Program knows one batch size; a seed takes any.
+    // A recorded Program has one batch size; a seed accepts any.
     if (!type.shape.empty()) type.shape[0] = -1;
     const auto made = value_or_throw(blueprints::make_blueprint(blueprint, *at_anchor, type));
     const auto seed = m.kasmina->next_seed();

@@ -7,7 +7,7 @@
 
 namespace esper {
 
-/// Where time comes from, so that a test can drive a whole run with simulated time. Thread-safe.
+/// The source of time. A test can pass a ManualClock and so run with simulated time. Thread-safe.
 class Clock {
   public:
     virtual ~Clock() = default;
@@ -21,7 +21,7 @@ class Clock {
 /// The machine's own clock.
 Clock& system_clock();
 
-/// Stands still until told to move; sleeping moves it, and a negative duration moves nothing.
+/// A clock that moves only on advance() and sleep_for(). A negative duration is ignored.
 class ManualClock final : public Clock {
   public:
     explicit ManualClock(std::int64_t utc_ns = 0) : utc_ns_(utc_ns) {}
@@ -35,7 +35,7 @@ class ManualClock final : public Clock {
     std::atomic<std::int64_t> elapsed_ns_{0};
 };
 
-/// `2026-11-23T09:18:05.123Z`; the part below a millisecond is cut off.
+/// `2026-11-23T09:18:05.123Z`; anything below a millisecond is cut off.
 std::string iso8601(std::int64_t utc_ns);
 
 }  // namespace esper

@@ -13,7 +13,7 @@ constexpr std::uint32_t kPolynomial = 0x82F63B78;
 
 using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
 
-// tables[k][b]: what byte b does to the register when k more bytes follow it.
+// tables[k][b]: the effect of byte b on the register when k more bytes follow.
 constexpr Tables make_tables() {
     Tables tables{};
     for (std::uint32_t byte = 0; byte < 256; ++byte) {

@@ -1,5 +1,5 @@
 #pragma once
-// base: what every room stands on (errors, ids, clock, randomness, files, threads, fault points).
+// base: what every room uses (errors, ids, clock, randomness, files, threads, fault points).
 
 #include <stdexcept>
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace esper {
 
-/// What a failure means to whoever started the program; decides the exit code.
+/// The kind of a failure. Its number is the exit code of the program.
 enum class ErrorClass : int {
     kRuntime = 1,       ///< failed while running
     kUsage = 2,         ///< bad arguments or configuration
@@ -19,8 +19,8 @@ enum class ErrorClass : int {
     kVerification = 4,  ///< a checksum, signature or replay did not match
 };
 
-/// One failure: which room's enum value, what class, and a sentence that says what was expected,
-/// what came and what to do.
+/// One failure: the value of a room's error enum, its class, and a message that says what was
+/// expected, what came and what to do.
 class Error {
   public:
     Error(std::string_view room, std::string_view name, int value, ErrorClass error_class,
@@ -100,7 +100,7 @@ T value_or_throw(Result<T> result) {
 // Declares a room's error enum from an X-macro list of (kName, ErrorClass), e.g.
 //   #define ESPER_FILE_ERRORS(X) X(kNotFound, kData) X(kCorrupt, kVerification)
 //   ESPER_DEFINE_ERRORS(FileError, "files", ESPER_FILE_ERRORS)
-// It must stand in the namespace of the enum.
+// Use it in the namespace that the enum shall belong to.
 #define ESPER_ERROR_ENUM_ENTRY(name, cls) name,
 #define ESPER_ERROR_NAME_CASE(name, cls) \
     case Self::name:                     \

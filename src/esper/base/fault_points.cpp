@@ -35,7 +35,7 @@ struct Registry {
     std::map<std::string, Point, std::less<>> points;
 };
 
-// Never destroyed: fault points may be passed while statics are being torn down.
+// Never destroyed: code may pass fault points while static objects are being destroyed.
 Registry& registry() {
     static auto* const instance = new Registry;
     return *instance;
@@ -48,7 +48,7 @@ bool decide(const Rule& rule, std::string_view name, std::uint64_t pass) {
         case Rule::Kind::kFrom:
             return pass >= rule.pass;
         case Rule::Kind::kChance:
-            // Drawn per pass, so the outcome does not depend on what other points did meanwhile.
+            // Drawn per pass, so the result does not depend on other fault points.
             return RandomStream(rule.seed, name, pass).uniform() * 100.0 < rule.percent;
     }
     return false;

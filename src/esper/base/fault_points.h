@@ -13,8 +13,8 @@ namespace esper {
 #define ESPER_FAULT_ERRORS(X) X(kBadSpec, kUsage) X(kInjected, kRuntime)
 ESPER_DEFINE_ERRORS(FaultError, "faults", ESPER_FAULT_ERRORS)
 
-/// A named place in product code where a test can make something fail. Compiled in always; when
-/// nothing is armed, passing one costs one relaxed load of a shared flag.
+/// A named place in product code where a test can make something fail. Every build contains the
+/// fault points; as long as none is armed, passing one costs one relaxed load of a shared flag.
 ///
 ///     static FaultPoint fault{"files.write"};
 ///     if (fault.fires()) return fail(FileError::kUnwritable, "…");
@@ -36,15 +36,15 @@ class FaultPoint {
 /// Arms and disarms fault points by name. Thread-safe.
 class FaultPoints {
   public:
-    /// `spec`: comma-separated `name@N` (fire at the N-th pass, once), `name@N+` (from the N-th on)
-    /// or `name%P` (each pass with P percent chance, from `seed`). N counts from 1 since arming. A
-    /// name need not be registered yet; points armed before and not named here stay armed. kBadSpec
-    /// arms nothing.
+    /// `spec`: a comma-separated list of `name@N` (fires once, at pass N), `name@N+` (fires from
+    /// pass N on) and `name%P` (fires at each pass with a probability of P percent, drawn from
+    /// `seed`). Passes count from 1, from the call of arm(). A name need not exist yet. Points that
+    /// are armed and not named here stay armed. Error: kBadSpec; nothing is armed then.
     static Status arm(std::string_view spec, std::uint64_t seed = 0);
     /// Arms from the environment variable ESPER_FAULTS, if set.
     static Status arm_from_environment();
     static void disarm_all();
-    /// Passes since the point was armed (or, for others, since anything was).
+    /// Passes since the point was armed, or, if it is not armed, since any point was.
     static std::uint64_t passes(std::string_view name);
     static std::uint64_t fired(std::string_view name);
     /// Every fault point the program has constructed so far.

@@ -21,24 +21,24 @@ namespace esper {
     X(kChecksumMismatch, kVerification) X(kNotEnvelope, kData) X(kBadArgument, kUsage)
 ESPER_DEFINE_ERRORS(FileError, "files", ESPER_FILE_ERRORS)
 
-/// The whole file; refuses files larger than `limit` bytes and whatever is not a regular file.
+/// The whole file. Refuses files larger than `limit` bytes and anything but a regular file.
 Result<std::string> read_file(const std::filesystem::path& path,
                               std::uint64_t limit = std::uint64_t{1} << 34);
 
-/// Writes to a temporary name in the same folder, syncs, renames over `path`, syncs the folder:
-/// a reader (or a crash) sees the old content or the new, never a mixture. An existing file keeps
-/// its permission bits; a symbolic link is replaced, not followed. When it fails, the old content
-/// is untouched, except that a failure of the folder's own sync comes after the rename.
+/// Writes a temporary file in the same folder, syncs it, renames it to `path` and syncs the folder.
+/// Readers, also after a crash, see the old content or the new content, never a mixture. An
+/// existing file keeps its permission bits; a symbolic link is replaced, not followed. On an error
+/// the old content is still there, unless the error is the folder's sync, which follows the rename.
 /// Fault points: files.write, files.sync, files.rename.
 Status write_file_atomic(const std::filesystem::path& path, std::string_view content);
 Status write_file_atomic(const std::filesystem::path& path,
                          std::span<const std::string_view> pieces);
 
-/// The same with an envelope: 8-byte magic, u32 version, u64 length, payload, SHA-256 over all of
-/// it, integers little-endian. `read_checked_file` refuses a wrong magic (kNotEnvelope), a file
-/// shorter than its header says (kTruncated) and any flipped bit (kChecksumMismatch; a flip in the
-/// magic or length may show as kNotEnvelope or kTruncated). `magic8` must have 8 bytes
-/// (kBadArgument).
+/// The same with an envelope: 8-byte magic, u32 version, u64 length, payload, SHA-256 over all
+/// before it; integers are little-endian. `read_checked_file` refuses a wrong magic (kNotEnvelope),
+/// a file shorter than its header says (kTruncated) and any changed bit (kChecksumMismatch, or the
+/// two others if the bit belongs to the magic or the length). `magic8` must have 8 bytes, else
+/// kBadArgument.
 Status write_checked_file(const std::filesystem::path& path, std::string_view magic8,
                           std::uint32_t version, std::span<const std::string_view> payload);
 struct CheckedFile {
@@ -47,9 +47,9 @@ struct CheckedFile {
 };
 Result<CheckedFile> read_checked_file(const std::filesystem::path& path, std::string_view magic8);
 
-/// Appends whole lines to a file with one write(2) each. Not atomic across a power cut; readers
-/// must tolerate a torn last line. A torn line found on opening is closed off by the next append,
-/// so that it spoils no line but itself. One writer per file; thread-compatible.
+/// Appends whole lines to a file, each with one write(2). After a power cut the last line may be
+/// incomplete; readers must tolerate that. If open() finds an incomplete last line, the next append
+/// starts on a new line, so no other line is damaged. One writer per file; thread-compatible.
 /// Fault points: files.write, files.sync.
 class LineAppender {
   public:
@@ -58,8 +58,8 @@ class LineAppender {
     LineAppender& operator=(LineAppender&&) noexcept;
     ~LineAppender();
 
-    /// `line` comes without its newline and holds none (kBadArgument). On failure the file is cut
-    /// back to what it was.
+    /// `line` must not contain a newline (kBadArgument); append() writes it. After a failure the
+    /// file has its old length.
     Status append(std::string_view line);
     /// fdatasync.
     Status sync();
@@ -74,7 +74,7 @@ class LineAppender {
     std::filesystem::path path_;
 };
 
-/// Cuts a file back to `size` bytes and syncs it; kTruncated when it is shorter than that.
+/// Shortens a file to `size` bytes and syncs it. Error: kTruncated when it is already shorter.
 Status truncate_file(const std::filesystem::path& path, std::uint64_t size);
 
 }  // namespace esper

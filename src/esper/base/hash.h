@@ -20,7 +20,7 @@ struct Sha256 {
     auto operator<=>(const Sha256&) const = default;
 };
 
-/// Incremental SHA-256. `finish` leaves it as new.
+/// Incremental SHA-256. After `finish` the hasher is empty again and can be used for another text.
 class Sha256Hasher {
   public:
     Sha256Hasher();
@@ -45,9 +45,9 @@ Sha256 sha256(std::string_view text);
 Sha256 sha256(std::span<const std::byte> data);
 
 /// CRC-32C (Castagnoli), hardware-accelerated where the CPU has it.
-/// `seed` is the checksum of what came before: crc32c(b, crc32c(a)) is that of a and b together.
+/// `seed` is the checksum of the data before: crc32c(b, crc32c(a)) is the checksum of a then b.
 std::uint32_t crc32c(std::span<const std::byte> data, std::uint32_t seed = 0);
-/// The same by tables only: the fall-back, and what the fast path is checked against.
+/// The same by tables only: the fall-back, and the reference that tests compare crc32c() with.
 std::uint32_t crc32c_portable(std::span<const std::byte> data, std::uint32_t seed = 0);
 
 }  // namespace esper

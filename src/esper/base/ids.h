@@ -6,7 +6,7 @@
 
 namespace esper {
 
-/// An integer that cannot be mixed up with another kind of integer: `using SeedIndex =
+/// An integer type that does not convert to other integer types: `using SeedIndex =
 /// StrongId<struct SeedIndexTag>`.
 template <typename Tag, typename Rep = std::uint32_t>
 class StrongId {

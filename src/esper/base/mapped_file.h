@@ -8,12 +8,12 @@
 
 namespace esper {
 
-/// A file mapped into memory, privately: pages are read when they are first touched, and copied
-/// when they are first written, so the file itself never changes. Whoever cuts the file short while
-/// it is mapped gets SIGBUS in this process; replace files, don't truncate them.
+/// A private mapping of a file: a page is read at its first access and copied at its first write,
+/// so the file itself never changes. If another program shortens the file while it is mapped, this
+/// process receives SIGBUS; replace such files, do not truncate them.
 class MappedFile {
   public:
-    /// Errors: FileError::kNotFound, kUnreadable (also for what is not a regular file).
+    /// Errors: FileError::kNotFound, kUnreadable (also for anything but a regular file).
     static Result<std::shared_ptr<MappedFile>> open(const std::filesystem::path& path);
     ~MappedFile();
     MappedFile(const MappedFile&) = delete;

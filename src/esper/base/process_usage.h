@@ -11,28 +11,28 @@ namespace esper {
 #define ESPER_USAGE_ERRORS(X) X(kUnreadable, kRuntime)
 ESPER_DEFINE_ERRORS(UsageError, "usage", ESPER_USAGE_ERRORS)
 
-/// What this process holds of the machine at one moment.
+/// Memory, file descriptors and threads of this process at one moment.
 struct ProcessUsage {
     std::uint64_t resident_bytes = 0;
     std::uint64_t descriptors = 0;  ///< open file descriptors
     std::uint64_t threads = 0;
 };
 
-/// Read from Linux's folder about this process. kUnreadable where there is none.
+/// Reads the usage from /proc/self. Error: kUnreadable, e.g. where there is no /proc.
 Result<ProcessUsage> process_usage(const std::filesystem::path& proc = "/proc/self");
 
-/// Usage over the course of some work, and whether it stays flat. The first third is warm-up
-/// (arenas, caches, ghost lists fill); a straight line is laid through the rest.
+/// Tells whether usage stays flat while work proceeds. The first third of the samples is warm-up
+/// (arenas and caches fill); a straight line is fitted to the rest.
 class UsageTrend {
   public:
-    /// `done`: how much work lies behind, growing.
+    /// `done`: the work done so far, in any unit; it must not decrease.
     void add(double done, const ProcessUsage& usage) { samples_.push_back({done, usage}); }
 
-    /// Bytes of resident memory per unit of work (least squares); 0 with too few samples.
+    /// Slope of the line: bytes of resident memory per unit of work; 0 with too few samples.
     double bytes_per_unit() const;
-    /// That line's rise over the part that was looked at.
+    /// The rise of the line from the end of the warm-up to the last sample, in bytes.
     double growth_bytes() const;
-    /// How many more descriptors, or threads, there are at the end than after the warm-up.
+    /// Descriptors (or threads) at the end minus those at the end of the warm-up.
     std::int64_t descriptor_growth() const;
     std::int64_t thread_growth() const;
     bool is_flat(double allowed_bytes) const {

@@ -82,8 +82,8 @@ double RandomStream::normal() {
 
 std::uint64_t RandomStream::below(std::uint64_t bound) {
     if (bound <= 1) return 0;
-    // Refusing the first 2^64 mod bound values leaves a multiple of bound, so no residue is
-    // favoured.
+    // Refusing the first 2^64 mod bound values leaves a multiple of bound, so every residue has the
+    // same probability.
     const std::uint64_t refused = (0 - bound) % bound;
     std::uint64_t value = next_u64();
     while (value < refused) value = next_u64();

@@ -8,13 +8,13 @@
 namespace esper {
 
 /// Philox4x32-10, the counter-based generator of Salmon et al., "Parallel Random Numbers: As Easy
-/// as 1, 2, 3" (SC 2011), section 3.3. Pure function: same counter and key, same four words.
+/// as 1, 2, 3" (SC 2011), section 3.3. A pure function of counter and key.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
-/// A stream of random numbers named by (seed, purpose, step, index): nothing to save, exact resume
-/// by construction. Two streams with different names are independent. A stream holds 2^34 words and
-/// then starts over.
+/// A stream of random numbers, determined by its name (seed, purpose, step, index). A resumed run
+/// makes the same stream again from the name, so no state is saved. Streams with different names
+/// are independent. After 2^34 words a stream repeats.
 class RandomStream {
   public:
     RandomStream(std::uint64_t seed, std::string_view purpose, std::uint64_t step = 0,

@@ -61,8 +61,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {
-    // matches[j]: the pattern read so far matches the first j characters. Time is the product of
-    // the lengths whatever the pattern.
+    // matches[j]: the pattern read so far matches the first j characters. For any pattern the time
+    // is at most proportional to the product of the lengths.
     std::vector<char> matches(text.size() + 1, 0);
     matches[0] = 1;
     for (std::size_t i = 0; i < pattern.size(); ++i) {

@@ -11,8 +11,8 @@ namespace esper {
 /// Edit distance with adjacent transpositions (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-/// The candidate nearest to `word`, or "" when none is near enough to be a likely typo
-/// (distance at most 1 + length/4).
+/// The candidate with the smallest edit distance to `word`; "" when that distance exceeds
+/// 1 + length/4, so that `word` is hardly a typo of it.
 std::string closest_match(std::string_view word, std::span<const std::string> candidates);
 
 /// `'x' (did you mean 'y'?)`, or just `'x'`.
@@ -22,7 +22,7 @@ std::string quote_with_suggestion(std::string_view word, std::span<const std::st
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
-/// `*` matches any run of characters but `.`, `**` any run, `?` one character but `.`.
+/// `*` matches any characters except `.`, `**` any characters, `?` one character except `.`.
 bool glob_match(std::string_view pattern, std::string_view text);
 /// Whether one of the patterns matches.
 bool glob_match_any(std::span<const std::string> patterns, std::string_view text);

@@ -21,7 +21,7 @@ struct ThreadPool::Impl {
     void work() {
         std::unique_lock lock(mutex);
         while (true) {
-            // A running task may still post, so a closing pool waits for the last one to end.
+            // A running task may still post, so a closing pool waits until no task runs.
             wake.wait(lock, [&] { return !queue.empty() || (closing && running == 0); });
             if (queue.empty()) return;
             std::function<void()> task = std::move(queue.front());

@@ -4,7 +4,7 @@ namespace esper::blueprints {
 
 using namespace graph;
 
-// Mixes channels at each position through a quarter of them: C²/2 weights.
+// Mixes channels at each position through a layer of C/4 channels: C²/2 weights.
 ValueId bottleneck_1x1(Branch& branch) {
     const auto c = branch.features;
     const auto h = branch.narrow(4);

@@ -8,14 +8,15 @@
 
 namespace esper::blueprints {
 
-/// What a blueprint's file is given, and what it hands back about its last layer.
+/// The input of a blueprint's function: the builder, the activation x and its sizes. readout() also
+/// stores here which parameters the last layer has.
 struct Branch {
     graph::ProgramBuilder& b;
     graph::ValueId x;
     graph::AnchorKind kind;
     std::int64_t features;
 
-    /// Features of a trunk that is narrower than the anchor: features / ratio, at least 8.
+    /// Width for layers narrower than the anchor: features / ratio, at least 8.
     std::int64_t narrow(std::int64_t ratio) const;
 
     /// GroupNorm for images, RMSNorm for vectors and tokens.
@@ -23,8 +24,8 @@ struct Branch {
     /// 1×1 convolution for images, linear layer for vectors and tokens.
     graph::ValueId project(const std::string& name, graph::ValueId value, std::int64_t in,
                            std::int64_t out, graph::Init init, bool bias = false);
-    /// The last layer, from H with `in` features back to the anchor's. Small random weights: where
-    /// H has unit variance, s(x) has a standard deviation of kReadoutScale.
+    /// The last layer, from h with `in` features to the anchor's features. Its random weights are
+    /// small: if h has unit variance, s(x) has a standard deviation of kReadoutScale.
     graph::ValueId readout(graph::ValueId h, std::int64_t in, bool bias = true);
 
     static constexpr double kReadoutScale = 0.1;

@@ -1,5 +1,5 @@
-// One line per blueprint: name (of its function and its file), kinds of anchors, sham or not.
-// ESPER_BLUEPRINT is defined by whoever includes this.
+// One line per blueprint: name (of its function and its file), kinds of anchors, sham or not. The
+// including source defines ESPER_BLUEPRINT.
 #define ESPER_IMAGES graph::AnchorKind::kImage
 #define ESPER_VECTORS graph::AnchorKind::kVector
 #define ESPER_TOKENS graph::AnchorKind::kTokens

@@ -4,8 +4,8 @@ namespace esper::blueprints {
 
 using namespace graph;
 
-// Each feature sees itself at this and the three tokens before, then a linear layer mixes features:
-// D² + 4·D weights, the cheap way to look back.
+// Combines each feature over this token and the three before it, then mixes features in a linear
+// layer: D² + 4·D weights, a cheap way to use earlier tokens.
 ValueId causal_mixer(Branch& branch) {
     constexpr std::int64_t kWindow = 4;
     auto& b = branch.b;

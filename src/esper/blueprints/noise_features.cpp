@@ -13,7 +13,7 @@ ValueId noise_features(Branch& branch, std::int64_t size) {
     const auto d = branch.features;
     auto x = b.call("aten::detach", {branch.x}, "noise");
     if (image) x = b.call("aten::mean.dim", {x, ints({2, 3}), constant(false)}, "noise");
-    // Without a weight: nothing here is to be learned.
+    // Without a weight, since nothing here shall be learned.
     auto normed = b.call("aten::rms_norm", {x, ints({d}), none(), constant(1e-6)}, "noise");
     const auto scale = 100.0 / std::sqrt(static_cast<double>(d));
     auto weight = b.parameter("noise.weight", {DType::kFloat32, {size, d}}, normal(scale), false);

@@ -6,12 +6,11 @@ namespace esper::blueprints {
 
 using namespace graph;
 
-// Adds noise that is fixed per example and has nothing to train. Why it cannot help:
-// - it tells the layers above nothing about the example (see noise_features.h), so what they could
-//   learn from it on one example is no use on the next;
-// - its first-order effect on the loss, s(x)·∂L/∂y, has mean zero over examples, since s(x) has
-// mean
-//   zero and is uncorrelated with the gradient;
+// Adds noise that is fixed per example and has no parameters. It cannot help, because
+// - it has no information about the example (see noise_features.h), so what later layers learn from
+//   it on one example is useless on the next;
+// - its first-order effect on the loss, s(x)·∂L/∂y, has mean zero over examples: s(x) has mean zero
+//   and is uncorrelated with the gradient;
 // - its second-order effect is that of added variance, which does not lower a loss near a minimum.
 ValueId sham(Branch& branch) {
     constexpr std::int64_t kSize = 16;

@@ -4,7 +4,7 @@ namespace esper::blueprints {
 
 using namespace graph;
 
-// Channels weighed by what the whole picture holds (Hu et al., CVPR 2018), then a 1×1 readout.
+// Weighs channels by their means over the whole picture (Hu et al., CVPR 2018), then a 1×1 readout.
 ValueId squeeze_excite(Branch& branch) {
     auto& b = branch.b;
     const auto c = branch.features;

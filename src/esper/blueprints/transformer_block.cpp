@@ -18,9 +18,9 @@ std::int64_t heads_for(std::int64_t features) {
 
 }  // namespace
 
-// A whole causal block: a = attention(norm y), s(y) = a + mlp(norm(y + a)), so that y + s(y) is
-// what one more layer of a decoder would give: 12·D² weights. The readout that is fitted is the
-// MLP's; the attention's own projection starts at the same small scale.
+// A whole causal block: a = attention(norm y), s(y) = a + mlp(norm(y + a)). So y + s(y) is the
+// output of one more decoder layer: 12·D² weights. The fitted readout is the last layer of the MLP;
+// the projection of the attention starts at the same small scale.
 ValueId transformer_block(Branch& branch) {
     auto& b = branch.b;
     const auto d = branch.features;

@@ -10,7 +10,7 @@ class App;
 
 namespace esper::cli {
 
-/// Each adds its sub-command; running it sets `exit_code`.
+/// Each function adds one sub-command, which sets `exit_code` when it runs.
 void add_train(CLI::App& app, int& exit_code);
 void add_resume(CLI::App& app, int& exit_code);
 void add_export(CLI::App& app, int& exit_code);
@@ -22,11 +22,11 @@ void add_data(CLI::App& app, int& exit_code);
 void add_rollback(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
-/// The roles as processes of their own: each refuses, saying that it is not built yet.
+/// Adds the commands of the roles as processes. Each refuses, because it is not built yet.
 void add_roles(CLI::App& app, int& exit_code);
 
 struct OutputFlags;
-/// --json and -q.
+/// Adds the flags --json and -q.
 void add_output_flags(CLI::App* command, OutputFlags& flags);
 
 }  // namespace esper::cli

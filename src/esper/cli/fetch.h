@@ -6,9 +6,9 @@
 
 namespace esper::cli {
 
-/// Brings a data set into data/: downloads, checks its SHA-256 and unpacks. What is there already,
-/// bundled or drawn is only said. Errors: kUnknownName, those of HTTP and files,
-/// kChecksumMismatch.
+/// Downloads a data set into data/, checks its SHA-256 and unpacks it. Only prints a message for a
+/// set that is there already, bundled or drawn. Errors: kUnknownName, kChecksumMismatch, those of
+/// HTTP and files.
 Status fetch_data(const std::string& name);
 
 }  // namespace esper::cli

@@ -8,11 +8,11 @@
 
 namespace esper::cli {
 
-/// What a run would be, without training a step: the host, where it may grow, how long it takes and
-/// what it leaves behind. Opens the data and builds the host, so their errors show.
+/// The plan of a run, without training a step: the host, its places for seeds, the length and the
+/// files. Opens the data and builds the host. Errors: those of both.
 Result<nlohmann::json> plan_of(const configs::EsperConfig& config);
 
-/// The plan as comment lines to stand above the resolved configuration.
+/// The plan as comment lines, to be printed above the resolved configuration.
 std::string plan_in_words(const nlohmann::json& plan);
 
 }  // namespace esper::cli

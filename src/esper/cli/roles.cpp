@@ -23,7 +23,7 @@ constexpr Role kRoles[] = {
 
 }  // namespace
 
-// Known words with an honest answer; help leaves them out until they do something.
+// These commands are known and refuse with a reason. The help does not list them until they work.
 void add_roles(CLI::App& app, int& exit_code) {
     for (const auto& role : kRoles) {
         auto* command = app.add_subcommand(role.name, role.what)->group("");

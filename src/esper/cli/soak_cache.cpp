@@ -34,7 +34,7 @@ class SoakKernel final : public CachedKernel {
     std::string bytes_;
 };
 
-/// Kernels of a few sizes; every 97th cannot be had.
+/// Makes kernels of a few sizes; every 97th cannot be loaded.
 class SoakSource final : public execution::KernelSource {
   public:
     Result<std::string> fetch(std::uint64_t id) override {
@@ -74,7 +74,7 @@ class Soak {
     }
 
     Status run(const SoakLap& lap) {
-        // Each lap climbs the ladder one rung, and every fourth comes down to the ground again.
+        // Each lap raises the memory pressure by one level; every fourth resets it.
         cache_.set_pressure(static_cast<MemoryPressure>(lap_++ % 4));
         std::array<std::uint64_t, 2> wrong{};
         const auto work = [&](std::uint32_t thread) {
@@ -99,7 +99,7 @@ class Soak {
         std::uint64_t wrong = 0;
         for (std::uint64_t i = 0; i < operations; ++i) {
             const std::uint64_t r = random.next_u64();
-            // The product of two draws: few ids are asked for most of the time.
+            // The product of two draws, so that few ids get most of the requests.
             const std::uint64_t id = 1 + (r % kIds) * ((r >> 20) % kIds) / kIds;
             const auto what = (r >> 40) % 1024;
             if (what < 1000) {

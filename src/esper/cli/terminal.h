@@ -4,7 +4,7 @@
 
 namespace esper::cli {
 
-/// What standard error can show. A bar wants a terminal outside of CI; colours want that and no
+/// The abilities of standard error. A bar needs a terminal and no CI; colours need the same and no
 /// NO_COLOR (no-color.org).
 struct Terminal {
     bool bar = false;
@@ -12,7 +12,7 @@ struct Terminal {
     int columns = 80;
 
     static Terminal of_stderr();
-    /// The escape sequence where there are colours, else nothing.
+    /// The escape sequence, or "" without colours.
     std::string_view bold() const { return colours ? "\033[1m" : ""; }
     std::string_view green() const { return colours ? "\033[32m" : ""; }
     std::string_view yellow() const { return colours ? "\033[33m" : ""; }

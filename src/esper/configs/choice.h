@@ -6,7 +6,7 @@
 
 namespace esper::configs {
 
-/// The lower-case spelling that a configuration file uses for an enum's value.
+/// The word for an enum's value in a configuration file, in lower case.
 template <contracts::ContractEnum Enum>
 std::string spelling(Enum value) {
     std::string text(contracts::to_text(value));

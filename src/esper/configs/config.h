@@ -1,6 +1,6 @@
 #pragma once
-// configs: what a run is told to do, from a YAML file, profiles, the environment and the command
-// line, all typed and checked.
+// configs: the configuration of a run, read from a YAML file, profiles, the environment and the
+// command line, typed and checked.
 
 #include "esper/configs/bus.h"
 #include "esper/configs/checkpoint.h"
@@ -31,7 +31,7 @@ namespace esper::configs {
     X(StorageConfig, storage, {}, rule::any(), "where blueprints and kernels are kept")         \
     X(BusConfig, bus, {}, rule::any(), "how the roles talk to each other")
 
-/// Everything a run needs to know. `esper train` without a file reads configs/shakespeare.yaml.
+/// The whole configuration. `esper train` without a file reads configs/shakespeare.yaml.
 ESPER_CONFIG_SECTION(EsperConfig, ESPER_CONFIG_KEYS)
 
 }  // namespace esper::configs

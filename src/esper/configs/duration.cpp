@@ -25,7 +25,7 @@ constexpr std::array<UnitName, 8> kUnits{{{"ep", TimeUnit::kEpochs, 0},
                                           {"h", TimeUnit::kHours, 3600},
                                           {"d", TimeUnit::kDays, 86400}}};
 
-/// Rounds; a length beyond any run is cut where counting steps is still exact.
+/// Rounds, and limits the result to a number that a double represents exactly.
 std::int64_t whole_steps(double steps) { return std::llround(std::clamp(steps, 0.0, 9e15)); }
 
 }  // namespace
@@ -42,7 +42,7 @@ std::optional<Duration> Duration::parse(std::string_view text) {
 }
 
 std::string Duration::to_string() const {
-    // Never in exponent form, which `parse` does not take.
+    // Never in exponent form, which `parse` refuses.
     std::array<char, 400> buffer{};
     const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
                                    std::chars_format::fixed);

@@ -18,8 +18,8 @@ enum class TimeUnit : int {
     kDays,          ///< `7d`
 };
 
-/// A length of time with its unit: progress of a run (epochs, batches, a share of the run) or time
-/// on the clock. Which of the two a key takes is part of the key's declaration.
+/// A length with its unit: progress of a run (epochs, batches, a share of the run) or time on the
+/// clock. A key's declaration says which of the two it accepts.
 struct Duration {
     double value = 0;
     TimeUnit unit = TimeUnit::kSeconds;
@@ -32,17 +32,17 @@ struct Duration {
     static constexpr Duration minutes(double n) { return {n, TimeUnit::kMinutes}; }
     static constexpr Duration hours(double n) { return {n, TimeUnit::kHours}; }
 
-    /// `20ep`, `500ba`, `5%`, `250ms`, `10s`, `30m`, `72h`, `7d`; nothing for anything else (a
-    /// missing unit, a negative or infinite number, a blank inside).
+    /// Reads `20ep`, `500ba`, `5%`, `250ms`, `10s`, `30m`, `72h` or `7d`; nothing for any other
+    /// text (without a unit, negative, infinite, with a blank inside).
     static std::optional<Duration> parse(std::string_view text);
     std::string to_string() const;
 
     constexpr bool is_progress() const { return unit <= TimeUnit::kRunShare; }
     constexpr bool is_clock() const { return !is_progress(); }
 
-    /// Progress as optimizer steps, rounded to the nearest; nothing for time on the clock.
+    /// Progress in optimizer steps, rounded to the nearest; nothing for time on the clock.
     std::optional<std::int64_t> steps(std::int64_t steps_per_epoch, std::int64_t run_steps) const;
-    /// Time on the clock; nothing for progress.
+    /// Time on the clock in seconds; nothing for progress.
     std::optional<double> in_seconds() const;
 
     bool operator==(const Duration&) const = default;

@@ -12,7 +12,7 @@ struct ProfileValue {
     std::string_view value;
 };
 
-/// What a profile sets.
+/// The keys that a profile sets, with their values.
 std::span<const ProfileValue> profile_values(Profile profile);
 
 }  // namespace esper::configs

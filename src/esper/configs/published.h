@@ -8,7 +8,7 @@ namespace esper::configs {
 /// Published as docs/config.schema.json.
 std::string json_schema();
 
-/// Every key with what it takes, its default and its meaning, as Markdown. Published as
+/// All keys with their accepted values, defaults and meanings, as Markdown. Published as
 /// docs/configuration.md.
 std::string configuration_reference();
 

@@ -5,28 +5,28 @@
 
 namespace esper::configs {
 
-/// What a text must look like.
+/// The form of a text.
 enum class TextForm : int {
     kAny,       ///< any text without control characters, also empty
     kNotEmpty,  ///< at least one character
-    kFileName,  ///< names one file or folder: letters, digits, `_`, `-`, `.`; no leading dot
+    kFileName,  ///< name of one file or folder: letters, digits, `_`, `-`, `.`; no leading dot
     kGlob,      ///< an anchor pattern: letters, digits, `_`, `-`, `.`, `*`, `?`
-    kUrl,       ///< scheme://host…, or empty where the key may be unset
+    kUrl,       ///< scheme://host…, or empty if the key may be unset
 };
 
-/// Which durations a key takes.
+/// The kind of duration that a key accepts.
 enum class TimeKind : int { kAny, kProgress, kEpochs, kClock };
 
-/// What a key accepts beyond its type.
+/// Restrictions on a key's value in addition to its type.
 struct Rule {
     double low = -std::numeric_limits<double>::infinity();
     double high = std::numeric_limits<double>::infinity();
-    bool low_open = false;   ///< `low` itself is refused
-    bool high_open = false;  ///< `high` itself is refused
+    bool low_open = false;   ///< the value `low` is refused
+    bool high_open = false;  ///< the value `high` is refused
     TextForm text = TextForm::kAny;
     TimeKind time = TimeKind::kAny;
-    /// The ecosystem's own environment variables for this key, separated by blanks, strongest
-    /// first.
+    /// Common environment variables for this key (e.g. REDIS_URL), separated by blanks; the first
+    /// that is set counts.
     std::string_view environment = {};
 
     constexpr Rule from_environment(std::string_view names) const {
@@ -40,7 +40,7 @@ struct Rule {
     }
 };
 
-/// The rules in use, named as they read in a list of keys.
+/// Rules for the lists of keys.
 namespace rule {
 constexpr Rule any() { return {}; }
 constexpr Rule at_least(double low) { return {.low = low}; }
@@ -55,7 +55,7 @@ constexpr Rule inside(double low, double high) {
 }
 constexpr Rule text(TextForm form) { return {.text = form}; }
 constexpr Rule time(TimeKind kind) { return {.low = 0, .time = kind}; }
-/// A duration longer than nothing.
+/// A duration above zero.
 constexpr Rule some_time(TimeKind kind) { return {.low = 0, .low_open = true, .time = kind}; }
 constexpr Rule port() { return {.low = 1, .high = 65535}; }
 }  // namespace rule

@@ -29,8 +29,9 @@ ESPER_CONTRACT_ENUM(Profile, ESPER_PROFILES)
     X(int, threads, 0, rule::within(0, 1024),                                                      \
       "compute threads; 0: as many as this process may use physical cores")                        \
     X(Precision, precision, Precision::kAuto, rule::any(),                                         \
-      "arithmetic of the network; auto: bf16 where the processor multiplies bf16 itself, else "    \
-      "fp32; if not run.deterministic, whichever a few timed steps find faster")                   \
+      "arithmetic of the network; auto: bf16 where the processor multiplies bf16 itself and a "    \
+      "step is large enough to pay for it, else fp32; if not run.deterministic, whichever a few "  \
+      "timed steps find faster")                                                                   \
     X(bool, deterministic, true, rule::any(),                                                      \
       "same seed, processor and threads, same bits: nothing is chosen by timing, and an operator " \
       "that torch has only in a form that differs from run to run is refused")                     \

@@ -18,14 +18,14 @@ struct Key {
     Rule rule;
     const ValueType* type = nullptr;  ///< null for a section
     std::size_t parent = 0;
-    std::vector<std::size_t> children;  ///< of a section, in order of declaration
-    void* (*member)(void*) = nullptr;   ///< from the parent's struct to this one's place in it
+    std::vector<std::size_t> children;  ///< keys of a section, in order of declaration
+    void* (*member)(void*) = nullptr;   ///< returns this key's member of the parent's struct
 
     bool is_section() const { return type == nullptr; }
 };
 
-/// All keys of EsperConfig, as the sections declare them. Built once; immutable, so any thread may
-/// use it.
+/// All keys of EsperConfig, from the declarations of its sections. Built once; immutable, so any
+/// thread may use it.
 class Schema {
   public:
     static const Schema& instance();
@@ -35,18 +35,18 @@ class Schema {
     static constexpr std::size_t kRoot = 0;
     static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-    /// A section's key by its name; kNone where it has none.
+    /// Finds a section's key by its name; kNone if there is none.
     std::size_t child(std::size_t section, std::string_view name) const;
-    /// A key by its dotted path; kNone where there is none.
+    /// Finds a key by its dotted path; kNone if there is none.
     std::size_t find(std::string_view path) const;
-    /// The key that an environment variable of our own names (`ESPER_GROWTH__GATE__DELTA`).
+    /// The name of a key's environment variable (`ESPER_GROWTH__GATE__DELTA`).
     static std::string environment_name(const Key& key);
 
     void* locate(EsperConfig& config, std::size_t key) const;
     const void* locate(const EsperConfig& config, std::size_t key) const;
 
     std::vector<std::string> child_names(std::size_t section) const;
-    /// Paths of the keys with this last name, whatever their section.
+    /// Paths of the keys with this last name, in all sections.
     std::vector<std::string> paths_named(std::string_view name) const;
 
   private:

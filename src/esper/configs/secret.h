@@ -6,10 +6,10 @@
 
 namespace esper::configs {
 
-/// What stands in a printed configuration where a secret is set.
+/// Printed in place of a secret.
 inline constexpr std::string_view kMasked = "***";
 
-/// A text that is never printed by accident: it converts to nothing, and only `reveal` shows it.
+/// A text that cannot be printed by accident: it has no conversions, and only `reveal` returns it.
 class Secret {
   public:
     Secret() = default;
@@ -23,8 +23,8 @@ class Secret {
     std::string value_;
 };
 
-/// `postgres://user:password@host/db` with the password replaced by `with` (an empty `with` also
-/// drops its colon); any other text comes back as it is.
+/// Replaces the password in `postgres://user:password@host/db` by `with`; an empty `with` also
+/// removes the colon. Returns any other text unchanged.
 std::string replace_url_password(std::string_view url, std::string_view with);
 
 }  // namespace esper::configs

@@ -1,6 +1,6 @@
 #pragma once
-// One list of keys declares a section: the struct with its defaults, and the walk over its keys
-// from which reading, checking, printing, JSON Schema and the reference page are derived.
+// One list of keys declares a section: the struct with its defaults, and the list of its keys that
+// reading, checking, printing, JSON Schema and the reference page use.
 
 #include <array>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace esper::configs {
 
-// Choices are declared like the contracts' enums; a file spells them in lower case.
+// Choices are declared like the enums of contracts; in a file their words are in lower case.
 using contracts::EnumEntry;
 
 using Pair = std::array<double, 2>;
@@ -22,8 +22,8 @@ using Names = std::vector<std::string>;
 
 }  // namespace esper::configs
 
-// LIST(X) holds one X(type, name, default, rule, "meaning") a key. A key whose type is itself such
-// a struct is a sub-section.
+// LIST(X) has one X(type, name, default, rule, "meaning") per key. A key whose type is also such a
+// struct is a sub-section.
 #define ESPER_CONFIG_MEMBER(type, name, value, limits, meaning) type name = value;
 #define ESPER_CONFIG_VISIT(type, name, value, limits, meaning) \
     visit.template key<&Self::name>(#name, limits, meaning);

@@ -5,10 +5,10 @@
 
 namespace esper::configs {
 
-/// Lays the environment over what is already assigned: first the ecosystem's own names
-/// (`REDIS_URL`), over them ours (`ESPER_BUS__REDIS__URL`). Empty variables count as unset. A
-/// variable of ours that starts with a section's name and is no key is a problem; other names are
-/// left to whom they belong to.
+/// Assigns keys from the environment, replacing earlier assignments: first common names
+/// (`REDIS_URL`), then our own names (`ESPER_BUS__REDIS__URL`), which win. Empty variables count as
+/// unset. A variable of ours that starts with a section's name but names no key is a problem; other
+/// variables are ignored.
 void apply_environment(const Environment& environment, Assignment& assignment);
 
 }  // namespace esper::configs

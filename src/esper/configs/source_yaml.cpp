@@ -11,7 +11,7 @@ class Layer {
         : source_(source), assignment_(assignment) {}
 
     void section(const YamlNode& node, std::size_t index) {
-        // Nothing under a section's name: all of its keys are left out or commented out.
+        // A section without content: all of its keys are left out or commented out.
         if (node.kind == YamlNode::Kind::kNull) return;
         if (node.kind != YamlNode::Kind::kMap) {
             const std::string& path = schema_[index].path;

@@ -8,10 +8,10 @@
 
 namespace esper::configs {
 
-/// Lays a YAML document over what is already assigned.
+/// Assigns keys from a YAML document, replacing earlier assignments.
 void apply_yaml(const YamlNode& root, const std::string& source, Assignment& assignment);
 
-/// The scalar at a dotted path, or nothing; for what must be known before the rest is laid over.
+/// The scalar at a dotted path, or null; for keys that are needed before the others are assigned.
 const YamlNode* find_scalar(const YamlNode& root, std::string_view path);
 
 }  // namespace esper::configs

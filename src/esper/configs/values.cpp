@@ -47,7 +47,7 @@ class NumberType final : public TypedValue<T> {
         }
     }
     std::string expected(const Rule& rule) const override {
-        // What the type itself cannot hold needs saying only where the rule leaves it open.
+        // The type's own limits are only mentioned where the rule has none.
         double low = rule.low;
         if constexpr (std::is_unsigned_v<T>) low = std::max(low, 0.0);
         return (kWhole ? "a whole number" : "a number") +
@@ -66,7 +66,7 @@ class TextType final : public TypedValue<std::string> {
   public:
     ValueKind kind() const override { return ValueKind::kText; }
     bool parse(Items items, std::string& value) const override {
-        // A password that was masked when a file was written is not a password.
+        // A masked password from a printed configuration is not a password.
         std::string text(items.front());
         if (text.find(kMasked) != std::string::npos &&
             replace_url_password(text, kMasked) == text) {

@@ -8,11 +8,11 @@
 
 namespace esper::configs {
 
-/// Every key with its value, as a YAML file that `load_config` reads back as the same
-/// configuration (with secrets masked: the same but for them).
+/// All keys with their values as a YAML file. `load_config` reads it back as the same
+/// configuration, except for masked secrets.
 std::string to_yaml(const EsperConfig& config, MaskSecrets mask = MaskSecrets::kYes);
 
-/// The same with each key's meaning and choices as comments: what the shipped default file is.
+/// The same with each key's meaning and choices as comments, as in the shipped default file.
 std::string to_commented_yaml(const EsperConfig& config);
 
 /// One key whose value differs between two configurations.
@@ -22,7 +22,7 @@ struct Difference {
     std::string after;
 };
 
-/// Keys that differ, in order of declaration; secrets are masked.
+/// The keys that differ, in order of declaration. Secrets are masked.
 std::vector<Difference> differences(const EsperConfig& before, const EsperConfig& after);
 
 }  // namespace esper::configs

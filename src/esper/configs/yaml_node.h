@@ -10,16 +10,16 @@
 
 namespace esper::configs {
 
-/// What a YAML text says, each piece with its line.
+/// The content of a YAML text; each node has its line.
 struct YamlNode {
     enum class Kind { kNull, kScalar, kList, kMap };
     struct Entry;
 
     Kind kind = Kind::kNull;
     int line = 0;
-    std::string text;             ///< of a scalar
-    std::vector<YamlNode> items;  ///< of a list
-    std::vector<Entry> entries;   ///< of a map, in order, keys unique
+    std::string text;             ///< for a scalar
+    std::vector<YamlNode> items;  ///< for a list
+    std::vector<Entry> entries;   ///< for a map, in order, with unique keys
 };
 
 struct YamlNode::Entry {
@@ -28,16 +28,16 @@ struct YamlNode::Entry {
     YamlNode value;
 };
 
-/// An honest configuration has a tenth of any of these.
+/// Limits of a YAML text, about ten times what a usual configuration needs.
 struct YamlLimits {
     std::size_t bytes = 256 * 1024;
     std::size_t depth = 16;
     std::size_t nodes = 10000;
 };
 
-/// Reads one YAML document of maps, lists and scalars. Anchors, aliases, tags, further documents
-/// and keys that are not words are refused, a repeated key is reported (the first one stays).
-/// Nothing is returned where the text cannot be understood; every fault is in `problems`.
+/// Reads one YAML document of maps, lists and scalars. Refuses anchors, aliases, tags, further
+/// documents and keys that are not words. Reports a repeated key and keeps the first one. Returns
+/// nothing if the text cannot be read. All faults are added to `problems`.
 std::optional<YamlNode> read_yaml(std::string_view text, const std::string& source,
                                   Problems& problems, const YamlLimits& limits = {});
 

@@ -5,7 +5,7 @@
 
 namespace esper::contracts {
 
-/// A slot at an anchor, as the library and the reports know it.
+/// One seed slot of an anchor, as the library and the reports store it.
 struct Seed {
     ESPER_CONTRACT(Seed, 2, "A stateful slot at an anchor, identity until it germinates")
     ESPER_REQUIRED(1, std::string, seed_id, uuid(), "Identity of the seed")
@@ -24,7 +24,7 @@ struct Seed {
     std::string inconsistency() const;
 };
 
-/// What is known of a compiled kernel without loading it.
+/// Description of a compiled kernel, readable without loading the kernel.
 struct KernelMetadata {
     ESPER_CONTRACT(KernelMetadata, 3, "What is known of a kernel without loading it")
     ESPER_REQUIRED(1, std::string, name, length(1, 255), "")
@@ -45,9 +45,9 @@ struct KernelMetadata {
     ESPER_FIELD(12, std::optional<std::string>, checksum, {}, sha256_hex(),
                 "SHA-256 of the kernel's file")
 
-    /// Shapes fit when they are equal.
+    /// Whether `shape` equals the kernel's input shape.
     bool accepts(const std::vector<std::int64_t>& shape) const { return shape == input_shape; }
-    /// MiB at a batch size, in proportion to the footprint at batch 32.
+    /// Memory at a batch size in MiB: the footprint at batch 32, scaled in proportion.
     double memory_estimate_mb(std::uint32_t batch) const {
         return memory_footprint_mb * batch / 32.0;
     }
@@ -86,7 +86,7 @@ struct UrabraskValidationReport {
     std::string inconsistency() const;
 };
 
-/// High up to 0.2, moderate up to 0.5, else speculative.
+/// HIGH up to a risk of 0.2, MODERATE up to 0.5, else SPECULATIVE.
 ConfidenceLevel confidence_for_risk(double risk_score);
 
 /// An executable built from a blueprint by one pipeline for one hardware target.
@@ -110,7 +110,7 @@ struct CompiledKernelArtifact {
     std::string inconsistency() const;
 };
 
-/// An abstract design, identified by the hash of what it computes.
+/// An abstract design, identified by the canonical hash of its Program.
 struct Blueprint {
     ESPER_CONTRACT(Blueprint, 7, "An abstract design of a module")
     ESPER_REQUIRED(1, std::string, blueprint_id, sha256_hex(), "Canonical hash of the Program")
@@ -149,7 +149,7 @@ struct BlueprintSubmission {
     ESPER_REQUIRED(6, std::string, submitted_by, length(1, 100), "Karn or a person")
 };
 
-/// One run, with all that took part in it.
+/// One training run with its seeds and blueprints.
 struct TrainingSession {
     ESPER_CONTRACT(TrainingSession, 9, "One training run")
     ESPER_REQUIRED(1, std::string, session_id, uuid(), "")

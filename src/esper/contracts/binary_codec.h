@@ -8,15 +8,15 @@
 
 namespace esper::contracts {
 
-/// The compact binary form over descriptors; codec.h has the typed face, docs/contracts.md the
-/// layout. Every value has exactly one encoding, so equal records give equal bytes.
+/// The compact binary form, written and read through RecordInfo. codec.h has the typed functions,
+/// docs/contracts.md the layout. A value has exactly one encoding: equal records give equal bytes.
 
 inline constexpr unsigned char kBinaryMagic = 0xE5;
 
 Result<std::string> write_binary(const RecordInfo& info, const void* record, std::uint16_t version);
 Status read_binary(const RecordInfo& info, std::string_view bytes, void* record);
 
-/// The number of the type that a frame says it holds.
+/// The type number in the header of a frame.
 Result<std::uint8_t> binary_type(std::string_view bytes);
 
 /// The bytes of one field's value at the newest version, for comparisons.

@@ -12,17 +12,17 @@
 
 namespace esper::contracts {
 
-/// One object, fields in the order of declaration, preceded by `"schema": "<Type>/<version>"`.
-/// `version` 0 stands for the newest. Errors: what the rules say of the value; kUnknownVersion;
-/// kNotRepresentable when an older version has no place for a value.
+/// One object: `"schema": "<Type>/<version>"`, then the fields in the order of declaration.
+/// `version` 0 means the newest. Errors: those of check(); kUnknownVersion; kNotRepresentable when
+/// the older version has no field for a value.
 template <Contract T>
 Result<std::string> to_json(const T& value, std::uint16_t version = 0) {
     const RecordInfo& info = record_info<T>();
     return write_json(info, &value, version == 0 ? info.version : version);
 }
 
-/// Takes any version up to this build's; without a `schema` field the newest is meant. Unknown,
-/// doubled and missing fields are refused. Errors carry the path, line and column.
+/// Reads any version up to this build's; text without a `schema` field counts as the newest.
+/// Unknown, repeated and missing fields are errors. Messages name the path, line and column.
 template <Contract T>
 Result<T> from_json(std::string_view text) {
     T value{};
@@ -30,7 +30,7 @@ Result<T> from_json(std::string_view text) {
     return value;
 }
 
-/// A checksummed frame. Equal values give equal bytes.
+/// A frame with a checksum. Equal values give equal bytes.
 template <Contract T>
 Result<std::string> to_binary(const T& value, std::uint16_t version = 0) {
     const RecordInfo& info = record_info<T>();
@@ -44,7 +44,7 @@ Result<T> from_binary(std::string_view bytes) {
     return value;
 }
 
-/// All rules of the type, and of what is nested in it.
+/// Checks all rules of the type and of the types nested in it.
 template <Contract T>
 Status check(const T& value) {
     auto v = check_record(record_info<T>(), &value);

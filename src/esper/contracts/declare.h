@@ -149,8 +149,8 @@ consteval auto collect_fields() {
 template <Contract T>
 inline constexpr auto kFields = collect_fields<T>();
 
-/// Fields stand in the order of their versions, and only fields of version 1 may be required:
-/// what an older writer cannot know must have a default.
+/// Fields must be declared in the order of their versions. Only fields of version 1 may be
+/// required: an older writer does not know the later ones, so those need a default.
 template <Contract T>
 consteval bool fields_are_ordered() {
     std::uint16_t version = 1;

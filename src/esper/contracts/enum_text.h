@@ -8,7 +8,7 @@
 
 namespace esper::contracts {
 
-/// One value of a contract enum with the word that stands for it in JSON, logs and schemas.
+/// One value of a contract enum and its word in JSON, logs and schemas.
 template <typename E>
 struct EnumEntry {
     E value;
@@ -27,7 +27,7 @@ constexpr auto enum_entries() {
 template <ContractEnum E>
 inline constexpr std::size_t kEnumCount = enum_entries<E>().size();
 
-/// The word of a value; "?" for a number that is no value of the enum.
+/// The word of a value; "?" for a number that is not a value of the enum.
 template <ContractEnum E>
 constexpr std::string_view to_text(E value) {
     for (const auto& entry : enum_entries<E>()) {
@@ -36,7 +36,7 @@ constexpr std::string_view to_text(E value) {
     return "?";
 }
 
-/// The value that a word stands for (exact match), or nothing.
+/// The value with that word (exact match), or nothing.
 template <ContractEnum E>
 constexpr std::optional<E> from_text(std::string_view text) {
     for (const auto& entry : enum_entries<E>()) {

@@ -1,5 +1,5 @@
 #pragma once
-// contracts: what crosses a boundary between subsystems or processes, and how it is written down.
+// contracts: types that cross a boundary between subsystems or processes; JSON and binary forms.
 
 #include "esper/contracts/enum_text.h"
 
@@ -23,7 +23,7 @@ namespace esper::contracts {
     X(kErrorRecovery, 12, "ERROR_RECOVERY")
 ESPER_CONTRACT_ENUM(SeedState, ESPER_SEED_STATES)
 
-/// How α walks from 0 to 1 while a seed is blended in.
+/// The course of α from 0 to 1 while a seed is blended in.
 #define ESPER_GRAFTING_STRATEGIES(X)           \
     X(kLinear, 0, "LINEAR")                    \
     X(kCosine, 1, "COSINE")                    \
@@ -33,8 +33,8 @@ ESPER_CONTRACT_ENUM(SeedState, ESPER_SEED_STATES)
     X(kInstant, 5, "INSTANT")
 ESPER_CONTRACT_ENUM(GraftingStrategy, ESPER_GRAFTING_STRATEGIES)
 
-/// Commands that act on a seed. Only Tolaria may send rollback, only Emrakul prune;
-/// reset wakes a slot whose seed was culled or cancelled.
+/// Commands that act on a seed. Only Tolaria may send rollback, only Emrakul prune. Reset makes a
+/// slot available again after its seed was culled or cancelled.
 #define ESPER_ADAPTATION_COMMANDS(X) \
     X(kGerminate, 0, "germinate")    \
     X(kCancel, 1, "cancel")          \
@@ -65,7 +65,7 @@ ESPER_CONTRACT_ENUM(BlueprintStatus, ESPER_BLUEPRINT_STATUSES)
     X(kDeprecated, 3, "DEPRECATED")
 ESPER_CONTRACT_ENUM(KernelStatus, ESPER_KERNEL_STATUSES)
 
-/// How a graft ended, as its field report says it.
+/// How a graft ended, in its field report.
 #define ESPER_FIELD_OUTCOMES(X)      \
     X(kFossilized, 0, "FOSSILIZED")  \
     X(kCulled, 1, "CULLED")          \
@@ -73,7 +73,7 @@ ESPER_CONTRACT_ENUM(KernelStatus, ESPER_KERNEL_STATUSES)
     X(kCancelled, 3, "CANCELLED")
 ESPER_CONTRACT_ENUM(FieldOutcome, ESPER_FIELD_OUTCOMES)
 
-/// How far a kernel's risk score can be trusted in the field.
+/// Confidence in a kernel, derived from its risk score.
 #define ESPER_CONFIDENCE_LEVELS(X) \
     X(kHigh, 0, "HIGH")            \
     X(kModerate, 1, "MODERATE")    \
@@ -86,7 +86,7 @@ ESPER_CONTRACT_ENUM(ConfidenceLevel, ESPER_CONFIDENCE_LEVELS)
     X(kAggressive, 2, "aggressive")
 ESPER_CONTRACT_ENUM(CompilationPipeline, ESPER_COMPILATION_PIPELINES)
 
-/// What a compiled kernel's file holds.
+/// The format of a compiled kernel's file.
 #define ESPER_COMPILATION_TARGETS(X)     \
     X(kInterpreted, 0, "interpreted")    \
     X(kSharedObject, 1, "shared_object") \
@@ -103,7 +103,7 @@ ESPER_CONTRACT_ENUM(DeviceType, ESPER_DEVICE_TYPES)
     X(kOffline, 3, "offline")
 ESPER_CONTRACT_ENUM(SystemHealth, ESPER_SYSTEM_HEALTH)
 
-/// A verdict on one seed or one machine figure.
+/// The verdict on one seed or on one figure of the machine.
 #define ESPER_HEALTH_VERDICTS(X) \
     X(kHealthy, 0, "Healthy")    \
     X(kWarning, 1, "Warning")    \

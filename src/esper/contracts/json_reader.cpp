@@ -26,7 +26,7 @@ class Reader {
         if (record(info, value) && scan_.finish()) return {};
         return esper::fail(scan_.error()->within(std::string(info.name) + path_));
     }
-    /// The version that the text turned out to have, if not the one assumed.
+    /// The text's version if it differs from the assumed one.
     std::uint16_t other_version() const { return other_version_; }
 
   private:
@@ -120,7 +120,7 @@ class Reader {
         return message.empty() || fail_at(start, ContractError::kInconsistent, std::move(message));
     }
 
-    /// The field called `key_`; writers keep the order of declaration, so the next one is tried
+    /// Finds the field `key_`. Writers keep the order of declaration, so the next field is tried
     /// first.
     std::size_t find(const RecordInfo& info, std::size_t next) const {
         const std::size_t n = info.fields.size();

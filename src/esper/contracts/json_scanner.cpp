@@ -103,7 +103,7 @@ const char* JsonScanner::plain_run_end() const {
     const __m128i space = _mm_set1_epi8(0x20);
     while (end_ - p >= 16) {
         const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-        // Signed comparison: bytes above 0x7F count as below 0x20, which is what is wanted here.
+        // Signed comparison: bytes above 0x7F also count as below 0x20, as intended.
         const __m128i stop =
             _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)),
                          _mm_cmplt_epi8(x, space));

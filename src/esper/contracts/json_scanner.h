@@ -12,8 +12,8 @@ namespace esper::contracts {
 
 class JsonText;
 
-/// Reads JSON (RFC 8259, strictly) from front to back. Every function returns false after the
-/// first failure, which `error()` then holds with its line and column.
+/// Reads JSON (RFC 8259, strictly) from front to back. After the first failure every function
+/// returns false, and `error()` says what failed, with line and column.
 class JsonScanner {
   public:
     static constexpr int kMaxDepth = 64;
@@ -29,16 +29,16 @@ class JsonScanner {
     bool expect(char c, std::string_view where);
     bool take_word(std::string_view word);
 
-    /// Reads a string; `out` receives UTF-8 with the escapes resolved.
+    /// Reads a string; `out` receives UTF-8 with the escapes decoded.
     bool string(std::string& out);
     /// Reads a number and gives its text as written.
     bool number(std::string_view& out);
     /// Checks the next value and stores it without white space.
     bool free_value(JsonText& out);
-    /// Only white space is left.
+    /// Checks that only white space is left.
     bool finish();
 
-    /// Around every object and array.
+    /// Call at the start and end of each object and array; bounds the depth.
     bool enter();
     void leave() { --depth_; }
 

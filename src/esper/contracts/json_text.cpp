@@ -48,7 +48,7 @@ bool JsonScanner::copy_value(std::string& out) {
     }
     std::string_view digits;
     if (!number(digits)) {
-        // A value of any kind would have done here, so a wrong kind is a matter of syntax.
+        // A value of any kind is allowed here, so a wrong kind is a syntax error.
         if (error_->is(ContractError::kWrongType)) {
             error_.reset();
             return fail(ContractError::kSyntax, "expected a JSON value");

@@ -10,9 +10,9 @@ namespace esper::contracts {
 
 class JsonScanner;
 
-/// A free JSON value (metadata, payloads), kept as compact text: checked, without white space,
-/// numbers and strings as they were written, keys in the order given and never twice. Whoever
-/// needs to look inside parses it with a library of their choice.
+/// Any JSON value (metadata, payloads) as compact text without white space. The text is valid JSON
+/// without repeated keys; numbers, strings and the order of keys are as they were written. To read
+/// the content, parse the text with a JSON library.
 class JsonText {
   public:
     /// The empty object.

@@ -6,7 +6,7 @@
 
 namespace esper::contracts {
 
-/// The envelope of everything on the bus.
+/// The envelope of every message on the bus.
 struct OonaMessage {
     ESPER_CONTRACT(OonaMessage, 40, "The envelope of everything on the bus")
     ESPER_REQUIRED(1, std::string, event_id, uuid(), "")
@@ -17,7 +17,7 @@ struct OonaMessage {
     ESPER_FIELD(6, JsonText, payload, {}, any(), "One of the messages below, with its schema")
 };
 
-/// Wraps a payload: a new event id, the clock's time.
+/// Puts a payload into an envelope with a new event id and the clock's time.
 Result<OonaMessage> make_message(Topic topic, std::string sender_id, std::string trace_id,
                                  std::string_view payload_json, const Clock& clock);
 
@@ -100,7 +100,7 @@ struct FieldReport {
     std::string inconsistency() const;
 };
 
-/// The controller's question to the library.
+/// A query of the controller to the library.
 struct KernelQuery {
     ESPER_CONTRACT(KernelQuery, 47, "A question for kernels")
     ESPER_FIELD(1, std::optional<std::string>, blueprint_id, {}, id(), "Of this blueprint only")
@@ -137,7 +137,7 @@ struct KernelQueryResult {
     std::string inconsistency() const;
 };
 
-/// A domain's controller to the controller above it.
+/// A report of one domain's controller to the controller above it.
 struct HealthSummaryReport {
     ESPER_CONTRACT(HealthSummaryReport, 50, "The state of one domain")
     ESPER_REQUIRED(1, std::string, domain_id, id(), "")
@@ -165,7 +165,7 @@ struct ApoptosisDirective {
     ESPER_REQUIRED(6, Timestamp, timestamp, any(), "")
 };
 
-/// What the trainer tells the controller after it restored a checkpoint.
+/// The trainer's notice to the controller that it has restored a checkpoint.
 struct RollbackNotice {
     ESPER_CONTRACT(RollbackNotice, 53, "The trainer restored a checkpoint")
     ESPER_REQUIRED(1, SystemStatePacket, last_good_state, any(), "")
@@ -175,7 +175,7 @@ struct RollbackNotice {
     ESPER_REQUIRED(5, Timestamp, timestamp, any(), "")
 };
 
-/// A kernel failed at load or at run time.
+/// Report of a kernel that failed at load or at run time.
 struct KernelFailure {
     ESPER_CONTRACT(KernelFailure, 54, "A kernel failed")
     ESPER_REQUIRED(1, SeedRef, at, any(), "")
@@ -200,11 +200,11 @@ struct CacheTelemetry {
     ESPER_FIELD(7, Metrics, misses_by_cause, {}, at_least(0), "")
     ESPER_REQUIRED(8, Timestamp, timestamp, any(), "")
 
-    /// Share of look-ups that hit; absent before the first look-up.
+    /// Share of look-ups that were hits; nothing before the first look-up.
     std::optional<double> hit_rate() const;
 };
 
-/// A kernel as the policy sees it.
+/// A kernel's features for the policy.
 struct KernelArtifactEmbedding {
     ESPER_CONTRACT(KernelArtifactEmbedding, 56, "A kernel as the policy sees it")
     ESPER_REQUIRED(1, std::string, kernel_artifact_id, id(), "")

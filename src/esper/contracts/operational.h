@@ -5,7 +5,7 @@
 
 namespace esper::contracts {
 
-/// What a seed reports of the activations it watches.
+/// Statistics of the activations at one seed.
 struct HealthSignal {
     ESPER_CONTRACT(HealthSignal, 20, "What a seed reports of the activations it watches")
     ESPER_REQUIRED(1, SeedRef, at, any(), "")
@@ -29,7 +29,7 @@ struct HealthSignal {
     std::string inconsistency() const;
 };
 
-/// The machine a run or a measurement took place on.
+/// The machine of a run or a measurement.
 struct HardwareContext {
     ESPER_CONTRACT(HardwareContext, 21, "The machine")
     ESPER_REQUIRED(1, DeviceType, device_type, any(), "")
@@ -40,7 +40,7 @@ struct HardwareContext {
     ESPER_FIELD(6, std::string, driver, "", length(0, 255), "Driver and runtime versions")
 };
 
-/// What a seed is doing, in a state packet.
+/// The state of one seed in a SystemStatePacket.
 struct SeedStatus {
     ESPER_CONTRACT(SeedStatus, 22, "What one seed is doing")
     ESPER_REQUIRED(1, SeedRef, at, any(), "")
@@ -52,7 +52,7 @@ struct SeedStatus {
     ESPER_FIELD(7, std::optional<std::uint32_t>, embargo_until_epoch, {}, any(), "")
 };
 
-/// All that the controller learns at an epoch boundary.
+/// What the controller receives at an epoch boundary.
 struct SystemStatePacket {
     ESPER_CONTRACT(SystemStatePacket, 23, "What the trainer tells the controller each epoch")
     ESPER_REQUIRED(1, std::uint32_t, current_epoch, any(), "")
@@ -76,7 +76,7 @@ struct SystemStatePacket {
     std::string inconsistency() const;
 };
 
-/// What the controller asks of the trainer besides its commands.
+/// A request of the controller to the trainer, beside its commands to seeds.
 struct AdaptationSignal {
     ESPER_CONTRACT(AdaptationSignal, 24, "What the controller asks of the trainer")
     ESPER_FIELD(1, bool, optimizer_rebuild_required, false, any(), "")
@@ -84,7 +84,7 @@ struct AdaptationSignal {
     ESPER_FIELD(3, std::string, reason, "", length(0, 1000), "")
 };
 
-/// One decision with the evidence it rests on.
+/// One decision with its evidence.
 struct AdaptationDecision {
     ESPER_CONTRACT(AdaptationDecision, 25, "One decision of the controller")
     ESPER_REQUIRED(1, SeedRef, at, any(), "")
@@ -95,7 +95,7 @@ struct AdaptationDecision {
     ESPER_FIELD(6, JsonText, metadata, {}, any(), "Evidence and alternatives")
     ESPER_REQUIRED(7, Timestamp, timestamp, any(), "")
 
-    /// By the mean of confidence and urgency: high from 0.8, medium from 0.5.
+    /// The mean of confidence and urgency decides: high from 0.8, medium from 0.5.
     Priority priority() const;
     bool is_immediate() const { return urgency > 0.7 && confidence > 0.6; }
 };

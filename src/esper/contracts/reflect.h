@@ -31,7 +31,7 @@ enum class Kind : std::uint8_t {
 
 struct RecordInfo;
 
-/// An enum's values, free of its type.
+/// The values of an enum, without its C++ type.
 struct EnumInfo {
     std::string_view name;
     std::size_t count;
@@ -39,13 +39,13 @@ struct EnumInfo {
     std::uint8_t (*number_at)(std::size_t index);
 };
 
-/// What the codecs need of an optional, a list or a map, free of its element type.
+/// Access to an optional, a list or a map, without its C++ element type.
 struct ContainerInfo {
     std::size_t (*size)(const void* container);
     /// Optional and list: the i-th element.
     const void* (*at)(const void* container, std::size_t i);
-    /// Optional and list: a new default element at the end. Map: the element of a new key, or null
-    /// when the key is there already.
+    /// Optional and list: adds a default element at the end. Map: adds the key and returns its
+    /// element, or null when the key exists already.
     void* (*add)(void* container, std::string&& key);
     /// Map: calls `visit` with every key in ascending order.
     void (*each)(const void* container, void* context,
@@ -74,15 +74,15 @@ struct FieldInfo {
 /// Everything the codecs know about a declared type.
 struct RecordInfo {
     std::string_view name;
-    std::uint8_t number;  ///< stands for the type in the binary form
+    std::uint8_t number;  ///< the type's number in the binary form
     std::string_view doc;
     std::span<const FieldInfo> fields;
     std::uint16_t version;
-    /// Says what contradicts what, or nothing.
+    /// Describes fields that contradict each other; "" when none do.
     std::string (*inconsistency)(const void* record);
     void* (*create)();
     void (*destroy)(void* record);
-    /// Back to the defaults.
+    /// Sets every field to its default.
     void (*reset)(void* record);
     bool (*equal)(const void* a, const void* b);
 };

@@ -8,10 +8,10 @@
 
 namespace esper::contracts {
 
-/// Every type that may cross a boundary on its own, in the order of their numbers.
+/// All declared types, in the order of their numbers.
 std::span<const RecordInfo* const> all_contracts();
 
-/// By name or number; null when there is none.
+/// Finds a type by its name or number; null when there is none.
 const RecordInfo* find_contract(std::string_view name);
 const RecordInfo* find_contract(std::uint8_t number);
 

@@ -15,9 +15,9 @@ enum class Format : std::uint8_t {
     kUri,     ///< scheme://rest
 };
 
-/// What a field's value must satisfy, whether it must be present, and since which schema version
-/// it exists. `min`/`max` bind numbers, `length` texts, `format` texts; all three reach through
-/// optionals, lists and maps to their elements. `items` binds the sizes of lists and maps.
+/// The rule of one field: bounds on its value, whether it is required, and the schema version that
+/// added it. `min` and `max` bound numbers, `length` and `format` restrict texts; for optionals,
+/// lists and maps they apply to each element. `items` bounds the sizes of lists and maps.
 struct Rule {
     double min = -std::numeric_limits<double>::infinity();
     double max = std::numeric_limits<double>::infinity();

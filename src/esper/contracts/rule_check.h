@@ -10,7 +10,7 @@
 
 namespace esper::contracts {
 
-/// What is wrong with a value, without saying where.
+/// A broken rule. The caller adds where it happened.
 struct Violation {
     ContractError code;
     std::string message;
@@ -19,15 +19,15 @@ struct Violation {
 bool has_format(std::string_view text, Format format);
 std::string_view format_name(Format format);
 
-/// Checks one leaf value (number, text, free JSON) against a rule; sizes of containers apart.
+/// Checks one number, text or free JSON value against a rule. check_count checks sizes.
 std::optional<Violation> check_leaf(const TypeInfo& type, const void* value, const Rule& rule);
 std::optional<Violation> check_count(std::size_t count, const Rule& rule);
 
-/// Checks a whole record: every rule, every nested record, and what its fields say together.
-/// The message starts with the path of the culprit.
+/// Checks a whole record: every rule, every nested record, and that fields do not contradict each
+/// other. The message starts with the path of the field at fault.
 std::optional<Violation> check_record(const RecordInfo& info, const void* record);
 
-/// The number behind an integer of the type's width.
+/// Reads an integer of the type's width.
 std::uint64_t load_unsigned(const TypeInfo& type, const void* value);
 std::int64_t load_signed(const TypeInfo& type, const void* value);
 /// Stores a number; false when the width cannot hold it.

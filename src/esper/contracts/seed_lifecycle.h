@@ -107,7 +107,7 @@ constexpr bool is_blended(SeedState s) {
            s == SeedState::kFossilized;
 }
 
-/// A graft is under way: the slot holds a seed that is neither asleep nor settled.
+/// Whether the slot holds a seed that is awake and not yet kept, culled, cancelled or rolled back.
 constexpr bool is_in_flight(SeedState s) {
     return s != SeedState::kDormant && s != SeedState::kFossilized && s != SeedState::kCulled &&
            s != SeedState::kCancelled && s != SeedState::kRolledBack;

@@ -4,12 +4,12 @@
 
 namespace esper::contracts {
 
-/// Free named figures, e.g. {"latency_ms_p99": 0.41}.
+/// Figures by name, e.g. {"latency_ms_p99": 0.41}.
 using Metrics = std::map<std::string, double>;
 using Words = std::vector<std::string>;
 
-/// Which seed: the anchor by its name and by its dense index in the Program, and the seed's place
-/// among that anchor's seeds.
+/// Identifies one seed: its anchor by name and by index in the Program, and its index among that
+/// anchor's seeds.
 struct SeedRef {
     ESPER_CONTRACT(SeedRef, 1, "One seed of one anchor")
     ESPER_REQUIRED(1, std::string, layer, id(), "Anchor name, dotted, e.g. layer2.0.conv1")

@@ -17,12 +17,12 @@ namespace esper::contracts {
     X(kRecovery, 4, "recovery")
 ESPER_CONTRACT_ENUM(TelemetryKind, ESPER_TELEMETRY_KINDS)
 
-/// Stands for a figure that was not measured; never zero.
+/// The value of a figure that was not measured (NaN, never zero).
 inline constexpr float kUnmeasured = std::numeric_limits<float>::quiet_NaN();
 
-/// What the training thread reports of one seed: 128 bytes, little-endian, laid out exactly as
-/// here; the last four are the CRC-32C of the rest. Ids stand as their 64-bit hashes
-/// (stable_hash64). The layout of a version never changes.
+/// The training thread's report on one seed. The struct is the wire format: 128 bytes,
+/// little-endian, the last four the CRC-32C of the rest. Ids are stored as 64-bit hashes
+/// (stable_hash64). The layout of a released version never changes.
 struct TelemetryRecord {
     std::uint16_t magic = 0x5445;
     std::uint8_t version = 1;
@@ -68,7 +68,7 @@ static_assert(offsetof(TelemetryRecord, crc) == 124);
 
 using TelemetryBytes = std::span<std::byte, kTelemetryBytes>;
 
-/// Writes the record with its checksum. No allocation, no branch on the content.
+/// Writes the record with its checksum. Does not allocate and does not branch on the content.
 void encode(const TelemetryRecord& record, TelemetryBytes out);
 
 /// Errors: kTruncated, kTrailingBytes, kSyntax (magic), kChecksumMismatch, kUnknownVersion,

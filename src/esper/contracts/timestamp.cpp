@@ -20,7 +20,7 @@ void append_digits(std::string& out, std::int64_t value, int digits) {
     out.append(buffer.data(), static_cast<std::size_t>(digits));
 }
 
-/// Takes exactly `digits` decimal digits off the front.
+/// Removes exactly `digits` decimal digits from the front of `text` and returns their value.
 std::optional<int> take_digits(std::string_view& text, std::size_t digits) {
     if (text.size() < digits) return std::nullopt;
     int value = 0;

@@ -32,7 +32,7 @@ inline std::size_t utf8_sequence(std::string_view text) {
 /// Whether the whole text is well-formed UTF-8.
 bool is_utf8(std::string_view text);
 
-/// Appends a code point that is no surrogate.
+/// Appends a code point, which must not be a surrogate.
 void append_utf8(std::string& out, std::uint32_t code_point);
 
 }  // namespace esper::contracts

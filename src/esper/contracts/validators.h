@@ -12,33 +12,34 @@
 
 namespace esper::contracts {
 
-/// Who acts: a subsystem or a person in a role.
+/// The subsystem, or the role of the person, that asks for a change.
 using Actor = std::variant<ComponentType, AccessRole>;
 std::string_view actor_name(const Actor& actor);
 
-/// (layer index, seed index). Errors: kWrongType unless there are two numbers, kOutOfRange if one
-/// is negative or beyond 32 bits.
+/// Reads {layer index, seed index}. Errors: kWrongType unless there are two numbers, kOutOfRange if
+/// one is negative or does not fit into 32 bits.
 Result<std::pair<std::uint32_t, std::uint32_t>> validate_seed_id(std::span<const std::int64_t> id);
 
-/// UNVALIDATED → COMPILING → COMPILED or INVALID by the compiler (Tezzeret); COMPILED or INVALID →
-/// ARCHIVED by the library (Urza), a curator or an admin. Errors: kIllegalTransition, kWrongRole.
+/// The compiler (Tezzeret) moves UNVALIDATED → COMPILING → COMPILED or INVALID. The library (Urza),
+/// a curator or an admin moves COMPILED or INVALID → ARCHIVED. Errors: kIllegalTransition,
+/// kWrongRole.
 Status check_transition(BlueprintStatus from, BlueprintStatus to, const Actor& actor);
 
-/// PENDING_BENCHMARKING → VALIDATED or REJECTED by the evaluator (Urabrask) alone; either →
-/// DEPRECATED by the library, a curator or an admin. Errors: kIllegalTransition, kWrongRole.
+/// Only the evaluator (Urabrask) moves PENDING_BENCHMARKING → VALIDATED or REJECTED. The library, a
+/// curator or an admin moves either to DEPRECATED. Errors: kIllegalTransition, kWrongRole.
 Status check_transition(KernelStatus from, KernelStatus to, const Actor& actor);
 
-/// The moves of seed_lifecycle.h, applied by the execution layer (Kasmina); ROLLED_BACK by the
-/// trainer (Tolaria) alone. Errors: kIllegalTransition, kWrongRole.
+/// Allows the moves of seed_lifecycle.h to the execution layer (Kasmina), except those to
+/// ROLLED_BACK, which only the trainer (Tolaria) makes. Errors: kIllegalTransition, kWrongRole.
 Status check_transition(SeedState from, SeedState to, const Actor& actor);
 
-/// Rollback belongs to Tolaria, prune to Emrakul, everything else to Tamiyo. Error: kWrongRole.
+/// Tolaria issues rollback, Emrakul prune, Tamiyo every other command. Error: kWrongRole.
 Status check_command(AdaptationCommand command, ComponentType issued_by);
 
-/// Moves the status and `updated_at`, or leaves the asset as it was.
+/// Sets the status and `updated_at`. On an error the asset is unchanged.
 Status advance(Blueprint& blueprint, BlueprintStatus to, const Actor& actor, Timestamp when);
-/// The same for a kernel; becoming VALIDATED or REJECTED takes the evaluator's report, which must
-/// say so too (kInconsistent otherwise).
+/// The same for a kernel. A move to VALIDATED or REJECTED needs the evaluator's report with that
+/// same result (kInconsistent otherwise).
 Status advance(CompiledKernelArtifact& kernel, KernelStatus to, const Actor& actor,
                const UrabraskValidationReport* report = nullptr);
 

@@ -11,7 +11,7 @@ namespace {
 
 std::string find_unrepresentable(const RecordInfo& info, const void* record, std::uint16_t version);
 
-/// The path of the first value that `version` cannot carry inside `value`, or "".
+/// The path of the first value within `value` that `version` cannot represent, or "".
 std::string find_in(const TypeInfo& type, const void* value, std::uint16_t version) {
     switch (type.kind) {
         case Kind::kRecord:

@@ -5,11 +5,11 @@
 
 namespace esper::contracts {
 
-/// kUnknownVersion unless 1 <= version <= what the type knows.
+/// kUnknownVersion unless 1 <= version <= info.version.
 Status check_version(const RecordInfo& info, std::uint64_t version);
 
-/// kNotRepresentable when the record, or one nested in it, holds a value that differs from its
-/// default in a field that `version` does not have.
+/// kNotRepresentable when `version` lacks a field whose value in the record, or in one nested in
+/// it, is not the default.
 Status check_representable(const RecordInfo& info, const void* record, std::uint16_t version);
 
 }  // namespace esper::contracts

@@ -8,29 +8,31 @@
 
 namespace esper::core {
 
-/// A place for a seed in a model that Esper does not run.
+/// A place for a seed in a foreign model: one that the caller runs, not Esper.
 struct ForeignAnchor {
     std::string name;
     graph::AnchorKind kind = graph::AnchorKind::kVector;
-    /// f32 [N, C, H, W], [N, T, D] or [N, D]; -1 for what varies from batch to batch.
+    /// Shape of the f32 activation: [N, C, H, W], [N, T, D] or [N, D]; -1 for sizes that vary from
+    /// batch to batch.
     std::vector<std::int64_t> shape;
 };
 
-/// The Program that stands for such a model: every anchor is an input that is handed back
-/// unchanged. Seeds are inserted, journaled and replayed in it as in any host; between the anchors
-/// the model itself computes. Errors: those of Program::make; CoreError::kBadWrap
-/// for a shape that does not fit its kind, CoreError::kNoAnchor for an empty list.
+/// The Program that represents a foreign model: every anchor is an input that the Program returns
+/// unchanged. Seeds are inserted, journaled and replayed in it as in any host; the model itself
+/// computes what lies between the anchors. Errors: those of Program::make; CoreError::kBadWrap for
+/// a shape that does not fit its kind; CoreError::kNoAnchor for an empty list.
 Result<graph::ProgramPtr> foreign_host(const std::string& name,
                                        const std::vector<ForeignAnchor>& anchors);
 
-/// The network as its host hears it: without the seeds that learn in isolation, but for the one
-/// called `also`, which is blended in; `program` itself where there are none. Errors:
-/// GraphError::kUnknownName when `also` is no isolated seed; those of edits.
+/// `program` without the seeds that learn in isolation (their output does not reach the host). The
+/// isolated seed with the name `also` is not removed but blended in. Returns `program` itself if it
+/// has no isolated seeds. Errors: GraphError::kUnknownName when `also` is not an isolated seed;
+/// those of edits.
 Result<graph::ProgramPtr> without_isolated(graph::ProgramPtr program, std::string_view also = {});
 
-/// What the seeds at one anchor of a foreign host do there: a Program from `y` to the value that
-/// takes its place, with every size but the features' left free. Null where no seed is.
-/// Errors: GraphError::kUnknownName.
+/// The seeds at one anchor of a foreign host as a Program of their own: from the activation `y` to
+/// the value that replaces it. Every size is free except the features. Null if the anchor has no
+/// seed. Error: GraphError::kUnknownName.
 Result<graph::ProgramPtr> seeds_at(const graph::Program& host, std::string_view anchor);
 
 }  // namespace esper::core

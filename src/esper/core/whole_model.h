@@ -7,13 +7,14 @@
 
 namespace esper::core {
 
-/// `model`, a foreign host (foreign_host.h) as the Program of the whole model, with the seeds of
-/// `host` at its own anchors of the same names: what the seeds are stays where it is written down,
-/// and is run here. Errors: GraphError::kUnknownName where an anchor with seeds is missing,
-/// kIllegalEdit where none can sit; those of Program::make.
+/// Adds the seeds of `host`, the Program of a foreign model (foreign_host.h), to `model`, the
+/// Program of the same model with all its operators, at the anchors of the same names. `host`
+/// remains the record of the seeds (edits, journal); the result is what runs. Errors:
+/// GraphError::kUnknownName if `model` lacks an anchor with seeds, kIllegalEdit if an anchor cannot
+/// have a seed; those of Program::make.
 Result<graph::ProgramPtr> with_seeds_of(const graph::Program& host, graph::ProgramPtr model);
 
-/// What flows at these anchors as further outputs `anchor.<name>`. Errors: kUnknownName.
+/// Adds the activations at these anchors as outputs `anchor.<name>`. Error: kUnknownName.
 Result<graph::ProgramPtr> with_anchor_outputs(const graph::Program& model,
                                               const std::vector<std::string>& anchors);
 

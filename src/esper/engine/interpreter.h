@@ -12,11 +12,11 @@ namespace esper::graph {
 
 class TensorStore;
 
-/// Runs a Program call by call through the dispatcher, with whatever is switched on there
-/// (autograd, autocast). The reference for everything faster.
+/// Runs a Program call by call through libtorch's dispatcher, with autograd and autocast as the
+/// caller has set them. The reference for JointProgram and other faster ways.
 class Interpreter {
   public:
-    /// Resolves operators and constants once. `training` decides the training flag.
+    /// Looks up all operators and constants. `training` is the value of the training flag.
     static Result<Interpreter> make(ProgramPtr program, bool training);
     ~Interpreter();
     Interpreter(Interpreter&&) noexcept;
@@ -29,8 +29,8 @@ class Interpreter {
                                         std::span<const at::Tensor> inputs,
                                         std::span<const ValueId> taps = {}) const;
 
-    /// The same with every named value given directly: one tensor per parameter, buffer, control
-    /// and input, in the order of their ValueIds' declaration lists.
+    /// The tensors of one run, given directly instead of by name: one per parameter, buffer,
+    /// control and input, in the order of the Program's declarations.
     struct Bindings {
         std::vector<at::Tensor> parameters;
         std::vector<at::Tensor> buffers;

@@ -25,7 +25,7 @@ void OpList::plan_frees(const std::vector<bool>& keep) {
         for (auto arg = call->slot_arguments.rbegin(); arg != call->slot_arguments.rend(); ++arg)
             arg->last_use = free_now(arg->slot);
     }
-    // A result nobody reads is dropped at once.
+    // A result that is never read is freed at once.
     for (auto& call : calls)
         for (auto& slot : call.results)
             if (slot != OpCall::kNoSlot && !seen[slot] && !keep[slot]) slot = OpCall::kNoSlot;

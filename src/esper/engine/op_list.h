@@ -12,7 +12,7 @@
 
 namespace esper::graph {
 
-/// One call of an OpList: a resolved handle, a template of its stack and where tensors go in it.
+/// One call of an OpList: an operator, a template of its stack, and the places of tensors in it.
 struct OpCall {
     static constexpr std::uint32_t kNoSlot = UINT32_MAX;
     struct SlotArgument {
@@ -30,33 +30,33 @@ struct OpCall {
     explicit OpCall(c10::OperatorHandle handle) : op(std::move(handle)) {}
 
     c10::OperatorHandle op;
-    std::vector<c10::IValue> stack;  ///< constants in place, None where a slot goes
+    std::vector<c10::IValue> stack;  ///< the constants, and None in the places of slots
     std::vector<SlotArgument> slot_arguments;
     std::vector<ListArgument> list_arguments;
-    std::vector<std::uint32_t> results;  ///< kNoSlot: nobody reads it
-    bool unpacks_list = false;           ///< the results are the items of the list it returns
-    std::vector<std::uint32_t> frees;    ///< slots whose last use is a list of this call
-    /// Looks at the stack once more before the call, where libtorch needs care.
+    std::vector<std::uint32_t> results;  ///< kNoSlot: the result is never read
+    bool unpacks_list = false;           ///< the operator returns a list; its items are the results
+    std::vector<std::uint32_t> frees;    ///< slots whose last use is in a list argument here
+    /// Corrects the stack before the call, for operators that need it.
     void (*before)(torch::jit::Stack& stack) = nullptr;
     std::string label;  ///< for error messages: operator and scope
 };
 
-/// Operator calls over integer slots: what both the interpreter of a Program and a joint Program
-/// run. Slots are filled from outside (inputs, parameters) or by earlier calls; a slot that is not
-/// kept is freed at its last use, as early as eager code would.
+/// A list of operator calls over integer slots; Interpreter and JointProgram run such lists. A slot
+/// is filled by the caller (inputs, parameters) or by an earlier call. A slot that is not kept is
+/// freed at its last use, as early as in eager code.
 class OpList {
   public:
     std::vector<OpCall> calls;
     std::uint32_t slot_count = 0;
 
-    /// Marks last uses. Slots in `keep` are never freed.
+    /// Marks the last use of each slot. Slots in `keep` are never freed.
     void plan_frees(const std::vector<bool>& keep);
 
-    /// Runs every call over `slots` (size slot_count). An operator that throws becomes kExecution,
-    /// with its label; freed slots stay freed, so refill them before another run.
+    /// Runs every call over `slots` (slot_count elements). Freed slots are empty afterwards; fill
+    /// them before another run. Error: kExecution, with the label of an operator that threw.
     Status run(std::vector<c10::IValue>& slots) const;
 
-    /// The same, calling `before(i)` ahead of call i and `before(calls.size())` at the end.
+    /// The same, and calls `before(i)` before call i and `before(calls.size())` at the end.
     Status run_watched(std::vector<c10::IValue>& slots,
                        const std::function<void(std::size_t)>& before) const;
 };

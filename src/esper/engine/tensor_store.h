@@ -13,25 +13,25 @@
 
 namespace esper::graph {
 
-/// Parameters that were born together (the host's, or one seed's), in one flat float32 buffer with
-/// a gradient buffer beside it. Each starts at a multiple of 16 elements; padding stays zero.
+/// The parameters of the host or of one seed in one flat float32 buffer, with a gradient buffer of
+/// the same layout. Each parameter starts at a multiple of 16 elements; the padding is zero.
 struct TensorBlock {
     struct Entry {
         std::string name;
         std::int64_t offset = 0;
         std::int64_t numel = 0;
-        at::Tensor value;     ///< a view of `flat`; channels-last strides where the store says so
+        at::Tensor value;     ///< a view of `flat`; channels-last strides if the store has those
         at::Tensor gradient;  ///< a view of `grad` with the same strides
         bool trainable = true;
     };
     std::string name;
     at::Tensor flat;  ///< f32 [total]
-    at::Tensor grad;  ///< f32 [total], zero where nothing was computed
+    at::Tensor grad;  ///< f32 [total], zero where no gradient was computed
     std::vector<Entry> entries;
 };
 
-/// Where a Program's parameters, buffers and controls live, by name. Growing adds a block and
-/// touches nothing that was there.
+/// The tensors of a Program's parameters, buffers and controls, by name. A new seed adds a block;
+/// the existing tensors stay as they are.
 class TensorStore {
   public:
     struct Options {
@@ -40,17 +40,17 @@ class TensorStore {
     };
     explicit TensorStore(Options options) : options_(options) {}
 
-    /// Adds and initialises what `program` declares and the store lacks; the new parameters become
-    /// one block called `block`. Values are drawn by name from RandomStream(seed, "init:<name>"),
-    /// so they depend on nothing else. Errors: kShapeMismatch when a name exists with another type.
-    /// With a `prefix`, only names that start with it are looked at.
+    /// Adds and initialises the tensors that `program` declares and the store lacks. The new
+    /// parameters become one block with the name `block`. A parameter's values are drawn from
+    /// RandomStream(seed, "init:<name>"), so they depend only on seed and name. With a `prefix`,
+    /// other names are ignored. Error: kShapeMismatch when a name exists with another type.
     Status add(const Program& program, std::string_view block, std::string_view prefix = "");
     /// Removes a block and the buffers and controls whose names start with `prefix`.
     void remove(std::string_view block, std::string_view prefix);
-    /// Just this one: `alpha.s1` is also how `alpha.s10` starts.
+    /// Removes only the control with this name; the prefix `alpha.s1` would match `alpha.s10`, too.
     void remove_control(std::string_view name);
 
-    /// Errors of all look-ups: kUnknownName.
+    /// Error of this and the following look-ups: kUnknownName.
     Result<at::Tensor> find(std::string_view name) const;
     Status set_control(std::string_view name, double value);
 
@@ -61,7 +61,7 @@ class TensorStore {
     const std::map<std::string, at::Tensor, std::less<>>& controls() const { return controls_; }
     const Options& options() const { return options_; }
 
-    /// A deep copy: same values, own memory.
+    /// A deep copy.
     TensorStore clone() const;
     /// Copies values (parameters, buffers, controls) of equal names from another store.
     /// Errors: kUnknownName when this store has a name the other lacks, kShapeMismatch.

@@ -1,5 +1,5 @@
 #pragma once
-// The one place where our names and the installed libtorch's names meet.
+// Converts between our types and libtorch's. Differences between libtorch versions belong here.
 
 #include <ATen/core/ivalue.h>
 #include <c10/core/MemoryFormat.h>
@@ -10,11 +10,11 @@
 namespace esper::graph {
 
 at::ScalarType to_scalar_type(DType dtype);
-/// Errors: kShapeMismatch for element types a Program cannot hold.
+/// Error: kShapeMismatch for an element type that a Program cannot hold.
 Result<DType> from_scalar_type(at::ScalarType type);
 at::MemoryFormat to_memory_format(MemoryFormat format);
 
-/// A constant as an IValue; `training` resolves the training flag.
+/// A constant as an IValue. `training` is the value of the training flag.
 c10::IValue to_ivalue(const Constant& constant, bool training);
 
 }  // namespace esper::graph

@@ -5,7 +5,7 @@
 namespace esper::graph {
 
 Result<std::vector<TensorType>> anchor_types(const Program& program) {
-    // What differs between two sizes is free.
+    // Sizes that differ between the batch sizes 2 and 3 are free.
     ESPER_TRY(auto two, infer_types(program, 2));
     ESPER_TRY(auto three, infer_types(program, 3));
     std::vector<TensorType> types;

@@ -9,9 +9,9 @@
 
 namespace esper::graph {
 
-/// Writes a Program call by call. Arguments left out at the end of a call are filled with the
-/// schema's defaults. The first error is kept and returned by finish(); until then calls go on
-/// harmlessly.
+/// Builds a Program call by call. Arguments left out at the end of a call get the schema's
+/// defaults. The builder keeps the first error, and finish() returns it; calls after an error do
+/// nothing harmful.
 ///
 ///     ProgramBuilder b("mlp");
 ///     auto x = b.input("x", {DType::kFloat32, {-1, 64}});
@@ -22,7 +22,7 @@ namespace esper::graph {
 class ProgramBuilder {
   public:
     explicit ProgramBuilder(std::string name);
-    /// Continues from an existing Program: its values keep their ids.
+    /// Starts with the content of an existing Program, whose values keep their ids.
     explicit ProgramBuilder(const Program& base);
 
     ValueId input(std::string name, TensorType type);
@@ -40,7 +40,7 @@ class ProgramBuilder {
     void anchor(std::string name, AnchorKind kind, ValueId value, std::int64_t features,
                 std::optional<ValueId> layer_input = std::nullopt);
 
-    /// Text put in front of the names of parameters, buffers and scopes declared from now on.
+    /// Sets a prefix for the names of all parameters, buffers and scopes declared from now on.
     void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
 
     /// Checks structure and operators (arity and argument kinds against the installed schemas).

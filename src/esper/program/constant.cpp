@@ -18,7 +18,7 @@ struct Writer {
     void operator()(DType value) { out += dtype_name(value); }
     void operator()(MemoryFormat value) { out += memory_format_name(value); }
 
-    // An empty list says what it would hold; `[]` alone is an empty list of integers.
+    // An empty list has the word for its element type; `[]` alone is an empty list of integers.
     void operator()(const std::vector<std::int64_t>& list) { write_list("", list); }
     void operator()(const std::vector<double>& list) { write_list("doubles", list); }
     void operator()(const std::vector<bool>& list) { write_list("bools", list); }

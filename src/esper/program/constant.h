@@ -10,7 +10,7 @@
 
 namespace esper::graph {
 
-/// Stands for a boolean that is true in training and false in evaluation (BatchNorm, dropout).
+/// A boolean that is true in training and false in evaluation (for BatchNorm, dropout).
 struct TrainingFlag {
     bool operator==(const TrainingFlag&) const = default;
 };
@@ -29,7 +29,7 @@ using ValueList = std::vector<std::optional<ValueId>>;
 using Argument = std::variant<ValueId, ValueList, Constant>;
 
 /// `none`, `train`, `true`, `-3`, `0.1`, `"x"`, `[1, 2]`, `[1.0]`, `[true]`, `f32`,
-/// `channels_last`; doubles are printed so that reading them back gives the same bits.
+/// `channels_last`. Doubles have the digits that read back as the same bits.
 std::string to_string(const Constant& constant);
 
 }  // namespace esper::graph

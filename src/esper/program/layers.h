@@ -15,7 +15,7 @@ inline Init zeros() { return {}; }
 inline Init ones() { return {Init::Kind::kConstant, 1.0}; }
 inline Init normal(double std) { return {Init::Kind::kNormal, std}; }
 inline Init uniform(double bound) { return {Init::Kind::kUniform, bound}; }
-/// Keeps the variance of what a ReLU receives: std √(2/fan). (He et al., ICCV 2015, eq. 10 and 14)
+/// Keeps the variance of a ReLU's input: std √(2/fan). (He et al., ICCV 2015, eq. 10 and 14)
 Init kaiming_normal(std::int64_t fan);
 /// Keeps the variance through a linear map: std √(1/fan_in).
 Init variance_matched(std::int64_t fan_in);
@@ -50,7 +50,8 @@ ValueId layer_norm(ProgramBuilder& b, const std::string& name, ValueId x, std::i
 /// Over the last dimension, without mean or bias; eps 1e-6. (Zhang & Sennrich, NeurIPS 2019)
 ValueId rms_norm(ProgramBuilder& b, const std::string& name, ValueId x, std::int64_t features);
 
-/// The most groups of at least four channels each, eight at most, that divide `features`.
+/// The largest number of groups, at most eight, that divides `features` into groups of at least
+/// four channels.
 std::int64_t group_count(std::int64_t features);
 
 struct AttentionShape {

@@ -27,7 +27,7 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
         values = b.call("aten::flatten.using_ints", {values, constant(0), constant(1)}, "loss");
         targets = b.call("aten::flatten.using_ints", {targets, constant(0), constant(1)}, "loss");
     }
-    // Half-precision logits are widened here, whatever the precision before; a no-op in float32.
+    // Converts half-precision logits to float32; does nothing for float32.
     values = b.call("aten::to.dtype",
                     {values, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
     const std::int64_t mean = 1;

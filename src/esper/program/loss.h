@@ -12,8 +12,8 @@ struct LossSpec {
     bool per_example = false;
 };
 
-/// The Program with an input `target` behind its own inputs, `logits` replaced by the loss outputs.
-/// Derived for a run, never stored. Errors: kUnknownName without an output `logits`.
+/// The Program with an additional last input `target`, and with the loss as outputs instead of
+/// `logits`. Made for a run and never stored. Error: kUnknownName without an output `logits`.
 Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec);
 
 }  // namespace esper::graph

@@ -27,7 +27,7 @@ struct Input {
     TensorType type;
     ValueId value;
 };
-/// Learned, unless `trainable` is false.
+/// A named tensor that training learns unless `trainable` is false.
 struct Parameter {
     std::string name;
     TensorType type;
@@ -35,14 +35,14 @@ struct Parameter {
     bool trainable = true;
     ValueId value;
 };
-/// State that running the Program may change (running statistics).
+/// A named tensor that a run of the Program may change (running statistics).
 struct Buffer {
     std::string name;
     TensorType type;
     Init init;
     ValueId value;
 };
-/// A zero-dimensional float32 that the execution layer sets from outside, e.g. a seed's α.
+/// A zero-dimensional float32 that the caller sets, e.g. a seed's α.
 struct Control {
     std::string name;
     double initial = 0;
@@ -53,7 +53,7 @@ struct Output {
     ValueId value;
 };
 
-/// What flows at an anchor; decides which blueprints fit.
+/// The kind of an anchor's value; decides which blueprints fit.
 enum class AnchorKind : std::uint8_t {
     kImage = 0,   ///< [N, C, H, W]
     kVector = 1,  ///< [N, D]
@@ -62,8 +62,8 @@ enum class AnchorKind : std::uint8_t {
 std::string_view anchor_kind_name(AnchorKind kind);
 std::optional<AnchorKind> anchor_kind_from_name(std::string_view name);
 
-/// A stable name for an edge: where a seed can sit. `value` is y, the output to which s(y) is
-/// added; `layer_input`, where known, is the input X of the host layer that makes y.
+/// A named value at which seeds can be added. `value` is y, to which a seed adds s(y).
+/// `layer_input`, if known, is the input x of the host's layer that computes y.
 struct Anchor {
     std::string name;
     AnchorKind kind = AnchorKind::kVector;
@@ -73,8 +73,8 @@ struct Anchor {
     std::int64_t features = 0;
 };
 
-/// One operator call. `op` is `namespace::name` or `namespace::name.overload`. `args` holds one
-/// entry per schema argument, in order, defaults filled in.
+/// One operator call. `op` is `namespace::name` or `namespace::name.overload`. `args` has one entry
+/// per argument of the schema, in order, including defaults.
 struct Instruction {
     std::string op;
     std::vector<Argument> args;
@@ -86,7 +86,7 @@ struct Instruction {
 struct Value {
     enum class Kind : std::uint8_t { kInput, kParameter, kBuffer, kControl, kResult };
     Kind kind = Kind::kResult;
-    /// Index into inputs(), parameters(), buffers(), controls(); for results, of the instruction.
+    /// Index in inputs(), parameters(), buffers() or controls(); for results, of the instruction.
     std::uint32_t index = 0;
 };
 
@@ -94,11 +94,11 @@ class Program;
 using ProgramPtr = std::shared_ptr<const Program>;
 
 /// A flat list of operator calls in single-assignment form, with named parameters, buffers,
-/// controls and anchors. Immutable once built (ProgramBuilder, edits), so it may be shared
-/// between threads freely. Knows nothing of training.
+/// controls and anchors. Built by ProgramBuilder, edits and readers; immutable after that, so
+/// threads may share it. Has no tensors and no training state.
 class Program {
   public:
-    /// What a Program is made of, before its ids have been checked. Used by builders and readers.
+    /// The content of a Program before it has been checked. For builders and readers.
     struct Parts {
         std::string name;
         std::vector<Input> inputs;

@@ -50,7 +50,7 @@ Status check_type(std::string_view what, std::string_view name, const TensorType
                         fmt::format("{} '{}' has a size of {}; expected {}", what, name, size,
                                     may_be_free ? "0 or more, or ? for a free one" : "0 or more"));
         }
-        // Zeros count as one here: [0, 2^50] is as absurd as [2^50].
+        // A size of zero counts as one here: [0, 2^50] is refused like [2^50].
         if (__builtin_mul_overflow(total, std::max<std::int64_t>(size, 1), &total) ||
             total > Limits::kMaxElements) {
             return fail(GraphError::kTooLarge,
@@ -76,7 +76,7 @@ Status check_init(std::string_view what, std::string_view name, const Init& init
     return {};
 }
 
-// Refuses constants that no text or bytes could carry: overlong ones and enums out of range.
+// Refuses constants that the forms cannot represent: too long ones and enums out of range.
 struct ConstantCheck {
     Status operator()(std::monostate) { return {}; }
     Status operator()(TrainingFlag) { return {}; }
@@ -107,7 +107,7 @@ struct ConstantCheck {
     }
 };
 
-// Walks the parts in order and keeps where each value was defined.
+// Checks the parts in order and records where each value was defined.
 class StructureCheck {
   public:
     explicit StructureCheck(const Program::Parts& parts) : parts_(parts) {}

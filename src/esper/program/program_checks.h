@@ -6,7 +6,7 @@
 
 namespace esper::graph {
 
-/// What Program::make checks; returns where each value comes from.
+/// The checks of Program::make. Returns the origin of each value.
 Result<std::vector<Value>> check_structure(const Program::Parts& parts);
 
 /// `namespace::name` or `namespace::name.overload`, of letters, digits and underscores.
@@ -15,7 +15,7 @@ bool is_operator_name(std::string_view op);
 /// Valid UTF-8 without control characters.
 bool is_printable_utf8(std::string_view text);
 
-/// Zeros carry no value, whatever the struct holds.
+/// The same Init, with value 0 if its kind is kZeros.
 inline Init normalised(Init init) {
     if (init.kind == Init::Kind::kZeros) init.value = 0;
     return init;

@@ -95,8 +95,8 @@ class ProgramHasher {
     }
 
   private:
-    // What a reader of the value sees now: its definition and, once its memory has been written
-    // to, the write.
+    // The hash for a reader of the value now: its definition's, or, after a write to its memory,
+    // one that includes the write.
     Sha256 read(ValueId id) const {
         const Sha256& defined = values_[id.value()];
         const auto& version = versions_[memory_[id.value()]];
@@ -221,7 +221,8 @@ class ProgramHasher {
 
     const Program& program_;
     std::vector<Sha256> values_;
-    /// Which value's memory each value lives in (its own, but for views and in-place results).
+    /// For each value the value that owns its memory: itself, except for views and in-place
+    /// results.
     std::vector<std::uint32_t> memory_;
     std::vector<std::optional<Sha256>> versions_;
 };

@@ -6,13 +6,13 @@
 namespace esper::graph {
 
 /// The canonical SHA-256 of a Program; docs/program.md defines it byte by byte. It depends on what
-/// is computed, not on how it is written down: value numbers, the order of declarations and the
-/// order of independent instructions do not matter; names of parameters, buffers, controls, inputs,
-/// outputs and anchors do (they have meaning outside), `name()` and scopes do not. Each value is
-/// hashed over its operator and the hashes of its arguments (a Merkle DAG); an instruction that
-/// writes into a value (effects.h) gives the memory behind it a new version, so that reads before
-/// and after it differ. Calls that draw random numbers are hashed with their place among such
-/// calls. Instructions whose results nobody reads count too.
+/// the Program computes and on the names of parameters, buffers, controls, inputs, outputs and
+/// anchors. It does not depend on value numbers, the order of declarations and of independent
+/// instructions, `name()` and scopes. A value's hash covers its operator and the hashes of its
+/// arguments (a Merkle DAG). An instruction that writes into a value (effects.h) starts a new
+/// version of that memory, so reads before and after it have different hashes. The hash of a call
+/// that draws random numbers includes the number of such calls before it. Instructions with unused
+/// results count, too.
 Sha256 canonical_hash(const Program& program);
 
 }  // namespace esper::graph

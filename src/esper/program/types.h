@@ -1,5 +1,5 @@
 #pragma once
-// graph: the Program (what every model, blueprint and training step is) and all that acts on it.
+// program: the Program, which represents every model and blueprint; building, edits, hash, forms.
 
 #include <cstdint>
 #include <optional>
@@ -16,7 +16,7 @@ namespace esper::graph {
     X(kUnknownOperator, kData)      /* the installed libtorch has no such operator */             \
     X(kForbiddenOperator, kData)    /* not on the allow-list of blueprints */                     \
     X(kBadArguments, kData)         /* arity or kinds do not fit the operator's schema */         \
-    X(kUndefinedValue, kData)       /* a value is used before, or without, its definition */      \
+    X(kUndefinedValue, kData)       /* a value is used before its definition, or has none */      \
     X(kDuplicateName, kData)        /* two values, anchors or outputs share a name */             \
     X(kUnknownName, kUsage)         /* no parameter, anchor, seed or input of that name */        \
     X(kTooLarge, kData)             /* beyond the limits on sizes and counts */                   \
@@ -30,8 +30,8 @@ namespace esper::graph {
     X(kExecution, kRuntime)         /* an operator threw while running */
 ESPER_DEFINE_ERRORS(GraphError, "graph", ESPER_GRAPH_ERRORS)
 
-/// A value of a Program: an input, parameter, buffer, control or result. Dense, local to one
-/// Program; means nothing across Programs (names and hashes do).
+/// A value of a Program: an input, parameter, buffer, control or result. Dense numbers, valid only
+/// within one Program; to compare Programs use names and hashes.
 using ValueId = StrongId<struct ValueTag>;
 
 /// Element types; the numbers are part of the binary format.
@@ -54,7 +54,7 @@ std::string_view dtype_name(DType dtype);
 std::optional<DType> dtype_from_name(std::string_view name);
 std::size_t dtype_size(DType dtype);
 
-/// Element type and sizes; -1 stands for a size that is free until a batch comes (batch, time).
+/// Element type and sizes; -1 is a free size, which each batch decides (batch, time).
 struct TensorType {
     DType dtype = DType::kFloat32;
     std::vector<std::int64_t> shape;
@@ -65,7 +65,7 @@ struct TensorType {
 /// `f32[?, 3, 32, 32]`.
 std::string to_string(const TensorType& type);
 
-/// Limits that a Program read from outside must respect.
+/// Limits for every Program; they protect readers of foreign files.
 struct Limits {
     static constexpr std::size_t kMaxInstructions = 1'000'000;
     static constexpr std::size_t kMaxValues = 4'000'000;
@@ -73,7 +73,7 @@ struct Limits {
     static constexpr std::size_t kMaxRank = 16;
     static constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
     static constexpr std::size_t kMaxNameLength = 1024;
-    /// Of a string constant, in bytes.
+    /// Length of a string constant in bytes.
     static constexpr std::size_t kMaxStringLength = 65536;
     static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
 };

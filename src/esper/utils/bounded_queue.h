@@ -7,9 +7,9 @@
 
 namespace esper::utils {
 
-/// Many producers, one consumer, a fixed number of slots (a power of two). A producer that finds
-/// the queue full is told so at once; nobody ever waits. After D. Vyukov, "Bounded MPMC queue":
-/// each slot's ticket says whose turn it is.
+/// A queue for many producers and one consumer with a fixed number of slots (a power of two). No
+/// call waits: push() on a full queue returns false at once. After D. Vyukov, "Bounded MPMC queue":
+/// each slot has a ticket that says which push or pop may use the slot next.
 template <typename T>
 class BoundedQueue {
   public:
@@ -20,7 +20,7 @@ class BoundedQueue {
 
     std::size_t capacity() const { return capacity_; }
 
-    /// Claims a slot and lets `fill(T&)` write it in place. False: full. Lock-free.
+    /// Claims a slot and calls `fill(T&)` to write it in place. False when full. Lock-free.
     template <typename Fill>
     bool push(Fill&& fill) {
         std::size_t at = head_.load(std::memory_order_relaxed);
@@ -41,7 +41,7 @@ class BoundedQueue {
         }
     }
 
-    /// Lets `take(T&)` read the oldest entry. False: empty. One thread only.
+    /// Calls `take(T&)` on the oldest entry. False when empty. One thread only.
     template <typename Take>
     bool pop(Take&& take) {
         Slot& slot = slots_[tail_ & (capacity_ - 1)];

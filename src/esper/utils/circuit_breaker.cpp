@@ -22,7 +22,7 @@ struct CircuitBreaker::Impl {
     Clock& clock;
     mutable std::mutex mutex;
     BreakerStatistics figures;
-    /// Counts changes of state, so that a late result is known as one.
+    /// Counts changes of state, so that the result of an earlier call can be recognised.
     std::uint64_t epoch = 0;
     std::int64_t opened_ns = 0;
     std::uint32_t trials_running = 0;

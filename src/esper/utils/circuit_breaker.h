@@ -13,8 +13,8 @@
 namespace esper::utils {
 
 #define ESPER_BREAKER_ERRORS(X)                                                 \
-    X(kOpen, kRuntime)     /* refused without a call: the other side is down */ \
-    X(kTimedOut, kRuntime) /* the call came back, but too late to be used */
+    X(kOpen, kRuntime)     /* no call was made: recent calls have failed */ \
+    X(kTimedOut, kRuntime) /* the call succeeded, but after its time limit */
 ESPER_DEFINE_ERRORS(BreakerError, "breaker", ESPER_BREAKER_ERRORS)
 
 struct BreakerOptions {
@@ -50,10 +50,11 @@ struct BreakerStatistics {
     BreakerOptions options;
 };
 
-/// Stops calling what keeps failing, and tries again after a while: closed (calls go through), open
-/// (calls are refused at once), half open (a few trial calls decide). No lock is held during a
-/// call. The call is not interrupted when its time is up; its own timeout must do that. Late
-/// results of calls from before a change of state count for the totals only. Thread-safe.
+/// Refuses calls to a service that keeps failing, and tries again after a while. Closed: calls go
+/// through. Open: calls are refused at once. Half open: a few trial calls decide. No lock is held
+/// during a call. The breaker does not interrupt a slow call; the call needs a timeout of its own.
+/// The result of a call that began before a change of state counts only for the totals.
+/// Thread-safe.
 class CircuitBreaker {
   public:
     explicit CircuitBreaker(std::string name, BreakerOptions options = {},
@@ -83,9 +84,9 @@ class CircuitBreaker {
     /// Error: kOpen, with the time left.
     Result<Permit> acquire();
 
-    /// Runs `call`, which returns a Result, if the breaker lets it. `is_failure` decides which
-    /// errors speak of the other side's health (default: all). Errors: kOpen, kTimedOut, the
-    /// call's.
+    /// Runs `call`, which returns a Result, unless the breaker is open. `is_failure` says which
+    /// errors count as a failure of the service (default: all). Errors: kOpen, kTimedOut, and those
+    /// of `call`.
     template <typename Call>
     auto run(Call&& call, const std::function<bool(const Error&)>& is_failure = {})
         -> decltype(call()) {
@@ -100,7 +101,7 @@ class CircuitBreaker {
         return result;
     }
 
-    /// Closed again, counters of the current state at zero; totals stay.
+    /// Closes the breaker and sets the counters of the current state to zero; totals stay.
     void reset();
     BreakerState state() const;
     BreakerStatistics statistics() const;

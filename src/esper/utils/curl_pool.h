@@ -11,8 +11,8 @@
 
 namespace esper::utils {
 
-/// Easy handles, each keeping its connection alive, lent to one request at a time. A handle that
-/// last spoke to the wanted host is preferred. Thread-safe.
+/// A pool of curl easy handles. Each handle keeps its connection open and serves one request at a
+/// time. The pool prefers a handle whose last request went to the same host. Thread-safe.
 class CurlPool {
   public:
     CurlPool(std::size_t most, std::size_t most_per_host)

@@ -257,7 +257,7 @@ Result<HttpResponse> HttpClient::Impl::attempt(CURL* handle, const HttpRequest& 
     }
     if (code != CURLE_OK) return fail(describe(code, x, detail));
     if (!x.head_complete) {
-        // libcurl takes a connection that ends among the headers for the end of the answer.
+        // libcurl accepts an answer whose connection ended in the headers.
         return fail(HttpError::kBroken, fmt::format("{} {}: the answer ended among its headers",
                                                     request.method, request.url));
     }

@@ -36,13 +36,13 @@ struct HttpRequest {
     std::string url{};
     HttpHeaders headers{};
     std::string_view body{};
-    /// May be sent twice without harm. By default what HTTP says of the method: GET, HEAD, PUT,
-    /// DELETE, OPTIONS are safe to repeat, POST and PATCH are not.
+    /// Whether the request may be sent twice without harm. By default this follows the method as
+    /// HTTP defines it: GET, HEAD, PUT, DELETE and OPTIONS may be repeated, POST and PATCH not.
     std::optional<bool> repeatable{};
-    /// Receives the body of a 2xx answer piece by piece instead of HttpResponse::body; false stops
-    /// the exchange. Once it has received something, the request is not repeated.
+    /// Receives the body of a 2xx answer piece by piece; HttpResponse::body stays empty. Returning
+    /// false stops the exchange. After the first piece the request is not repeated.
     std::function<bool(std::string_view)> sink{};
-    /// Overrides of the client's options.
+    /// Replaces HttpOptions::timeout for this request.
     std::optional<std::chrono::milliseconds> timeout{};
 };
 
@@ -65,9 +65,10 @@ Result<HttpResponse> require_success(Result<HttpResponse> response);
 
 struct HttpOptions {
     std::chrono::milliseconds connect_timeout{10'000};
-    /// For one attempt, all in all.
+    /// For one whole attempt.
     std::chrono::milliseconds timeout{30'000};
-    /// An attempt fails when no byte moves for so long (looked at once a second). 0: no limit.
+    /// An attempt fails when no byte is transferred for this long (checked every second). 0: no
+    /// limit.
     std::chrono::milliseconds stall_timeout{15'000};
     int retries = 3;
     std::chrono::milliseconds first_delay{100};
@@ -93,10 +94,11 @@ struct HttpStatistics {
     double avg_request_ms() const;
 };
 
-/// HTTP/1.1 over pooled, kept-alive connections (libcurl). Redirects are not followed. A status,
-/// whatever it is, is an answer and not an error. Failures and 429, 500, 502, 503, 504 are tried
-/// again where that is safe, after min(longest, first·2ⁿ)·U(0, 1) or what Retry-After asks
-/// (at most `longest_delay`); a refused connection is always safe. Thread-safe.
+/// HTTP/1.1 over pooled, kept-alive connections (libcurl). Redirects are not followed. An answer
+/// with any status is a response, not an error. Failures and the statuses 429, 500, 502, 503 and
+/// 504 are retried if the request may be repeated, or if the connection was refused. The delay is
+/// min(longest_delay, first_delay·2ⁿ)·U(0, 1), or the answer's Retry-After, at most longest_delay.
+/// Thread-safe.
 class HttpClient {
   public:
     explicit HttpClient(HttpOptions options = {}, Clock& clock = system_clock());

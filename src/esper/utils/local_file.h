@@ -9,11 +9,11 @@
 
 namespace esper::utils {
 
-/// A file that is read or written in pieces at given places. Errors: S3Error::kLocalFile.
+/// A file that is read or written in pieces at given offsets. Errors: S3Error::kLocalFile.
 class LocalFile {
   public:
     static Result<LocalFile> open_for_reading(const std::filesystem::path& path);
-    /// Keeps what is there.
+    /// Keeps the file's content; creates the file if it is missing.
     static Result<LocalFile> open_for_writing(const std::filesystem::path& path);
     LocalFile(LocalFile&& other) noexcept;
     LocalFile& operator=(LocalFile&&) = delete;

@@ -17,7 +17,7 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError, kOff };
 /// `debug`, `info`, `warning`, `error`, `off`.
 std::string_view log_level_name(LogLevel level);
 
-/// Text that lives as long as the program: string literals only.
+/// A string literal: text that exists as long as the program.
 class Literal {
   public:
     template <std::size_t N>
@@ -29,7 +29,7 @@ class Literal {
     std::size_t size_;
 };
 
-/// One place in the code that logs. Its counters implement the rate limit.
+/// One log statement in the code, with the counters for its rate limit.
 struct LogSite {
     LogLevel level;
     std::string_view message;
@@ -40,7 +40,7 @@ struct LogSite {
     std::atomic<std::uint32_t> suppressed{0};
 };
 
-/// One named value. Texts are copied when the record is made, so they need not live longer.
+/// One named value. LogRecord::add copies the text.
 struct LogField {
     enum class Kind : std::uint8_t { kSigned, kUnsigned, kReal, kBool, kText };
     std::string_view key;
@@ -76,8 +76,8 @@ LogField kv(Literal key, const T& value) {
     return f;
 }
 
-/// A record as it lies in the queue: fixed size, fields packed behind the head. Texts that do not
-/// fit are cut and marked.
+/// A record in the queue, of fixed size: a head, then the packed fields. Text that does not fit is
+/// cut, and `cut` is set.
 struct LogRecord {
     static constexpr std::size_t kCapacity = 440;
 
@@ -85,14 +85,14 @@ struct LogRecord {
     std::int64_t utc_ns;
     TraceId trace;
     std::uint32_t thread;
-    std::uint32_t suppressed;  ///< records of this site that the rate limit swallowed before
+    std::uint32_t suppressed;  ///< records of this site dropped by the rate limit before this one
     std::uint16_t used;
     std::uint8_t fields;
     bool cut;
     std::array<char, kCapacity> bytes;
 
     void add(const LogField& field);
-    /// Reads the field at `at` and moves `at` behind it.
+    /// Reads the field at offset `at` and sets `at` to the offset of the next one.
     LogField read(std::size_t& at) const;
 };
 

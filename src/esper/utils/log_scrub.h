@@ -16,12 +16,12 @@ bool is_secret_name(std::string_view name);
 /// Masks secrets in text. Thread-safe.
 class Scrubber {
   public:
-    /// Masks this very text wherever it appears from now on. Shorter than 4 bytes is ignored: it
-    /// would mask half of every line.
+    /// Masks this text wherever it appears from now on. A text shorter than 4 bytes is ignored,
+    /// because it would occur in most lines.
     void add_secret(std::string secret);
 
-    /// Masks registered secrets, AWS access key ids, JSON web tokens, passwords in URLs, and what
-    /// follows `Bearer `, `password=`, `secret=`, `token=`, `X-Amz-Signature=` and the like.
+    /// Masks registered secrets, AWS access key ids, JSON web tokens, passwords in URLs, and the
+    /// values after `Bearer `, `password=`, `secret=`, `token=`, `X-Amz-Signature=` and the like.
     std::string scrub(std::string_view text) const;
 
   private:

@@ -20,8 +20,8 @@ class LogSink {
     virtual Status write(std::string_view lines) = 0;
 };
 
-/// Appends to a file; when it has grown beyond `max_bytes` (0: never) it becomes `<path>.1`, the
-/// older ones move up, and `keep` of them stay. Error: kCannotOpen.
+/// Appends to a file. A file larger than `max_bytes` (0: no limit) is renamed to `<path>.1`, older
+/// files to `<path>.2` and so on; `keep` of them are kept. Error: kCannotOpen.
 Result<std::unique_ptr<LogSink>> file_sink(const std::filesystem::path& path,
                                            std::uint64_t max_bytes = 0, int keep = 3);
 

@@ -19,12 +19,12 @@ namespace esper::utils {
 struct LogOptions {
     LogLevel level = LogLevel::kInfo;
     LogFormat format = LogFormat::kText;
-    /// Records that may wait for the writer (rounded up to a power of two, 512 bytes each).
+    /// Records that the queue holds (rounded up to a power of two, 512 bytes each).
     std::size_t queue = 8192;
-    /// Records per second that one site may write; further ones are counted and the count goes
-    /// with the site's next record. 0: no limit.
+    /// Records per second that one log statement may write. Further records are dropped, and the
+    /// statement's next record carries their number. 0: no limit.
     std::uint32_t site_limit = 200;
-    /// Longest pause of the idle writer: how old a record may grow before it is written.
+    /// The writer thread sleeps at most this long, so this is how long a record may wait.
     std::chrono::milliseconds longest_pause{10};
 };
 
@@ -35,10 +35,10 @@ struct LogStatistics {
     std::uint64_t unwritten = 0;   ///< the sink failed
 };
 
-/// Takes records from any thread without waiting, formats and writes them on its own thread. What
-/// does not fit into the queue is dropped and counted, and the count is written as soon as there
-/// is room. When the sink fails, one line on standard error says so; when it works again, records
-/// flow again. The destructor writes what is queued. Thread-safe.
+/// Accepts records from any thread without waiting, and formats and writes them on a thread of its
+/// own. Records that do not fit into the queue are dropped and counted; the count is written as
+/// soon as there is room. When the sink fails, the logger says so once on standard error and keeps
+/// trying. The destructor writes all queued records. Thread-safe.
 class Logger {
   public:
     Logger(std::unique_ptr<LogSink> sink, LogOptions options = {});
@@ -51,10 +51,10 @@ class Logger {
     }
     void set_level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
 
-    /// The hot path: no lock, no allocation, no wait. Use the macros below.
+    /// Takes no lock, allocates nothing and never waits. Use the macros below.
     void log(LogSite& site, std::initializer_list<LogField> fields) noexcept;
 
-    /// Waits until everything logged before is written, or until the time is up (false).
+    /// Waits until everything logged before is written. False when `timeout` passes first.
     bool flush(std::chrono::milliseconds timeout = std::chrono::seconds(5));
     void add_secret(std::string secret);
     LogStatistics statistics() const;
@@ -66,14 +66,14 @@ class Logger {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Where the macros log to; none at the start. The logger must outlive its time as the default.
+/// The logger that the macros use; null at the start. It must live until it is replaced.
 void set_default_logger(Logger* logger);
 Logger* default_logger();
 
 }  // namespace esper::utils
 
 // ESPER_LOG_INFO("kernel loaded", kv("kernel", id), kv("ms", 3.2));
-// The message and the keys are literals; whatever varies is a field.
+// The message and the keys are literals; put everything that varies into a field.
 #define ESPER_LOG_TO(logger, log_level, text, ...)                                          \
     do {                                                                                    \
         ::esper::utils::Logger* esper_logger_ = (logger);                                   \

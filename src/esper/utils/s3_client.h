@@ -22,11 +22,11 @@ namespace esper::utils {
     X(kNotFound, kData)           /* no such object or bucket */                                 \
     X(kDenied, kRuntime)          /* wrong key, wrong signature, not allowed */                  \
     X(kChanged, kRuntime)         /* the object was replaced during the transfer */              \
-    X(kRequest, kRuntime)         /* the server refused otherwise; its code is in the message */ \
+    X(kRequest, kRuntime)         /* refused for another reason; the message has the code */     \
     X(kServer, kRuntime)          /* 5xx after all retries */                                    \
     X(kTransport, kRuntime)       /* no answer after all retries */                              \
-    X(kCorrupt, kVerification)    /* what arrived is not what was sent */                        \
-    X(kMalformedAnswer, kRuntime) /* an answer that makes no sense */                            \
+    X(kCorrupt, kVerification)    /* the received bytes do not match their checksum */           \
+    X(kMalformedAnswer, kRuntime) /* the answer is not what S3 should send */                    \
     X(kLocalFile, kRuntime)       /* the local file cannot be read or written */
 ESPER_DEFINE_ERRORS(S3Error, "s3", ESPER_S3_ERRORS)
 
@@ -35,16 +35,16 @@ struct S3Options {
     std::string bucket = "esper-artifacts";
     std::string region = "us-east-1";
     AwsCredentials credentials{};
-    /// Files from this size on go up in parts of `part_bytes` (S3 wants at least 5 MiB a part).
+    /// Larger files are uploaded in parts of `part_bytes` (S3 wants at least 5 MiB a part).
     std::uint64_t multipart_from = std::uint64_t{16} << 20;
     std::uint64_t part_bytes = std::uint64_t{8} << 20;
     int parallel_parts = 4;
-    /// Attempts without a single new byte before a download gives up.
+    /// A download fails after this many attempts in a row without a new byte.
     int download_attempts = 5;
     HttpOptions http{.timeout = std::chrono::seconds(60)};
 };
 
-/// What is known of an object.
+/// An object's description.
 struct S3Object {
     std::string key{};
     std::uint64_t size = 0;
@@ -61,14 +61,14 @@ struct S3Metrics {
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
     double average_duration_ms = 0;    ///< of the last 1000 operations
-    double operations_per_second = 0;  ///< over the same
+    double operations_per_second = 0;  ///< over the last 1000 operations
     double success_rate() const;
 };
 
-/// Objects in an S3 bucket, path-style. Every upload carries its SHA-256 (signed, and kept as the
-/// metadata `sha256`) and its MD5, and the server's ETag is compared; every download is compared
-/// with that metadata, or with the ETag where another program wrote the object in one piece.
-/// Thread-safe; no lock is held during a transfer.
+/// Reads and writes objects of one S3 bucket, with path-style addresses. An upload carries its
+/// SHA-256 (signed, and stored as the metadata `sha256`) and its MD5, and the client compares the
+/// server's ETag. A download is compared with that metadata, or, if another program wrote the
+/// object in one piece, with the ETag. Thread-safe; no lock is held during a transfer.
 class S3Client {
   public:
     /// Error: kBadOptions.
@@ -77,8 +77,8 @@ class S3Client {
 
     Status put(std::string_view key, std::string_view bytes);
     Result<std::string> get(std::string_view key);
-    /// Bytes [first, first + count), fewer at the end of the object. Not verified end to end: no
-    /// checksum of a part exists.
+    /// Bytes [first, first + count), fewer at the end of the object. They are not verified, because
+    /// S3 keeps no checksum of a range.
     Result<std::string> get_range(std::string_view key, std::uint64_t first, std::uint64_t count);
     Result<S3Object> head(std::string_view key);
     Result<bool> exists(std::string_view key);
@@ -87,10 +87,10 @@ class S3Client {
     /// Succeeds also when there is no such object.
     Status remove(std::string_view key);
 
-    /// In parts when it is large; a failed upload leaves nothing behind.
+    /// Uploads a file, in parts when it is large. A failed upload leaves no object behind.
     Status put_file(std::string_view key, const std::filesystem::path& path);
-    /// Into `<path>.part`, which a later call resumes if the object is still the same, then
-    /// renamed.
+    /// Downloads into `<path>.part` and renames it at the end. A later call resumes an unfinished
+    /// `<path>.part` if the object is still the same.
     Status get_file(std::string_view key, const std::filesystem::path& path);
 
     Status create_bucket();

@@ -17,13 +17,12 @@ struct S3Call {
     bool repeatable = true;
 };
 
-/// Signs and sends single requests and turns refusals into S3 errors; what the operations of
-/// S3Client are made of.
+/// Signs and sends single requests for S3Client and turns refusals into S3Error values.
 class S3Session {
   public:
     S3Session(S3Options options, Clock& clock);
 
-    /// The answer if it is 2xx. Retries, with a fresh signature each, are counted.
+    /// The answer if its status is 2xx. Each retry is signed anew and counted.
     Result<HttpResponse> call(const S3Call& call);
     /// Counts one finished operation.
     void record(bool ok, std::int64_t start_ns);

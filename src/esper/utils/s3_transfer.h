@@ -4,10 +4,10 @@
 
 namespace esper::utils {
 
-/// kCorrupt when the server's ETag is an MD5 and not the expected one.
+/// Error: kCorrupt when the server's ETag is an MD5 and differs from `md5_hex`.
 Status verify_etag(const S3Object& object, std::string_view md5_hex);
-/// Compares with the `sha256` metadata, or with an ETag that is an MD5, or not at all when there is
-/// neither.
+/// Compares the content with the `sha256` metadata, else with the ETag if that is an MD5. Succeeds
+/// when the object has neither. Error: kCorrupt.
 Status verify_content(const S3Object& object, std::string_view sha256_hex,
                       std::string_view md5_hex);
 

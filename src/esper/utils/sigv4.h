@@ -15,14 +15,14 @@ struct AwsCredentials {
     std::string session_token{};  ///< of temporary credentials
 };
 
-/// Bytes as a URI writes them: all but A–Z a–z 0–9 - . _ ~ become %XX; `/` stays where asked.
+/// Percent-encodes every byte except A–Z a–z 0–9 - . _ ~ and, with `keep_slash`, `/`.
 std::string uri_encode(std::string_view text, bool keep_slash);
 
-/// What is signed: the parts of one request, not yet encoded.
+/// The parts of a request that are signed, not yet encoded.
 struct SigningInput {
     std::string_view method{};
-    std::string_view host{};  ///< as the Host header says it, with any unusual port
-    std::string_view path{};  ///< begins with `/`; encoded once, as S3 wants it
+    std::string_view host{};  ///< as in the Host header, with the port unless it is the usual one
+    std::string_view path{};  ///< begins with `/`; sign() encodes it once
     std::vector<std::pair<std::string, std::string>> query{};
     HttpHeaders headers{};  ///< further headers to sign
     std::string_view payload_sha256{};
@@ -33,7 +33,7 @@ struct SigningInput {
 
 struct SignedRequest {
     std::string path_and_query;
-    HttpHeaders headers;  ///< those given, x-amz-date, x-amz-content-sha256, authorization
+    HttpHeaders headers;  ///< SigningInput's, x-amz-date, x-amz-content-sha256, authorization
 };
 
 /// AWS Signature Version 4 with the payload's hash signed ("Authenticating Requests: Using the

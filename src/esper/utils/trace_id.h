@@ -7,8 +7,8 @@
 
 namespace esper::utils {
 
-/// Ties together what belongs to one request or one decision, across threads and processes: 128
-/// bits, written as 32 hex digits (W3C Trace Context).
+/// The id of one request or decision, shared by everything done for it across threads and
+/// processes: 128 bits, written as 32 hex digits (W3C Trace Context).
 struct TraceId {
     std::uint64_t high = 0;
     std::uint64_t low = 0;
@@ -20,11 +20,11 @@ struct TraceId {
     /// A random id.
     static TraceId make();
     static std::optional<TraceId> parse(std::string_view hex);
-    /// What this thread works for, if it said so.
+    /// The id set by this thread's TraceScope; not set without one.
     static TraceId current();
 };
 
-/// Sets the thread's trace id for as long as it lives.
+/// Sets the thread's trace id until the TraceScope is destroyed.
 class TraceScope {
   public:
     explicit TraceScope(TraceId id);

@@ -111,7 +111,7 @@ TEST_F(Kasmina, ACancelledSeedLeavesTheHostAsItWasAndTheSlotFree) {
     EXPECT_TRUE(kasmina->cancel(0, {5, 1}, "too late").error().is(StateError::kIllegalTransition));
 }
 
-// Names of controls start alike: alpha.s1, alpha.s10.
+// alpha.s1 is a prefix of alpha.s10; removing the one must not remove the other.
 TEST_F(Kasmina, TakingOutTheFirstSeedLeavesTheTenthItsAlpha) {
     germinate(0);
     graft(0);

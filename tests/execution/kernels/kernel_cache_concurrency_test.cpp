@@ -68,7 +68,7 @@ TEST(KernelCacheInterleaving, AReaderNeverHoldsAnEntryThatWasGivenToAnotherKey) 
             if (id_of(table->value(entry)) != 1) *wrong = true;
             table->unpin(entry);
         };
-        // Away and back again: the reader must not be misled by an entry that looks the same.
+        // Removes the key and inserts it again: a reader must notice that the entry was replaced.
         auto writer = [=] {
             if (!table->evict_unpinned(0)) return;
             table->unpin(table->insert(2, kernel(2)));

@@ -1,4 +1,4 @@
-// What kernels leave behind when they go. `esper soak` does the same for hours.
+// Kernels that are removed leave no memory or mappings behind. `esper soak` tests this for hours.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -60,7 +60,7 @@ TEST(KernelCacheMemory, MachineCodeThatIsReplacedLeavesNothingMapped) {
     }
     EXPECT_LE(trend.descriptor_growth(), 0);
     EXPECT_LE(trend.thread_growth(), 0);
-    // The allocator may map an arena more; three mappings a kernel would be thousands.
+    // The allocator may map one more arena. A leak of three mappings per kernel would be thousands.
     EXPECT_LE(mappings(), mapped_after_warm_up + 8);
     if (memory_can_be_judged()) {
         EXPECT_LE(trend.growth_bytes(), kAllowedBytes);
@@ -71,7 +71,7 @@ TEST(KernelCacheMemory, MissesForgottenFailuresAndRemovalsStayFlat) {
     UsageTrend trend;
     {
         TestSource source;
-        // Now and then nothing can be loaded for a while: failures are remembered, too.
+        // Every fifth load fails, since the cache also keeps records of failures.
         source.refuse = [n = 0](const std::string&) mutable { return ++n % 5 == 0; };
         KernelCache cache({.max_entries = 64, .first_backoff = std::chrono::nanoseconds(1)},
                           source);

@@ -186,7 +186,7 @@ TEST_F(KernelExecutorTest, ACacheOfOtherThingsIsRefused) {
     EXPECT_TRUE(run(executor, "x").error->is(KernelError::kNotLoadable));
 }
 
-/// Each class of error, injected once: which strategy acts, and what the caller gets.
+/// One class of error, injected once, with the expected strategy and result.
 struct InjectedCase {
     const char* point;
     Error error;

@@ -14,7 +14,7 @@ namespace esper::testing {
 #define ESPER_TEST_SOURCE_ERRORS(X) X(kNoSuchKernel, kData) X(kRefused, kVerification)
 ESPER_DEFINE_ERRORS(TestSourceError, "test_source", ESPER_TEST_SOURCE_ERRORS)
 
-/// A kernel that remembers what it was made from and counts the living.
+/// A kernel that keeps the bytes it was made from and counts the kernels that exist.
 class TestKernel final : public execution::CachedKernel {
   public:
     TestKernel(std::uint64_t id, std::string bytes) : id_(id), bytes_(std::move(bytes)) {
@@ -34,7 +34,7 @@ class TestKernel final : public execution::CachedKernel {
     std::string bytes_;
 };
 
-/// A library of kernels made on demand: kernel n is `size(n)` bytes that tell its id.
+/// A source that makes kernels on demand: kernel n is `size(n)` bytes that contain its id.
 class TestSource final : public execution::KernelSource {
   public:
     Result<std::string> fetch(std::uint64_t id) override {

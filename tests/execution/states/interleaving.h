@@ -1,7 +1,7 @@
 #pragma once
-// A small model checker: runs two or three "threads" as fibers on atomics whose every access is a
-// scheduling point, and walks all interleavings of those accesses. Interleavings are sequentially
-// consistent; what weaker orders could add is left to ThreadSanitizer.
+// A small model checker. It runs two or three "threads" as fibers on atomics whose every access is
+// a scheduling point, and runs all interleavings of those accesses. The interleavings are
+// sequentially consistent; ThreadSanitizer covers weaker memory orders.
 
 #include <setjmp.h>
 #include <ucontext.h>
@@ -16,7 +16,7 @@
 
 namespace esper::testing {
 
-/// One way to start the threads anew, and what must hold when all have ended ("" when it does).
+/// The threads' functions, and the check to make when all have ended (it returns "" on success).
 struct Scenario {
     std::vector<std::function<void()>> threads;
     std::function<std::string()> check;
@@ -35,9 +35,9 @@ class Interleaver {
         return instance;
     }
 
-    /// Walks all interleavings of the scenario; stops at the first failure. Two prefixes that lead
-    /// to the same shared memory with the same history of every thread have the same future, which
-    /// is walked once.
+    /// Runs all interleavings of the scenario; stops at the first failure. Two prefixes with the
+    /// same shared memory and the same history of every thread have the same continuations, which
+    /// are run only once.
     Exploration explore(const std::function<Scenario()>& make) {
         current() = this;
         do {
@@ -59,11 +59,11 @@ class Interleaver {
         f.writes_seen = writes_;
     }
     void on_write(std::uint32_t id, std::uint64_t old_value, std::uint64_t new_value) {
-        if (old_value == new_value) return;  // nobody waits for what changes nothing
+        if (old_value == new_value) return;  // no thread waits for a write that changes nothing
         memory_ ^= mix(id, old_value) ^ mix(id, new_value);
         ++writes_;
     }
-    /// The running thread waits for another one's write since its last own access.
+    /// The running thread waits until another thread has written since its own last access.
     void wait() {
         if (running_ >= 0) switch_out(true);
     }
@@ -107,7 +107,7 @@ class Interleaver {
     void switch_out(bool waiting) {
         Fiber& f = *fibers_[static_cast<std::size_t>(running_)];
         f.waiting = waiting;
-        f.history = mix(f.history, waiting ? 1 : 2);  // it has come as far as this access
+        f.history = mix(f.history, waiting ? 1 : 2);  // it has reached this access
         if (_setjmp(f.place) == 0) _longjmp(scheduler_, 1);
     }
 
@@ -214,7 +214,7 @@ class Interleaver {
     std::uint64_t writes_ = 0;
 };
 
-/// The policy of esper/execution/atomics_policy.h for the checker.
+/// The policy of esper/execution/states/atomics_policy.h for the checker.
 struct TracedAtomics {
     template <typename T>
     class Atomic {

@@ -4,7 +4,7 @@
 
 namespace esper::testing {
 
-/// How much of a long test to run: all of it when optimised, a share under sanitizers and -O0.
+/// The length of a long test: all of it in optimised builds, less under sanitizers and at -O0.
 inline constexpr std::uint64_t scaled(std::uint64_t full) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(NDEBUG)
     return full / 50;

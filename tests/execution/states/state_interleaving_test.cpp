@@ -26,7 +26,7 @@ Transition germinate(std::uint32_t seed, std::uint64_t kernel) {
     return {.seed = seed, .to = kGerminated, .kernel_id = kernel};
 }
 
-/// A table whose seed 0 has walked to GRAFTING.
+/// A table whose seed 0 is in GRAFTING.
 std::shared_ptr<Table> grafting_table(std::uint32_t seeds) {
     auto table = std::make_shared<Table>(seeds, 2);
     for (SeedState to : {kGerminated, kLoading, kTraining, kGrafting}) {

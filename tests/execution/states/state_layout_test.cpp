@@ -231,7 +231,7 @@ TEST(StateLayout, AFullQueueRefusesAndHasRoomAgainAfterTheBoundary) {
 TEST(StateLayout, AStrayWriteToAnyWordIsFound) {
     for (std::size_t word = 0; word < kSeedWords; ++word) {
         for (unsigned bit = 0; bit < 64; ++bit) {
-            if (word == 0 && bit == 32) continue;  // the busy bit: readers would wait for it
+            if (word == 0 && bit == 32) continue;  // the busy bit: readers would wait forever
             StateTable table(2);
             StateTableTestAccess::scribble(table, 1, word, std::uint64_t{1} << bit);
             ASSERT_TRUE(table.verify().error().is(StateError::kCorrupt));

@@ -1,5 +1,5 @@
 #pragma once
-// The state table's rules once more, as plainly as possible: what the real table is compared with.
+// A second, plain implementation of the state table's rules, to compare the real table with.
 
 #include <cstdint>
 #include <map>
@@ -14,7 +14,7 @@ namespace esper::testing {
 using contracts::ComponentType;
 using contracts::SeedState;
 
-/// docs/growth's table of moves, typed in again by hand.
+/// The table of moves from docs/growth.md, written by hand.
 inline const std::map<SeedState, std::vector<SeedState>>& growth_page() {
     using enum SeedState;
     static const std::map<SeedState, std::vector<SeedState>> page = {
@@ -85,7 +85,7 @@ struct ModelSeed {
     }
 };
 
-/// Random operations on a real table and the model; "" when they agree to the end.
+/// Random operations on a real table and the model; "" when both agree to the end.
 inline std::string walk_against_model(std::uint64_t operations, std::uint64_t seed,
                                       std::uint32_t seeds = 16) {
     execution::StateTable table(seeds);
@@ -105,7 +105,7 @@ inline std::string walk_against_model(std::uint64_t operations, std::uint64_t se
         const auto epoch = static_cast<std::uint32_t>(i / 64);
         const auto what = (r >> 8) % 100;
         if (what < 88) {
-            // Mostly moves that the page lists, so that seeds get around; the rest anything.
+            // Mostly legal moves, so that seeds reach all states; the rest is any move.
             auto to = static_cast<SeedState>((r >> 16) % 13);
             const auto& listed = growth_page().at(model[s].state);
             if (what < 70 && !listed.empty()) to = listed[(r >> 16) % listed.size()];
@@ -130,7 +130,7 @@ inline std::string walk_against_model(std::uint64_t operations, std::uint64_t se
             const float alpha = static_cast<float>((r >> 16) % 101) / 100.0f;
             if (table.set_alpha(s, alpha)) model[s].alpha = alpha;
         }
-        // Terminal seeds would leave the walk with nothing to do: start those slots again.
+        // Seeds in a terminal state cannot move, so start their slots again.
         if (model[s].state == SeedState::kRolledBack || (i % 4096) == 4095) {
             execution::StateSnapshot snapshot = table.snapshot();
             snapshot.set_row(s, execution::SeedRecord{});

@@ -24,7 +24,7 @@ StateSnapshot grown_snapshot() {
     return table.snapshot();
 }
 
-/// The bytes with a right checksum over what a test has changed in them.
+/// The bytes with a corrected checksum.
 std::string resealed(std::string bytes) {
     const std::uint32_t crc = crc32c(std::as_bytes(std::span(bytes.data(), bytes.size() - 4)));
     std::memcpy(bytes.data() + bytes.size() - 4, &crc, 4);
@@ -70,7 +70,7 @@ TEST(StateSnapshot, ACheckpointRestoresTheTableRowForRow) {
     ASSERT_TRUE(table.transition({.seed = 0, .to = kGerminated, .kernel_id = 5}));
     ASSERT_TRUE(table.restore(*read));
     StateSnapshot restored = table.snapshot();
-    restored.version = saved.version;  // versions go on, they are not state
+    restored.version = saved.version;  // versions keep growing; they are not part of the state
     EXPECT_EQ(restored, saved);
     EXPECT_TRUE(table.verify());
     EXPECT_EQ(table.transition({.seed = 1, .to = kStabilization}), kGrafting);

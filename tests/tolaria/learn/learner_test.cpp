@@ -1,5 +1,6 @@
 #include "esper/services/tolaria/learn/learner.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 #include <gtest/gtest.h>
@@ -51,6 +52,7 @@ struct Grown {
     std::unique_ptr<execution::KasminaLayer> kasmina;
 
     Grown() {
+        at::set_num_threads(1);
         const auto program = host();
         EXPECT_TRUE(learner.begin(program));
         std::vector<std::string> anchors;

@@ -50,8 +50,8 @@ Status check(const HostSpec& spec) {
 
 }  // namespace
 
-// Initialised as GPT-2 (Radford et al., 2019): normal 0.02, and what adds to the residual stream
-// smaller by the square root of the number of additions.
+// Initialised as GPT-2 (Radford et al., 2019): normal 0.02; layers that add to the residual stream
+// have a scale smaller by the square root of the number of additions.
 Result<ProgramPtr> make_gpt(const HostSpec& spec) {
     ESPER_CHECK_STATUS(check(spec));
     const auto d = spec.width;

@@ -9,7 +9,7 @@
 
 namespace esper::core {
 
-/// The sizes of a host. Which fields count depends on the kind:
+/// The sizes of a host. The kind decides which fields are used:
 ///
 /// | kind     | depth                        | width          | input `x`                  |
 /// |----------|------------------------------|----------------|----------------------------|
@@ -31,20 +31,20 @@ struct HostSpec {
     std::int64_t image_size = 32;
     /// `vgg` only: BatchNorm after each convolution.
     bool batch_norm = true;
-    /// `gpt` only, and the next three: attention heads, must divide width.
+    /// The following fields are for `gpt` only. Attention heads; must divide width.
     std::int64_t heads = 4;
     /// Tokens a forward pass takes.
     std::int64_t context = 128;
     /// The output layer shares the token embedding's weight.
     bool tied_head = false;
-    /// Dropped share of embeddings and of each branch's output; 0 leaves no trace in the Program.
-    /// Otherwise the Program has a control `dropout.step`, the number that the masks are drawn
-    /// from.
+    /// Dropout probability of embeddings and of each branch's output. With 0 the Program has no
+    /// dropout operators; otherwise it has a control `dropout.step`, the number that the masks are
+    /// drawn from.
     double dropout = 0.0;
 };
 
-/// Builds a host. Parameters are named as PyTorch would name them; nothing of the loss is inside.
-/// Errors: kUnknownHost, kBadHostSpec.
+/// Builds a host. Parameters have the names that PyTorch would give them. The loss is not part of
+/// the Program. Errors: kUnknownHost, kBadHostSpec.
 Result<graph::ProgramPtr> make_host(const HostSpec& spec);
 
 using HostMaker = Result<graph::ProgramPtr> (*)(const HostSpec&);

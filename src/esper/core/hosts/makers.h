@@ -4,17 +4,17 @@
 
 namespace esper::core {
 
-/// Hidden layers with ReLU; an anchor at each one's output, `layers.<i>`.
+/// Hidden layers with ReLU. The output of each hidden layer is an anchor, `layers.<i>`.
 Result<graph::ProgramPtr> make_mlp(const HostSpec& spec);
 /// The CIFAR ResNet of He et al. (CVPR 2016, section 4.2): 3 stages of (depth − 2)/6 basic blocks,
 /// width, 2·width and 4·width channels; projection shortcuts (1×1 convolution with BatchNorm) where
-/// the shape changes. An anchor at each block's output, `layer<s>.<i>`.
+/// the shape changes. The output of each block is an anchor, `layer<s>.<i>`.
 Result<graph::ProgramPtr> make_resnet(const HostSpec& spec);
-/// Plain convolutions, no shortcuts (Simonyan & Zisserman, ICLR 2015), five stages, one linear
-/// layer at the end. An anchor at each convolution's ReLU, `features.<i>`.
+/// Convolutions without shortcuts in five stages (Simonyan & Zisserman, ICLR 2015), then one linear
+/// layer. The output of each convolution's ReLU is an anchor, `features.<i>`.
 Result<graph::ProgramPtr> make_vgg(const HostSpec& spec);
-/// A pre-norm decoder: learned positions, causal attention, GELU. An anchor at each block's output,
-/// `blocks.<i>`.
+/// A pre-norm decoder with learned positions, causal attention and GELU. The output of each block
+/// is an anchor, `blocks.<i>`.
 Result<graph::ProgramPtr> make_gpt(const HostSpec& spec);
 
 /// kBadHostSpec unless `value` lies in [low, high].

@@ -6,14 +6,14 @@
 namespace esper::graph {
 
 struct JointProgram::Impl {
-    /// Puts a run's inputs where the list reads them. Errors: kShapeMismatch.
+    /// Stores a run's inputs in the slots that the list reads. Errors: kShapeMismatch.
     Status place(std::span<const at::Tensor> inputs);
 
     ProgramPtr program;
     OpList ops;
     std::vector<c10::IValue> slots;
     std::vector<std::uint32_t> input_slots;
-    std::vector<at::Tensor> example;  ///< meta: shapes and types only
+    std::vector<at::Tensor> example;  ///< meta tensors: shapes and types only
     std::vector<std::uint32_t> outputs;
     std::vector<std::uint32_t> taps;
     std::vector<std::uint32_t> gradient_taps;

@@ -37,7 +37,7 @@ struct AutocastScope {
     bool on_;
 };
 
-// Recording runs the real operators once; what they do to buffers is taken back.
+// Recording runs the real operators once; this restores the buffers that they change.
 struct BufferRestore {
     explicit BufferRestore(const std::vector<at::Tensor>& tensors) : buffers(tensors) {
         for (const auto& b : buffers) saved.push_back(b.clone());
@@ -121,7 +121,7 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
         leaves.push_back(slot);
         targets.push_back(store.find_parameter(program.parameters()[i].name)->gradient);
     }
-    // Example inputs are cloned so that what is recorded never aliases the caller's memory.
+    // Example inputs are cloned so that the recorded list never aliases the caller's memory.
     for (auto& input : bindings.inputs) input = input.clone(at::MemoryFormat::Preserve);
 
     RecordedList list;

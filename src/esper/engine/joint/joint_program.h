@@ -14,37 +14,37 @@ namespace esper::graph {
 
 enum class Precision : std::uint8_t {
     kFloat32,
-    kBFloat16,  ///< autocast's casts recorded in; parameters and gradients stay float32
+    kBFloat16,  ///< the list contains autocast's casts; parameters and gradients stay float32
 };
 
-/// How far a recorded list may be from what was recorded.
+/// Which rewrites are applied to a recorded list.
 enum class Rewrites : std::uint8_t {
-    kNone,   ///< as it was recorded; the reference for all rewrites
-    kExact,  ///< fewer calls and copies, every bit as recorded
-    kFast,   ///< fused kernels of our own as well: other roundings, within docs/engine.md's bounds
+    kNone,   ///< none; the reference for the others
+    kExact,  ///< fewer calls and copies, but the same bits
+    kFast,   ///< also our fused kernels: other roundings, within the bounds of docs/engine.md
 };
 
-/// What to record a Program into.
+/// What JointProgram::record records.
 struct JointSpec {
     ProgramPtr program;
     bool training = true;
     Precision precision = Precision::kFloat32;
-    /// Outputs whose sum is differentiated to every trainable parameter; none: forward only.
+    /// Outputs whose sum is differentiated by every trainable parameter. Empty: forward pass only.
     std::vector<std::string> losses;
-    /// Values to return beside the outputs (activations at anchors).
+    /// Values to return in addition to the outputs (activations at anchors).
     std::vector<ValueId> taps;
     /// Values v for which d(sum of losses)/dv is returned.
     std::vector<ValueId> gradient_taps;
     Rewrites rewrites = Rewrites::kExact;
 };
 
-/// A Program's forward and backward pass as one flat list of primitive operators, recorded below
-/// autograd by running both once (docs/engine.md), bound to the tensors of one store. Valid for one
-/// input signature. Unless fast rewrites are asked for, replaying gives bit for bit what the
-/// interpreter with autograd gives.
+/// A Program's forward and backward pass as one flat list of primitive operators, bound to the
+/// tensors of one store. The list is recorded below autograd while both passes run once
+/// (docs/engine.md) and is valid for one input signature. Except with Rewrites::kFast, a replay
+/// gives the same bits as the Interpreter with autograd.
 class JointProgram {
   public:
-    /// Records on example inputs; buffers of the store are left as they were. Errors: kUnknownName,
+    /// Records with example inputs. Does not change the store's buffers. Errors: kUnknownName,
     /// kShapeMismatch, kNotDifferentiable, kExecution.
     static Result<JointProgram> record(const JointSpec& spec, TensorStore& store,
                                        std::span<const at::Tensor> example_inputs);
@@ -55,24 +55,24 @@ class JointProgram {
     struct Outputs {
         std::vector<at::Tensor> outputs;        ///< the Program's, in order
         std::vector<at::Tensor> taps;           ///< as in the spec
-        std::vector<at::Tensor> gradient_taps;  ///< as in the spec; undefined where no path leads
+        std::vector<at::Tensor> gradient_taps;  ///< as in the spec; undefined without a gradient
     };
 
-    /// Runs once. Gradients are written into the store's blocks (not accumulated; zero for
-    /// parameters the losses do not depend on). `inputs` must have the shapes and types of the
-    /// example. Errors: kShapeMismatch, kExecution (the gradients are then undefined).
+    /// Runs once. Writes the gradients into the store's blocks; does not accumulate them. A
+    /// parameter that the losses do not depend on gets zero. `inputs` must have the shapes and
+    /// types of the example. Errors: kShapeMismatch, kExecution (gradients are undefined then).
     Result<Outputs> run(std::span<const at::Tensor> inputs);
 
     /// Whether run() takes inputs of these shapes, strides and types.
     bool takes(std::span<const at::Tensor> inputs) const;
     /// Operators per run.
     std::size_t operator_count() const;
-    /// One line per operator: name and how often it stands in the list, for profiles and tests.
+    /// Each operator's name and its number of calls in the list, for profiles and tests.
     std::vector<std::pair<std::string, std::size_t>> operator_histogram() const;
     /// The list itself, one line per call.
     std::string listing() const;
-    /// Where the time of a run goes, by operator and shape, largest first: the median of `runs`.
-    /// Runs like run(). Errors: those of run(), thrown.
+    /// Time of a run by operator and shape, longest first, as medians over `runs` runs. Changes
+    /// gradients and buffers like run(). Throws the errors of run().
     std::string profile(std::span<const at::Tensor> inputs, int runs);
 
   private:

@@ -15,8 +15,8 @@ namespace {
 
 thread_local Recorder* current_recorder = nullptr;
 
-// libtorch 2.13 writes the input's gradient of a channels-last group norm through a null pointer
-// where the mask says that nobody wants it. So it is always asked for.
+// If the mask excludes the input's gradient of a channels-last group norm, libtorch 2.13 writes it
+// through a null pointer. So the mask always includes it.
 void ask_for_input_gradient(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     if (op.operator_name().name != "aten::native_group_norm_backward") return;
     auto mask = stack.back().toBoolList().copy();
@@ -43,7 +43,7 @@ void register_fallback() {
     });
 }
 
-// Attention is tagged as random for the sake of its dropout; without dropout it draws nothing.
+// Attention is tagged as random because of its dropout; without dropout it draws no numbers.
 bool draws_random_numbers(const c10::OperatorHandle& op, const torch::jit::Stack& stack,
                           std::size_t first) {
     if (!op.hasTag(at::Tag::nondeterministic_seeded)) return false;
@@ -115,7 +115,7 @@ std::uint32_t Recorder::slot_for_argument(const at::Tensor& tensor) {
     auto [it, fresh] = slots_.try_emplace(key_of(tensor), ops_.slot_count);
     if (!fresh) return it->second;
     alive_.push_back(tensor);
-    // First seen as an argument: nobody recorded made it, so it is the same in every run.
+    // First seen as an argument: no recorded operator made it, so it is the same in every run.
     persistent_.emplace(ops_.slot_count, tensor.detach());
     return ops_.slot_count++;
 }

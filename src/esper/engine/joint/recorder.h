@@ -11,13 +11,13 @@
 
 namespace esper::graph {
 
-/// Records every operator that runs on this thread between its constructor and stop(), below
-/// autograd and autocast, as an OpList: run a forward and a backward pass once and get both as one
-/// flat list of primitive operators.
+/// Records every operator that runs on this thread between the constructor and stop() as an OpList.
+/// It records below autograd and autocast, so one forward and one backward pass become one flat
+/// list of primitive operators.
 ///
-/// Tensors are told apart by where their elements lie (storage, offset, sizes, strides, type), so
-/// an alias is the tensor it aliases and costs nothing on replay. Everything seen is kept alive
-/// until the recorder goes, or addresses would be reused and edges go wrong.
+/// Two tensors with the same elements in memory (storage, offset, sizes, strides, type) share one
+/// slot, so an alias costs nothing on replay. The recorder keeps every tensor alive until it is
+/// destroyed; otherwise memory would be reused and different tensors would share a slot.
 class Recorder {
   public:
     Recorder();
@@ -25,24 +25,24 @@ class Recorder {
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
 
-    /// Declares a tensor that changes from run to run (a batch); returns its slot.
+    /// Declares a tensor that differs in each run (a batch). Returns its slot.
     std::uint32_t add_input(const at::Tensor& tensor);
-    /// Declares a tensor whose memory stays (a parameter, buffer, control): views of it need no
-    /// operator on replay.
+    /// Declares a tensor that has the same memory in every run (a parameter, buffer or control).
+    /// Views of it need no operator on replay.
     void add_persistent(const at::Tensor& tensor);
 
     void stop();
 
-    /// The slot of a tensor seen while recording; nothing if it was never seen.
+    /// The slot of a tensor; nothing if it did not occur while recording.
     std::optional<std::uint32_t> slot_of(const at::Tensor& tensor) const;
 
-    /// What was recorded. Errors: kExecution for an operator that draws random numbers on its own
-    /// or reads a value back to the host (its result would be frozen into the list).
+    /// The recorded list. Error: kExecution if an operator drew random numbers of its own or read a
+    /// value back to C++; its result would be a constant in the list.
     Result<OpList> take();
-    /// Slots whose tensor is the same in every run, with that tensor.
+    /// Slots whose tensor is the same in every run, with their tensors.
     const std::map<std::uint32_t, at::Tensor>& persistent() const { return persistent_; }
 
-    /// The tensor seen in a slot while recording.
+    /// The tensor that the slot held while recording.
     const at::Tensor& tensor_of(std::uint32_t slot) const { return alive_[slot]; }
 
     /// Called by the dispatcher.

@@ -1,6 +1,6 @@
 #pragma once
-// The loops of the blend in 512-bit vectors, for the sources that say which instructions there are:
-// ESPER_AVX512 is the attribute of every function, ESPER_AVX512_BF16 says that bf16 has its own.
+// The loops of the blend in 512-bit vectors. The including source defines ESPER_AVX512, the
+// attribute of every function, and ESPER_AVX512_BF16 if the CPU has instructions for bf16.
 
 #include <immintrin.h>
 
@@ -8,7 +8,7 @@
 
 #include "esper/engine/kernels/alpha_blend_detail.h"
 
-// g++ 12 takes the "undefined" operands inside its own intrinsics for a mistake of ours.
+// g++ 12 warns about the "undefined" operands in its own intrinsics.
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -42,8 +42,8 @@ ESPER_AVX512 inline void put(float* p, __m512 x) {
 }
 
 #ifdef ESPER_AVX512_BF16
-/// The instruction flushes what is too small for a normal number and keeps a NaN's payload: such
-/// numbers, rare as they are, go the long way.
+/// The conversion instruction flushes subnormal numbers to zero and keeps a NaN's payload, unlike
+/// narrow(). Vectors with such numbers, which are rare, take the slow path.
 ESPER_AVX512 inline __m512i narrow_both(__m512 low, __m512 high) {
     constexpr int kNanOrDenormal = 0x01 | 0x20 | 0x80;
     const auto odd = _mm512_kor(_mm512_fpclass_ps_mask(low, kNanOrDenormal),
@@ -68,7 +68,7 @@ ESPER_AVX512 inline void put(Bf16* p, __m512 low, __m512 high) {
     }
 }
 
-/// Thirty-two of them as they are.
+/// Copies thirty-two bf16 numbers.
 template <bool kStream>
 ESPER_AVX512 inline void copy(const Bf16* from, Bf16* to) {
     const __m512i x = _mm512_loadu_si512(from);

@@ -10,10 +10,10 @@
 
 namespace esper::execution::blend_detail {
 
-/// Outputs from this size on are written past the caches: they would only push out what is needed.
+/// Outputs of this size or more bypass the caches, so that they do not displace other data.
 inline constexpr std::size_t kStreamBytes = std::size_t{8} << 20;
 inline constexpr std::size_t kLanes = 16;
-/// bf16 products of one lane that are added in fp32 before the double takes them.
+/// Number of bf16 products per lane that are added in fp32 before they are added to the double.
 inline constexpr std::size_t kFours = 4;
 using Lanes = std::array<double, kLanes>;
 
@@ -32,8 +32,8 @@ inline bool aligned(const void* p, std::size_t to) {
     return reinterpret_cast<std::uintptr_t>(p) % to == 0;
 }
 
-/// The last elements of the backward pass, fewer than a vector loop takes at once (16 of fp32, 64
-/// of bf16), into the lanes they fall into.
+/// Adds the last elements of the backward pass, fewer than one iteration of the vector loop (16 of
+/// fp32, 64 of bf16), to their lanes.
 inline void backward_tail(const float* g, const float* s, float alpha, float* ds, float* dy,
                           std::size_t from, std::size_t n, Lanes& lanes) {
     for (std::size_t i = from; i < n; ++i) {
@@ -47,14 +47,14 @@ inline void backward_tail(const Bf16* g, const Bf16* s, float alpha, Bf16* ds, B
                           std::size_t from, std::size_t n, Lanes& lanes) {
     for (std::size_t i = from; i < n; ++i) {
         const Bf16 grad = g[i];
-        // Exact: eight bits by eight bits.
+        // Exact in fp32: a product of two eight-bit significands.
         lanes[i % kLanes] += static_cast<double>(widen(grad) * widen(s[i]));
         ds[i] = narrow(alpha * widen(grad));
         if (dy != nullptr) dy[i] = grad;
     }
 }
 
-/// Sixty-four elements of bf16, four to a lane.
+/// Adds sixty-four bf16 products, four per lane.
 inline void backward_block(const Bf16* g, const Bf16* s, Lanes& lanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
         float sum = widen(g[lane]) * widen(s[lane]);

@@ -12,7 +12,7 @@ using Bf16 = std::uint16_t;
     return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
 }
 
-/// To nearest, ties to even; every NaN becomes the quiet one.
+/// Rounds to nearest, ties to even. Every NaN becomes the quiet NaN.
 [[gnu::always_inline]] constexpr Bf16 narrow(float x) {
     const auto bits = std::bit_cast<std::uint32_t>(x);
     const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;

@@ -4,13 +4,13 @@
 
 namespace esper::vector {
 
-/// Instruction sets that the loops over vectors are compiled for, narrowest first; chosen at run
-/// time. AVX2 here includes FMA, AVX-512 its F, VL, DQ and BW parts.
+/// The instruction sets that the vector loops are compiled for, narrowest first. best_isa() chooses
+/// one at run time. kAvx2 includes FMA; kAvx512 means AVX-512 F, VL, DQ and BW.
 enum class Isa : std::uint8_t { kBaseline, kAvx2, kAvx512 };
 
-/// The widest that this CPU has.
+/// The widest instruction set of this CPU.
 Isa best_isa();
-/// Whether this CPU multiplies bfloat16 itself (AVX512-BF16).
+/// Whether this CPU has instructions for bfloat16 products (AVX512-BF16).
 bool has_bf16_products();
 
 }  // namespace esper::vector

@@ -1,6 +1,6 @@
 #pragma once
-// kernels: vectorised loops of our own for what libtorch's operators do in more passes or more
-// slowly. Plain memory and sizes, no libtorch. `kernels()` picks the instruction set.
+// engine/kernels: vectorised loops that replace libtorch operators which need more passes or more
+// time. They take plain pointers and sizes, no tensors. `kernels()` picks the instruction set.
 
 #include <cstdint>
 
@@ -19,8 +19,8 @@ struct GeluKernels {
     void (*backward)(const T* gradient, const T* x, T* dx, std::int64_t begin, std::int64_t end);
 };
 
-/// BatchNorm over rows of `channels` values (channels-last), then an addition, then ReLU, the last
-/// two where asked for. Sums are taken over fixed pieces of rows, so that threads change no bit.
+/// BatchNorm over rows of `channels` values (channels-last), optionally followed by an addition and
+/// ReLU. Sums are taken over fixed pieces of rows, so the number of threads changes no bit.
 struct NormShape {
     std::int64_t rows = 0;
     std::int64_t channels = 0;
@@ -35,12 +35,12 @@ struct NormKernels {
     /// Σ(x - shift) and Σ(x - shift)² of each channel over rows [begin, end).
     void (*moments)(NormShape shape, const T* x, const float* shift, std::int64_t begin,
                     std::int64_t end, float* sums, float* squares);
-    /// y = x·scale + offset (+ other), then ReLU where `relu`.
+    /// y = x·scale + offset (+ other), then ReLU if `relu`.
     void (*apply)(NormShape shape, const T* x, const T* other, NormLine line, bool relu, T* y,
                   std::int64_t begin, std::int64_t end);
-    /// Σg and Σg·(x - mean) over rows, with g the gradient where ReLU let pass: where `y` > 0, or,
-    /// without `y`, where x·scale + offset > 0; everywhere when `relu` is off. g is stored where
-    /// `masked` is not null.
+    /// Σg and Σg·(x - mean) over rows. g is the gradient behind ReLU: with `relu` it is zero unless
+    /// `y` > 0 (or, if `y` is null, unless x·scale + offset > 0). g is stored in `masked` unless
+    /// that is null.
     void (*gradient_sums)(NormShape shape, const T* gradient, const T* y, const T* x,
                           const float* mean, NormLine line, bool relu, T* masked,
                           std::int64_t begin, std::int64_t end, float* sums, float* products);
@@ -50,8 +50,9 @@ struct NormKernels {
                            std::int64_t end);
 };
 
-/// c[m, n] = a[m, k] · b[k, n] (+ bias[n]), then ReLU where asked; any strides for a, unit column
-/// stride for c. b is packed first: panels of `kPanel` columns, zeros behind.
+/// c[m, n] = a[m, k] · b[k, n] (+ bias[n]), optionally followed by ReLU. a may have any strides;
+/// the columns of c are contiguous. b must be packed first, into panels of `panel` columns padded
+/// with zeros.
 struct Gemm {
     std::int64_t m = 0;
     std::int64_t n = 0;
@@ -64,28 +65,28 @@ struct Gemm {
     std::int64_t c_row = 0;
     const float* bias = nullptr;
     bool relu = false;
-    bool round_to_bf16 = false;  ///< of c, which stays float
-    bool accumulate = false;     ///< c is added to
-    std::int64_t packed_k = 0;   ///< rows b was packed with, where more than k; 0: k
+    bool round_to_bf16 = false;  ///< rounds c to bfloat16 values, stored as float
+    bool accumulate = false;     ///< adds to c
+    std::int64_t packed_k = 0;   ///< rows that b was packed with, if more than k; 0: k
 };
 struct GemmKernels {
     std::int64_t panel;  ///< columns of b packed together
-    /// Room for a packed k × n matrix, in floats.
+    /// Size of a packed k × n matrix, in floats.
     std::int64_t (*packed_size)(std::int64_t k, std::int64_t n);
     void (*pack)(const float* b, std::int64_t b_row, std::int64_t b_column, std::int64_t k,
                  std::int64_t n, float* packed);
-    /// Rows [begin, end) of c.
+    /// Computes rows [begin, end) of c.
     void (*rows)(const Gemm& gemm, std::int64_t begin, std::int64_t end);
 };
 
-/// Rows [begin, end) of softmax cross-entropy: each row's loss, and the gradient of `weight` times
-/// their sum. A target below zero is left out: loss 0, gradient 0.
+/// Softmax cross-entropy of rows [begin, end): each row's loss, and the gradient of `weight` times
+/// the sum of the losses. A row with a target below zero has loss 0 and gradient 0.
 using CrossEntropyKernel = void (*)(const float* logits, const std::int64_t* targets,
                                     std::int64_t classes, float weight, float* losses,
                                     float* gradient, std::int64_t begin, std::int64_t end);
 
-/// One head of causal attention over `tokens` vectors of `size` elements. Strides between tokens;
-/// the elements of one lie side by side.
+/// One head of causal attention over `tokens` vectors of `size` elements. The strides are those
+/// between tokens; the elements of a token are contiguous.
 template <typename T>
 struct Head {
     std::int64_t tokens = 0;
@@ -95,9 +96,9 @@ struct Head {
     const T* k = nullptr;
     const T* v = nullptr;
     std::int64_t qkv_stride = 0;
-    T* out = nullptr;  ///< read, not written, by the backward pass
+    T* out = nullptr;  ///< written by the forward pass, read by the backward pass
     std::int64_t out_stride = 0;
-    float* log_sums = nullptr;  ///< log Σ exp of each row of scores, contiguous
+    float* log_sums = nullptr;  ///< log Σ exp of each row of scores; contiguous
     float* scratch = nullptr;
 };
 template <typename T>
@@ -124,16 +125,16 @@ struct Kernels {
     CrossEntropyKernel cross_entropy;
     AttentionKernels<float> attention;
     AttentionKernels<Bf16> attention_bf16;
-    /// Floats of scratch that one head needs, forward or backward.
+    /// Size of one head's scratch memory in floats, forward or backward.
     std::int64_t (*attention_scratch)(std::int64_t tokens, std::int64_t size);
     void (*widen)(const Bf16* x, float* y, std::int64_t n);
     void (*narrow)(const float* x, Bf16* y, std::int64_t n);
-    void (*round)(const float* x, float* y, std::int64_t n);  ///< through bfloat16
+    void (*round)(const float* x, float* y, std::int64_t n);  ///< rounds to bfloat16 values
 };
 
 using vector::best_isa;
 using vector::Isa;
-/// Kernels for an instruction set that this CPU has.
+/// The kernels for an instruction set. This CPU must have that set.
 const Kernels& kernels(Isa isa = best_isa());
 
 }  // namespace esper::graph::kernels

@@ -23,7 +23,7 @@
 namespace esper::tolaria {
 namespace {
 
-// Elements that one thread takes at a time, and over which one partial sum runs.
+// Number of elements that a thread processes at a time; also the length of a partial sum.
 constexpr std::size_t kChunk = std::size_t{1} << 16;
 
 struct SgdNumbers {
@@ -102,8 +102,8 @@ template <bool kCopy>
     for (std::size_t i = 0; i < n; ++i) out[i] = vector::narrow(values[i]);
 }
 
-// Sixteen partial sums, element i in sum i mod 16: as many as the widest registers hold twice, so
-// that every width adds the same numbers in the same order.
+// Sixteen partial sums, element i in sum i mod 16. This is the number of doubles in two of the
+// widest registers, so every width adds the same numbers in the same order.
 [[gnu::always_inline]] inline double squares_any(const float* values, std::size_t n) {
     constexpr std::size_t kLanes = 16;
     std::array<double, kLanes> sums{};

@@ -9,7 +9,7 @@
 
 namespace esper::tolaria {
 
-// All instruction sets give the same bits: every operation is rounded on its own, none is fused.
+// All instruction sets give the same bits: every operation rounds on its own, none is fused.
 using vector::best_isa;
 using vector::Isa;
 
@@ -22,7 +22,7 @@ struct ParameterBlock {
     float* first_moment = nullptr;
     /// AdamW only.
     float* second_moment = nullptr;
-    /// Where the new values also go as bfloat16, rounded to nearest even; null: nowhere.
+    /// If not null, receives the new values as bfloat16, rounded to nearest even.
     std::uint16_t* bf16_values = nullptr;
     std::size_t n = 0;
 };
@@ -34,7 +34,7 @@ struct SgdStep {
     double momentum = 0.9;
     double weight_decay = 0;
     bool nesterov = true;
-    /// Multiplies the gradient first; what clipping asks for.
+    /// Factor that the gradient is multiplied by first; see clip_factor.
     double gradient_scale = 1;
 };
 
@@ -46,13 +46,13 @@ struct AdamWStep {
     double beta2 = 0.999;
     double epsilon = 1e-8;
     double weight_decay = 0.01;
-    /// t: this block's own count of steps, this one included (≥ 1).
+    /// t: the number of this block's steps, including this one (≥ 1).
     std::uint64_t step = 1;
     double gradient_scale = 1;
 };
 
-/// One pass over the block. With a pool, large blocks are shared out; the result does not depend
-/// on the number of threads.
+/// Makes one step in one pass over the block. With a pool, a large block is split among its
+/// threads; the result does not depend on their number.
 void sgd_step(const SgdStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
               Isa isa = best_isa());
 void adamw_step(const AdamWStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
@@ -61,14 +61,14 @@ void adamw_step(const AdamWStep& step, const ParameterBlock& block, ThreadPool* 
 /// Copies values to bfloat16, rounded to nearest even; NaN stays NaN.
 void to_bf16(std::span<const float> values, std::uint16_t* out, Isa isa = best_isa());
 
-/// Sum of squares of a block, in one pass and in double. The order of addition is fixed by the
-/// position of the elements alone: threads and instruction set do not change a bit. Not finite
-/// exactly when some element is not.
+/// Sum of squares of a block, in one pass and in double. The order of addition depends only on the
+/// positions of the elements, so threads and instruction set do not change a bit. The sum is finite
+/// exactly when every element is.
 double sum_of_squares(std::span<const float> values, ThreadPool* pool = nullptr,
                       Isa isa = best_isa());
 
-/// What a gradient of that norm is to be multiplied by so that its norm is at most `limit`
-/// (torch.nn.utils.clip_grad_norm_); 1 for a limit of 0.
+/// The factor that reduces a gradient of norm `norm` to a norm of at most `limit` (as
+/// torch.nn.utils.clip_grad_norm_); 1 for a limit of 0.
 double clip_factor(double norm, double limit);
 
 }  // namespace esper::tolaria

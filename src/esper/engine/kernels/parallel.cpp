@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-// The only file built with -fopenmp. It is linked with the OpenMP runtime that libtorch brings, so
-// that there is one pool of threads in the process, and it is warm when libtorch's operators and
-// ours take turns.
+// The only file built with -fopenmp. It uses libtorch's OpenMP runtime, so the process has one pool
+// of threads, and its threads are still awake when our operators follow libtorch's.
 extern "C" {
 int omp_get_max_threads();
 int omp_get_thread_num();

@@ -4,9 +4,9 @@
 
 namespace esper::graph::kernels {
 
-/// Splits [0, n) into one range per thread of libtorch's own pool (at::set_num_threads), none
-/// shorter than `grain` but the last, and calls `body(context, begin, end)` for each. In the
-/// calling thread alone when there is too little to share. `body` must not throw.
+/// Splits [0, n) into one range per thread of libtorch's pool (at::set_num_threads) and calls
+/// `body(context, begin, end)` for each. Ranges have at least `grain` elements, except the last; if
+/// n is too small for two, the calling thread does everything. `body` must not throw.
 void run_parallel(std::int64_t n, std::int64_t grain,
                   void (*body)(const void* context, std::int64_t begin, std::int64_t end),
                   const void* context);

@@ -7,7 +7,7 @@
 namespace esper::tolaria {
 namespace {
 
-// Shared with the workers, because a worker may look in after the caller has gone.
+// Shared with the workers, because a worker may start after the caller has returned.
 struct Round {
     std::size_t chunks = 0;
     std::atomic<std::size_t> next{0};
@@ -29,7 +29,7 @@ void for_chunks(std::size_t n, std::size_t chunk_size, ThreadPool* pool,
     }
     const auto round = std::make_shared<Round>();
     round->chunks = chunks;
-    // `run_chunk` is touched only with a chunk in hand, and then the caller is still waiting.
+    // `run_chunk` is used only by a thread that holds a chunk; then the caller is still waiting.
     const auto take_all = [round, &run_chunk] {
         while (true) {
             const std::size_t chunk = round->next.fetch_add(1);

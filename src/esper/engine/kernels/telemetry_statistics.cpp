@@ -7,7 +7,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// g++ 12 takes the "undefined" operands inside its own intrinsics for a mistake of ours.
+// g++ 12 warns about the "undefined" operands in its own intrinsics.
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -35,7 +35,7 @@ void plain(const float* x, std::size_t rows, std::size_t features, std::size_t s
 }
 
 #if defined(__x86_64__)
-// Sums in float hold so many vectors before they go into the double totals.
+// Number of vectors that are summed in float before the sum is added to the double totals.
 constexpr std::size_t kFloatRun = 256;
 
 // A block of rows at a time: its lines stay in the first-level cache while the features are walked

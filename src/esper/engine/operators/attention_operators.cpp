@@ -38,7 +38,7 @@ T* writable_head(const at::Tensor& t, std::int64_t n, std::int64_t h) {
     return static_cast<T*>(t.mutable_data_ptr()) + n * t.stride(0) + h * t.stride(1);
 }
 
-/// [N, H, T, D] as the attention's neighbours want it: a token's heads side by side.
+/// An empty [N, H, T, D] in the memory order of the neighbouring layers: a token's heads adjacent.
 at::Tensor heads_like(const at::Tensor& q) {
     return at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
 }
@@ -122,7 +122,7 @@ at::Tensor causal_attention_backward(const at::Tensor& gradient, const at::Tenso
                                      double scale) {
     check_layout(q, k, v);
     const auto g = gradient.stride(3) == 1 ? gradient : gradient.contiguous();
-    // In memory [N, T, 3, H, D]: what the projection that made them reads as rows.
+    // In memory [N, T, 3, H, D]: the projection's backward pass reads this as rows.
     auto result = at::empty({q.size(0), q.size(2), 3, q.size(1), q.size(3)}, q.options())
                       .permute({2, 0, 3, 1, 4});
     if (q.scalar_type() == at::kBFloat16)

@@ -83,8 +83,8 @@ void forward_as(const NormKernels<T>& k, const at::Tensor& x, const at::Tensor& 
     const auto shape = shape_of(x);
     const auto* in = data_of<T>(x);
     const auto c = static_cast<std::size_t>(shape.channels);
-    // Shifted by the running mean the squares lose no digits once it has settled, and by it alone
-    // no pass over the data is needed to find a shift.
+    // Shifting by the running mean keeps the squares precise once that mean is near the batch's,
+    // and needs no pass over the data.
     const auto* shift = o.running_mean.template const_data_ptr<float>();
     std::vector<double> sums;
     std::vector<double> squares;

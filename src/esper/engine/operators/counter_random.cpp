@@ -102,7 +102,7 @@ void implement_counter_random(torch::Library& cpu, torch::Library& meta, torch::
     meta.impl("bernoulli", &shape_of_mask);
     meta.impl("uniform", &shape_of_draw);
     meta.impl("normal", &shape_of_draw);
-    // What is drawn has no gradient; without this, autograd would warn at each backward.
+    // Random numbers have no gradient; without this, autograd would warn at each backward pass.
     for (const auto* name : {"dropout_mask", "bernoulli", "uniform", "normal"})
         autograd.impl(name, torch::CppFunction::makeFallthrough());
 }

@@ -16,9 +16,9 @@ namespace esper::graph {
 
 namespace {
 
-// The loss as a seed sees it behind this join is linear in s and has no bottom, so learning would
-// run away with s. A pull back to zero, as strong as the gradient where s is as large as y, makes
-// it the least-squares fit of s to −∂L/∂y, at y's own scale.
+// With this join the loss is linear in s and has no minimum, so s would grow without limit. A pull
+// towards zero, as strong as the gradient when s is as large as y, turns it into the least-squares
+// fit of s to −∂L/∂y at y's scale.
 struct StraightThrough : torch::autograd::Function<StraightThrough> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& y,
                               const at::Tensor& s) {
@@ -41,7 +41,7 @@ struct StraightThrough : torch::autograd::Function<StraightThrough> {
     }
 };
 
-// y passes; its gradient goes to y as it is and, with the pull, to s.
+// Returns y. Its gradient goes to y unchanged and, plus the pull, to s.
 at::Tensor straight_through(const at::Tensor& y, const at::Tensor& s) {
     return StraightThrough::apply(y, s);
 }

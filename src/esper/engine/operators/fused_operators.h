@@ -2,8 +2,8 @@
 
 namespace esper::graph::kernels {
 
-/// Defines the fused operators with the dispatcher, for the CPU; idempotent. They have no
-/// derivative: they stand below autograd, in recorded lists.
+/// Registers the fused operators with libtorch's dispatcher, for the CPU; idempotent. They have no
+/// derivative, because recorded lists run below autograd.
 void register_fused_operators();
 
 }  // namespace esper::graph::kernels

@@ -13,7 +13,7 @@ namespace esper::graph::kernels {
 
 namespace {
 
-// Multiply-adds below which a second thread costs more than it brings.
+// Below this number of multiply-adds a second thread costs more time than it saves.
 constexpr std::int64_t kParallelWork = 1 << 17;
 
 /// Memory for one call's intermediate matrices, kept for the next call of this thread.
@@ -48,8 +48,8 @@ Scratch& scratch() {
     return mine;
 }
 
-/// The tensor's elements as contiguous floats, rounded to bfloat16 where `half`; scratch memory
-/// where they are not so already.
+/// The tensor's elements as contiguous floats, rounded to bfloat16 if `half`. Copied to scratch
+/// memory unless they have that form already.
 const float* floats_of(const at::Tensor& t, bool half, Scratch& memory) {
     const auto n = t.numel();
     if (t.scalar_type() == at::kFloat) {

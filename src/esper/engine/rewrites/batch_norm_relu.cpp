@@ -10,7 +10,7 @@ constexpr auto kNone = OpCall::kNoSlot;
 
 bool is_float(const at::Tensor& t) { return t.scalar_type() == at::kFloat; }
 
-// What the kernels walk without cut-off vectors, whatever their width.
+// Whether the kernels need no partial vectors, for any vector width.
 bool fits(const at::Tensor& x) {
     const bool type = is_float(x) || x.scalar_type() == at::kBFloat16;
     return type && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
@@ -27,7 +27,7 @@ struct Forward {
     std::uint32_t weight = kNone;
     std::uint32_t bias = kNone;
     std::uint32_t output = kNone;
-    bool from_input = false;  ///< ReLU's mask can be worked out from x: nothing was added
+    bool from_input = false;  ///< ReLU's mask can be computed from x, since nothing was added
 };
 using Forwards = std::map<std::uint32_t, Forward>;
 

@@ -7,7 +7,7 @@ namespace esper::graph {
 
 namespace {
 
-// Longer rows of scores no longer fit the cache beside the rest of a head.
+// Longer rows of scores do not fit into the cache together with the rest of a head.
 constexpr std::int64_t kMostTokens = 1024;
 
 bool plain_causal(Matcher& m, std::size_t call, std::uint32_t dropout) {
@@ -27,7 +27,7 @@ bool fits(Matcher& m, std::size_t call) {
     return true;
 }
 
-/// The backward call and the stack of its three results, if that is all that becomes of them.
+/// The backward call and the stack of its three results, if they have no other reader.
 struct Backward {
     std::size_t call;
     std::size_t stack;
@@ -53,7 +53,7 @@ std::optional<Backward> backward_of(Matcher& m, std::size_t forward) {
     return Backward{*reader, *stack};
 }
 
-// What was a copy into the projection's order is that order already.
+// Removes the copy into the projection's order, since the gradients have that order already.
 void drop_reordering(Matcher& m, std::uint32_t slot) {
     const auto permute = m.only_reader(slot);
     if (!permute || !m.is(*permute, "aten::permute") ||
@@ -76,7 +76,7 @@ void replace_causal_attention(RecordedList& list, const RecordedValues& values) 
         const auto results = m.call(i).results;
         const bool alone = m.readers(results[1]).empty() && !m.leaves(results[1]);
         const auto backward = backward_of(m, i);
-        // Both or neither: the saved sums are laid out our way.
+        // Replace both passes or none, because our saved sums have another layout.
         if (!alone && !backward) continue;
         const auto q = m.argument(i, 0);
         const auto k = m.argument(i, 1);

@@ -31,7 +31,7 @@ std::vector<std::int64_t> RecordedList::defining_call() const {
 
 namespace {
 
-// These write to running statistics although their schemas do not say so.
+// These operators write to running statistics although their schemas do not declare that.
 constexpr std::array<std::string_view, 3> kHiddenWrites = {
     "aten::native_batch_norm", "aten::_native_batch_norm_legit", "aten::cudnn_batch_norm"};
 

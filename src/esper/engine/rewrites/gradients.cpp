@@ -5,7 +5,7 @@ namespace esper::graph {
 
 namespace {
 
-// Operators with an `out` form that writes where it is told, and where the result goes.
+// Operators with an `out` form, which writes its result into a given tensor.
 const std::map<std::string, const char*, std::less<>>& out_variants() {
     static const std::map<std::string, const char*, std::less<>> table = {
         {"aten::mm", "aten::mm.out"},
@@ -52,7 +52,7 @@ void write_gradients_in_place(RecordedList& list) {
             left.push_back(write);
             continue;
         }
-        // The out form has the same arguments and `out` behind them; the target never moves.
+        // The out form has the same arguments and then `out`; the target's memory never moves.
         call.op = *handle;
         call.stack.emplace_back(write.target);
         call.results.assign(1, OpCall::kNoSlot);

@@ -11,8 +11,8 @@
 
 namespace esper::graph {
 
-/// Looks around in a list while a rewrite replaces and removes calls: who makes a slot, who reads
-/// it, what it held. Removed calls stay where they are, emptied, until finish().
+/// Helps a rewrite: says which calls make and read a slot and which tensor it held, and replaces or
+/// removes calls. Removed calls stay in the list as empty calls until finish().
 class Matcher {
   public:
     Matcher(RecordedList& list, const RecordedValues& values);
@@ -27,14 +27,14 @@ class Matcher {
     }
     bool is(std::size_t i, std::string_view name) const { return !dead_[i] && names_[i] == name; }
 
-    /// The call that makes a slot; nothing for inputs, persistent ones and those made twice.
+    /// The call that makes a slot; nothing for inputs, persistent slots and slots made twice.
     std::optional<std::size_t> maker(std::uint32_t slot) const;
     std::optional<std::size_t> maker(std::uint32_t slot, std::string_view name) const;
     /// Calls that read a slot, in order.
     std::vector<std::size_t> readers(std::uint32_t slot) const;
-    /// Its only reader, if nothing else (no output, no gradient) wants it.
+    /// The only call that reads a slot; nothing if several do, or if it is an output or gradient.
     std::optional<std::size_t> only_reader(std::uint32_t slot) const;
-    /// Whether it leaves the list as an output or gradient.
+    /// Whether a slot is an output or gradient of the list.
     bool leaves(std::uint32_t slot) const;
     /// The slot at an argument position; kNoSlot for constants.
     std::uint32_t argument(std::size_t i, std::uint32_t position) const;
@@ -45,7 +45,7 @@ class Matcher {
     bool has_value(std::uint32_t slot) const { return values_.count(slot) > 0; }
 
     void remove(std::size_t i) { dead_[i] = true; }
-    /// Puts another call in the place of call i.
+    /// Replaces call i.
     void replace(std::size_t i, OpCall with);
 
   private:
@@ -57,7 +57,7 @@ class Matcher {
     std::vector<std::optional<std::size_t>> makers_;
 };
 
-/// An argument of a call to be made: a slot, or a constant.
+/// An argument for make_call: a slot or a constant.
 struct CallArgument {
     CallArgument(std::uint32_t slot_number) : slot(slot_number) {}
     CallArgument(c10::IValue value) : constant(std::move(value)) {}
@@ -69,7 +69,7 @@ struct CallArgument {
     c10::IValue constant;
 };
 
-/// A call of `op`, known to exist, with its arguments in order; an absent slot is None.
+/// Makes a call of the existing operator `op` with its arguments in order; kNoSlot becomes None.
 OpCall make_call(std::string_view op, std::vector<CallArgument> arguments,
                  std::vector<std::uint32_t> results);
 

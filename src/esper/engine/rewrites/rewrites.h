@@ -10,67 +10,69 @@
 
 namespace esper::graph {
 
-/// A recorded list on its way to being run, with what rewrites must respect.
+/// A recorded list and the facts that rewrites must keep true.
 struct RecordedList {
     OpList ops;
     /// Slots that hold the same tensor in every run.
     std::map<std::uint32_t, at::Tensor> persistent;
-    /// Slots filled by the caller in every run.
+    /// Slots that the caller fills in every run.
     std::vector<std::uint32_t> inputs;
-    /// Slots whose values leave the list.
+    /// Slots whose values are returned.
     std::vector<std::uint32_t> outputs;
-    /// Where each gradient must end up: after the list has run, slot → copied into target.
+    /// After the list has run, the slot's gradient is copied into the target.
     struct GradientWrite {
         std::uint32_t slot;
         at::Tensor target;
     };
     std::vector<GradientWrite> gradients;
 
-    /// How many reads each slot has, by calls, outputs and gradient writes.
+    /// Number of reads of each slot by calls, outputs and gradient writes.
     std::vector<std::uint32_t> count_reads() const;
-    /// The index of the call that defines each slot; -1 for inputs and persistent ones.
+    /// Index of the call that defines each slot; -1 for inputs and persistent slots.
     std::vector<std::int64_t> defining_call() const;
 };
 
-/// Drops calls whose results nobody reads and that write nothing.
+/// Removes calls that write nothing and whose results are never read.
 void remove_dead_calls(RecordedList& list);
 
-/// Runs calls such as `ones_like` whose result never varies once, now, if nobody writes to it.
+/// Runs calls with a constant result (such as `ones_like`) once, now, unless the result is written
+/// to later.
 void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor>& recorded_values);
 
-/// Autograd pads the gradient of each part of a tensor (`select`) with zeros to the whole's size
-/// and adds them up; where every part has one, they are stacked instead. The same numbers, with a
-/// fraction of the memory traffic: queries, keys and values of attention.
+/// Autograd pads the gradient of each part of a tensor (`select`) with zeros to the full size and
+/// adds the padded gradients. When every part has a gradient, this rewrite stacks them instead: the
+/// same numbers with a fraction of the memory traffic (queries, keys and values of attention).
 void join_selected_gradients(RecordedList& list);
 
-/// Drops calls that only make again a tensor that is already in its slot: views of views back to
-/// where they came from.
+/// Removes views whose result is a tensor that already has a slot, such as a view of a view with
+/// the original's shape.
 void drop_repeated_views(RecordedList& list);
 
-/// Lets the operator that makes a gradient write it straight into the flat gradient buffer
-/// (`mm` → `mm.out`), and leaves out a cast that the copy into the buffer does anyway.
+/// Makes the operator that computes a gradient write it directly into the flat gradient buffer
+/// (`mm` → `mm.out`). Removes a cast if the copy into the buffer converts the type anyway.
 void write_gradients_in_place(RecordedList& list);
 
-// Fast rewrites, with kernels of our own (kernels/operators.h). They round differently from what
-// was recorded. `values` holds what each slot held while recording: shapes, strides and types are
-// the same in every run.
+// Fast rewrites use our own kernels (operators/fused_kernels.h), which round differently from the
+// recorded operators. `values` has the tensor of each slot while recording; its shape, strides and
+// type are the same in every run.
 using RecordedValues = std::map<std::uint32_t, at::Tensor>;
 
-/// BatchNorm of channels-last images, an addition and ReLU behind it as one operator, forward and
-/// backward.
+/// Fuses BatchNorm of channels-last images with a following addition and ReLU into one operator,
+/// forward and backward.
 void fuse_batch_norm_relu(RecordedList& list, const RecordedValues& values);
 
-/// Small linear layers: transposition, product, bias and ReLU as one operator forward, and one
-/// backward that writes both gradients where they belong. Large ones stay with libtorch's BLAS.
+/// Fuses transposition, product, bias and ReLU of small linear layers into one operator, and their
+/// backward pass into one that writes both gradients. Large layers keep libtorch's BLAS.
 void fuse_small_linear(RecordedList& list, const RecordedValues& values);
 
-/// Mean cross-entropy and its gradient in one pass.
+/// Computes mean cross-entropy and its gradient in one pass.
 void fuse_cross_entropy(RecordedList& list, const RecordedValues& values);
 
-/// Causal attention a head at a time, its gradients written in the order the projection reads.
+/// Computes causal attention one head at a time. Its gradients are written in the memory order in
+/// which the projection's backward pass reads them.
 void replace_causal_attention(RecordedList& list, const RecordedValues& values);
 
-/// GELU's tanh form with one exponential.
+/// Computes GELU's tanh form with one exponential.
 void replace_gelu(RecordedList& list, const RecordedValues& values);
 
 }  // namespace esper::graph

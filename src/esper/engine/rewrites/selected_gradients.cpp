@@ -12,7 +12,7 @@ struct Parts {
     std::vector<std::int64_t> sizes;
     std::int64_t dimension = 0;
     std::vector<std::uint32_t> slots;  ///< kNoSlot: not seen yet
-    std::vector<std::size_t> calls;    ///< that a stack replaces
+    std::vector<std::size_t> calls;    ///< the calls that a stack replaces
 };
 
 class Finder {
@@ -20,7 +20,7 @@ class Finder {
     Finder(const RecordedList& list)
         : list_(list), reads_(list.count_reads()), made_(list.defining_call()) {}
 
-    /// The parts whose zero-padded gradients call `root` sums up, if they are all there.
+    /// The parts whose zero-padded gradients are summed by call `root`, if all parts are present.
     std::optional<Parts> parts_of(std::size_t root) const {
         if (operator_name(list_.ops.calls[root].op) != "aten::add.Tensor") return {};
         Parts parts;

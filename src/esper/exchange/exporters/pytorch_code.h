@@ -9,23 +9,24 @@
 
 namespace esper::graph {
 
-/// Plain PyTorch code for a Program: `class Model(nn.Module)` whose state_dict has the Program's
-/// names, with one statement per instruction and a class of its own for each seed. It needs torch
-/// and nothing else; `Model.load()` reads the `model.safetensors` beside it.
-/// Errors: kUnknownOperator.
+/// Plain PyTorch code for a Program: a `class Model(nn.Module)` with one statement per instruction
+/// and one class per seed. Its state_dict has the Program's names. The code needs only torch;
+/// `Model.load()` reads `model.safetensors` in the same folder.
+/// Error: kUnknownOperator.
 Result<std::string> pytorch_code(const Program& program);
 
-/// The seeds of a Program alone, each as a class of plain PyTorch whose forward takes the anchor's
-/// value y (and α while it is blended) and returns what stands for it.
+/// Plain PyTorch code for the seeds of a Program, one class each. A class's forward takes the
+/// anchor's value y (and α if the seed is blended) and returns the value that replaces y.
 struct SeedClasses {
-    std::string text;                            ///< imports, helpers and one class a seed
+    std::string text;                            ///< imports, helpers and one class per seed
     std::map<std::string, std::string> classes;  ///< seed → its class
 };
-/// Errors: kUnknownOperator; kIllegalEdit where something besides the join reads a seed's values.
+/// Errors: kUnknownOperator; kIllegalEdit if an instruction outside a seed reads its values, except
+/// the join's result.
 Result<SeedClasses> pytorch_seeds(const Program& program);
 
-/// What the code loads: every parameter and buffer of the Program, and the controls it reads, under
-/// their names. Errors: kUnknownName where the store lacks one.
+/// The tensors for the code: all parameters and buffers of the Program, and the controls that it
+/// reads, by name. Error: kUnknownName if the store lacks one.
 Result<Safetensors> pytorch_tensors(const Program& program, const TensorStore& store);
 
 }  // namespace esper::graph

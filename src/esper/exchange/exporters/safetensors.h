@@ -17,11 +17,11 @@ struct Safetensors {
     std::map<std::string, std::string> metadata;  ///< the header's `__metadata__`
 };
 
-/// Writes atomically, tensors in the order of their names. Errors: kMalformed for an element type
-/// the format lacks, FileError's.
+/// Writes the file atomically, with the tensors in the order of their names. Errors: kMalformed for
+/// an element type that the format lacks; those of FileError.
 Status write_safetensors(const std::filesystem::path& path, const Safetensors& content);
 
-/// Errors: kMalformed for anything that is not a whole, gapless file; FileError's.
+/// Reads a file. Errors: kMalformed for an incomplete file or one with gaps; those of FileError.
 Result<Safetensors> read_safetensors(const std::filesystem::path& path);
 
 }  // namespace esper::graph

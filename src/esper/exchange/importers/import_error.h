@@ -4,8 +4,7 @@
 
 namespace esper::graph {
 
-#define ESPER_IMPORT_ERRORS(X) \
-    X(kUnsupported, kData) /* the model needs what a Program cannot hold */
+#define ESPER_IMPORT_ERRORS(X) X(kUnsupported, kData) /* a Program cannot represent this model */
 ESPER_DEFINE_ERRORS(ImportError, "import", ESPER_IMPORT_ERRORS)
 
 }  // namespace esper::graph

@@ -58,8 +58,8 @@ ModuleStack stack_of(const std::string& path) {
     return stack;
 }
 
-/// Notes operators while it lives. Tensors are told apart by their TensorImpl; all are kept alive,
-/// or a later one could have the address of an earlier one.
+/// Notes operators while it exists. Tensors are identified by their TensorImpl; all are kept alive,
+/// so that no later tensor has the address of an earlier one.
 class ForwardRecorder {
   public:
     explicit ForwardRecorder(const RecordedForward& module) : prefix_(module.constants) {
@@ -144,7 +144,7 @@ class ForwardRecorder {
         return "";
     }
 
-    // A tensor nobody recorded made: it comes from outside, or was filled by hand.
+    // No recorded operator made the tensor: it existed before, or was filled without operators.
     ValueId value_of(const at::Tensor& tensor) {
         const auto it = ids_.find(tensor.unsafeGetTensorImpl());
         if (it != ids_.end() && !unwritten_.contains(storage_of(tensor))) return it->second;
@@ -166,7 +166,7 @@ class ForwardRecorder {
         if (value.isTensor()) {
             const auto& tensor = value.toTensor();
             if (!tensor.defined()) return Constant{};
-            // What is written to for the first time may well be uninitialised.
+            // A tensor that is written to for the first time may be uninitialised.
             if (is_written && ids_.contains(tensor.unsafeGetTensorImpl()))
                 return ids_.at(tensor.unsafeGetTensorImpl());
             return value_of(tensor);
@@ -287,7 +287,7 @@ class ForwardRecorder {
     std::optional<Error> error_;
 };
 
-// What lies between two layers belongs to the modules that are around both.
+// Calls between two layers belong to the modules that contain both.
 void fill_places(Writer& writer) {
     auto& instructions = writer.parts.instructions;
     std::vector<std::string> next(instructions.size());
@@ -309,7 +309,7 @@ void fill_places(Writer& writer) {
 }
 
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
-    // Excluded around the call, so that an operator made of others is noted once.
+    // Excluded during the call, so that an operator that calls others is noted once.
     c10::impl::ExcludeDispatchKeyGuard once(c10::DispatchKey::TESTING_ONLY_GenericMode);
     if (current != nullptr)
         current->record(op, *stack);
@@ -327,7 +327,7 @@ void register_fallback() {
     });
 }
 
-/// Includes the key for one forward pass, and takes back what that did to the buffers.
+/// Includes the key for one forward pass, and restores the buffers that the pass changes.
 class Recording {
   public:
     Recording(ForwardRecorder& recorder, const RecordedForward::Named& buffers) {

@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::json;
 
-// What a parameter starts from where its values are not at hand (a graph without weights).
+// The initialisation of a parameter without values (in a graph without weights).
 Init guess_init(const std::string& name, const TensorType& type) {
     const auto& shape = type.shape;
     if (shape.size() < 2)
@@ -156,7 +156,7 @@ class ModelReader {
         return {};
     }
 
-    // A graph without in-place operators returns what its buffers become.
+    // A graph without in-place operators returns the new values of its buffers as outputs.
     Status mutations() {
         for (const auto& spec : signature_.at("output_specs")) {
             if (spec.contains("user_output") || spec.contains("loss_output")) continue;
@@ -225,7 +225,7 @@ class ModelReader {
         return {};
     }
 
-    // Sizes that only fed what was left out.
+    // Removes sizes that were only used by calls that have been left out.
     void drop_unused_sizes() {
         auto& instructions = writer_.parts.instructions;
         std::vector<std::uint32_t> reads(writer_.parts.value_count, 0);

@@ -16,32 +16,32 @@ namespace esper::graph {
 
 class TensorStore;
 
-/// A model read from a file: its Program, and the tensors that its names stand for.
+/// A model read from a file: its Program and its tensors.
 struct ImportedModel {
     ProgramPtr program;
-    /// Parameters, buffers and constants by name. Slices of the mapped file: a page is copied when
-    /// it is first written to, the file never changes.
+    /// Parameters, buffers and constants by name. They are slices of the mapped file: a page is
+    /// copied at its first write, and the file never changes.
     std::map<std::string, at::Tensor, std::less<>> tensors;
-    /// Further names of tied parameters, and the name that the Program knows each by.
+    /// The other names of tied parameters, each with the name that the Program uses.
     std::map<std::string, std::string, std::less<>> aliases;
-    /// What a reader should know: exported for evaluation, an output left out, ….
+    /// Notes for the user, e.g. that the model was exported for evaluation.
     std::vector<std::string> notes;
 };
 
 struct ImportOptions {
-    /// Which of the archive's models; may be empty where there is only one.
+    /// Name of the model in the archive; may be empty if there is only one.
     std::string model;
     /// Compares every member with its checksum (reads the whole file once).
     bool verify = true;
-    /// False: parameters and buffers that the archive has no values for are declared all the same,
-    /// from what the graph says about them (graphs without weights).
+    /// False accepts graphs without weights: parameters and buffers without values in the archive
+    /// are declared with the types of the graph.
     bool weights = true;
-    /// Where operators may come from.
+    /// Allowed namespaces of operators.
     std::vector<std::string> namespaces{"aten"};
 };
 
-/// Reads what `torch.export.save` wrote, for training or for evaluation. Runs nothing and unpickles
-/// nothing. docs/import.md says what is translated how.
+/// Reads a file of `torch.export.save`, exported for training or for evaluation. Executes nothing
+/// and unpickles nothing. docs/import.md describes the translation.
 ///
 /// Errors: those of files; kMalformed, kHashMismatch, kTooLarge (damaged or hostile files);
 /// kWrongVersion (another major version of the schema); ImportError::kUnsupported (pickled tensors,
@@ -49,7 +49,7 @@ struct ImportOptions {
 /// installed libtorch lacks an operator or has another form of it).
 Result<ImportedModel> import_pt2(const std::filesystem::path& path,
                                  const ImportOptions& options = {});
-/// The same from memory, which `owner` keeps alive and which tensors may write to.
+/// The same from memory. `owner` keeps the memory alive; writing to the tensors changes it.
 Result<ImportedModel> import_pt2(std::string_view bytes, std::shared_ptr<void> owner,
                                  const ImportOptions& options = {});
 

@@ -35,7 +35,7 @@ constexpr std::array<NumberedType, 10> kTypes{{{1, DType::kUInt8},
                                                {12, DType::kBool},
                                                {13, DType::kBFloat16}}};
 
-// Elements of storage that a tensor spans; nothing where that overflows or is negative.
+// Number of storage elements that a tensor spans; nothing if that overflows or is negative.
 std::optional<std::int64_t> extent(const TensorMeta& meta) {
     std::int64_t last = meta.storage_offset;
     if (last < 0) return std::nullopt;

@@ -16,25 +16,25 @@ namespace esper::graph::importing {
 /// `torch._export.serde.schema` of PyTorch 2.13: major 8, minor 20. Minors only add.
 inline constexpr int kSchemaMajor = 8;
 
-/// Text of a file as it may stand in an error message.
+/// Text from a file, made safe for an error message.
 std::string shown(std::string_view text);
 
-/// What the archive says about one tensor.
+/// The archive's description of one tensor.
 struct TensorMeta {
     TensorType type;  ///< free sizes as -1
     std::vector<std::int64_t> strides;
     std::int64_t storage_offset = 0;
     bool requires_grad = false;
-    /// The text of each free size, "" for fixed ones: equal texts are equal sizes.
+    /// The symbol of each free size, "" for fixed sizes. Sizes with equal symbols are equal.
     std::vector<std::string> symbols;
 };
-/// Errors: kUnsupported (element types or layouts that a Program cannot hold), kMalformed.
+/// Errors: kUnsupported (element types or layouts that a Program cannot have), kMalformed.
 Result<TensorMeta> read_meta(const nlohmann::json& meta);
 
 /// The element type with that number in the archive's own enumeration.
 Result<DType> read_dtype(std::int64_t number);
 
-/// The archive's parts, found and checked, not yet understood.
+/// The parts of an archive, located and checked but not translated.
 class Archive {
   public:
     static Result<Archive> open(std::string_view bytes, std::shared_ptr<void> owner,
@@ -43,10 +43,10 @@ class Archive {
     const std::string& name() const { return name_; }
     /// The exported program: graph, signature, versions.
     const nlohmann::json& model() const { return model_; }
-    /// A parameter, buffer or constant; its tensor lies in the archive's memory. Errors:
-    /// kUnknownName, kUnsupported (pickled), kMalformed, kTooLarge.
+    /// A parameter, buffer or constant; the tensor uses the archive's memory. Errors: kUnknownName,
+    /// kUnsupported (pickled), kMalformed, kTooLarge.
     Result<at::Tensor> tensor(const std::string& name) const;
-    /// Equal for tensors that are the same one; "" if the archive does not say.
+    /// The tensor's identity: equal for names of the same tensor; "" if the archive has none.
     std::string identity(const std::string& name) const;
     bool has(const std::string& name) const { return payloads_.contains(name); }
     bool requires_grad(const std::string& name) const;

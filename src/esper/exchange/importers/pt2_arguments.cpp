@@ -29,7 +29,7 @@ bool is_integers(const c10::Type& type) {
 }
 bool is_reals(const c10::Type& type) { return is_list_of(type, {c10::TypeKind::FloatType}); }
 
-// JSON has no infinity: the writer puts words in its place.
+// JSON has no infinity; the writer writes words instead.
 double read_double(const json& value) {
     if (!value.is_string()) return value.get<double>();
     const auto word = value.get<std::string>();
@@ -159,7 +159,7 @@ Result<Argument> read_argument(Writer& writer, const json& argument, const c10::
         return Argument(Constant{dtype});
     }
     if (kind == "as_memory_format") return memory_format(value.get<std::int64_t>());
-    // Strided tensors on the device the model runs on: what an absent argument means.
+    // Layout 7 is "strided", which is also the meaning of an absent argument.
     if (kind == "as_layout" && value.get<std::int64_t>() == 7) return Argument(Constant{});
     if (kind == "as_device") return Argument(Constant{});
     return fail(ImportError::kUnsupported,

@@ -31,7 +31,7 @@ const std::map<std::string, SizeCall, std::less<>>& calls() {
     return table;
 }
 
-// A constant as a value of its own, so that it can stand beside sizes.
+// A constant as a value, so that it can be used in a list with sizes.
 Result<ValueId> as_value(Writer& writer, const Argument& argument) {
     if (const auto* id = std::get_if<ValueId>(&argument)) return *id;
     const auto* constant = std::get_if<Constant>(&argument);

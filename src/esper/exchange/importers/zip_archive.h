@@ -10,13 +10,13 @@
 
 namespace esper::graph {
 
-/// The members of a ZIP archive whose members are stored, not compressed (as PyTorch writes them),
-/// as slices of the archive's bytes. Nothing is copied. ZIP64 is understood; encryption,
-/// compression, members that overlap or lie outside of the file and duplicate names are refused.
+/// Reads a ZIP archive whose members are stored without compression, as PyTorch writes them. The
+/// members are slices of the archive's bytes; nothing is copied. Supports ZIP64. Refuses
+/// encryption, compression, duplicate names, and members that overlap or lie outside of the file.
 class ZipArchive {
   public:
     struct Member {
-        std::uint64_t offset = 0;  ///< of its bytes in the archive
+        std::uint64_t offset = 0;  ///< offset of its bytes in the archive
         std::uint64_t size = 0;
         std::uint32_t crc32 = 0;
     };
@@ -27,7 +27,7 @@ class ZipArchive {
     const std::map<std::string, Member, std::less<>>& members() const { return members_; }
     const Member* find(std::string_view name) const;
 
-    /// A member's bytes after their CRC has been checked. Errors: kUnknownName, kHashMismatch.
+    /// Checks a member's CRC and returns its bytes. Errors: kUnknownName, kHashMismatch.
     Result<std::string_view> read(std::string_view name) const;
     /// Errors: kHashMismatch.
     Status check(std::string_view name, const Member& member) const;

@@ -48,7 +48,7 @@ __global__ void forward(const T* y, const T* s, float alpha, T* out, std::size_t
     }
 }
 
-/// The sum over a block; valid in thread 0. The order is that of a tree, always the same.
+/// The sum over a block; valid in thread 0. The order of addition is a fixed tree.
 __device__ double block_sum(double mine) {
     __shared__ double sums[kThreads];
     sums[threadIdx.x] = mine;
@@ -94,7 +94,7 @@ __global__ void add_up(const double* sums, unsigned count, double* dalpha) {
     if (threadIdx.x == 0) *dalpha = total;
 }
 
-/// Whole packs at the front of the arrays; none where one of them is not aligned.
+/// Number of whole packs in the arrays; 0 if one of them is not aligned.
 template <typename T, typename... Pointers>
 std::size_t whole_packs(std::size_t n, Pointers... pointers) {
     const bool aligned = ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);

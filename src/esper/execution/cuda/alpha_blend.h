@@ -7,9 +7,9 @@
 
 namespace esper::execution::cuda {
 
-/// alpha_blend.h's loops on memory of the GPU; all pointers are device pointers with n elements.
-/// The forward pass gives the CPU's bits. In the backward pass ds and dy do, too; dα is summed in
-/// double over the GPU's own fixed order (the same bits each time, not the CPU's).
+/// The loops of engine/kernels/alpha_blend.h on the GPU; all pointers are device pointers to n
+/// elements. `out`, `ds` and `dy` equal the CPU's results to the bit. dα is summed in double in a
+/// fixed order of the GPU: the same bits each time, but not the CPU's.
 Status alpha_blend(const float* y, const float* s, float alpha, float* out, std::size_t n,
                    Stream stream = nullptr);
 Status alpha_blend(const Bf16* y, const Bf16* s, float alpha, Bf16* out, std::size_t n,

@@ -6,7 +6,7 @@
 
 namespace esper::execution::cuda {
 
-/// The runtime's answer as a Status.
+/// The CUDA runtime's return code as a Status.
 Status check(cudaError_t code, const char* what);
 
 }  // namespace esper::execution::cuda

@@ -1,7 +1,7 @@
 #pragma once
-// execution/cuda: the GPU twins of the alpha blend and of the state table. Built where nvcc is;
-// they need neither libtorch nor a GPU to build, and say so (kNoDevice) where there is none to run
-// on.
+// execution/cuda: the alpha blend and the state table on a GPU. Built when nvcc is installed; the
+// build needs neither libtorch nor a GPU. Without a GPU the functions return kNoDevice. No run uses
+// this yet.
 
 #include <cstddef>
 #include <memory>
@@ -13,7 +13,7 @@ namespace esper::execution::cuda {
 
 #define ESPER_CUDA_ERRORS(X) \
     X(kNoDevice, kRuntime)   \
-    X(kFailed, kRuntime) /* what the CUDA runtime said is in the message */
+    X(kFailed, kRuntime) /* the message has the CUDA runtime's error */
 ESPER_DEFINE_ERRORS(CudaError, "cuda", ESPER_CUDA_ERRORS)
 
 /// A cudaStream_t, or null for the default stream.
@@ -22,7 +22,7 @@ using Stream = void*;
 /// The name of the GPU in use; kNoDevice without one (or without its driver).
 Result<std::string> device_name();
 
-/// Memory of the GPU, freed at the end.
+/// Memory of the GPU, freed by the destructor.
 class DeviceMemory {
   public:
     DeviceMemory() = default;
@@ -45,7 +45,7 @@ class DeviceMemory {
     std::size_t bytes_ = 0;
 };
 
-/// Waits for everything on the stream.
+/// Waits until all work on the stream is done.
 Status synchronise(Stream stream = nullptr);
 
 }  // namespace esper::execution::cuda

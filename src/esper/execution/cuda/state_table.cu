@@ -9,18 +9,29 @@ namespace {
 constexpr unsigned kThreads = 128;
 using Word = unsigned long long;
 
-// Device code cannot index a constant of the host.
-__constant__ const auto device_actors = contracts::kSeedMovers;
+// Device code cannot index a constant of the host, and nvcc cannot spell the type of that one.
+struct Movers {
+    std::uint16_t of[contracts::kEnumCount<SeedState>][contracts::kEnumCount<SeedState>];
+};
+constexpr Movers copied_movers() {
+    Movers movers{};
+    for (std::size_t from = 0; from < contracts::kEnumCount<SeedState>; ++from)
+        for (std::size_t to = 0; to < contracts::kEnumCount<SeedState>; ++to)
+            movers.of[from][to] = contracts::kSeedMovers[from][to];
+    return movers;
+}
+__constant__ const Movers device_movers = copied_movers();
 
 __device__ bool is_allowed_here(const SeedRecord& row, const Transition& move) {
     const auto from = static_cast<std::size_t>(row.state);
     const auto to = static_cast<std::size_t>(move.to);
-    if (from >= contracts::kEnumCount<SeedState> || to >= contracts::kEnumCount<SeedState>) return false;
-    if ((device_actors[from][to] & contracts::mover(move.actor)) == 0) return false;
+    if (from >= contracts::kEnumCount<SeedState> || to >= contracts::kEnumCount<SeedState>)
+        return false;
+    if ((device_movers.of[from][to] & contracts::mover(move.actor)) == 0) return false;
     return fits(row, move);
 }
 
-/// Runs `change(row)` on a row as one write, or not at all if it returns false.
+/// Applies `change(row)` to a row as one write; writes nothing if it returns false.
 template <typename Change>
 __device__ bool modify(Word* words, std::uint32_t seeds, std::uint32_t seed, Change change) {
     volatile Word* const at = words + seed;

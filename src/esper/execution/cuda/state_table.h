@@ -9,7 +9,7 @@
 
 namespace esper::execution::cuda {
 
-/// What one command came to on the GPU.
+/// The result of one move on the GPU.
 enum class Outcome : std::uint8_t { kApplied, kRefused, kNoSuchSeed };
 
 /// One execution of a seed's kernel: a health sample in 0 … 1, latency, epoch.
@@ -20,20 +20,22 @@ struct Sample {
     std::uint32_t epoch = 0;
 };
 
-/// The state table's twin in the GPU's memory: the same six words a seed, as columns so that a
-/// warp's loads lie side by side, the same rules (seed_record.h) and the same row protocol: busy by
-/// compare-and-swap, written, published with the next even version. Commands of one batch run in
-/// parallel; of several for one seed each is judged on the row it finds, in no promised order.
+/// The state table in the GPU's memory. It has the same six words per seed, the same rules
+/// (seed_record.h) and the same row protocol (odd version by compare-and-swap, write, next even
+/// version) as the CPU's. The words are columns, so that a warp loads adjacent memory. Moves of one
+/// batch run in parallel; several moves of one seed run in any order, each checked on the row that
+/// it finds.
 class DeviceStateTable {
   public:
     static Result<DeviceStateTable> create(const StateSnapshot& snapshot);
 
     std::uint32_t size() const { return seeds_; }
-    /// The outcome of each move, which is_allowed decides. Waits for the GPU.
+    /// Makes the moves that is_allowed permits; returns each one's outcome. Waits for the GPU.
     Result<std::vector<Outcome>> transition(std::span<const Transition> moves);
-    /// Health averages, latencies, epochs. Samples out of range are left out. Waits for the GPU.
+    /// Records health samples, latencies and epochs; ignores samples out of range. Waits for the
+    /// GPU.
     Status record(std::span<const Sample> samples);
-    /// All rows; what the host's table restores from.
+    /// All rows, for StateTable::restore.
     Result<StateSnapshot> snapshot() const;
 
   private:

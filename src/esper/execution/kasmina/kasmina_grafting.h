@@ -6,19 +6,18 @@
 
 namespace esper::execution {
 
-/// α as a function of how much of the ramp is behind, 0 … 1 (growth.md, grafting strategies).
-/// Monotone from 0 to 1. DRIFT_CONTROLLED rises like SMOOTHSTEP; its pauses are the ramp clock's
-/// (RampClock).
+/// α as a function of the ramp's progress, 0 … 1. Rises monotonically from 0 to 1.
+/// DRIFT_CONTROLLED has the values of SMOOTHSTEP; it differs in that RampClock pauses the progress.
 double graft_alpha(contracts::GraftingStrategy strategy, double progress);
 
-/// Counts the steps of a ramp. Under DRIFT_CONTROLLED a step whose loss lies more than three
-/// standard deviations above its running mean does not count: α waits until the loss has settled.
+/// Counts the steps of a ramp. Under DRIFT_CONTROLLED a step whose loss is more than three standard
+/// deviations above its running mean does not count, so α waits until the loss is low again.
 class RampClock {
   public:
     RampClock() = default;
     RampClock(contracts::GraftingStrategy strategy, std::int64_t steps)
         : strategy_(strategy), steps_(steps) {}
-    /// One training step with this loss.
+    /// Call after each training step, with its loss.
     void tick(double loss);
     double alpha() const;
     contracts::GraftingStrategy strategy() const { return strategy_; }

@@ -16,7 +16,7 @@
 
 namespace esper::execution {
 
-/// A slot of the host and what sits in it.
+/// A slot of the host and its seed.
 struct SeedSlot {
     std::uint32_t index = 0;
     std::string anchor;
@@ -37,11 +37,11 @@ struct SeedTreatment {
     bool fossilized = false;
 };
 
-/// Kasmina: the seeds of one host. Owns the current Program with all awake seeds in it, their
-/// states and their α; whoever else needs the Program asks here or is told (on_program). Every
-/// change is a legal transition of growth.md's table together with an edit of the Program; one that
-/// cannot be applied leaves everything as it was. Changes happen between steps only (the trainer
-/// calls at epoch boundaries). Not thread-safe; the state table may be read from anywhere.
+/// Kasmina: the seeds of one host. It owns the current Program with all awake seeds, their states
+/// and their α; others read the Program here or receive it through on_program. Every change is a
+/// legal transition (docs/growth.md) together with an edit of the Program; if one of them fails,
+/// nothing changes. Call it between steps only (the trainer does so at epoch boundaries). Not
+/// thread-safe, except that any thread may read the state table.
 class KasminaLayer {
   public:
     /// Called after an edit, with the Program it led to (the journal).
@@ -91,16 +91,16 @@ class KasminaLayer {
     Status cancel(std::uint32_t slot, Moment now, const std::string& reason);
     /// CULLED or CANCELLED → DORMANT.
     Status wake(std::uint32_t slot, Moment now);
-    /// A run-time fault: identity path at once. ERROR_RECOVERY where the table allows it, then
-    /// CULLED.
+    /// Handles a seed's failure: removes it at once, through ERROR_RECOVERY if that is a legal
+    /// move, to CULLED.
     Status fault(std::uint32_t slot, std::uint32_t embargo_epochs, Moment now,
                  const std::string& reason);
 
-    /// Any state but FOSSILIZED → ROLLED_BACK, for good: the trainer went back because of this
-    /// seed. What is in the slot is taken out of Program and store.
+    /// Any state but FOSSILIZED → ROLLED_BACK, for good, because of a rollback. Removes the slot's
+    /// seed from Program and store.
     Status roll_back(std::uint32_t slot, Moment now, const std::string& reason);
 
-    /// After each training step: ramps move on, α controls are set for the next step.
+    /// Call after each training step: advances the ramps and sets α for the next step.
     Status tick(double loss);
     /// Sets a blended seed's α for a measurement; restore with the ramp's own value.
     Status set_alpha(std::uint32_t slot, double alpha);

@@ -18,33 +18,34 @@ namespace esper::execution {
     X(kSourceThrew, kRuntime) X(kBadOptions, kUsage)
 ESPER_DEFINE_ERRORS(CacheError, "cache", ESPER_CACHE_ERRORS)
 
-/// What the cache holds: a kernel in the form in which it is used. Destroyed when nobody pins it.
+/// A kernel in the cache, ready for use. Removed kernels are destroyed after their last unpin.
 class CachedKernel {
   public:
     virtual ~CachedKernel() = default;
-    /// Bytes it counts for.
+    /// Bytes that the kernel counts for in the cache's budget.
     virtual std::uint64_t charge() const = 0;
 };
 
-/// Where kernels come from, in two steps so that the disk tier can stand between them. Both are
-/// called without any lock held, from several threads at once (never twice at once for one id).
+/// The source of kernels. Fetching and loading are two steps, so that the cache can keep fetched
+/// bytes on disk. The cache holds no lock while it calls them, and calls them from several threads
+/// at once, but for one id only from one thread at a time.
 class KernelSource {
   public:
     virtual ~KernelSource() = default;
-    /// The artifact's bytes, from the library or the network.
+    /// Fetches the artifact's bytes, e.g. from the library or the network.
     virtual Result<std::string> fetch(std::uint64_t id) = 0;
-    /// The bytes made usable: verified, mapped, … Never trusts the bytes.
+    /// Verifies the bytes and turns them into a kernel. The bytes are not to be trusted.
     virtual Result<std::unique_ptr<CachedKernel>> load(std::uint64_t id, std::string bytes) = 0;
 };
 
-/// Why a kernel that was asked for was not in memory.
+/// Why a requested kernel was not in memory.
 enum class MissCause : std::uint8_t {
     kCold,        ///< never seen here
     kCapacity,    ///< evicted to make room
     kPressure,    ///< evicted because the machine ran short of memory
     kRemoved,     ///< removed by its owner
-    kTooLarge,    ///< larger than the whole budget, or everything else is in use: never kept
-    kBackingOff,  ///< loading failed lately
+    kTooLarge,    ///< not kept: larger than the budget, or all other kernels are in use
+    kBackingOff,  ///< loading failed recently
     kBanned,      ///< permanently evicted after a fault
 };
 inline constexpr std::size_t kMissCauses = 7;
@@ -64,7 +65,7 @@ struct CacheStats {
     std::uint64_t load_failures = 0;
     std::uint64_t evictions = 0;
     std::uint64_t prefetched = 0;
-    std::uint64_t prefetch_useful = 0;  ///< prefetched and then asked for
+    std::uint64_t prefetch_useful = 0;  ///< prefetched and then requested
     std::uint64_t bytes = 0, entries = 0, byte_budget = 0;
 
     std::uint64_t total_misses() const {

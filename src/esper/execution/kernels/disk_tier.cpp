@@ -201,7 +201,7 @@ std::unordered_map<std::uint64_t, std::string> DiskTier::banned() const {
         const std::size_t end = std::min(rest.find('\n'), rest.size());
         const std::string_view line = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
-        // A torn last line is still an id that was about to be banned, if the id is whole.
+        // In an incomplete last line a complete id still counts: it was about to be banned.
         const auto id = parse_id(line.substr(0, 16));
         if (id) ids[*id] = line.size() > 17 ? std::string(line.substr(17)) : std::string();
     }

@@ -13,28 +13,28 @@
 
 namespace esper::execution {
 
-/// One artifact as a file: magic, version, id, length, bytes, SHA-256 over all before it.
+/// The file of one artifact: magic, version, id, length, bytes, SHA-256 over all before it.
 std::string encode_disk_entry(std::uint64_t id, std::string_view bytes);
-/// The artifact's bytes; kBadDiskEntry for anything that is not exactly what was written for `id`.
+/// The artifact's bytes. Error: kBadDiskEntry unless `file` is an intact entry for `id`.
 Result<std::string> decode_disk_entry(std::uint64_t id, std::string_view file);
 
-/// The cache's second tier: a folder of artifacts, bounded by bytes (least recently used goes
-/// first), which survives restarts and kills: a file appears under its name only when it is whole
-/// and synced, a damaged one is found by its checksum, removed and counted. Thread-safe; no lock is
-/// held while a file is read or written.
+/// The cache's second tier: a folder of artifacts with a limit in bytes; the least recently used
+/// file is removed first. It survives restarts and kills: a file gets its final name when it is
+/// complete and synced, and a damaged file is found by its checksum, removed and counted.
+/// Thread-safe; no lock is held while a file is read or written.
 class DiskTier {
   public:
-    /// Opens the folder, creating it; removes what a killed writer left behind.
+    /// Opens or creates the folder. Removes unfinished files of a killed process.
     static Result<std::unique_ptr<DiskTier>> open(std::filesystem::path folder,
                                                   std::uint64_t byte_budget);
 
-    /// The artifact, or nothing when it is not there (or was damaged).
+    /// The artifact's bytes, or nothing when the file is missing or damaged.
     std::optional<std::string> get(std::uint64_t id);
-    /// kDiskUnavailable when it could not be written. Larger than the budget: not kept, no error.
+    /// Stores an artifact; one larger than the budget is ignored. Error: kDiskUnavailable.
     Status put(std::uint64_t id, std::string_view bytes);
     void remove(std::uint64_t id);
 
-    /// Ids that may never be loaded again; they outlive the process.
+    /// Bans ids for good: they must never be loaded again. Bans are kept on disk.
     Status ban(std::uint64_t id, std::string_view reason);
     std::unordered_map<std::uint64_t, std::string> banned() const;
 

@@ -6,17 +6,17 @@
 
 namespace esper::execution {
 
-/// Which entry goes when room is needed: S3-FIFO (Yang et al., "FIFO queues are all you need for
-/// cache eviction", SOSP 2023). Three first-in-first-out queues: newcomers enter a small one (a
-/// tenth); those asked for again go on to the main one, the rest leave but are
-/// remembered in a ghost queue of keys, from which a return leads straight into main. A hit only
-/// raises a counter of the entry (0 … 3), so that it needs no lock; bench/execution/cache_policies
-/// compares it with the alternatives. Not thread-safe.
+/// The eviction policy S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction",
+/// SOSP 2023). It has three first-in-first-out queues. A new entry enters the small queue (a tenth
+/// of the cache). At its end, entries that were requested again move to the main queue; the others
+/// are evicted and their keys kept in a ghost queue. A key found there enters the main queue
+/// directly. A hit only raises the entry's counter (0 … 3) and so needs no lock.
+/// bench/execution/cache_policies.h compares the policy with others. Not thread-safe.
 class S3Fifo {
   public:
     static constexpr std::uint8_t kMaxFrequency = 3;
 
-    /// `entry` (any handle of the caller's) now holds `key`.
+    /// Adds `entry` (any number that the caller uses for it), which holds `key`.
     void insert(std::uint32_t entry, std::uint64_t key, std::uint64_t charge) {
         const bool returns = forget(key);
         auto& queue = returns ? main_ : small_;
@@ -25,12 +25,12 @@ class S3Fifo {
         if (!returns) small_bytes_ += charge;
     }
 
-    /// Finds a victim: walks the queues until `cache.evict(entry, key)` accepts one. Asks
-    /// `cache.gone(entry, key)` (left by another way), `cache.frequency(entry)`, and wears that
-    /// down with `cache.set_frequency(entry, count)`. False when nothing may go (all refused).
+    /// Finds a victim: walks the queues until `cache.evict(entry, key)` returns true. Also calls
+    /// `cache.gone(entry, key)` (removed in another way?), `cache.frequency(entry)` and, to lower
+    /// it, `cache.set_frequency(entry, count)`. False when `evict` refused every entry.
     template <typename Cache>
     bool evict_one(Cache&& cache) {
-        // Each entry can be passed over once for every count it has and once by a refusal.
+        // An entry can be skipped once for each count of its frequency and once by a refusal.
         std::size_t steps = (small_.size() + main_.size() + 1) * (kMaxFrequency + 2u);
         while (steps-- > 0 && !(small_.empty() && main_.empty())) {
             const bool from_small = !small_.empty() && (main_.empty() || small_is_full());
@@ -54,7 +54,7 @@ class S3Fifo {
                 if (from_small) remember(slot.key);
                 return true;
             } else {
-                main_.push_back(slot);  // in use: try again a round later
+                main_.push_back(slot);  // in use: try again in the next round
             }
         }
         return false;
@@ -67,7 +67,7 @@ class S3Fifo {
         std::uint64_t charge;
     };
 
-    /// A tenth of the entries or of the bytes, whichever bound the cache runs into.
+    /// Whether the small queue holds a tenth of the cache's entries or of its bytes.
     bool small_is_full() const {
         return small_.size() * 10 >= small_.size() + main_.size() || small_bytes_ * 10 >= bytes_;
     }

@@ -1,6 +1,6 @@
 #pragma once
-// What the guard's two sides say to each other over their socket: fixed-size records of one program
-// version (both sides are built together). The worker's answers are not trusted.
+// The messages between KernelGuard and its worker process: fixed-size records over a socket. Both
+// sides are built together, so there is one version. The worker's answers are not trusted.
 
 #include <cstdint>
 
@@ -15,7 +15,7 @@ inline constexpr unsigned char kCanary = 0xa5;
 enum class Kind : std::uint32_t { kLoad, kRun };
 
 /// A tensor in the shared file. Its bytes end at the end of its pages (up to 63 bytes of canary),
-/// and the worker maps nothing behind them: writing on is a fault.
+/// and the worker maps no page after them, so that writing too far faults.
 struct Tensor {
     std::int64_t file_offset = 0;
     std::int64_t map_bytes = 0;
@@ -31,8 +31,8 @@ struct Request {
     Kind kind = Kind::kLoad;
     std::uint32_t inputs = 0;
     std::uint32_t outputs = 0;
-    std::uint32_t limit_ms = 0;  ///< the worker ends itself after this, should nobody else do it
-    std::uint64_t layout = 0;    ///< changes when the tensors lie elsewhere
+    std::uint32_t limit_ms = 0;  ///< the worker ends itself after this time
+    std::uint64_t layout = 0;    ///< changes when the tensors' places in the file change
     Tensor tensors[2 * ESPER_KERNEL_MAX_TENSORS];
 };
 

@@ -11,7 +11,7 @@
 
 namespace esper::execution {
 
-/// Running totals that the monitor takes the differences of.
+/// Running totals; the monitor uses their differences.
 struct HealthReading {
     std::uint64_t executions = 0;
     std::uint64_t errors = 0;
@@ -23,14 +23,15 @@ enum class HealthBreach : std::uint8_t { kErrorRate, kMemory, kLatency };
 
 struct HealthReport {
     contracts::SystemHealth health = contracts::SystemHealth::kHealthy;
-    std::optional<double> error_rate;  ///< nothing ran: unmeasured, not zero
+    std::optional<double> error_rate;  ///< nothing if no kernel ran
     std::optional<double> latency_ms;  ///< mean over the interval
     std::optional<double> memory_share;
     std::vector<HealthBreach> breaches;
 };
 
-/// Looks at the readings once an interval. Healthy without a breach, degraded with one, critical
-/// with two or more. Thread-compatible; whoever owns the loop calls `poll`.
+/// Compares the readings with their limits once per interval: healthy when all limits hold,
+/// degraded when one is exceeded, critical when two or more are. The owner calls `poll` in its
+/// loop. Thread-compatible.
 class HealthMonitor {
   public:
     struct Thresholds {
@@ -42,7 +43,7 @@ class HealthMonitor {
     using Read = std::function<HealthReading()>;
     HealthMonitor(Read read, Thresholds thresholds, Clock& clock = system_clock());
 
-    /// A report when an interval has passed since the last one.
+    /// A report if an interval has passed since the last report.
     std::optional<HealthReport> poll();
 
   private:

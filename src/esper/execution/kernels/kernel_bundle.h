@@ -17,8 +17,8 @@ inline std::uint64_t kernel_id_of(std::string_view artifact_id) {
     return sha256(artifact_id).prefix64();
 }
 
-/// A kernel artifact as it travels: a manifest (JSON: `artifact`, `abi`, `files` with the SHA-256
-/// of each), the Ed25519 signature over the manifest's very bytes, and the shared object.
+/// A kernel artifact for transport: a manifest (JSON: `artifact`, `abi`, `files` with the SHA-256
+/// of each), the Ed25519 signature over the manifest's bytes, and the shared object.
 struct KernelBundle {
     std::string artifact_id;
     std::string manifest;
@@ -30,18 +30,19 @@ struct KernelBundle {
 Result<KernelBundle> make_bundle(std::string_view artifact_id, std::string object,
                                  const PrivateKey& key);
 
-/// The bundle as one string, and back. `parse_bundle` only takes it apart (kBadBundle,
-/// kBadManifest); nothing in it is to be trusted before `verify_bundle`.
+/// The bundle as one string, and back. `parse_bundle` verifies nothing: do not trust the result
+/// before `verify_bundle`. Errors: kBadBundle, kBadManifest.
 std::string serialise_bundle(const KernelBundle& bundle);
 Result<KernelBundle> parse_bundle(std::string_view bytes);
 
-/// kBadSignature, kDigestMismatch, or kWrongKernel when `id` is not this artifact's.
+/// Verifies signature, digests and id. Errors: kBadSignature, kDigestMismatch, kWrongKernel when
+/// the artifact's id is not `id`.
 Status verify_bundle(const KernelBundle& bundle, std::span<const PublicKey> trusted,
                      std::uint64_t id);
 
-/// A bundle from a file that belongs to this user or root, that nobody else may write, and that is
-/// no link: kBadOwner, kBadMode, kNotRegular, kTooLarge, kUnreadable. The checks and the reading
-/// are of one open file.
+/// Reads a bundle from a regular file (not a link) that belongs to this user or root and that
+/// nobody else may write. Checks and reads through one open descriptor. Errors: kBadOwner,
+/// kBadMode, kNotRegular, kTooLarge, kUnreadable.
 Result<std::string> read_bundle_file(const std::filesystem::path& path,
                                      std::uint64_t limit = std::uint64_t{64} << 20);
 

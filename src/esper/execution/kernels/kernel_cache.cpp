@@ -9,11 +9,11 @@ namespace {
 
 constexpr std::size_t kMaxFailures = 4096;
 constexpr std::size_t kMaxTraces = 16384;
-// Prefetches that may wait for a worker; whoever asks for more is faster than the library, and a
-// kernel that is needed is loaded by whoever needs it.
+// Most prefetches that may wait for a worker. With more, the source is too slow for prefetching; a
+// kernel that is not prefetched is loaded by its first user.
 constexpr std::uint32_t kMaxBackground = 64;
 
-/// What this thread asked for last, to learn which kernel follows which.
+/// The last request of this thread, to learn which kernel follows which.
 struct LastAccess {
     std::uint64_t cache = 0;
     std::uint32_t entry = 0;
@@ -132,13 +132,13 @@ Result<std::unique_ptr<CachedKernel>> KernelCache::bring(std::uint64_t id) {
                 ++counted_.disk_hits;
                 return kernel;
             }
-            disk_->remove(id);  // whole, but no longer acceptable: try the library's copy
+            disk_->remove(id);  // intact, but refused by load(): try the source's copy
         }
     }
     ESPER_TRY(std::string bytes, source_.fetch(id));
     const std::string kept = disk_ != nullptr ? bytes : std::string();
     ESPER_TRY(std::unique_ptr<CachedKernel> kernel, source_.load(id, std::move(bytes)));
-    // Only what proved loadable is kept; a full disk costs a refetch, not the kernel.
+    // Only loadable kernels are kept. If the disk is full, the kernel must be fetched again later.
     if (disk_ != nullptr) (void)disk_->put(id, kept);
     std::lock_guard lock(mutex_);
     ++counted_.fetched;
@@ -252,7 +252,7 @@ void KernelCache::collect_locked(Values& dead) {
     });
 }
 
-/// The cache as its policy sees it.
+/// The interface of the cache for its eviction policy.
 struct KernelCache::Evictor {
     KernelCache& cache;
     MissCause cause;
@@ -264,7 +264,7 @@ struct KernelCache::Evictor {
     std::uint8_t frequency(std::uint32_t entry) const {
         return cache.table_.frequency(entry).load(std::memory_order_relaxed);
     }
-    // A hit may raise the count between its reading and this; losing that is harmless.
+    // A hit may raise the count between the reading and this; losing that count does no harm.
     void set_frequency(std::uint32_t entry, std::uint8_t count) const {
         cache.table_.frequency(entry).store(count, std::memory_order_relaxed);
     }

@@ -26,11 +26,11 @@ struct KernelCacheOptions {
     std::uint32_t max_entries = 128;
     std::chrono::nanoseconds first_backoff = std::chrono::milliseconds(100);
     std::chrono::nanoseconds longest_backoff = std::chrono::seconds(60);
-    std::uint32_t prefetch_depth = 2;  ///< kernels loaded ahead along the access history
+    std::uint32_t prefetch_depth = 2;  ///< kernels to load ahead, as predicted by past accesses
 };
 
-/// A kernel in use. While it lives the kernel stays in memory, even if it is removed from the
-/// cache. Movable; give it back on any thread, before the cache ends.
+/// Keeps a kernel in memory while it exists, even if the kernel is removed from the cache. Movable.
+/// May be destroyed on any thread, but before the cache.
 class KernelPin {
   public:
     KernelPin() = default;
@@ -60,37 +60,37 @@ class KernelPin {
 
     PinTable* table_ = nullptr;
     std::uint32_t entry_ = 0;
-    std::unique_ptr<CachedKernel> own_;  // a kernel that found no room
+    std::unique_ptr<CachedKernel> own_;  // a kernel that the cache had no room for
 };
 
-/// Kernels by id (state_layout's kernel_id), in memory and on disk, bounded by bytes and entries.
-/// Thread-safe. A hit takes no lock; a miss is loaded by one thread while others wait for it, and
-/// no lock is held while anything is read, fetched, loaded or destroyed.
+/// Kernels by id (SeedRecord::kernel_id), in memory and on disk, limited in bytes and entries.
+/// Thread-safe. A hit takes no lock. On a miss one thread loads the kernel and others wait for it.
+/// No lock is held while a kernel is read, fetched, loaded or destroyed.
 class KernelCache {
   public:
-    /// `disk` and `pool` (for prefetching) may be null. All must outlive the cache.
+    /// `disk` and `pool` (for prefetching) may be null. All arguments must outlive the cache.
     KernelCache(KernelCacheOptions options, KernelSource& source, DiskTier* disk = nullptr,
                 ThreadPool* pool = nullptr, Clock& clock = system_clock());
     ~KernelCache();
     KernelCache(const KernelCache&) = delete;
     KernelCache& operator=(const KernelCache&) = delete;
 
-    /// The kernel if it is in memory, without a lock; else an empty pin.
+    /// The kernel if it is in memory, else an empty pin. Takes no lock.
     KernelPin find(std::uint64_t id);
-    /// The kernel, loaded if need be. Errors: kBanned, kBackingOff (loading failed lately, the
-    /// message says when the next try is due), or the source's own.
+    /// The kernel; loads it if it is not in memory. Errors: kBanned, kBackingOff (loading failed
+    /// recently; the message says when to try again), and those of the source.
     Result<KernelPin> get(std::uint64_t id);
-    /// Loads in the background if it is not there; without a pool does nothing.
+    /// Loads the kernel in the background unless it is in memory. Does nothing without a pool.
     void prefetch(std::uint64_t id);
 
-    /// Forgets a kernel (its disk copy too). Pins stay valid.
+    /// Removes a kernel from memory and disk. Pins stay valid.
     void remove(std::uint64_t id);
-    /// Permanent eviction of a kernel that faulted: it is never loaded again, also after a restart
-    /// when there is a disk tier.
+    /// Removes a kernel that faulted and never loads it again, with a disk tier also after a
+    /// restart.
     Status ban(std::uint64_t id, std::string_view reason);
     bool is_banned(std::uint64_t id) const;
 
-    /// Shrinks or restores the byte budget along the memory-pressure ladder.
+    /// Sets the byte budget to cache_share(level) of its full size.
     void set_pressure(MemoryPressure level);
 
     CacheStats stats() const;
@@ -109,7 +109,7 @@ class KernelCache {
         std::int64_t retry_at_ns = 0;
         std::string message;
     };
-    /// What is remembered of a kernel that is not in memory.
+    /// The record of a kernel that is not in memory.
     struct Trace {
         MissCause cause = MissCause::kCold;
         std::uint64_t successor = 0;
@@ -138,7 +138,7 @@ class KernelCache {
     std::uint64_t budget_locked() const;
 
     const KernelCacheOptions options_;
-    const std::uint64_t serial_;  // no two caches of a process share it
+    const std::uint64_t serial_;  // unique among the caches of a process
     KernelSource& source_;
     DiskTier* const disk_;
     ThreadPool* const pool_;

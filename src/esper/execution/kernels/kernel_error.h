@@ -5,12 +5,12 @@
 namespace esper::execution {
 
 #define ESPER_KERNEL_ERRORS(X)                                                           \
-    X(kBadBundle, kData)            /* not the form of a kernel artifact */              \
-    X(kBadManifest, kData)          /* the manifest does not say what it must */         \
+    X(kBadBundle, kData)            /* the bytes are not a kernel bundle */              \
+    X(kBadManifest, kData)          /* the manifest lacks something or is not JSON */    \
     X(kBadKey, kUsage)              /* not an Ed25519 key */                             \
-    X(kBadSignature, kVerification) /* signed by nobody who is trusted */                \
+    X(kBadSignature, kVerification) /* no trusted key made the signature */              \
     X(kDigestMismatch, kVerification)                                                    \
-    X(kWrongKernel, kVerification) /* a good artifact, but another one than asked for */ \
+    X(kWrongKernel, kVerification) /* the artifact has another id than the one wanted */ \
     X(kBadOwner, kVerification)                                                          \
     X(kBadMode, kVerification)    /* others may write to the file */                     \
     X(kNotRegular, kVerification) /* a link, a folder, a device */                       \
@@ -19,12 +19,12 @@ namespace esper::execution {
     X(kNotLoadable, kRuntime) /* the dynamic linker refused it */                        \
     X(kMissingSymbol, kData)                                                             \
     X(kAbiMismatch, kData)                                                               \
-    X(kBadCall, kUsage) /* tensors that no kernel can be called with */                  \
+    X(kBadCall, kUsage) /* these tensors cannot be passed to any kernel */               \
     X(kReturnedError, kRuntime)                                                          \
     X(kWrongShape, kRuntime)                                                             \
     X(kWrongDtype, kRuntime)                                                             \
     X(kNotFinite, kRuntime)                                                              \
-    X(kOverrun, kRuntime) /* it wrote behind its output */                               \
+    X(kOverrun, kRuntime) /* it wrote past the end of its output */                      \
     X(kTimedOut, kRuntime)                                                               \
     X(kCrashed, kRuntime)                                                                \
     X(kExited, kRuntime)                                                                 \

@@ -11,7 +11,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-/// A fault point for each class of error, so that every strategy can be seen to act.
+/// A fault point for each class of error, so that tests can trigger every strategy.
 struct Injection {
     FaultPoint point;
     KernelError error;
@@ -45,7 +45,7 @@ bool is_fatal(const Error& e) {
     return e.is(KernelError::kCrashed) || e.is(KernelError::kExited) ||
            e.is(KernelError::kTimedOut) || e.is(KernelError::kOverrun);
 }
-/// Faults of the kernel itself, not of what surrounds it.
+/// Faults of the kernel itself, not of its environment.
 bool is_kernels_own(const Error& e) {
     return is_fatal(e) || e.is(KernelError::kReturnedError) || e.is(KernelError::kWrongShape) ||
            e.is(KernelError::kWrongDtype) || e.is(KernelError::kNotFinite);
@@ -136,7 +136,7 @@ void KernelExecutor::judge(const KernelCall& call, const Error& error, Execution
     }
     if (evict && !report.evicted) {
         report.evicted = true;
-        // The ban holds in this process even if it could not be written down.
+        // The ban holds in this process even if it could not be written to disk.
         (void)cache_.ban(call.kernel_id, error.message());
     }
     if (table_ == nullptr || !call.seed) return;
@@ -164,7 +164,7 @@ ExecutionReport KernelExecutor::run(const KernelCall& call) {
                           .fallback = {},
                           .degrade = {}};
         incident.retry = [&]() -> Status {
-            // A kernel that is gone for good need not be asked again.
+            // A banned kernel need not be tried again.
             if (report.evicted) return tl::unexpected<Error>(*report.error);
             Status again = attempt(call, report.guarded);
             if (!again) judge(call, again.error(), report);
@@ -175,7 +175,7 @@ ExecutionReport KernelExecutor::run(const KernelCall& call) {
             return {};
         };
         incident.degrade = [&]() -> Status {
-            // Out of this process with it: its next calls are guarded again.
+            // The kernel's next calls run in the guard process again.
             if (const KernelPin pin = cache_.find(call.kernel_id)) {
                 if (auto* kernel = dynamic_cast<LoadedKernel*>(pin.get())) {
                     kernel->runtime().clean_runs.store(0, std::memory_order_release);

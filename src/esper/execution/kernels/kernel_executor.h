@@ -19,10 +19,10 @@
 
 namespace esper::execution {
 
-/// Where a kernel runs; docs/reliability-kernels.md says what each way survives.
+/// Where a kernel runs; docs/reliability-kernels.md lists the faults that each mode survives.
 enum class ExecutionMode : std::uint8_t {
     kGuarded,    ///< always in a guard process
-    kProbation,  ///< in a guard process until it has proved itself, then in this one
+    kProbation,  ///< in a guard process for its first clean runs, then in this process
     kInProcess,  ///< in this process from the start
 };
 
@@ -30,29 +30,29 @@ struct ExecutorOptions {
     ExecutionMode mode = ExecutionMode::kProbation;
     std::uint32_t probation_runs = 16;
     std::chrono::nanoseconds deadline = std::chrono::seconds(10);
-    std::uint32_t strikes = 3;  ///< lesser faults until a kernel is permanently evicted
+    std::uint32_t strikes = 3;  ///< lesser faults after which a kernel is banned
     bool check_finite = true;
     std::filesystem::path guard_helper = {};  ///< empty: KernelGuard::default_helper()
 };
 
-/// One call of a seed's kernel. Of each output, `data` is where it goes, shape and dtype are what
-/// is expected.
+/// One call of a seed's kernel. In each output, `data` is the memory to write to, shape and dtype
+/// are the expected ones.
 struct KernelCall {
     std::uint64_t kernel_id = 0;
     std::span<const KernelTensor> inputs;
     std::span<const KernelTensor> outputs;
     std::string layer = {};
-    std::optional<std::uint32_t> seed = {};  ///< its row in the state table is told of faults
+    std::optional<std::uint32_t> seed = {};  ///< the row in the state table that counts faults
     std::uint32_t epoch = 0;
     std::optional<std::chrono::nanoseconds> deadline = {};
 };
 
 struct ExecutionReport {
-    bool identity = false;  ///< the outputs are zero: the seed adds nothing, y stays y
+    bool identity = false;  ///< the outputs are zeros: the seed adds nothing
     bool guarded = false;
     bool evicted = false;  ///< the kernel will never run again
     std::chrono::nanoseconds elapsed{0};
-    std::optional<Error> error;  ///< the first one, also when a retry got over it
+    std::optional<Error> error;  ///< the first error, also if a retry succeeded
     Recovery recovery;
 };
 
@@ -62,10 +62,11 @@ struct ExecutorStats {
     std::unordered_map<std::string, std::uint64_t> errors;  ///< by name
 };
 
-/// Runs kernels and never fails: after `run`, the outputs hold what a sound kernel wrote or zeros
-/// (the identity path of a residual seed), and training goes on. Errors are met by the recovery
-/// manager; a kernel that crashed, hung or wrote out of bounds, or had three lesser faults, is
-/// permanently evicted, and its seed is told. Thread-safe; calls of one guarded kernel queue up.
+/// Runs kernels. `run` never fails: afterwards the outputs hold the kernel's results, or zeros (a
+/// seed is residual, so zeros leave the host's activation as it is), and training continues.
+/// RecoveryManager handles errors. A kernel that crashed, hung or wrote out of bounds, or that had
+/// three lesser faults, is banned, and its seed's row records the error. Thread-safe; calls of one
+/// guarded kernel run one after another.
 class KernelExecutor {
   public:
     KernelExecutor(KernelCache& cache, RecoveryManager& recovery, ExecutorOptions options = {},

@@ -128,7 +128,7 @@ Result<std::unique_ptr<KernelGuard>> KernelGuard::start(int image_fd,
 Error KernelGuard::bury(bool timed_out) {
     int status = 0;
     bool ended = false;
-    // It may have closed its socket and live on; a moment's grace, then the end.
+    // The worker may have closed its socket without ending; wait a moment, then kill it.
     if (!timed_out) ended = wait_for_end(process_, status, std::chrono::milliseconds(200));
     if (!ended) {
         ::kill(process_, SIGKILL);

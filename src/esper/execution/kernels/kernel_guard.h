@@ -12,29 +12,29 @@
 
 namespace esper::execution {
 
-/// One kernel in a process of its own: crashes, hangs, exits and writes out of bounds stay there.
-/// Inputs are copied in and outputs copied out, so the caller's memory is never the kernel's.
-/// Thread-compatible. After any error but kReturnedError, kWrongShape and kWrongDtype the process
-/// is gone and the guard is of no more use.
+/// Runs one kernel in a worker process, so that crashes, hangs, exits and writes out of bounds do
+/// not harm this one. Inputs and outputs are copied; the kernel never sees the caller's memory.
+/// After any error except kReturnedError, kWrongShape and kWrongDtype the worker has ended and the
+/// guard cannot be used again. Thread-compatible.
 class KernelGuard {
   public:
-    /// Starts `helper` (esper-kernel-guard) and has it load the sealed image: kGuardUnavailable,
-    /// kNotLoadable, kMissingSymbol, kAbiMismatch; and what the library's constructors may do:
-    /// kCrashed, kExited, kTimedOut.
+    /// Starts `helper` (esper-kernel-guard), which loads the sealed image. Errors:
+    /// kGuardUnavailable, kNotLoadable, kMissingSymbol, kAbiMismatch; and, if the library's
+    /// constructors fail, kCrashed, kExited, kTimedOut.
     static Result<std::unique_ptr<KernelGuard>> start(int image_fd,
                                                       const std::filesystem::path& helper,
                                                       std::chrono::nanoseconds deadline);
     ~KernelGuard();
 
-    /// One call: kReturnedError, kWrongShape, kWrongDtype, kOverrun, kTimedOut, kCrashed, kExited,
-    /// kOutOfMemory. The outputs are written only on success.
+    /// Calls the kernel once. The outputs are written only on success. Errors: kReturnedError,
+    /// kWrongShape, kWrongDtype, kOverrun, kTimedOut, kCrashed, kExited, kOutOfMemory.
     Status run(std::span<const KernelTensor> inputs, std::span<const KernelTensor> outputs,
                std::chrono::nanoseconds deadline);
 
     bool alive() const { return process_ > 0; }
     pid_t process() const { return process_; }
 
-    /// Where the helper is: $ESPER_KERNEL_GUARD, or beside this program.
+    /// Path of the helper: $ESPER_KERNEL_GUARD, else the folder of this program.
     static std::filesystem::path default_helper();
 
   private:

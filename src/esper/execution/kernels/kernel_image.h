@@ -7,7 +7,7 @@
 
 namespace esper::execution {
 
-/// A file descriptor that is closed with its owner.
+/// A file descriptor that the destructor closes.
 class OwnedFd {
   public:
     OwnedFd() = default;
@@ -24,8 +24,8 @@ class OwnedFd {
     int fd_ = -1;
 };
 
-/// Puts a shared object into memory that no process can change any more (a sealed memfd), so that
-/// the bytes that were verified are the bytes that are mapped.
+/// Copies a shared object into a sealed memfd, which no process can change. So the bytes that are
+/// mapped later are the bytes that were verified.
 Result<OwnedFd> seal_image(std::string_view object);
 
 }  // namespace esper::execution

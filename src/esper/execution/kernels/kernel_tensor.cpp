@@ -11,8 +11,8 @@ std::string shape_text(std::span<const std::int64_t> shape) {
     return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-/// True when a value's exponent is all ones. Counts instead of stopping early: that vectorises, and
-/// a good output has to be read to its end anyway.
+/// True when a value's exponent is all ones. Counts such values instead of stopping at the first,
+/// because that vectorises, and a good output must be read to its end in any case.
 template <typename Bits>
 bool has_special(const void* data, std::int64_t n, Bits exponent) {
     const auto* values = static_cast<const Bits*>(data);

@@ -30,16 +30,17 @@ struct KernelTensor {
     std::int64_t bytes() const { return elements() * bytes_of(dtype); }
 };
 
-/// kBadCall when a kernel cannot be called with these: too many, too deep, negative sizes, sizes
-/// that overflow, no data.
+/// Error: kBadCall when a kernel cannot be called with these tensors: too many tensors, too many
+/// dimensions, negative or overflowing sizes, no data.
 Status check_call(std::span<const KernelTensor> inputs, std::span<const KernelTensor> outputs);
 
-/// What the kernel says it wrote against what was expected: kWrongShape, kWrongDtype.
+/// Compares the output that the kernel reports with the expected one. Errors: kWrongShape,
+/// kWrongDtype.
 Status check_output(const EsperTensor& written, const KernelTensor& expected);
-/// kNotFinite when the data holds NaN or infinity (integers never do).
+/// Error: kNotFinite when floating-point data contains NaN or infinity.
 Status check_finite(const KernelTensor& output);
 
-/// The C form of a tensor; for an output with shape, rank and dtype left for the kernel to set.
+/// The C form of a tensor. For an output, the kernel sets shape, rank and dtype.
 EsperTensor input_tensor(const KernelTensor& tensor);
 EsperTensor output_tensor(const KernelTensor& tensor);
 

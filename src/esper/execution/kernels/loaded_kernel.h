@@ -16,15 +16,15 @@ namespace esper::execution {
 
 class KernelGuard;
 
-/// A verified kernel: its sealed image, and, once it may run in this process, the mapped library.
-/// Nothing of it has been executed before `enter_process`. Thread-safe; kernels must be, too.
+/// A verified kernel: its sealed image and, after `enter_process`, the mapped library. No code of
+/// the kernel runs in this process before `enter_process`. Thread-safe; kernels must be so, too.
 class LoadedKernel final : public CachedKernel {
   public:
-    /// What the executor keeps beside a kernel while it is in memory.
+    /// The executor's data about a kernel in memory.
     struct Runtime {
         std::mutex mutex;
         std::unique_ptr<KernelGuard> guard;        // under the mutex
-        std::atomic<std::uint32_t> clean_runs{0};  // in a guard process, since it was loaded
+        std::atomic<std::uint32_t> clean_runs{0};  // in the guard process since it was loaded
     };
 
     LoadedKernel(std::string artifact_id, std::uint64_t bytes, OwnedFd image);
@@ -36,25 +36,25 @@ class LoadedKernel final : public CachedKernel {
 
     Runtime& runtime() { return runtime_; }
 
-    /// Maps the library into this process (once): kNotLoadable, kMissingSymbol, kAbiMismatch. From
-    /// here on a crash of the kernel is a crash of this process.
+    /// Maps the library into this process, once. After this a crash of the kernel is a crash of
+    /// this process. Errors: kNotLoadable, kMissingSymbol, kAbiMismatch.
     Status enter_process();
-    /// Calls the kernel: kReturnedError, kWrongShape, kWrongDtype. `outputs` say what is expected
-    /// and where it goes. enter_process must have succeeded.
+    /// Calls the kernel; enter_process must have succeeded. `outputs` have the memory to write to
+    /// and the expected shapes and types. Errors: kReturnedError, kWrongShape, kWrongDtype.
     Status run(std::span<const KernelTensor> inputs, std::span<const KernelTensor> outputs) const;
 
   private:
     using RunFunction = decltype(&esper_kernel_run);
     const std::string artifact_id_;
     const std::uint64_t bytes_;
-    const OwnedFd image_;  // open as long as mapped: the linker knows a library by its path
+    const OwnedFd image_;  // open while mapped: the dynamic linker identifies a library by its path
     std::mutex mutex_;
     void* library_ = nullptr;
     RunFunction run_ = nullptr;
     Runtime runtime_;
 };
 
-/// Fetches bundles through `fetch` and loads only what is signed by a trusted key.
+/// Fetches bundles through `fetch` and loads only kernels signed by a trusted key.
 class VerifiedKernelSource final : public KernelSource {
   public:
     using Fetch = std::function<Result<std::string>(std::uint64_t id)>;

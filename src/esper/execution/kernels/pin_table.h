@@ -8,11 +8,11 @@
 
 namespace esper::execution {
 
-/// The cache's memory tier as its readers see it: a fixed pool of entries and a hash table of
-/// indices into it. A reader finds an entry, counts itself in on the entry's pin word and only then
-/// looks whether the entry is alive and still holds its key; entries are never freed, so the word
-/// is always there to be counted on. The writer's side is called under the cache's lock; `find`,
-/// `unpin` and the counter of a hit never wait for it.
+/// The cache's memory tier: a fixed pool of entries and a hash table of indices into it. A reader
+/// finds an entry, adds itself to the entry's pin word, and then checks that the entry is alive and
+/// still holds the key. Entries are never freed, so the pin word is always valid memory. `find`,
+/// `unpin` and `frequency` never wait; the functions of the writer are called under the cache's
+/// lock.
 template <typename Policy = StdAtomics>
 class BasicPinTable {
   public:
@@ -34,8 +34,8 @@ class BasicPinTable {
 
     std::uint32_t capacity() const { return entry_count_; }
 
-    /// Pins the entry that holds `key`; kNone when there is none. May overlook a key while the
-    /// writer moves it; whoever then asks under the lock finds it.
+    /// Pins the entry that holds `key`; kNone when there is none. May miss a key while the writer
+    /// moves it; a second look-up under the lock finds it.
     std::uint32_t find(std::uint64_t key) {
         const std::uint64_t hash = mix(key);
         for (unsigned attempt = 0; attempt < 4; ++attempt) {
@@ -52,8 +52,8 @@ class BasicPinTable {
         return kNone;
     }
 
-    /// Gives a pin back. The last one on an entry that was removed leaves it to the writer, who
-    /// collects such entries when he next comes by.
+    /// Gives a pin back. If it was the last pin of a removed entry, the writer's next
+    /// collect_orphans frees the entry.
     void unpin(std::uint32_t index) {
         Entry& e = entries_[index];
         const std::uint64_t left = e.pins.fetch_sub(1, std::memory_order_acq_rel) - 1;
@@ -66,16 +66,16 @@ class BasicPinTable {
 
     CachedKernel* value(std::uint32_t index) const { return entries_[index].value.get(); }
 
-    /// The counter that a hit raises. Raising is not atomic with reading: a lost count is harmless.
+    /// The counter that a hit raises. The increment is not atomic; a lost count does no harm.
     Atomic<std::uint8_t>& frequency(std::uint32_t index) { return entries_[index].frequency; }
-    /// The key asked for after this one, as far as seen.
+    /// The key that was last requested right after this one.
     Atomic<std::uint64_t>& successor(std::uint32_t index) { return entries_[index].successor; }
     Atomic<std::uint8_t>& prefetched(std::uint32_t index) { return entries_[index].prefetched; }
     std::uint64_t key(std::uint32_t index) const {
         return entries_[index].key.load(std::memory_order_relaxed);
     }
 
-    // What follows is the writer's, under the cache's lock.
+    // The functions below are the writer's; call them under the cache's lock.
 
     /// Takes a free entry for `key`, pinned once for the caller; kNone when all are in use.
     std::uint32_t insert(std::uint64_t key, std::unique_ptr<CachedKernel> value) {
@@ -88,7 +88,7 @@ class BasicPinTable {
         e.frequency.store(0, std::memory_order_relaxed);
         e.prefetched.store(0, std::memory_order_relaxed);
         e.successor.store(0, std::memory_order_relaxed);
-        // Added, not stored: a reader that came too late for the last tenant may be counted here.
+        // Added, not stored: a reader that was looking for the entry's previous key may be counted.
         e.pins.fetch_add(kLive + 1, std::memory_order_release);
         const std::uint64_t hash = mix(key);
         std::uint64_t at = hash & slot_mask_;
@@ -103,7 +103,7 @@ class BasicPinTable {
         return this->key(index) == key && (e.pins.load(std::memory_order_acquire) & kLive) != 0;
     }
 
-    /// Takes an entry out if nobody pins it, and hands out its value; null when it is pinned.
+    /// Removes an entry that has no pins and returns its value; null when it is pinned.
     std::unique_ptr<CachedKernel> evict_unpinned(std::uint32_t index) {
         Entry& e = entries_[index];
         std::uint64_t expected = kLive;
@@ -112,8 +112,8 @@ class BasicPinTable {
         return reclaim(index);
     }
 
-    /// Takes an entry out whoever pins it; its value is handed out at once when nobody does, else
-    /// by collect_orphans after the last unpin.
+    /// Removes an entry even if it is pinned. Returns its value when it has no pins; otherwise
+    /// collect_orphans returns it after the last unpin.
     std::unique_ptr<CachedKernel> remove(std::uint32_t index) {
         unlink(index);
         Entry& e = entries_[index];
@@ -125,12 +125,12 @@ class BasicPinTable {
         return reclaim(index);
     }
 
-    /// Hands the values of removed entries whose last pin has gone to `sink(value)`.
+    /// Calls `sink(value)` for every removed entry whose last pin is gone.
     template <typename Sink>
     void collect_orphans(Sink sink) {
         if (orphans_.load(std::memory_order_acquire) == 0) return;
         for (std::uint32_t i = 0; i < entry_count_; ++i) {
-            // A late reader may be counted on the entry for a moment; the next round finds it.
+            // A late reader may hold the entry for a moment; then the next call frees it.
             std::uint64_t expected = kOrphan;
             if (entries_[i].pins.compare_exchange_strong(expected, 0, std::memory_order_acq_rel)) {
                 orphans_.fetch_sub(1, std::memory_order_relaxed);
@@ -188,7 +188,8 @@ class BasicPinTable {
         while (slots_[hole].load(std::memory_order_relaxed) != wanted) {
             hole = (hole + 1) & slot_mask_;
         }
-        // Entries behind the hole that may live in it move up, so that no search stops early.
+        // Move later entries of the same probe sequence into the hole, so that no search stops
+        // there.
         for (std::uint64_t at = (hole + 1) & slot_mask_;; at = (at + 1) & slot_mask_) {
             const std::uint64_t slot = slots_[at].load(std::memory_order_relaxed);
             if (slot == 0) break;

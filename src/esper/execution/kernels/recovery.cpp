@@ -145,7 +145,7 @@ RecoveryStats RecoveryManager::stats() const {
     return s;
 }
 
-/// Enters the incident into the windows; says why somebody should be told, or "".
+/// Adds the incident to the windows. Returns the reason to escalate, or "".
 std::string RecoveryManager::note(const Incident& incident) {
     const double rate_before = error_rate();
     const std::int64_t now = clock_.now_ns();
@@ -164,7 +164,7 @@ std::string RecoveryManager::note(const Incident& incident) {
         push_bounded(kernel, now, options_.window);
         of_kernel = kernel.size();
     }
-    // Told once, when the line is crossed, not at every error after it.
+    // Escalates once, when the limit is reached, not at every later error.
     if (of_kernel == options_.problematic_kernel) {
         return fmt::format("kernel {:016x} has failed {} times", incident.kernel_id, of_kernel);
     }

@@ -22,7 +22,7 @@ namespace esper::execution {
     X(kAlreadyRecovering, kRuntime) X(kNoWayLeft, kRuntime) X(kBreakerOpen, kRuntime)
 ESPER_DEFINE_ERRORS(RecoveryError, "recovery", ESPER_RECOVERY_ERRORS)
 
-/// What went wrong, as far as it matters for what to do about it.
+/// The kind of an error; it selects the recovery strategy.
 enum class ErrorType : std::uint8_t {
     kKernelExecution,
     kKernelLoading,
@@ -38,40 +38,40 @@ inline constexpr std::size_t kErrorTypes = 9;
 std::string_view to_text(ErrorType type);
 
 enum class Strategy : std::uint8_t {
-    kRetry,           ///< again, after growing pauses; then fall back
+    kRetry,           ///< retry after growing pauses; then fall back
     kFallback,        ///< the identity path at once
-    kCircuitBreaker,  ///< count against the component's breaker, fall back; open: do not even try
-    kDegrade,         ///< give something up (cache, telemetry, speed), then try once more
-    kEscalate,        ///< tell whoever can decide, and fall back meanwhile
-    kIgnore,          ///< count it
+    kCircuitBreaker,  ///< count in the component's breaker and fall back; do not try while open
+    kDegrade,         ///< reduce cache, telemetry or speed, then retry once
+    kEscalate,        ///< report to the owner of the manager, and fall back
+    kIgnore,          ///< only count it
 };
 inline constexpr std::size_t kStrategies = 6;
 std::string_view to_text(Strategy strategy);
 
-/// The strategy a type of error is met with.
+/// The strategy for a type of error, unless RecoveryManager::set_strategy sets another.
 Strategy default_strategy(ErrorType type);
 /// The type of an error of any room.
 ErrorType classify(const Error& error);
 
-/// One thing that went wrong and the ways out of it that its owner offers.
+/// One error with the actions that the caller offers to recover from it.
 struct Incident {
     ErrorType type = ErrorType::kUnknown;
     std::string component;  ///< e.g. `executor`
-    std::string layer;      ///< the anchor, where there is one
+    std::string layer;      ///< the anchor, or ""
     std::uint64_t kernel_id = 0;
     Error error;
-    std::function<Status()> retry;     ///< does it again
-    std::function<Status()> fallback;  ///< makes do without it
-    std::function<Status()> degrade;   ///< gives something up, so that a retry has a better chance
+    std::function<Status()> retry;     ///< repeats the work
+    std::function<Status()> fallback;  ///< continues without the work's result
+    std::function<Status()> degrade;   ///< frees resources, so that a retry may succeed
 };
 
 struct Recovery {
     Strategy strategy = Strategy::kIgnore;
-    bool recovered = false;  ///< the work was done, or done without
+    bool recovered = false;  ///< the work was repeated or replaced by the fallback
     bool fell_back = false;
     bool escalated = false;
     std::uint32_t attempts = 0;  ///< retries made
-    std::optional<Error> error;  ///< why not, when not recovered
+    std::optional<Error> error;  ///< set when not recovered
 };
 
 struct RecoveryOptions {
@@ -97,9 +97,9 @@ struct RecoveryStats {
     }
 };
 
-/// Meets errors with the strategy of their type. Thread-safe; callbacks run without a lock. A
-/// second incident of the same component and layer while one is being recovered (a retry that
-/// fails again from within) is refused with kAlreadyRecovering, so recovery never recurses.
+/// Handles errors with the strategy of their type. Thread-safe; callbacks run without a lock. While
+/// an incident is being handled, a second one of the same component and layer (e.g. from inside its
+/// retry) is refused with kAlreadyRecovering, so recovery never recurses.
 class RecoveryManager {
   public:
     using Escalation = std::function<void(const Incident&, std::string_view why)>;

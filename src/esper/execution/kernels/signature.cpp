@@ -21,7 +21,7 @@ const unsigned char* bytes_of(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-/// Stands for an OpenSSL that refuses (out of memory, Ed25519 switched off by its configuration).
+/// Simulates an OpenSSL that refuses (out of memory, Ed25519 disabled by its configuration).
 FaultPoint refusal{"signature.openssl"};
 
 auto bad_key() {

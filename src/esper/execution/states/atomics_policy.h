@@ -5,10 +5,10 @@
 
 namespace esper::execution {
 
-/// What lock-free code here is written against, so that a test can replace it by atomics whose
-/// every access is a scheduling point and walk all interleavings. A policy has
+/// The atomics that lock-free code here uses. A test replaces them by atomics whose every access is
+/// a scheduling point, and so runs all interleavings. A policy has
 ///   Atomic<T>        load, store, compare_exchange_strong, fetch_add with memory orders,
-///   relax(attempt)   called while waiting for another thread; must let it run.
+///   relax(attempt)   called while waiting for another thread; must let that thread run.
 struct StdAtomics {
     template <typename T>
     using Atomic = std::atomic<T>;

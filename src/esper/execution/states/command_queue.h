@@ -7,9 +7,9 @@
 
 namespace esper::execution {
 
-/// A bounded queue for many producers and one consumer at a time: each cell carries the turn at
-/// which it may be written and read (after D. Vyukov's bounded queue). Nothing is allocated after
-/// construction; a full queue refuses.
+/// A bounded queue for many producers and one consumer at a time. Each cell has a number that says
+/// which push or pop may use it next (after D. Vyukov's bounded queue). Only the constructor
+/// allocates; push() on a full queue returns false.
 template <typename T, typename Policy = StdAtomics>
 class BoundedQueue {
   public:
@@ -44,7 +44,7 @@ class BoundedQueue {
         }
     }
 
-    /// The oldest value; false when there is none (or its producer has not finished writing).
+    /// Takes the oldest value; false when there is none or its producer has not finished writing.
     bool pop(T& value) {
         const std::uint64_t at = head_.load(std::memory_order_relaxed);
         Cell& cell = cells_[at & mask_];

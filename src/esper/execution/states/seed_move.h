@@ -1,6 +1,6 @@
 #pragma once
-// A move on a row's packed words: what is_allowed and apply (seed_record.h) do to a record, without
-// taking it apart. A transition is little else than this, and taken apart it costs twice as much.
+// A move on a row's packed words. It does what is_allowed and apply (seed_record.h) do to a record,
+// but without unpacking the row: unpacking would double the time of a transition.
 
 #include "esper/execution/states/seed_record.h"
 
@@ -18,8 +18,8 @@ constexpr bool is_allowed(const SeedWords& w, const Transition& move) {
            (from != kCulled || move.to != kDormant || move.epoch >= (w[4] & detail::kLow));
 }
 
-/// The words after a legal move. The seal is carried on, not made anew: a row that something else
-/// has written into stays broken and is found.
+/// The words after a legal move. The seal is updated, not computed anew: if other code has
+/// overwritten the row, the seal stays wrong and verify() finds the row.
 constexpr SeedWords moved(const SeedWords& w, const Transition& move) {
     using enum SeedState;
     using detail::flag_bits, detail::kLow;

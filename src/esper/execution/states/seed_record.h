@@ -32,8 +32,8 @@ struct SeedRecord {
     bool operator==(const SeedRecord&) const = default;
 };
 
-/// The row as the words the table stores: control (state, flags, errors, version), kernel, blend,
-/// activity, slot and a seal over the other five that any single stray write breaks.
+/// The row as the words that the table stores: control (state, flags, errors, version), kernel,
+/// blend, activity, slot, and a seal: a checksum of the other five that detects any stray write.
 inline constexpr std::size_t kSeedWords = 6;
 using SeedWords = std::array<std::uint64_t, kSeedWords>;
 
@@ -52,7 +52,7 @@ constexpr std::uint64_t pack_pair(std::uint32_t low, std::uint32_t high) {
     return low | static_cast<std::uint64_t>(high) << 32;
 }
 
-/// With its version given apart: the record may hold the one before.
+/// Packs the record with `version` instead of the record's own, which may be the previous one.
 constexpr SeedWords pack(const SeedRecord& r, std::uint32_t version) {
     SeedWords w{};
     w[0] = static_cast<std::uint64_t>(r.state) | static_cast<std::uint64_t>(r.flags) << 8 |
@@ -92,19 +92,19 @@ struct Transition {
     std::uint32_t epoch = 0;
     std::uint64_t kernel_id = 0;       ///< required to enter GERMINATED, else ignored
     std::uint32_t embargo_epochs = 0;  ///< on entering CULLED: how long the slot stays closed
-    std::uint64_t command_id = 0;      ///< the caller's own mark, returned in reports
+    std::uint64_t command_id = 0;      ///< chosen by the caller, returned in reports
 };
 
-/// Why a move is refused that is_allowed refuses.
+/// The reason why is_allowed refuses a move.
 [[gnu::cold]] Error refusal(const SeedRecord& row, const Transition& move);
 
-/// What a legal move needs of this row and itself: a kernel to germinate, no embargo to wake.
+/// Whether the move has a kernel if it germinates, and the row has no embargo if it wakes.
 constexpr bool fits(const SeedRecord& row, const Transition& move) {
     return (move.to != SeedState::kGerminated || move.kernel_id != 0) &&
            (row.state != SeedState::kCulled || move.to != SeedState::kDormant ||
             move.epoch >= row.embargo_until);
 }
-/// Whether the move may be made: the table of moves, the actor, the kernel, the embargo.
+/// Whether the move may be made. Checks the table of moves, the actor, the kernel and the embargo.
 constexpr bool is_allowed(const SeedRecord& row, const Transition& move) {
     return is_legal(row.state, move.to, move.actor) && fits(row, move);
 }
@@ -114,9 +114,9 @@ inline Status check(const SeedRecord& row, const Transition& move) {
     return tl::unexpected<Error>(refusal(row, move));
 }
 
-/// The row after a legal move. Germination sets the kernel and forgets the last tenant's errors,
-/// health and α; leaving for CULLED, CANCELLED, ROLLED_BACK or DORMANT clears α (and DORMANT the
-/// kernel); ERROR_RECOVERY raises the fallback flag; FOSSILIZED fixes α at 1.
+/// Changes the row by a legal move. GERMINATED sets the kernel and clears the previous seed's
+/// errors, health and α. CULLED, CANCELLED, ROLLED_BACK and DORMANT clear α; DORMANT also clears
+/// the kernel. ERROR_RECOVERY sets the fallback flag. FOSSILIZED sets α to 1.
 constexpr void apply(SeedRecord& row, const Transition& move) {
     using enum SeedState;
     unsigned flags = row.flags & ~unsigned{kReadyForTransition};
@@ -150,11 +150,11 @@ constexpr void apply(SeedRecord& row, const Transition& move) {
     ++row.transitions;
 }
 
-/// One run-time error at `epoch`. The third one moves a seed whose kernel can hit the host to
-/// ERROR_RECOVERY.
+/// Counts one run-time error at `epoch`. The third error moves the seed to ERROR_RECOVERY if
+/// can_fault(its state).
 void count_error(SeedRecord& row, std::uint32_t epoch);
 
-/// One health sample: an exponential average with weight 0.1, started by its first sample.
+/// Adds a health sample to the exponential average (weight 0.1; the first sample starts it).
 constexpr void add_health(SeedRecord& row, float health) {
     constexpr float kWeight = 0.1f;
     row.health =

@@ -5,7 +5,7 @@
 
 #include "esper/execution/states/transitions.h"
 
-/// The state table's refusals, kept out of its hot code.
+/// The state table's errors. They are built here to keep the table's hot code small.
 namespace esper::execution::state_errors {
 
 [[gnu::cold]] Error no_such_seed(std::uint32_t seed, std::uint32_t seeds);

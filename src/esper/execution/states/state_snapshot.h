@@ -14,7 +14,7 @@ namespace esper::execution {
 /// How many seeds are in each state, by the state's number.
 using StateCounts = std::array<std::uint32_t, contracts::kEnumCount<SeedState>>;
 
-/// All seeds at one moment, as dense columns (what checkpoints store and the GPU twin takes).
+/// All seeds at one moment as dense columns, for checkpoints and for the GPU's table.
 struct StateSnapshot {
     std::vector<std::uint8_t> state, flags;
     std::vector<std::uint16_t> error_count;
@@ -23,21 +23,21 @@ struct StateSnapshot {
     std::vector<float> alpha, health;
 
     std::size_t size() const { return state.size(); }
-    /// New rows are dormant seeds.
+    /// Rows that are added hold dormant seeds.
     void resize(std::size_t seeds);
     SeedRecord row(std::size_t seed) const;
     void set_row(std::size_t seed, const SeedRecord& row);
 
     StateCounts counts() const;
     std::uint64_t total_errors() const;
-    /// CRC-32C over the columns in the order they are declared here.
+    /// CRC-32C over the columns in the order of their declaration.
     std::uint32_t crc() const;
     bool operator==(const StateSnapshot&) const = default;
 };
 
 /// The checkpoint form: magic, version, number of seeds, columns (little-endian), CRC-32C over all
-/// before it. `parse_snapshot` refuses anything else: kBadSnapshot (not this format, wrong length,
-/// a state that does not exist, a value out of range), kUnsupportedVersion, kChecksumMismatch.
+/// before it. Errors of `parse_snapshot`: kBadSnapshot (another format, wrong length, unknown
+/// state, value out of range), kUnsupportedVersion, kChecksumMismatch.
 std::string serialise(const StateSnapshot& snapshot);
 Result<StateSnapshot> parse_snapshot(std::string_view bytes);
 

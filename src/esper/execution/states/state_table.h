@@ -15,16 +15,15 @@
 
 namespace esper::execution {
 
-/// Where a seed's words lie. They are columns with two strides; the default gives each seed a cache
-/// line of its own, so that writers of different seeds never meet (bench/execution/state_layout
-/// compares the three).
+/// The memory layout of the seeds' words. By default each seed has a cache line of its own, so that
+/// writers of different seeds do not slow each other down (bench/execution/state_layout_bench.cpp).
 enum class Layout {
     kLinePerSeed,    ///< a line holds all words of one seed
     kColumns,        ///< dense columns: neighbours share lines
     kPaddedColumns,  ///< columns with one seed a line
 };
 
-/// What one command of an epoch boundary came to.
+/// The result of one command at an epoch boundary.
 struct CommandOutcome {
     Transition command;
     SeedState from = SeedState::kDormant;
@@ -45,12 +44,13 @@ enum class BoundaryMode {
     kAllOrNothing,   ///< one illegal command refuses the whole group
 };
 
-/// The seeds' states. Any thread may call anything; only `apply_pending` belongs to one thread.
+/// The states of all seeds. Every function may be called from any thread, except `apply_pending`,
+/// which only one thread may call.
 ///
-/// A row changes under its own version: a writer makes it odd by compare-and-swap, writes the words
-/// and publishes the control word with the next even version. A reader repeats when the version was
-/// odd or moved. A snapshot of the table collects all rows, then sees that no version moved; if
-/// writers are too busy for that it closes a gate in front of new writes for the moment it needs.
+/// Each row has a version. A writer makes it odd by compare-and-swap, writes the words, and stores
+/// the control word with the next even version. A reader reads again if the version was odd or has
+/// changed. A snapshot reads all rows and then checks that no version has changed; if writers keep
+/// changing rows, it holds up new writes until it is done.
 template <typename Policy = StdAtomics>
 class BasicStateTable {
   public:
@@ -71,36 +71,36 @@ class BasicStateTable {
     /// Moves one seed at once and returns the state it left. Errors: kNoSuchSeed,
     /// kIllegalTransition, kTerminal, kWrongActor, kEmbargoed, kMissingKernel.
     Result<SeedState> transition(const Transition& move);
-    /// The same, only if the seed is in `from` (else kStale).
+    /// The same if the seed is in `from`; otherwise kStale.
     Result<SeedState> transition_from(SeedState from, const Transition& move);
 
-    /// Counts one run-time error of the seed's kernel and returns the state after it (see
-    /// count_error).
+    /// Counts one run-time error of the seed's kernel (see count_error) and returns the state
+    /// after it.
     Result<SeedState> record_error(std::uint32_t seed, std::uint32_t epoch);
-    /// One execution: a health sample in 0 … 1 for the average, its latency, the epoch.
+    /// Records one execution: a health sample in 0 … 1, its latency in µs, the epoch.
     Status record(std::uint32_t seed, float health, std::uint64_t latency_us, std::uint32_t epoch);
-    /// The blend weight, 0 … 1; only seeds that are blended and not yet fossilized have one.
+    /// Sets the blend weight, 0 … 1. The seed must be blended and not yet fossilized.
     Status set_alpha(std::uint32_t seed, float alpha);
-    /// The seed asks for its next command (or no longer does).
+    /// Sets or clears the flag that the seed is ready for its next command.
     Status set_ready(std::uint32_t seed, bool ready);
 
-    /// Queues a move for the next epoch boundary; kQueueFull when there is no room.
+    /// Queues a move for the next epoch boundary. Error: kQueueFull.
     Status enqueue(const Transition& move);
-    /// Applies everything queued at one moment: no reader and no snapshot sees a part of it.
-    /// Commands are judged in their order, each on the row the earlier ones would leave.
+    /// Applies all queued moves at once: no reader and no snapshot sees only some of them. Each
+    /// move is checked in its order, on the row as the moves before it leave it.
     BoundaryReport apply_pending(std::uint32_t epoch,
                                  BoundaryMode mode = BoundaryMode::kRefuseIllegal);
 
     /// All rows at one moment. The second form reuses `out`'s memory.
     StateSnapshot snapshot() const;
     void snapshot(StateSnapshot& out) const;
-    /// Derived from the rows, so it cannot drift from them.
+    /// How many seeds are in each state, counted from the rows.
     StateCounts counts() const;
 
-    /// Every row against its seal; kCorrupt names the first seed whose memory was written by
-    /// something else than this table.
+    /// Checks every row's seal. Error: kCorrupt, with the first seed whose memory was overwritten
+    /// by code other than this table.
     Status verify() const;
-    /// Takes over a snapshot of the same size; nothing is changed on an error.
+    /// Replaces all rows by those of a snapshot of the same size. On an error nothing changes.
     Status restore(const StateSnapshot& snapshot);
 
   private:
@@ -116,17 +116,17 @@ class BasicStateTable {
 
     SeedWords load_row(std::uint32_t seed) const;
     void wait_at_gate() const;
-    /// Makes the row busy and returns its control word from before.
+    /// Marks the row as busy and returns its control word from before.
     std::uint64_t lock_row(std::uint32_t seed);
-    /// The same in one try, if the control word is still this one.
+    /// Tries once to mark the row as busy; succeeds if its control word is still `control`.
     bool take_row(Word* row, std::uint64_t control);
     SeedWords load_words(const Word* row, std::uint64_t control) const;
     void publish(Word* row, const SeedWords& words);
-    /// Runs `change(row)` on the row as one write, or not at all if it refuses (returns false); it
-    /// may be run more than once. `row` is the row after it, or as it was.
+    /// Applies `change(row)` to the row as one write. Writes nothing if `change` returns false.
+    /// `change` may be called more than once. Afterwards `row` holds the row's present values.
     template <typename Change>
     bool modify(std::uint32_t seed, SeedRecord& row, Change change);
-    /// A transition: refused with `refusal_of(row)` unless `allowed(words)`.
+    /// Makes a transition if `allowed(words)`; otherwise returns the error `refusal_of(row)`.
     template <typename Allowed, typename Refusal>
     Result<SeedState> make_move(const Transition& move, Allowed allowed, Refusal refusal_of);
     template <typename Visit>

@@ -85,7 +85,7 @@ bool BasicStateTable<Policy>::take_row(Word* row, std::uint64_t control) {
     return row->compare_exchange_strong(control, control | kBusyBit, std::memory_order_acquire);
 }
 
-// Written out: in a loop the words would go through memory, with two multiplications each.
+// Unrolled by hand: in a loop every word would go through memory and cost two multiplications.
 template <typename Policy>
 inline SeedWords BasicStateTable<Policy>::load_words(const Word* row, std::uint64_t control) const {
     static_assert(kSeedWords == 6);
@@ -100,7 +100,7 @@ inline SeedWords BasicStateTable<Policy>::load_words(const Word* row, std::uint6
 
 template <typename Policy>
 inline void BasicStateTable<Policy>::publish(Word* row, const SeedWords& w) {
-    // Release on each word: a reader that meets a new word also meets the busy control word.
+    // Release on each word: a reader that sees a new word also sees the busy control word.
     const std::size_t step = word_stride_;
     row[step].store(w[1], std::memory_order_release);
     row[2 * step].store(w[2], std::memory_order_release);
@@ -121,8 +121,8 @@ inline bool BasicStateTable<Policy>::modify(std::uint32_t seed, SeedRecord& row,
             Policy::relax(attempt);
             continue;
         }
-        // Everything is worked out before the row is taken: it was not changed meanwhile if it can
-        // still be taken at this version, and it stays busy for a few stores only.
+        // The new row is computed before the row is marked busy, so it is busy for a few stores
+        // only. If take_row succeeds at this version, nobody changed the row in the meantime.
         row = unpack(load_words(at, control));
         if (!change(row)) [[unlikely]] {
             if (at->load(std::memory_order_relaxed) != control) continue;
@@ -161,7 +161,7 @@ inline Result<SeedState> BasicStateTable<Policy>::make_move(const Transition& mo
             if (at->load(std::memory_order_relaxed) != control) continue;
             return tl::unexpected<Error>(refusal_of(unpack(words)));
         }
-        // As in modify: worked out before the row is taken.
+        // As in modify: computed before the row is marked busy.
         const SeedWords next = moved(words, move);
         if (!take_row(at, control)) [[unlikely]]
             continue;
@@ -264,8 +264,8 @@ BoundaryReport BasicStateTable<Policy>::apply_pending(std::uint32_t epoch, Bound
     std::ranges::sort(seeds);
     seeds.erase(std::unique(seeds.begin(), seeds.end()), seeds.end());
 
-    // Every row is held before the first is judged and until the last is written; others hold at
-    // most one row and never wait for a second, so nobody waits in a circle.
+    // All rows are locked before the first move is checked and until the last row is written. Other
+    // threads lock at most one row and never wait for a second, so there is no deadlock.
     wait_at_gate();
     std::vector<SeedRecord> before;
     for (std::uint32_t seed : seeds) {
@@ -312,7 +312,7 @@ void BasicStateTable<Policy>::collect(Visit visit) const {
             gate_.fetch_add(1, std::memory_order_acq_rel);
             gated = true;
         }
-        // Versions only grow, so their sum stands still exactly when all of them do.
+        // Versions only grow, so their sum is unchanged exactly when every version is.
         std::uint64_t first = 0, second = 0;
         for (std::uint32_t s = 0; s < seeds_; ++s) first += visit(s) >> 32;
         for (std::uint32_t s = 0; s < seeds_; ++s) {
@@ -380,7 +380,7 @@ Status BasicStateTable<Policy>::restore(const StateSnapshot& snapshot) {
         control[s] = lock_row(s);
     }
     for (std::uint32_t s = 0; s < seeds_; ++s) {
-        // The row's own version goes on, so that no reader takes the restored row for the old one.
+        // The row's version keeps growing, so that no reader takes the restored row for the old.
         const auto version = static_cast<std::uint32_t>(control[s] >> 32);
         publish(&word(s, 0), pack(snapshot.row(s), version + 2));
     }

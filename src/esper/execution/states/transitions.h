@@ -35,13 +35,13 @@ constexpr bool is_legal(SeedState from, SeedState to, ComponentType actor) {
     return contracts::may_move(from, to, actor);
 }
 
-/// The same with the reason: kTerminal, kIllegalTransition or kWrongActor.
+/// The same as a Status. Errors: kTerminal, kIllegalTransition, kWrongActor.
 Status check_transition(SeedState from, SeedState to, ComponentType actor);
 
 /// States in which a failing kernel may hit the host, so that a fault leads to ERROR_RECOVERY.
 constexpr bool can_fault(SeedState s) { return contracts::may_go(s, SeedState::kErrorRecovery); }
 
-/// A seed is moved to ERROR_RECOVERY by this many run-time errors.
+/// After this many run-time errors a seed moves to ERROR_RECOVERY.
 inline constexpr std::uint16_t kErrorsUntilRecovery = 3;
 
 }  // namespace esper::execution

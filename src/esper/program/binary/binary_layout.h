@@ -1,5 +1,5 @@
 #pragma once
-// What writer and reader of the binary form agree on; docs/program.md explains it.
+// Constants of the binary form, for its writer and its reader; docs/program.md explains them.
 
 #include <array>
 #include <cstdint>
@@ -14,12 +14,11 @@ inline constexpr std::uint16_t kMinor = 0;
 inline constexpr std::size_t kHeaderSize = 8 + 2 + 2 + 4;
 inline constexpr std::size_t kSectionHeaderSize = 4 + 8;
 inline constexpr std::size_t kChecksumSize = 4;
-/// Longer operators and scopes stand where they are used: a reference of one byte must not blow
-/// up to a kilobyte in the reader's memory.
+/// Longer operators and scopes are not shared but written at each use, because a reference of one
+/// byte must not expand to a kilobyte in the reader's memory.
 inline constexpr std::size_t kLongestShared = 64;
 
-/// Sections in the order in which they are written and must come; readers skip tags unknown to
-/// them.
+/// Sections in the order in which they are written and must be read. Readers skip unknown sections.
 inline constexpr std::array<std::string_view, 9> kSections{"STRS", "NAME", "INPT", "PARM", "BUFF",
                                                            "CTRL", "CALL", "ANCH", "OUTP"};
 

@@ -64,7 +64,7 @@ class BinaryWriter {
   private:
     ByteWriter& section(std::string_view tag) { return sections_[tag]; }
 
-    // Numbers are given in the order of the file, whatever the Program's own are.
+    // Numbers follow the order of the file and do not depend on the Program's own numbers.
     void define(ValueId id) { numbers_[id.value()] = next_number_++; }
     void use(ByteWriter& out, ValueId id) const { out.number(numbers_[id.value()]); }
 
@@ -118,7 +118,7 @@ class BinaryWriter {
         }
     }
 
-    // 0 and the text itself, or 1 + the place in the table of strings.
+    // 0 and the text itself, or 1 + the index in the table of strings.
     void shared(ByteWriter& out, std::string_view text) {
         if (text.size() > binary::kLongestShared) {
             out.number(0);

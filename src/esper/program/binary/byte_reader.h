@@ -8,11 +8,11 @@
 
 namespace esper::graph {
 
-/// Reads numbers and texts out of bytes. The first failure sticks: after it everything reads as
-/// zero or empty, and error() names what was expected and at which offset of the file.
+/// Reads numbers and texts from bytes. After the first failure every function returns zero or
+/// empty, and error() says what was expected and at which offset of the file.
 class ByteReader {
   public:
-    /// `start`: where in the file the bytes begin.
+    /// `start`: the offset of `bytes` in the file.
     explicit ByteReader(std::string_view bytes, std::size_t start = 0)
         : bytes_(bytes), start_(start) {}
 
@@ -34,8 +34,8 @@ class ByteReader {
     double real(std::string_view what);
     std::string_view text(std::string_view what);
     std::string_view raw(std::size_t size, std::string_view what);
-    /// A number of items of at least `item_size` bytes each that must fit into what is left, so
-    /// that memory can be reserved for them.
+    /// A number of items. Fails if that many items of `item_size` bytes do not fit into the
+    /// remaining bytes, so memory for them can be reserved safely.
     std::size_t count(std::size_t item_size, std::string_view what);
 
     void refuse(std::string_view message);

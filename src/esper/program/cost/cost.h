@@ -7,12 +7,12 @@
 
 namespace esper::graph {
 
-/// Arithmetic of one instruction for one example: a multiply-add counts as two operations,
-/// element-wise operators one per output element (and per documented step for norms, softmax).
+/// Operations of one instruction for one example. A multiply-add counts as two; an element-wise
+/// operator as one per output element; norms and softmax as one per documented step.
 struct InstructionCost {
     std::uint64_t forward_flops = 0;
-    /// Of the backward pass to inputs and parameters, where gradients are needed (2x for linear
-    /// maps).
+    /// Operations of the backward pass, to the inputs and parameters that need gradients (twice the
+    /// forward pass for linear maps).
     std::uint64_t backward_flops = 0;
     std::int64_t parameters = 0;
 };
@@ -23,8 +23,8 @@ struct Cost {
     std::int64_t parameters = 0;
 };
 
-/// Exact counts from inferred shapes (shapes.h). An operator without a rule is an error, never
-/// zero.
+/// Counts exactly, from inferred shapes (shapes.h). An operator without a rule is an error; it
+/// never counts as zero.
 Result<Cost> count_cost(const Program& program);
 
 }  // namespace esper::graph

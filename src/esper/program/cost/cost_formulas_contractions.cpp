@@ -15,8 +15,8 @@ std::uint64_t elements(const Shape& shape) {
     return n;
 }
 
-/// Multiply-adds of `a,b->c`: the product of the sizes of all labels. "..." stands for whatever
-/// dimensions the labels leave over in the first operand that has it.
+/// Multiply-adds of `a,b->c`: the product of the sizes of all labels. "..." stands for the
+/// dimensions without a label, of the first operand that has it.
 std::uint64_t combinations(const std::string& equation, const std::vector<const Shape*>& shapes) {
     std::map<char, std::uint64_t> sizes;
     std::uint64_t rest = 1;

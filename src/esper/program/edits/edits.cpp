@@ -47,7 +47,7 @@ Result<ProgramPtr> set_mode(const Program& program, const SetSeedMode& edit) {
     std::vector<bool> gone(parts.value_count);
     auto body_begin = block->begin;
     const ValueId y = block->y;
-    // What the branch reads: y behind a detach while isolated, else y itself.
+    // The value that the branch reads: detach(y) while isolated, else y.
     ValueId source = y;
     if (block->mode == SeedMode::kIsolated) {
         const Instruction& detach = parts.instructions[block->begin];
@@ -76,7 +76,7 @@ Result<ProgramPtr> set_mode(const Program& program, const SetSeedMode& edit) {
     }
     Argument branch = parts.instructions[block->join].args[1];
     replace_value(branch, source, new_source);
-    // The old control goes before a new one of that name could come.
+    // The old control is removed before a new one of the same name is added.
     parts.instructions[block->join] =
         make_join(parts, edit.seed, edit.mode, y, std::get<ValueId>(branch), block->sum);
     gone.resize(parts.value_count, false);
@@ -173,7 +173,7 @@ std::vector<SeedInProgram> seeds_in(const Program& program) {
         below.emplace(block.sum, std::pair(seeds.size(), block.y));
         seeds.push_back({block.seed, "", block.mode});
     }
-    // An anchor names the topmost sum; the seeds below it belong to the same anchor.
+    // An anchor's value is the last sum; the seeds before it belong to the same anchor.
     for (const Anchor& anchor : program.anchors()) {
         auto at = below.find(anchor.value);
         while (at != below.end() && seeds[at->second.first].anchor.empty()) {

@@ -9,12 +9,12 @@
 
 namespace esper::graph {
 
-/// How a seed's branch s hangs at its anchor's output y.
+/// How a seed's branch s is joined to its anchor's value y.
 enum class SeedMode : std::uint8_t {
-    /// y passes unchanged, bit for bit; s reads detach(y) and receives the gradient of y
-    /// (`esper::straight_through`). The host cannot notice it.
+    /// y with the same bits; s reads detach(y) and receives the gradient of y
+    /// (`esper::straight_through`). The host's results do not change.
     kIsolated = 0,
-    /// y + α·s(y), α a control named `alpha.<seed>` (`aten::addcmul`).
+    /// y + α·s(y), where α is the control `alpha.<seed>` (`aten::addcmul`).
     kBlended = 1,
     /// y + s(y): α folded away.
     kFolded = 2,
@@ -22,11 +22,11 @@ enum class SeedMode : std::uint8_t {
 std::string_view seed_mode_name(SeedMode mode);
 std::optional<SeedMode> seed_mode_from_name(std::string_view name);
 
-/// Puts a blueprint (a Program with input `x` and output `y` of the anchor's type) at an anchor,
-/// kIsolated. Its parameters, buffers and controls become `seed.<seed>.<name>`; its anchors are not
-/// taken over. Everything that read the anchor's value then reads the new sum, and so does the
-/// anchor, so that a second seed may sit on top of the first. Seed names consist of letters,
-/// digits, `_`, `-` and `/`.
+/// Inserts a blueprint (a Program with input `x` and output `y` of the anchor's type) at an anchor,
+/// in mode kIsolated. Its parameters, buffers and controls get the names `seed.<seed>.<name>`; its
+/// anchors are dropped. All instructions that read the anchor's value, and the anchor itself, then
+/// read the new sum, so a second seed can be inserted after the first. Seed names consist of
+/// letters, digits, `_`, `-` and `/`.
 struct InsertSeed {
     std::string seed;
     std::string anchor;
@@ -37,12 +37,12 @@ struct SetSeedMode {
     std::string seed;
     SeedMode mode = SeedMode::kIsolated;
 };
-/// Takes the seed out: the Program is byte for byte what it was before it came.
+/// Removes the seed. The Program is then, byte for byte, as before InsertSeed.
 struct RemoveSeed {
     std::string seed;
 };
 /// Replaces the operator of one instruction by another with the same arguments and results (e.g. a
-/// compiled kernel registered as an operator). Joins and detaches of seeds stay as they are.
+/// compiled kernel registered as an operator). Joins and detaches of seeds cannot be replaced.
 struct ReplaceOperator {
     std::size_t instruction = 0;
     std::string expected_op;
@@ -51,13 +51,13 @@ struct ReplaceOperator {
 
 using Edit = std::variant<InsertSeed, SetSeedMode, RemoveSeed, ReplaceOperator>;
 
-/// The edited Program; values that stay keep their order. Errors: kUnknownName (anchor or seed),
-/// kIllegalEdit (also where an instruction writes into the anchor's value later on),
-/// kShapeMismatch, kForbiddenOperator, and what validate_operators reports.
+/// Applies an edit. The remaining values keep their order. Errors: kUnknownName (anchor or seed),
+/// kIllegalEdit (also when a later instruction writes into the anchor's value), kShapeMismatch,
+/// kForbiddenOperator, and those of validate_operators.
 Result<ProgramPtr> apply(const Program& program, const Edit& edit);
 
-/// The seeds in a Program, in the order of its instructions (of several at one anchor, the lowest
-/// first), with their modes and anchors.
+/// A seed of a Program with its mode and anchor. Lists of seeds have the order of the instructions,
+/// so of several seeds at one anchor the first inserted comes first.
 struct SeedInProgram {
     std::string seed;
     std::string anchor;
@@ -65,8 +65,8 @@ struct SeedInProgram {
 };
 std::vector<SeedInProgram> seeds_in(const Program& program);
 
-/// A blueprint goes along as its text form. Errors of reading: kMalformed, and what from_text
-/// reports.
+/// An edit as JSON; a blueprint is included in its text form. Errors of reading: kMalformed, and
+/// those of from_text.
 nlohmann::json to_json(const Edit& edit);
 Result<Edit> edit_from_json(const nlohmann::json& json);
 

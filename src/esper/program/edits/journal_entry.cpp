@@ -21,7 +21,7 @@ json to_json_without_hash(const JournalEntry& entry) {
     return object;
 }
 
-// A reason may be anything; what is no UTF-8 in it is replaced, so that the line stays JSON.
+// A reason may be any text; bytes that are not UTF-8 are replaced, so that the line is valid JSON.
 std::string dump(const json& object) {
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -7,18 +7,18 @@
 
 namespace esper::graph {
 
-/// What the first entry names as its predecessor.
+/// `previous` of the first entry.
 inline constexpr std::string_view kNoPrevious =
     "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The hash that belongs to the entry's other fields.
+/// The hash of the entry's other fields.
 std::string entry_hash(const JournalEntry& entry);
 
-/// The entry's one line, without the line end: JSON without blanks, keys in alphabetical order.
+/// The entry as a line without line end: JSON without blanks, keys in alphabetical order.
 std::string entry_line(const JournalEntry& entry);
 
-/// Reads one line; a line that is not exactly what entry_line would write, or whose hash does not
-/// fit, is refused. Errors: kBrokenChain.
+/// Reads one line. Error: kBrokenChain unless the line is exactly as entry_line writes it and has
+/// the right hash.
 Result<JournalEntry> entry_from_line(std::string_view line);
 
 }  // namespace esper::graph

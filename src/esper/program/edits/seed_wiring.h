@@ -1,6 +1,7 @@
 #pragma once
-// How seeds lie in a Program: one run of instructions each, scoped `seed.<id>…`, ending in the join
-// (`seed.<id>.join`), whose result stands for the anchor's value from there on.
+// The form of seeds in a Program. A seed is a block of consecutive instructions with scopes
+// `seed.<id>…`. The last one is the join (`seed.<id>.join`); its result replaces the anchor's
+// value.
 
 #include <optional>
 #include <string>
@@ -21,11 +22,11 @@ struct SeedBlock {
     SeedMode mode = SeedMode::kIsolated;
     std::size_t begin = 0;  ///< its first instruction
     std::size_t join = 0;   ///< its last instruction
-    ValueId y;              ///< the value at the anchor, below the seed
+    ValueId y;              ///< the value at the anchor before the seed
     ValueId sum;            ///< the join's result
 };
 
-/// In the order of the instructions.
+/// The seeds' blocks in the order of the instructions.
 std::vector<SeedBlock> find_seed_blocks(std::span<const Instruction> instructions);
 std::optional<SeedBlock> find_seed_block(std::span<const Instruction> instructions,
                                          std::string_view seed);
@@ -33,19 +34,19 @@ std::optional<SeedBlock> find_seed_block(std::span<const Instruction> instructio
 std::string seed_scope(std::string_view seed);    ///< `seed.<id>`
 std::string seed_control(std::string_view seed);  ///< `alpha.<id>`
 
-/// Not empty, of letters, digits, `_`, `-` and `/`.
+/// Whether the name is not empty and consists of letters, digits, `_`, `-` and `/`.
 bool is_seed_name(std::string_view seed);
 
 void replace_value(Argument& argument, ValueId from, ValueId to);
-/// In outputs, anchors and the instructions from `first` on.
+/// Replaces `from` by `to` in outputs, anchors and the instructions from `first` on.
 void replace_everywhere(Program::Parts& parts, std::size_t first, ValueId from, ValueId to);
 
 /// The join of y and the branch's result s. In kBlended, declares the control α at 0.
 Instruction make_join(Program::Parts& parts, std::string_view seed, SeedMode mode, ValueId y,
                       ValueId s, ValueId sum);
 
-/// Takes out what `gone` names (indexed by value number) and renumbers the rest in order. Whatever
-/// still reads a value that is gone is refused by Program::make.
+/// Removes the values marked in `gone` (indexed by value number) and renumbers the rest in order.
+/// Program::make refuses the result if a removed value is still read.
 void drop_values(Program::Parts& parts, const std::vector<bool>& gone);
 
 }  // namespace esper::graph

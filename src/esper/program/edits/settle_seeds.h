@@ -4,9 +4,9 @@
 
 namespace esper::graph {
 
-/// A grown Program as a host in its own right: every folded seed becomes an ordinary part, its
-/// names and scopes `seed.<id>…` turn into `grown.<id>…` (`grown.<id>-2…` where that is taken).
-/// Computes what it computed before. Errors: kIllegalEdit when a seed is not folded yet.
+/// Turns a grown Program into a host: every folded seed becomes an ordinary part, and its names and
+/// scopes change from `seed.<id>…` to `grown.<id>…` (or `grown.<id>-2…` if that exists). The result
+/// computes the same. Error: kIllegalEdit when a seed is not folded.
 Result<ProgramPtr> settle_seeds(const Program& program);
 
 }  // namespace esper::graph

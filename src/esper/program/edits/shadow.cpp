@@ -34,7 +34,7 @@ std::vector<bool> needed_for(const Program& program, ValueId output) {
     return needed;
 }
 
-/// The pass of one seed, written behind the host's.
+/// Writes the second pass of one seed after the host's instructions.
 class Shadow {
   public:
     Shadow(const Program& host, const std::vector<TensorType>& types, std::string seed,
@@ -96,7 +96,7 @@ class Shadow {
         return {};
     }
 
-    // Takes out what would reach the host: statistics moved, random numbers drawn.
+    // Removes effects on the host: changes of statistics and draws of random numbers.
     Status set_apart(Instruction& item) const {
         constexpr std::size_t kMean = 3, kVariance = 4, kTraining = 5;
         if (!written_arguments(item).empty()) {
@@ -124,8 +124,8 @@ class Shadow {
     std::unordered_map<std::uint32_t, std::optional<ValueId>> detached_;
 };
 
-// A detached value shares its memory with the host's: what the host later writes into it in place
-// would be seen.
+// A detached value shares its memory with the host's, so later in-place writes of the host would
+// change it.
 Status check_nothing_written(const Program& program, std::string_view seed) {
     for (const auto& item : program.instructions())
         for (const auto position : written_arguments(item)) {
@@ -136,11 +136,10 @@ Status check_nothing_written(const Program& program, std::string_view seed) {
     return {};
 }
 
-// The host's path without the isolated seeds' joins, which stay where they are, unread.
+// Removes the isolated seeds' joins from the host's path; the joins remain, but are not read.
 Result<ProgramPtr> past_the_seeds(const Program& program) {
     auto parts = program.parts();
-    // From the last on: a seed that sits on another's join then follows it down to the host's
-    // value.
+    // From last to first, so that a seed that reads another seed's join ends at the host's value.
     auto blocks = find_seed_blocks(parts.instructions);
     std::ranges::reverse(blocks);
     for (const auto& block : blocks)

@@ -10,15 +10,15 @@ namespace esper::graph {
 /// `shadow.<seed>`.
 std::string shadow_output(std::string_view seed);
 
-/// For every isolated seed of `program`, what `output` would be if this seed alone were added in at
-/// α = 1: a second pass from its anchor on, as the output `shadow.<seed>`. It reads the host's
-/// values and parameters detached, so that a loss of it reaches this seed's parameters and no
-/// other; and the host's own path does not pass through the seed at all any more, so that the
-/// host's bits are those without seeds. Batch norms in a shadow take the batch's statistics and
-/// move none; dropout is off there, but for masks that are functions of the step, which are the
-/// host's. For training mode only. A Program without isolated seeds is given back unchanged.
-/// Errors: kUnknownName (no such output); kIllegalEdit where a shadow cannot be apart from its
-/// host: behind the anchor values are changed in place or random numbers are drawn.
+/// Adds a shadow for every isolated seed of `program`: a second pass from the seed's anchor on,
+/// with only this seed blended in at α = 1, that computes `output` as a new output `shadow.<seed>`.
+/// The shadow reads the host's values and parameters detached, so its loss has gradients only for
+/// this seed's parameters. The host's own pass no longer includes the seed, so its bits are those
+/// without seeds. Batch norms in a shadow use the batch's statistics and change no running ones.
+/// Dropout is off there, except for masks that depend only on the step, which are the host's. For
+/// training mode only. Returns a Program without isolated seeds unchanged. Errors: kUnknownName (no
+/// such output); kIllegalEdit if values are changed in place or random numbers drawn after the
+/// anchor.
 Result<ProgramPtr> with_shadows(const ProgramPtr& program, std::string_view output);
 
 }  // namespace esper::graph

@@ -31,9 +31,9 @@ Result<const Operator*> allowed_operator(std::string_view op);
 /// All operators, sorted by name.
 std::vector<const Operator*> operators_in_table();
 
-/// Adds an operator from code of your own. Whoever adds one vouches that it touches nothing but its
-/// tensors. Thread-safe. Errors: kMalformed for a schema that cannot be read or results that are
-/// neither tensors nor sizes, kDuplicateName.
+/// Adds an operator from your own code. You must make sure that it uses nothing but its tensors.
+/// Thread-safe. Errors: kMalformed for a schema that cannot be read or results that are neither
+/// tensors nor sizes, kDuplicateName.
 Status register_operator(const OperatorRow& row);
 
 }  // namespace esper::graph

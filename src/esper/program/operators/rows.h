@@ -1,5 +1,5 @@
 #pragma once
-// All that is known of the operators that a Program may use: one row each, by kind.
+// The table of the operators that a Program may use, one row each, in one file per kind.
 
 #include <cstdint>
 #include <span>
@@ -9,7 +9,7 @@
 
 namespace esper::graph {
 
-/// What a call does besides computing its results.
+/// The effects of a call besides its results.
 enum class Effect : std::uint8_t {
     kPure = 0,
     kSharesFirst = 1,  ///< results may share the first argument's memory (views, `contiguous`)

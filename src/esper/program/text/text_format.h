@@ -7,7 +7,7 @@
 
 namespace esper::graph {
 
-/// The readable form; docs/program.md has its grammar. One line per declaration or instruction:
+/// The text form; docs/program.md has its grammar. One line per declaration or instruction:
 ///
 ///     esper-program 1 "resnet8"
 ///     input x: f32[?, 3, 32, 32]
@@ -19,9 +19,9 @@ namespace esper::graph {
 ///     anchor layer1.0: image %5 from %3 features 16
 ///     output logits: %1
 ///
-/// Named values stand as their names (in backquotes where they are no plain words), results as %n
-/// in the order of their definition, whatever their value numbers are. Reading it back gives a
-/// Program with the same text and the same hash.
+/// Named values are written as their names (in backquotes unless they are plain words), results as
+/// %n in the order of their definition. The text does not depend on value numbers. It reads back as
+/// a Program with the same text and the same hash.
 std::string to_text(const Program& program);
 
 /// Errors: kMalformed, kUndefinedValue and kDuplicateName with the line and column, kWrongVersion,

@@ -8,19 +8,19 @@
 
 namespace esper::graph {
 
-/// One piece of the text form.
+/// One token of the text form.
 struct Token {
     enum class Kind {
         kWord,    ///< a name, keyword, number or operator
         kName,    ///< a name in backquotes
         kString,  ///< in double quotes
-        kResult,  ///< %n, `text` holding the digits
+        kResult,  ///< %n; `text` has the digits
         kSign,    ///< one of , = ( ) [ ] : @ ?
         kNewline,
         kEnd,
     };
     Kind kind = Kind::kEnd;
-    /// The characters as they stand; for kName and kString without quotes and with escapes decoded.
+    /// The characters; for kName and kString without quotes and with escapes decoded.
     std::string text;
     std::size_t line = 1;
     std::size_t column = 1;
@@ -33,11 +33,11 @@ struct Token {
 /// `line 3, column 14: ` put before a message.
 std::string at_position(const Token& token, std::string_view message);
 
-/// What the token is, for messages: `'relu'`, `the end of the line`.
+/// The token in words, for messages: `'relu'`, `the end of the line`.
 std::string describe(const Token& token);
 
-/// Cuts the text into tokens, one at a time, with one token of look-ahead. Blanks separate, `#`
-/// starts a comment that ends with the line, several line ends count as one.
+/// Splits the text into tokens, with one token of look-ahead. Blanks separate tokens, `#` starts a
+/// comment that ends with the line, and several line ends count as one.
 class TextLexer {
   public:
     explicit TextLexer(std::string_view text) : text_(text) {}
@@ -45,7 +45,7 @@ class TextLexer {
     /// Reads the first token; to be called once, before anything else.
     Status start() { return advance(); }
     const Token& peek() const { return token_; }
-    /// Errors: kMalformed for a character or an escape that means nothing, and open quotes.
+    /// Error: kMalformed for an unknown character or escape, and for missing closing quotes.
     Result<Token> take();
 
   private:

@@ -199,7 +199,7 @@ Status TextParser::instruction() {
         ESPER_TRY(Token scope, lexer_.take());
         item.scope = std::move(scope.text);
     }
-    // Only now: an instruction must not read its own results.
+    // Defined only now, because an instruction must not read its own results.
     for (const Token& token : results) {
         const ValueId id(parts_.value_count);
         if (!results_.emplace(token.text, id).second) {

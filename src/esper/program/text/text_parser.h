@@ -8,7 +8,7 @@
 
 namespace esper::graph {
 
-/// Reads the text form line by line into Program::Parts, numbering values as they come.
+/// Reads the text form line by line into Program::Parts; numbers values in their order.
 class TextParser {
   public:
     explicit TextParser(std::string_view text) : lexer_(text) {}

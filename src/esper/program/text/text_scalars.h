@@ -1,5 +1,5 @@
 #pragma once
-// How single names, numbers and strings are spelled in the text form; shared by writer and reader.
+// Names, numbers and strings of the text form, for its writer and its reader.
 
 #include <optional>
 #include <string>
@@ -9,28 +9,28 @@
 
 namespace esper::graph {
 
-/// Letters, digits and `_ . - / +`: what a word of the text form consists of.
+/// Whether `c` can be part of a word: a letter, a digit or one of `_ . - / +`.
 bool is_word_character(char c);
 
-/// True when `name` can stand in the text as it is: a word that is neither a number nor a word
-/// with a meaning of its own (`none`, `true`, `f32`, …). Others are put into backquotes.
+/// Whether `name` needs no backquotes: it is a word, and neither a number nor a keyword (`none`,
+/// `true`, `f32`, …).
 bool is_plain_name(std::string_view name);
 
-/// The name as it is, or in backquotes with escapes.
+/// Appends the name, in backquotes with escapes if it needs them.
 void append_name(std::string& out, std::string_view name);
 
-/// The dotted path behind `@`: any word stands as it is there.
+/// Appends the dotted path after `@`, in backquotes unless it is a word.
 void append_scope(std::string& out, std::string_view scope);
 
-/// In `quote`s, with `\\`, `\n`, `\t`, the escaped quote, and `\xNN` for other bytes outside
-/// printable ASCII.
+/// Appends the text in `quote`s, with `\\`, `\n`, `\t`, the escaped quote, and `\xNN` for other
+/// bytes outside printable ASCII.
 void append_quoted(std::string& out, std::string_view text, char quote);
 
-/// The shortest digits that read back as the same bits. With `as_constant`, always recognisable
-/// as a double (`1.0`, not `1`).
+/// Appends the shortest digits that read back as the same bits. With `as_constant` the text always
+/// reads as a double (`1.0`, not `1`).
 void append_double(std::string& out, double value, bool as_constant);
 
-/// The double a word spells (`0.1`, `1e-05`, `-inf`, `nan`), also without a point.
+/// The double that a word spells (`0.1`, `1e-05`, `-inf`, `nan`), also without a point.
 std::optional<double> double_from_word(std::string_view word);
 std::optional<std::int64_t> integer_from_word(std::string_view word);
 

@@ -6,10 +6,10 @@
 
 namespace esper::records {
 
-/// How much an event matters to somebody watching.
+/// The tone of an event: decides its colour on the screen.
 enum class EventTone { kNone, kNeutral, kGood, kCulled, kBad };
 
-/// One event of events.jsonl in plain words; an empty text for steps that interest nobody.
+/// One event of events.jsonl in plain words; the text is empty for events that are not shown.
 struct EventText {
     EventTone tone = EventTone::kNone;
     std::string text;

@@ -11,7 +11,7 @@
 namespace esper::records {
 
 /// One kind of event, and the fields that its lines in events.jsonl have besides `event`, `step`
-/// and `epoch`. This table is the schema: what is not in it is neither written nor read.
+/// and `epoch`. This table is the schema: other kinds are neither written nor read.
 struct EventKind {
     std::string_view name;
     std::string_view meaning;

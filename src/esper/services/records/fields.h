@@ -11,11 +11,11 @@
 
 namespace esper::records {
 
-/// What a field of a JSON object may hold.
+/// The type of a field of a JSON object.
 enum class FieldType {
     kText,
     kInteger,
-    kNumber,  ///< or null: what was not measured, or is not finite
+    kNumber,  ///< or null for a number that was not measured or is not finite
     kBoolean,
     kObject,
     kList,

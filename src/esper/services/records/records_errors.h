@@ -5,7 +5,7 @@
 namespace esper::records {
 
 #define ESPER_RECORDS_ERRORS(X)                                                                    \
-    X(kBadRunFolder, kUsage)          /* not a run's folder, or one that holds something else */   \
+    X(kBadRunFolder, kUsage)          /* not a run's folder, or a folder with other files */       \
     X(kFolderInUse, kRuntime)         /* another process works in it */                            \
     X(kBadRecord, kData)              /* a line of a run's files that does not say what it must */ \
     X(kForeignJournal, kVerification) /* journal and checkpoint are not of one history */

@@ -6,7 +6,7 @@
 
 namespace esper::records {
 
-/// Gathers what a run's folder tells and writes it as one self-contained HTML file.
+/// Reads the files of a run's folder and writes the report, one self-contained HTML file.
 /// Errors: those of reading its files, kForeignJournal, those of writing.
 Status write_report(const std::filesystem::path& folder, const std::filesystem::path& file);
 

@@ -8,12 +8,12 @@
 #include "esper/services/records/events.h"
 #include "esper/services/records/metrics.h"
 
-// What a run's folder tells. Nothing here follows a symbolic link, and nothing throws.
+// Reads the files of a run's folder. No function here follows a symbolic link or throws.
 
 namespace esper::records {
 
-/// Refuses what is no run's folder, and one in which a file of the run is a symbolic link: reading
-/// or continuing it would read or change a file elsewhere.
+/// Refuses a folder that is not a run's, and one in which a file of the run is a symbolic link:
+/// reading or continuing the run would read or change a file elsewhere.
 /// Errors: kBadRunFolder, OwnFileError::kSymbolicLink.
 Status check_run_folder(const std::filesystem::path& folder);
 

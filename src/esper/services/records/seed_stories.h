@@ -14,9 +14,9 @@ enum class SeedOutcome { kAlive, kKept, kCulled, kCancelled, kRolledBack };
 /// `alive`, `kept`, `culled`, `cancelled`, `rolled back`.
 std::string_view to_text(SeedOutcome outcome);
 
-/// One seed's life as a run's events tell it. After a rollback to step T the life is what it was at
-/// T: what happened to the seed later is taken back; a seed that germinated later, or that sits in
-/// a slot which was shut because its seed was at fault, ended as rolled back.
+/// One seed's life, derived from a run's events. A rollback to step T undoes the later events of
+/// the seed. A seed that germinated after T, or whose slot the rollback closed, ended as rolled
+/// back.
 struct SeedStory {
     std::string seed;
     std::string blueprint;

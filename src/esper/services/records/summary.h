@@ -7,8 +7,8 @@
 
 namespace esper::records {
 
-/// What a finished run has to tell: what grew and why, the text it wrote before and after, its
-/// figures, and where to look further. Read from the run's folder alone.
+/// The summary of a finished run, from the files of its folder: what grew and why, sampled text
+/// before and after, the figures, and where the report is.
 Result<std::string> summary_of_run(const std::filesystem::path& folder);
 
 }  // namespace esper::records

@@ -11,21 +11,22 @@
 
 namespace esper::tamiyo {
 
-/// The rules that hold for germinations under every policy: the window of the run, the pause after
-/// a germination, the limits on numbers, and that a seed's whole life still fits into the run.
+/// The rules that every policy must keep before a seed germinates: the step lies in the growth
+/// window, the pause after the last germination is over, the limits on the number of seeds hold,
+/// and the run has enough steps left for the seed's whole life.
 class Admission {
   public:
     Admission(const configs::GrowthConfig& growth, const RunShape& run);
 
     struct Room {
-        int seeds = 0;  ///< that may germinate now
+        int seeds = 0;  ///< number of seeds that may germinate now
         std::string why_none;
     };
     Room room(const ControllerView& view) const;
     void germinated(const ControllerView& view);
 
     std::optional<std::int64_t> last_step() const { return last_step_; }
-    /// The window's bounds in steps.
+    /// The growth window's bounds in steps.
     std::int64_t window_start() const { return start_; }
     std::int64_t window_stop() const { return stop_; }
 

@@ -15,7 +15,7 @@ void smooth(std::optional<double>& average, const std::optional<double>& value, 
     average = average ? *average + weight * (*value - *average) : *value;
 }
 
-/// 1 at the middle, 0 a thousandfold away from it.
+/// 1 if both are equal, 0 if they differ by a factor of a thousand.
 double nearness(double value, double middle) {
     constexpr double kTiny = 1e-30;
     const double orders = std::log10((std::abs(value) + kTiny) / (std::abs(middle) + kTiny));

@@ -11,18 +11,18 @@
 
 namespace esper::tamiyo {
 
-/// Turns what slots report each epoch into one health score each, smoothed over epochs.
+/// Turns the slots' signals of each epoch into one health score per slot, smoothed over epochs.
 ///
-/// Three parts, each from 0 to 1: activity (1 - dead ratio), and how far activation variance and
-/// gradient norm stand from the network's middle slot (0 at a thousandfold or a thousandth). The
-/// score is their mean over those that were ever measured; a slot of which nothing is known has
-/// none.
+/// The score is the mean of up to three parts, each from 0 to 1: activity (1 - dead ratio), and how
+/// close activation variance and gradient norm are to the median over all slots (1: equal; 0: a
+/// thousand times or a thousandth of it). Parts that were never measured are left out; a slot
+/// without any measured part has no score.
 class HealthAnalyzer {
   public:
-    /// `smoothing`: weight of the newest value in the moving averages; the first counts whole.
+    /// `smoothing`: weight of the newest value in the moving averages. The first value starts them.
     explicit HealthAnalyzer(double smoothing = 0.1) : smoothing_(smoothing) {}
 
-    /// Takes in one epoch. Values that are not finite count as not measured.
+    /// Adds one epoch. Values that are not finite count as not measured.
     void observe(const ControllerView& view);
 
     std::optional<double> health(std::uint32_t slot) const;

@@ -5,22 +5,22 @@
 namespace esper::tamiyo {
 
 /// An anytime-valid asymptotic confidence sequence on the mean of independent numbers: with
-/// probability at least 1 − delta the mean lies within mean() ± radius() at *every* moment from
-/// `smallest` numbers on, so one may look after each number and stop when one likes.
+/// probability at least 1 − delta the mean lies within mean() ± radius() at *every* count from
+/// `smallest` numbers on. So a caller may test after each number and stop at any time.
 /// Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas: "Time-uniform central limit theory and asymptotic
 /// confidence sequences" (Annals of Statistics 2024), theorem 2.2, with ρ² = 1/smallest.
 class ConfidenceSequence {
   public:
-    /// delta in (0, 1), anything else makes the radius infinite; smallest below 2 counts as 2.
+    /// A `delta` outside (0, 1) makes the radius infinite; a `smallest` below 2 counts as 2.
     ConfidenceSequence(double delta, std::int64_t smallest);
 
     void add(double value);
 
     std::int64_t count() const { return count_; }
     double mean() const { return mean_; }
-    /// Sample standard deviation; 0 below two numbers.
+    /// Sample standard deviation; 0 with fewer than two numbers.
     double deviation() const;
-    /// Sample skewness; 0 below two numbers or where all are equal.
+    /// Sample skewness; 0 with fewer than two numbers or when all are equal.
     double skewness() const;
     /// s·√( 2(tρ²+1)/(t²ρ²) · ln(√(tρ²+1)/δ) ); infinite below `smallest` numbers.
     double radius() const;
@@ -33,7 +33,7 @@ class ConfidenceSequence {
     std::int64_t count_ = 0;
     double mean_ = 0;
     double squares_ = 0;  ///< sum of squared distances from the mean (Welford 1962)
-    double cubes_ = 0;    ///< the same of their cubes (Pébay 2008)
+    double cubes_ = 0;    ///< sum of cubed distances from the mean (Pébay 2008)
 };
 
 }  // namespace esper::tamiyo

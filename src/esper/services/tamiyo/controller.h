@@ -11,15 +11,15 @@
 
 namespace esper::tamiyo {
 
-/// The whole controller of a run: one policy for germinations, one lifecycle for what follows. At
+/// The controller of a run: a Policy decides on germinations, a Lifecycle on everything after. At
 /// each epoch boundary the trainer
 ///   1. builds a ControllerView,
-///   2. takes the looks that `looks_due` asks for and puts each result into its slot's `gate`,
-///   3. measures the candidates that `nominees` lists and puts in their predicted gain,
-///   4. carries out what `decide` returns.
-/// Steps 2–4 may be repeated at the same boundary with the states as they have become, until
-/// `decide` returns nothing; at the run's last boundary they must be, so that no seed stays
-/// undecided. Belongs to one thread.
+///   2. takes the looks that `looks_due` requests and stores each result in its slot's `gate`,
+///   3. measures the candidates that `nominees` lists and stores their predicted gain,
+///   4. carries out the commands that `decide` returns.
+/// The trainer may repeat steps 2–4 at the same boundary, with the new states, until `decide`
+/// returns nothing. At the run's last boundary it must, so that no seed stays undecided. Use it
+/// from one thread.
 class Controller {
   public:
     Controller(const configs::GrowthConfig& growth, const configs::ControllerConfig& controller,
@@ -27,7 +27,7 @@ class Controller {
 
     std::vector<LookRequest> looks_due(const ControllerView& view) const;
     std::vector<std::size_t> nominees(const ControllerView& view) const;
-    /// At most one command a slot. Consumes the looks in the view.
+    /// At most one command per slot. Counts the looks in the view as taken.
     std::vector<Decision> decide(const ControllerView& view);
 
     const Policy& policy() const { return *policy_; }
@@ -38,7 +38,7 @@ class Controller {
     std::string waiting_for() const { return policy_->waiting_for(); }
 
     nlohmann::json save() const;
-    /// kBadState: unreadable, or of another policy; nothing is changed then.
+    /// Error: kBadState when the state is unreadable or of another policy; nothing changes then.
     Status restore(const nlohmann::json& state);
 
   private:

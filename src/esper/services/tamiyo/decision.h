@@ -13,15 +13,15 @@ namespace esper::tamiyo {
 
 using contracts::AdaptationCommand;
 
-/// What a decision was preferred to.
+/// A candidate that was considered and not chosen.
 struct Alternative {
     std::string anchor;
     std::string blueprint;
-    /// Predicted gain per relative FLOP; nothing: it was not measured.
+    /// Predicted gain per relative FLOP; nothing if it was not measured.
     std::optional<double> score = {};
 };
 
-/// One command to Kasmina with everything that led to it.
+/// One command to Kasmina with its reasons.
 struct Decision {
     AdaptationCommand command = AdaptationCommand::kGerminate;
     std::uint32_t slot = 0;
@@ -30,14 +30,14 @@ struct Decision {
     std::string blueprint;
     /// One sentence for people.
     std::string reason;
-    /// The numbers that the sentence rests on; what was not measured is absent.
+    /// The numbers behind `reason`; numbers that were not measured are absent.
     std::map<std::string, double> evidence = {};
     /// Best first.
     std::vector<Alternative> alternatives = {};
 };
 
-/// As it stands in events.jsonl; scores that were not measured, and numbers that are not finite,
-/// are null.
+/// The decision as written to events.jsonl. Scores that were not measured and numbers that are not
+/// finite are null.
 nlohmann::json to_json(const Decision& decision);
 
 }  // namespace esper::tamiyo

@@ -13,7 +13,7 @@ namespace esper::tamiyo {
 
 using contracts::EnumEntry;
 
-/// What a look at the probe set says of a seed.
+/// The result of a look at the probe set with and without a seed.
 #define ESPER_VERDICTS(X) X(kKeep, 0, "keep") X(kCull, 1, "cull") X(kHold, 2, "hold")
 ESPER_CONTRACT_ENUM(Verdict, ESPER_VERDICTS)
 
@@ -25,7 +25,7 @@ ESPER_CONTRACT_ENUM(Verdict, ESPER_VERDICTS)
     X(kAfterFineTune, 2, "after_fine_tune")
 ESPER_CONTRACT_ENUM(GateStage, ESPER_GATE_STAGES)
 
-/// The terms of one look.
+/// The parameters of one look.
 struct GateSpec {
     std::int64_t n0 = 500;  ///< smallest number of examples that may decide
     double rent = 0;        ///< mean loss per example that the seed must save
@@ -40,42 +40,41 @@ struct GateResult {
     double upper = 0;
     double deviation = 0;         ///< sample standard deviation
     double skewness = 0;          ///< of all the differences given
-    std::int64_t needed = 0;      ///< examples before which such skewed differences may not decide
-    std::int64_t t = 0;           ///< examples walked before it was decided
+    std::int64_t needed = 0;      ///< examples needed before differences this skewed may decide
+    std::int64_t t = 0;           ///< examples walked before the decision
     double delta = 0;             ///< the error that was spent
-    double rent = 0;              ///< what the bounds were held against
+    double rent = 0;              ///< the rent that the bounds were compared with
     std::int64_t not_finite = 0;  ///< differences that were NaN or infinite; any of them culls
 };
 
 /// Walks the per-example differences d_i = (loss with α = 0) − (loss with α = 1), given in a random
-/// order fixed beforehand (`probe_order`), and stops at the first example that decides: keep once
-/// the lower bound exceeds the rent, cull once the upper bound falls below it. All seen and
-/// neither: hold.
+/// order fixed beforehand (`probe_order`), and stops at the first example that decides: keep when
+/// the lower bound of a ConfidenceSequence exceeds the rent, cull when the upper bound is below it.
+/// If no example decides, the result is hold.
 ///
-/// The sequence's bounds take the mean of the first n0 differences for about normal. A seed that
-/// helps most examples a little and ruins a few breaks that: until the ruined ones turn up in
-/// numbers, the others look like a sure gain. So nobody decides before t ≥ 25·skewness² (Cochran's
-/// rule, Sampling Techniques, 1977, §2.15), of the examples walked and of all those given; the
-/// bounds hold at every t at once, so t may be chosen by looking ahead.
+/// The bounds assume that the mean of the first n0 differences is about normal. That is false for
+/// a seed that helps most examples a little and ruins a few: until enough ruined examples have been
+/// seen, the others look like a sure gain. So no decision is made before t ≥ 25·skewness²
+/// (Cochran's rule, Sampling Techniques, 1977, §2.15), with the skewness of the examples walked and
+/// that of all examples given. The bounds hold at every t, so t may depend on all the examples.
 ///
-/// A difference that is not finite culls at once, whatever the others say: a seed
-/// that breaks an example is not kept. A spec that makes no sense (delta outside (0, 1), rent NaN)
-/// never decides.
+/// A difference that is not finite culls at once: a seed that breaks an example is not kept. An
+/// invalid spec (delta outside (0, 1), rent NaN) never decides.
 GateResult look(std::span<const float> d, const GateSpec& spec);
 
-/// What the k-th seed of a run (k ≥ 1) may spend of delta: δ/(k(k+1)); all together spend δ.
+/// The k-th seed's share (k ≥ 1) of a run's error δ: δ/(k(k+1)). The shares sum to δ.
 double error_of_seed(double delta, std::int64_t k);
-/// What its l-th look (l ≥ 1) may spend of that: δ_k·6/(π²l²); all together spend δ_k.
+/// The l-th look's share (l ≥ 1) of a seed's error δ_k: δ_k·6/(π²l²). The shares sum to δ_k.
 double error_of_look(double delta_of_seed, std::int64_t l);
 
-/// The loss a seed must save to be worth its cost, from what it adds relative to the host:
-/// κ·ΔFLOPs/FLOPs + κ'·Δparameters/parameters.
+/// The rent: the loss per example that a seed must save to be worth its cost. It is
+/// κ·ΔFLOPs/FLOPs + κ'·Δparameters/parameters, both relative to the host.
 double rent_of(const configs::GateConfig& gate, double relative_flops, double relative_parameters);
 
 /// The order in which the probe set is walked: random, and the same in every look of a run.
 std::vector<std::uint32_t> probe_order(std::uint64_t run_seed, std::uint32_t examples);
 
-/// For events.jsonl; infinite bounds are null, which says "not measured".
+/// The result as written to events.jsonl; infinite bounds become null ("not measured").
 nlohmann::json to_json(const GateResult& result);
 
 }  // namespace esper::tamiyo

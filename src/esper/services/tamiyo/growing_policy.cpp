@@ -12,7 +12,7 @@
 namespace esper::tamiyo {
 namespace {
 
-/// Alternatives that a decision names.
+/// Largest number of alternatives that a decision lists.
 constexpr std::size_t kMostAlternatives = 10;
 
 const SlotView* slot_of(const ControllerView& view, std::uint32_t index) {
@@ -58,7 +58,7 @@ void GrowingPolicy::observe(const ControllerView& view) {
             blended_epoch_ = view.epoch;
         }
     }
-    // Averages take each epoch once, however often the boundary is asked.
+    // Averages include each epoch once, even if `decide` is called several times at its boundary.
     if (view.epoch == seen_epoch_) return;
     seen_epoch_ = view.epoch;
     health_.observe(view);

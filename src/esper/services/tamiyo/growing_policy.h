@@ -13,8 +13,8 @@
 
 namespace esper::tamiyo {
 
-/// What the policies that germinate have in common: the rules of admission, the tournament, the
-/// health of the slots and the trend of the loss. A policy of this kind only says when.
+/// The common part of all policies that germinate seeds: Admission, Tournament, HealthAnalyzer and
+/// the trend of the loss. A derived policy only says when to germinate.
 class GrowingPolicy : public Policy {
   public:
     GrowingPolicy(const configs::GrowthConfig& growth, const configs::ControllerConfig& controller,
@@ -33,15 +33,15 @@ class GrowingPolicy : public Policy {
         std::string why;
         std::map<std::string, double> evidence = {};
     };
-    /// May germination come to pass at this boundary, whatever the candidates' gains turn out to
-    /// be?
+    /// Whether a seed may germinate at this boundary. Asked before the candidates' gains are
+    /// measured.
     virtual Answer when(const ControllerView& view) const = 0;
-    /// Asked of each entrant in turn, after `when` said yes.
+    /// Whether this entrant germinates. Asked for each entrant in turn if `when` said yes.
     virtual Answer whether(const ControllerView& view, const Entrant& entrant,
                            const Answer& moment) const;
     /// The order in which entrants are asked.
     virtual std::vector<Entrant> line_up(const ControllerView& view) const;
-    /// False where the policy has no use for predicted gains.
+    /// False when the policy does not use predicted gains.
     virtual bool measures() const { return true; }
 
     /// The validation loss since seeds last changed the network.
@@ -64,7 +64,7 @@ class GrowingPolicy : public Policy {
     Tournament tournament_;
     HealthAnalyzer health_;
     std::int64_t seen_epoch_ = -1;
-    /// Last epoch in which a seed was being blended, so that the loss moved because of it.
+    /// The last epoch in which a seed was being blended, which moves the loss.
     std::int64_t blended_epoch_ = -1;
     std::optional<std::int64_t> measured_at_;
     std::string waiting_for_;

@@ -7,10 +7,11 @@
 namespace esper::tamiyo {
 namespace {
 
-/// Grows when growing is the better buy. A pair with a measured gain germinates when
+/// Grows when growing saves more loss per FLOP than training. A pair with a measured gain
+/// germinates when
 ///   the validation loss is stuck, or
-///   its gain is at least what its FLOPs would bring if they were spent on more steps at the loss's
-///   present slope (which flatters steps: slopes flatten), or
+///   its gain is at least what the same FLOPs would save in more steps at the loss's present slope
+///   (an estimate in favour of steps, since slopes flatten), or
 ///   half of the window for growth is over (late growth has too little time to pay).
 /// A pair without a measured gain germinates only when the loss is stuck.
 class HeuristicPolicy final : public GrowingPolicy {

@@ -47,7 +47,7 @@ std::int64_t before_gate(SeedState state, const LifeSteps& steps) {
     return state == kFineTuning ? steps.fine_tune : 0;
 }
 
-/// The command that a passed gate leads to.
+/// The command after a gate with the verdict keep.
 AdaptationCommand on_keep(const SlotView& slot, const LifeSteps& steps, bool last) {
     if (slot.state == kTraining) return AdaptationCommand::kGraft;
     const bool learns_on =
@@ -71,7 +71,7 @@ void Lifecycle::take_stock(const ControllerView& view) {
             accounts_.erase(slot.index);
             continue;
         }
-        // A seed that this controller did not germinate still has to be paid for.
+        // A seed that this controller did not germinate also needs its share of the error.
         if (!accounts_.contains(slot.index)) germinated(slot.index);
         Account& account = accounts_[slot.index];
         if (account.began < 0 && (slot.state == kTraining || contracts::is_blended(slot.state))) {

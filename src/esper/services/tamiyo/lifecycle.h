@@ -15,36 +15,36 @@
 
 namespace esper::tamiyo {
 
-/// A look that the trainer is asked to take: per-example losses of the probe set with the seed's
-/// α = 0 and α = 1, same weights, then `look(differences, spec)`.
+/// A request to the trainer: compute the per-example losses of the probe set with the seed's α = 0
+/// and with α = 1, at the same weights, then call `look(differences, spec)`.
 struct LookRequest {
     std::uint32_t slot = 0;
     GateStage stage = GateStage::kBeforeGraft;
-    std::int64_t ordinal = 1;  ///< k: which seed of the run
-    std::int64_t look = 1;     ///< l: which look at this seed
+    std::int64_t ordinal = 1;  ///< k: the seed's number in the run
+    std::int64_t look = 1;     ///< l: the look's number for this seed
     GateSpec spec = {};
-    /// Also compare with a fork of the host from before the graft, trained without the seed: always
-    /// for shams, else for gate.fork_share of the seeds, drawn by seed and k. Never at
-    /// kBeforeGraft.
+    /// Whether to compare also with a fork: the host from before the graft, trained on without the
+    /// seed. True for shams and for a share gate.fork_share of the other seeds (drawn by run seed
+    /// and k), never at kBeforeGraft.
     bool fork = false;
 };
 
-/// Leads a seed from germination to FOSSILIZED or CULLED and, after the embargo, back to DORMANT.
-/// Keeps account of the gates' error: seeds are numbered in the order they germinate, looks are
-/// counted over a seed's whole life. At the run's last boundary durations and budgets count as
-/// over, so that nothing stays undecided.
+/// Commands the moves of every seed after germination: to FOSSILIZED, or to CULLED and, after the
+/// embargo, to DORMANT. Distributes the gates' error: seeds are numbered in the order in which they
+/// germinate, looks are counted over a seed's whole life. At the run's last boundary all durations
+/// and budgets count as over, so that no seed stays undecided.
 class Lifecycle {
   public:
     Lifecycle(const configs::GrowthConfig& growth, const RunShape& run);
 
     std::vector<LookRequest> looks_due(const ControllerView& view) const;
-    /// At most one command a slot, never kGerminate. Books the looks that the view carries.
+    /// At most one command per slot, never kGerminate. Counts the looks in the view as taken.
     std::vector<Decision> decide(const ControllerView& view);
-    /// A seed is about to germinate in the slot: gives it its number k.
+    /// Call before a seed germinates in the slot. Returns the seed's number k.
     std::int64_t germinated(std::uint32_t slot);
 
-    /// Whether the seed in the slot is to be compared with a fork: shams always, of the others
-    /// gate.fork_share, drawn by seed and k.
+    /// Whether the seed in the slot is compared with a fork: shams always, of the others a share
+    /// gate.fork_share, drawn by run seed and k.
     bool draws_fork(std::uint32_t slot, bool sham) const;
 
     std::int64_t germinations() const { return germinations_; }
@@ -59,12 +59,12 @@ class Lifecycle {
     struct Account {
         std::int64_t ordinal = 0;
         std::int64_t looks = 0;
-        /// Step of the last look: the same weights are not looked at twice.
+        /// Step of the last look. There is only one look per step, since the weights are the same.
         std::int64_t looked_at = -1;
-        /// Step at which the seed began to learn, or to be blended where it has no parameters.
+        /// Step at which the seed began to learn, or, without parameters, to be blended.
         std::int64_t began = -1;
     };
-    /// Opens accounts for seeds in flight, closes those of slots that are at rest.
+    /// Adds an account for each new seed in flight; removes those of slots without one.
     void take_stock(const ControllerView& view);
     std::optional<LookRequest> look_due(const ControllerView& view, const SlotView& slot) const;
     std::optional<Decision> next(const ControllerView& view, const SlotView& slot);

@@ -8,7 +8,7 @@
 namespace esper::tamiyo {
 namespace {
 
-/// The baseline: the host as it is.
+/// Germinates nothing; for comparison.
 class NeverPolicy final : public Policy {
   public:
     std::string_view name() const override { return "never"; }

@@ -16,16 +16,16 @@
 
 namespace esper::tamiyo {
 
-/// Decides when and where a seed germinates, and nothing else: what becomes of it afterwards is the
-/// same under every policy (Lifecycle). Belongs to one thread. A policy depends on its state and
-/// the view alone, so a restored one goes on as the saved one would have.
+/// Decides when and where a seed germinates, and nothing else; Lifecycle decides what happens to it
+/// afterwards. A policy depends only on its state and the view, so a restored policy continues as
+/// the saved one would have. Use it from one thread.
 class Policy {
   public:
     virtual ~Policy() = default;
     virtual std::string_view name() const = 0;
 
-    /// Indices into view.candidates whose predicted gain is worth measuring before `decide`; empty
-    /// where nothing will germinate at this boundary anyway. Measuring is dear, so ask first.
+    /// Indices into view.candidates of the candidates whose gain the trainer should measure before
+    /// `decide`. Empty when no seed will germinate at this boundary; this saves the measurement.
     virtual std::vector<std::size_t> nominees(const ControllerView& view) const = 0;
 
     /// The germinations of this boundary. May be called again at the same boundary.
@@ -35,7 +35,7 @@ class Policy {
     virtual std::string waiting_for() const = 0;
 
     virtual nlohmann::json save() const = 0;
-    /// kBadState; nothing is changed on an error.
+    /// Error: kBadState; nothing changes then.
     virtual Status restore(const nlohmann::json& state) = 0;
 };
 

@@ -8,8 +8,8 @@
 namespace esper::tamiyo {
 namespace {
 
-/// The control arm: germinates at random boundaries, once a period on average, whatever the loss
-/// does, and at random places, whatever the gains are.
+/// For comparison: germinates at random boundaries, once per period on average, and at random
+/// places. It ignores the loss and the gains.
 class RandomPolicy final : public GrowingPolicy {
   public:
     using GrowingPolicy::GrowingPolicy;

@@ -13,7 +13,7 @@
 
 namespace esper::tamiyo {
 
-/// Runs a restore written with at() and get(), and turns what they throw into kBadState.
+/// Runs `restore`, which uses at() and get(), and turns the exceptions they throw into kBadState.
 template <typename F>
 Status restore_guarded(std::string_view what, F restore) {
     try {
@@ -27,7 +27,7 @@ Status restore_guarded(std::string_view what, F restore) {
     }
 }
 
-/// Unmeasured is null.
+/// A value that was not measured becomes null.
 inline nlohmann::json optional_json(const std::optional<double>& value) {
     return value ? nlohmann::json(*value) : nlohmann::json(nullptr);
 }
@@ -36,7 +36,7 @@ inline std::optional<double> optional_number(const nlohmann::json& value) {
     return value.get<double>();
 }
 
-/// The value of a word; throws as a JSON access would.
+/// The enum value of a word. Throws like nlohmann's at() for an unknown word.
 template <contracts::ContractEnum E>
 E enum_of(const std::string& word) {
     if (const auto value = contracts::from_text<E>(word)) return *value;

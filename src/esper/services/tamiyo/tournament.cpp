@@ -10,7 +10,7 @@
 namespace esper::tamiyo {
 namespace {
 
-/// Below a thousandth of the host's FLOPs costs count as equal, so that nothing is infinitely good.
+/// Costs below a thousandth of the host's FLOPs count as equal, so that no score is infinite.
 constexpr double kLeastFlops = 1e-3;
 /// Kernels above this risk score are speculative.
 constexpr double kSpeculativeRisk = 0.5;
@@ -38,7 +38,7 @@ bool Tournament::may_enter(const ControllerView& view, const Candidate& c) const
     if (c.sham && !shams_) return false;
     if (!speculative_ && c.risk && *c.risk > kSpeculativeRisk) return false;
     if (!affordable(view.flops_ratio * (1.0 + c.relative_flops))) return false;
-    // A sham is there to be culled by the gate, not by the line search.
+    // Shams must reach the gate, so the line search does not reject them.
     return c.sham || !c.predicted_gain ||
            (std::isfinite(*c.predicted_gain) && *c.predicted_gain > 0);
 }
@@ -83,7 +83,7 @@ std::vector<std::size_t> Tournament::nominate(const ControllerView& view,
     for (const std::size_t i : all) slots.push_back(view.candidates[i].slot);
     std::sort(slots.begin(), slots.end());
     slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-    // Slots that were never measured come after the measured ones: nothing speaks for them.
+    // Slots whose health was never measured come after the measured ones.
     std::stable_sort(slots.begin(), slots.end(), [&](std::uint32_t a, std::uint32_t b) {
         return health(a).value_or(2) < health(b).value_or(2);
     });

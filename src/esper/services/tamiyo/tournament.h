@@ -19,40 +19,40 @@ namespace esper::tamiyo {
 /// One (slot, blueprint) pair that may germinate.
 struct Entrant {
     std::size_t candidate = 0;  ///< index into view.candidates
-    /// Predicted gain per relative FLOP, halved for the first cull of the same pair, a third for
-    /// the second, …; nothing: not measured.
+    /// Predicted gain per relative FLOP, divided by 1 + the number of times that this pair has been
+    /// culled; nothing if it was not measured.
     std::optional<double> score = {};
 };
 
-/// Pairs compete before anything germinates: by the gain predicted for them per FLOP. Two rounds,
-/// because predicting a gain costs passes over data: `nominate` picks whose gain is measured,
-/// `rank` orders those that may germinate.
+/// Chooses the (slot, blueprint) pairs that germinate, by their predicted gain per FLOP. Measuring
+/// a gain costs passes over data, so there are two rounds: `nominate` picks the pairs to measure,
+/// `rank` orders the pairs that may germinate.
 class Tournament {
   public:
     Tournament(const configs::GrowthConfig& growth, const configs::ControllerConfig& controller,
                std::uint64_t run_seed);
 
-    /// The health of a slot, where it was ever measured.
+    /// The health of a slot; nothing if it was never measured.
     using Health = std::function<std::optional<double>(std::uint32_t slot)>;
 
-    /// Pairs at the `places` slots in worst health, cheapest first, `candidates` in all, and
-    /// `random_entrants` more drawn from everybody else.
+    /// Up to `candidates` pairs at the `places` slots in worst health, cheapest first, and
+    /// `random_entrants` pairs drawn from the rest (three keys of controller.tournament).
     std::vector<std::size_t> nominate(const ControllerView& view, const Health& health) const;
 
-    /// Those that may germinate now: with a measured gain above zero, best score first; then those
-    /// without a measurement, in random order. Pairs whose measured gain is zero or less, which are
-    /// too risky or would exceed limits.max_flops_ratio are left out. While it is a sham's turn
-    /// (growth.sham, every second germination) only shams are ranked, if there are any.
+    /// The pairs that may germinate now: first those with a measured gain above zero, best score
+    /// first, then those without a measurement, in random order. Left out are pairs with a measured
+    /// gain of zero or less, pairs that are too risky and pairs that would exceed
+    /// limits.max_flops_ratio. With growth.sham every second germination ranks only shams, if any.
     std::vector<Entrant> rank(const ControllerView& view) const;
 
-    /// Everyone who may germinate in random order, whatever was measured.
+    /// All pairs that may germinate, in random order; measured gains are ignored.
     std::vector<Entrant> shuffled(const ControllerView& view) const;
 
-    /// limits.max_flops_ratio allows a network of so many times the first one's FLOPs.
+    /// Whether limits.max_flops_ratio allows a network with `flops_ratio` times the initial FLOPs.
     bool affordable(double flops_ratio) const { return flops_ratio <= max_flops_ratio_; }
     bool is_shams_turn() const { return shams_ && germinated_ % 2 == 1; }
     void germinated() { ++germinated_; }
-    /// Remembers which pairs were culled; call at every boundary.
+    /// Counts the pairs that were culled. Call at every boundary.
     void observe(const ControllerView& view);
 
     nlohmann::json save() const;

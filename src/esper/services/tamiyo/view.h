@@ -12,7 +12,7 @@ namespace esper::tamiyo {
 
 using contracts::SeedState;
 
-/// What one slot reported of the last epoch. Nothing means not measured.
+/// One slot's measurements of the last epoch. An empty optional was not measured.
 struct SlotSignals {
     std::optional<double> activation_variance = {};
     /// Share of units that never fired, 0–1.
@@ -29,31 +29,31 @@ struct SlotView {
     SeedState state = SeedState::kDormant;
     std::int64_t steps_in_state = 0;
     SlotSignals signals = {};
-    // What follows concerns a seed that is not dormant; a culled one keeps its blueprint's name.
+    // The rest describes a seed that is not dormant. A culled seed keeps its blueprint's name.
     std::string blueprint = {};
     bool sham = false;
     bool has_parameters = true;
-    /// GERMINATED: its kernel is compiled and validated.
+    /// In GERMINATED: whether its kernel is compiled and validated.
     bool kernel_ready = true;
-    /// GRAFTING: α has reached 1.
+    /// In GRAFTING: whether α has reached 1.
     bool ramp_complete = false;
-    /// What the seed adds, relative to the network without it.
+    /// The FLOPs that the seed adds, relative to the network without it.
     double relative_flops = 0;
     double relative_parameters = 0;
-    /// The look that `Controller::looks_due` asked for at this boundary. Nothing: not measured.
+    /// Result of the look that `Controller::looks_due` requested at this boundary, if it was taken.
     std::optional<GateResult> gate = {};
-    /// The same differences against the fork, where one was asked for and trained: it decides then.
+    /// The look against the fork, if one was requested and trained. Then this result decides.
     std::optional<GateResult> fork_gate = {};
 };
 
-/// A blueprint that could be germinated in a dormant slot now.
+/// A blueprint that could germinate now in a dormant slot.
 struct Candidate {
     std::uint32_t slot = 0;
     std::string blueprint = {};
-    /// First-order estimate of the loss it saves per example, after the line search; nothing: not
-    /// measured; 0 or below: the line search rejected it.
+    /// First-order estimate of the loss it saves per example, after the line search. Nothing if it
+    /// was not measured; 0 or below if the line search rejected it.
     std::optional<double> predicted_gain = {};
-    /// What it would add, relative to the network as it is.
+    /// The FLOPs that it would add, relative to the network as it is now.
     double relative_flops = 0;
     double relative_parameters = 0;
     std::optional<double> memory_mb = {};
@@ -63,20 +63,20 @@ struct Candidate {
     bool sham = false;
 };
 
-/// Everything a controller sees at an epoch boundary. The trainer fills it in; a controller reads
-/// nothing else, so that equal views and equal state give equal decisions.
+/// The controller's whole input at an epoch boundary, filled in by the trainer. A controller reads
+/// nothing else, so equal views and equal states give equal decisions.
 struct ControllerView {
     std::int64_t epoch = 0;  ///< epochs done
     std::int64_t step = 0;   ///< optimizer steps done
     std::int64_t total_steps = 0;
-    /// One value an epoch, oldest first; nothing where an epoch was not measured.
+    /// One value per epoch, oldest first; nothing for an epoch that was not measured.
     std::vector<std::optional<double>> train_loss = {};
     std::vector<std::optional<double>> validation_loss = {};
     std::vector<SlotView> slots = {};
     std::vector<Candidate> candidates = {};
-    /// FLOPs of the network as it is (seeds in flight included) against the first one.
+    /// FLOPs of the network now, seeds in flight included, divided by those of the initial one.
     double flops_ratio = 1;
-    /// False where the learning-rate schedule forbids growth (cool-down).
+    /// False while the learning-rate schedule forbids growth (cool-down).
     bool growth_open = true;
 
     bool is_last() const { return step >= total_steps; }

@@ -1,5 +1,5 @@
 // esper-kernel-guard: runs one kernel in a process of its own, on tensors in shared memory, so that
-// whatever the kernel does to its process is done to this one. Started by KernelGuard.
+// a faulty kernel can only harm this process. Started by KernelGuard.
 
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -82,7 +82,7 @@ bool map_tensors(Worker& worker, const Request& request) {
         const Tensor& t = request.tensors[i];
         Mapping& m = worker.mappings[i];
         m.bytes = static_cast<std::size_t>(t.map_bytes + 2 * kPage);
-        // One page that nobody may touch on either side.
+        // One inaccessible page on either side.
         void* room = ::mmap(nullptr, m.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (room == MAP_FAILED) return false;
         m.base = static_cast<char*>(room);

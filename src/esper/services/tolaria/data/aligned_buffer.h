@@ -6,7 +6,7 @@
 
 namespace esper::tolaria {
 
-/// Allocates on 64-byte boundaries, as libtorch does for its own CPU tensors.
+/// Allocates on 64-byte boundaries, as libtorch does for CPU tensors.
 template <typename T>
 struct AlignedAllocator {
     using value_type = T;

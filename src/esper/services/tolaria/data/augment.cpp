@@ -13,8 +13,8 @@ Placement draw_placement(const Augmentation& augmentation, const Variation& vari
         return static_cast<int>(stream.below(static_cast<std::uint64_t>(bound)));
     };
     Placement placement;
-    // Every number is drawn whether it is used or not: switching one augmentation off leaves the
-    // others as they were.
+    // All numbers are always drawn, so that switching one augmentation off does not change the
+    // others.
     placement.flip = below(2) == 1 && augmentation.flip;
     const int shift = static_cast<int>(augmentation.shift);
     placement.right = below(2 * shift + 1) - shift;
@@ -56,7 +56,7 @@ void place_image(const std::uint8_t* planes, int channels, int height, int width
             }
             const std::uint8_t* source =
                 planes + (static_cast<std::ptrdiff_t>(c) * height + source_y) * width;
-            // The shift moves the picture to the right; the mirror then turns the row round.
+            // First the shift to the right, then the mirror, which reverses the row.
             const int turn = width - 1;
             for (int x = 0; x < from; ++x) put(placement.flip ? turn - x : x, 0.0F);
             for (int x = to; x < width; ++x) put(placement.flip ? turn - x : x, 0.0F);

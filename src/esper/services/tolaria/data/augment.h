@@ -8,17 +8,17 @@
 
 namespace esper::tolaria {
 
-/// What may happen to a train image. Applied only where `fill` is given a variation.
+/// The random changes of a training image. Dataset::fill applies them only with a Variation.
 struct Augmentation {
-    /// Mirror left to right, one time in two.
+    /// Mirror left to right, with probability ½.
     bool flip = true;
-    /// Move by up to so many pixels each way; what comes in from outside has the mean colour.
+    /// Largest shift in pixels in each direction; the uncovered pixels get the mean colour.
     std::uint32_t shift = 4;
-    /// Side of a square painted over with the mean colour (DeVries & Taylor 2017); 0: none.
+    /// Side of a square that is filled with the mean colour (DeVries & Taylor 2017); 0: none.
     std::uint32_t cutout = 0;
 };
 
-/// One draw of the augmentation: the picture moves by (right, down), is then mirrored, then cut.
+/// One draw of the augmentation: the image is shifted by (right, down), then mirrored, then cut.
 struct Placement {
     bool flip = false;
     int right = 0;

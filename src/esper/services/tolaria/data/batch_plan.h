@@ -6,14 +6,14 @@
 
 namespace esper::tolaria {
 
-/// Which examples make batch number `step` of a run: a pure function of (examples, batch size,
-/// seed, step), so that a run resumes, and a fork replays, on exactly the same batches.
+/// The examples of each batch of a run: a pure function of (examples, batch size, seed, step). So a
+/// resumed run and a fork use exactly the same batches.
 class BatchPlan {
   public:
-    /// Every epoch a new random order; a last incomplete batch is left out (its examples come
-    /// another epoch). A batch is never larger than the number of examples. Both counts ≥ 1.
+    /// A new random order in each epoch; an incomplete last batch is left out. A batch is never
+    /// larger than the number of examples. Both counts must be ≥ 1.
     static BatchPlan shuffled(std::uint32_t examples, std::uint32_t batch, std::uint64_t seed);
-    /// Once through 0 … examples-1 in order; the last batch may be smaller.
+    /// The examples 0 … examples-1 in order, once; the last batch may be smaller.
     static BatchPlan in_order(std::uint32_t examples, std::uint32_t batch);
 
     std::uint64_t steps_per_epoch() const { return steps_per_epoch_; }
@@ -21,8 +21,8 @@ class BatchPlan {
     std::uint64_t epoch_of(std::uint64_t step) const { return step / steps_per_epoch_; }
     bool is_shuffled() const { return seed_.has_value(); }
 
-    /// The examples of batch `step` (counted from the start of the run). Keeps the order of the
-    /// last epoch asked for: one plan per thread.
+    /// Stores the examples of batch `step` (counted from the start of the run) in `indices`. Caches
+    /// the order of one epoch, so use one plan per thread.
     void batch(std::uint64_t step, std::vector<std::uint32_t>& indices);
 
   private:

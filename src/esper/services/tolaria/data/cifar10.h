@@ -10,21 +10,21 @@
 namespace esper::tolaria {
 
 struct Cifar10Options {
-    /// The folder with the files, or the one that holds `cifar-10-batches-bin`.
+    /// The folder with the files, or its parent with a folder `cifar-10-batches-bin`.
     std::filesystem::path folder = {};
     ImageLayout layout = ImageLayout::kChannelsLast;
     Augmentation augmentation = {};
-    /// Shares of the 50,000 training images; what probe and validation leave is train. The test
-    /// part is the test batch, whatever `split.test` says.
+    /// Shares of the 50,000 training images for probe and validation; the rest is train. The test
+    /// part is always the test batch; `split.test` is ignored.
     Split split = {};
 };
 
 /// CIFAR-10 in its standard binary form (Krizhevsky 2009): `data_batch_1..5.bin` and
-/// `test_batch.bin`, each 10,000 records of one class byte and 3 × 32 × 32 pixel bytes. Which of
-/// the 50,000 are train, probe and validation is a fixed permutation, the same in every run.
+/// `test_batch.bin`, each 10,000 records of one class byte and 3 × 32 × 32 pixel bytes. A fixed
+/// permutation, the same in every run, divides the 50,000 into train, probe and validation.
 class Cifar10 final : public ImageDataset {
   public:
-    /// Errors: kMissing names the file and what to do; kTruncated; kCorrupt for a class above 9.
+    /// Errors: kMissing (with the file and what to do), kTruncated, kCorrupt for a class above 9.
     static Result<std::shared_ptr<const Cifar10>> open(const Cifar10Options& options);
 
     std::uint32_t size(Part part) const override;

@@ -44,7 +44,7 @@ Colour random_colour(RandomStream& stream) {
     return {real(stream, 0, 1), real(stream, 0, 1), real(stream, 0, 1)};
 }
 
-/// How often a class wears its own colour: a short cut that is quickly learnt and soon exhausted.
+/// Share of examples in the colour of their class: a hint that is learned early.
 constexpr double kTypicalColour = 0.2;
 
 Colour typical_colour(std::size_t shape) {
@@ -192,7 +192,7 @@ Filling random_filling(const Colour& background, float contrast, RandomStream& s
 
 void add_noise(const Canvas& canvas, float strength, RandomStream& stream,
                std::span<std::uint8_t, kDrawnBytes> planes) {
-    // Four bytes of one draw, summed: close enough to a normal number, at a quarter of the price.
+    // The sum of the four bytes of one draw: nearly normal, at a quarter of the cost.
     constexpr float kDeviationOfSum = 147.8F;
     for (std::size_t y = 0; y < kSide; ++y) {
         for (std::size_t x = 0; x < kSide; ++x) {
@@ -202,7 +202,7 @@ void add_noise(const Canvas& canvas, float strength, RandomStream& stream,
                 const auto sum = static_cast<float>((word & 255U) + ((word >> 8) & 255U) +
                                                     ((word >> 16) & 255U) + (word >> 24));
                 const float value = pixel[c] + strength * (sum - 510.0F) / kDeviationOfSum;
-                // Never negative, and the drawn bytes are fixed by this very arithmetic.
+                // Never negative. The published data set depends on exactly this arithmetic.
                 planes[(c * kSide + y) * kSide + x] =
                     // NOLINTNEXTLINE(bugprone-incorrect-roundings)
                     static_cast<std::uint8_t>(std::clamp(value, 0.0F, 1.0F) * 255.0F + 0.5F);
@@ -223,7 +223,7 @@ std::uint8_t draw_example(std::uint64_t seed, std::uint32_t index,
     for (std::uint64_t i = stream.below(4); i > 0; --i) {
         paint_stroke(canvas, 0.3, 1.2, stream);
     }
-    // Small shapes of any class lie about: being there is not being the subject.
+    // Small shapes of any class are added, so that the presence of a shape does not give the class.
     for (std::uint64_t i = stream.below(3); i > 0; --i) {
         const Pose pose{{real(stream, 0, 32), real(stream, 0, 32)},
                         real(stream, 2, 3.5),

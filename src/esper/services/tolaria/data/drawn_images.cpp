@@ -46,7 +46,7 @@ Result<std::shared_ptr<const DrawnImages>> DrawnImages::open(const DrawnOptions&
     }
     const ImagePart& train = set->part(Part::kTrain);
     set->normalise_by(train);
-    // The pixels themselves go in: a change of the drawing code is a change of the data.
+    // Hashes the pixels: changed drawing code means changed data.
     Sha256Hasher hasher;
     hasher.update_field("drawn").update_u64(options.seed);
     for (const Part p : kAllParts) hasher.update_u64(set->size(p));

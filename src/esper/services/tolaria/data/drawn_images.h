@@ -10,22 +10,22 @@
 namespace esper::tolaria {
 
 struct DrawnOptions {
-    /// Names the set; two seeds share no example.
+    /// Identifies the set; sets with different seeds share no example.
     std::uint64_t seed = 0;
     ImageLayout layout = ImageLayout::kChannelsLast;
     Augmentation augmentation = {};
     /// `split.train_examples` (0: 20,000) train examples, the other parts in proportion.
     Split split = {};
-    /// Threads that draw a part when it is first asked for; 0: one per core.
+    /// Number of threads that draw a part at its first use; 0: one per core.
     unsigned threads = 0;
 };
 
-/// Ten silhouettes on 32 × 32 coloured pictures, drawn by `draw_example` (drawing.h): needs no file
-/// and is hard enough to tell good networks from bad. A part is drawn when it is first used and
+/// Images of 32 × 32 coloured pixels with ten silhouettes, drawn by `draw_example` (drawing.h). The
+/// set needs no file and is hard enough to compare networks. A part is drawn at its first use and
 /// kept.
 class DrawnImages final : public ImageDataset {
   public:
-    /// Errors: kBadOption for bad shares or a part that would be empty or beyond 2^30 examples.
+    /// Error: kBadOption for bad shares or a part with no example or more than 2^30.
     static Result<std::shared_ptr<const DrawnImages>> open(const DrawnOptions& options);
 
     std::uint32_t size(Part part) const override { return sizes_[static_cast<std::size_t>(part)]; }

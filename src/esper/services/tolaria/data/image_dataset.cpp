@@ -21,7 +21,7 @@ void ImageDataset::normalise_by(const ImagePart& train) {
     info_.mean.assign(channels, 0.0);
     info_.deviation.assign(channels, 1.0);
     for (std::size_t c = 0; c < channels; ++c) {
-        // Integer sums: exact, whatever the order.
+        // Integer sums are exact in any order.
         std::uint64_t sum = 0;
         std::uint64_t squares = 0;
         for (std::size_t i = 0; i < images; ++i) {

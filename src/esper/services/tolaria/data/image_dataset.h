@@ -14,8 +14,8 @@ struct ImagePart {
     std::vector<std::uint8_t> labels;
 };
 
-/// What all image sets share: normalisation by the train part, layout, augmentation. A set only
-/// says where the bytes of a part are.
+/// The common part of all image sets: normalisation by the train part, layout, augmentation. A
+/// derived class only provides the bytes of each part.
 class ImageDataset : public Dataset {
   public:
     const DatasetInfo& info() const override { return info_; }
@@ -23,13 +23,13 @@ class ImageDataset : public Dataset {
                 const std::optional<Variation>& variation, InputBuffer inputs,
                 std::int64_t* targets) const override;
 
-    /// The bytes of a part; made at the first call where the set draws them.
+    /// The bytes of a part. A set that draws its images makes them at the first call.
     virtual const ImagePart& part(Part part) const = 0;
 
   protected:
     ImageDataset(std::string name, std::vector<std::string> class_names, int channels, int height,
                  int width, ImageLayout layout, Augmentation augmentation);
-    /// Measures mean and deviation per channel; to be called once, before any `fill`.
+    /// Measures mean and deviation per channel. Call once, before any `fill`.
     void normalise_by(const ImagePart& train);
     void set_fingerprint(std::string hex) { info_.fingerprint = std::move(hex); }
 

@@ -81,7 +81,7 @@ float signed_distance(const std::vector<Point>& polygon, Point p) {
         const float dx = to.x - edge.x * along;
         const float dy = to.y - edge.y * along;
         nearest = std::min(nearest, dx * dx + dy * dy);
-        // A ray to the right crosses the edge: inside and outside change places.
+        // A ray to the right crosses the edge, so inside and outside swap.
         if ((a.y > p.y) != (b.y > p.y) && to.x < edge.x * to.y / edge.y) inside = !inside;
         a = b;
     }

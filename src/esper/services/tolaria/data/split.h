@@ -14,13 +14,13 @@ struct Split {
     double probe = 0.1;
     double validation = 0.05;
     double test = 0.05;
-    /// At most so many train examples (the drawn set: exactly so many); 0: all there are.
+    /// Largest number of train examples (for the drawn set the exact number); 0: all.
     std::uint32_t train_examples = 0;
 
     double share(Part part) const;
 };
 
-/// Errors: kBadOption for a share outside [0, 1) or shares that add up to more than 1.
+/// Error: kBadOption for a share outside [0, 1) or a sum of shares above 1.
 Status check_split(const Split& split);
 
 }  // namespace esper::tolaria

@@ -21,13 +21,13 @@ struct TextOptions {
     Split split = {};
 };
 
-/// Windows of `context` characters with the next character at each place as target. The parts are
-/// stretches of the file in the order train, probe, validation, test and share no character. With a
-/// variation, a window of train begins anywhere; otherwise windows stand side by side.
+/// Windows of `context` characters; the target at each position is the next character. The parts
+/// are consecutive sections of the file in the order train, probe, validation, test, without a
+/// common character. With a variation a train window begins anywhere; otherwise windows adjoin.
 class TextDataset final : public Dataset {
   public:
     static Result<std::shared_ptr<const TextDataset>> open(const TextOptions& options);
-    /// From a text in memory; `options.path` only names it.
+    /// From a text in memory; `options.path` is only its name.
     static Result<std::shared_ptr<const TextDataset>> of_text(std::string_view utf8,
                                                               const TextOptions& options);
 

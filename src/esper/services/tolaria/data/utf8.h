@@ -8,7 +8,7 @@ namespace esper::tolaria {
 
 struct Utf8Step {
     char32_t code_point = 0;
-    /// Bytes consumed; 0 where the text is not valid UTF-8 (overlong forms and surrogates are not).
+    /// Bytes consumed; 0 for invalid UTF-8 (also overlong forms and surrogates).
     std::uint32_t length = 0;
 };
 

@@ -11,14 +11,14 @@
 
 namespace esper::tolaria {
 
-/// The distinct characters (Unicode code points) of a text in ascending order; a character's token
-/// is its place in that order.
+/// The distinct characters (Unicode code points) of a text in ascending order. A character's token
+/// is its index in that order.
 class Vocabulary {
   public:
     /// The vocabulary of a UTF-8 text. Errors: kNotText with the offset of the first bad byte;
     /// kTooSmall for fewer than two different characters.
     static Result<Vocabulary> of_text(std::string_view utf8);
-    /// From the characters themselves, in token order, as `characters()` gave them.
+    /// From a list of characters in the order of their tokens, as `characters()` returns it.
     static Result<Vocabulary> of_characters(std::span<const std::string> characters);
 
     std::size_t size() const { return characters_.size(); }

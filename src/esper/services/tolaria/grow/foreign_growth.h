@@ -10,7 +10,7 @@
 
 namespace esper::tolaria {
 
-/// Whoever runs a foreign host. Measures; changes nothing of host and seeds but what `settle` says.
+/// The caller's side of a foreign host. It measures; only `settle` changes the host.
 class HostRunner {
   public:
     HostRunner() = default;
@@ -22,8 +22,7 @@ class HostRunner {
     /// The loss of each probe example in evaluation mode, always in the same order, with controls
     /// as they are in the store.
     virtual Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program) = 0;
-    /// The host's running statistics were gathered in another network than this one, which it now
-    /// is: gathers them anew.
+    /// Gathers the host's running statistics again, in its present network `program`.
     virtual Status settle(const graph::ProgramPtr& program) = 0;
 };
 

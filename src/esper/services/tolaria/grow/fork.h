@@ -29,12 +29,12 @@ struct SavedFork {
     }
 };
 
-/// The host as it would be had a seed never been blended in: the run's learner from before the
-/// graft, trained on from there on the very batches that the run saw, in the same order, with the
-/// same augmentation and schedule (growth.md, "The gate"). Trained only as far as it is asked to.
+/// The host without a seed's influence: a copy of the run's learner from before the graft, trained
+/// on the same batches as the run, in the same order, with the same augmentation and schedule
+/// (docs/growth.md, "The gate"). It is trained only when advance() is called.
 class Fork {
   public:
-    /// Everything that makes two trainings equal.
+    /// Everything that two equal trainings must share.
     struct Recipe {
         const configs::EsperConfig& config;
         const Dataset& dataset;

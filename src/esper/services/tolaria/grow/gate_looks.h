@@ -8,14 +8,14 @@
 
 namespace esper::tolaria {
 
-/// What one look at a seed came to.
+/// The results of one look at a seed.
 struct GateLooks {
-    tamiyo::GateResult gate;                      ///< the seed switched off and on
-    std::optional<tamiyo::GateResult> fork = {};  ///< against the host that never had it
-    nlohmann::json fork_detail = {};              ///< for events.jsonl, where a fork was asked for
+    tamiyo::GateResult gate;                      ///< the network with α = 1 against α = 0
+    std::optional<tamiyo::GateResult> fork = {};  ///< the network against the fork
+    nlohmann::json fork_detail = {};              ///< for events.jsonl, if a fork was requested
 };
 
-/// Per example in `order`, the loss without the seed minus the loss with it.
+/// The loss without the seed minus the loss with it, per example in `order`.
 inline std::vector<float> differences(const std::vector<float>& without,
                                       const std::vector<float>& with,
                                       const std::vector<std::uint32_t>& order) {

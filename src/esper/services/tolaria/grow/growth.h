@@ -39,7 +39,7 @@ class Growth {
         const std::vector<double>& train;
         const std::vector<double>& validation;
     };
-    /// Everything that happens between two epochs. Errors: kStopped, those of measuring.
+    /// Does all growth work between two epochs. Errors: kStopped, those of measuring.
     Status at_boundary(Moment now, const Losses& losses);
 
     // What happens when seeds fail or the run goes back (growth_faults.cpp).
@@ -53,7 +53,7 @@ class Growth {
     void note_active(std::int64_t step);
     /// The seed that was blended in last (not yet kept) after step `since`.
     std::optional<LockedSlot> at_fault(std::int64_t since) const;
-    /// Shuts a slot for good, taking out what is in it.
+    /// Closes a slot for good and removes its seed.
     Status lock(const LockedSlot& lock, Moment now);
     /// What must not go back when a run does: names of seeds, and the gates' error already spent.
     struct Carried {

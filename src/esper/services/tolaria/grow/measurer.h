@@ -33,9 +33,8 @@ struct FirstReadout {
 /// Takes one event: its kind, when, and its details.
 using EventSink = std::function<Status(const std::string& kind, Moment, nlohmann::json detail)>;
 
-/// Measures a host for those who decide over its seeds. Two of them: a host that we run
-/// (RunMeasurer), and one that somebody else runs (ForeignMeasurer). A measurement changes nothing
-/// but what its comment says.
+/// Measures a host for the decisions about its seeds. RunMeasurer measures a host that Esper runs,
+/// ForeignMeasurer one that the caller runs. A measurement changes only what its comment says.
 class Measurer {
   public:
     Measurer() = default;
@@ -44,18 +43,17 @@ class Measurer {
     Measurer& operator=(const Measurer&) = delete;
 
     virtual Result<HostCost> cost(const graph::Program& program) = 0;
-    /// Whether new seeds may still come.
+    /// Whether new seeds may still germinate.
     virtual bool may_grow(Moment now) const = 0;
     /// The look at a seed that a gate asks for. Before its first look a seed in isolation may be
     /// scaled.
     virtual Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) = 0;
-    /// The host is now a network that its running statistics were not gathered in: gathers them
-    /// anew.
+    /// Gathers the host's running statistics again, since the network has changed.
     virtual Status settle_statistics(Moment now) = 0;
 
-    /// What a slot reported of the last epoch; nothing: not measured.
+    /// A slot's signals of the last epoch; empty ones were not measured.
     virtual tamiyo::SlotSignals signals(std::uint32_t) const { return {}; }
-    /// Puts a predicted gain into each candidate that it can be measured of.
+    /// Sets the predicted gain of each candidate whose gain can be measured.
     virtual Status measure(const std::vector<tamiyo::Candidate*>&, Moment) { return {}; }
     virtual Result<FirstReadout> first_readout(std::uint32_t, const blueprints::Blueprint&,
                                                Moment) {
@@ -63,7 +61,7 @@ class Measurer {
     }
     /// The run's first seed is about to germinate.
     virtual Status before_first_seed(Moment) { return {}; }
-    /// Keeps the host as it is, to be trained on without the slot's seed for its gates.
+    /// Keeps a copy of the present host, to be trained as a fork for the gates of the slot's seed.
     virtual Status keep_fork(std::uint32_t, Moment) { return {}; }
 };
 

@@ -9,13 +9,13 @@
 
 namespace esper::tolaria {
 
-/// The sums behind a closed-form readout (growth.md, "Initialising a newborn", 2; after
-/// Verbockhaven et al., TMLR 2024), in double. One row is one position of one example: H the
-/// branch's features, G what the loss still wants there (−∂L/∂y), Y the anchor's own value, X what
-/// the host's layer reads to make y.
+/// The sums for a closed-form readout (docs/growth.md, "The first values of a seed's last layer";
+/// after Verbockhaven et al., TMLR 2024), in double. A row is one position of one example: H is the
+/// branch's features, G is −∂L/∂y, Y is the anchor's value, X is the input of the host's layer that
+/// computes y.
 class ReadoutMoments {
   public:
-    /// [rows, features] each; X undefined where it is not known.
+    /// Tensors [rows, features]; X is undefined if it is not known.
     struct Rows {
         at::Tensor h, g, y, x;
     };
@@ -24,14 +24,14 @@ class ReadoutMoments {
     bool removes_host_part() const { return xx_.defined(); }
 
     struct Readout {
-        /// [features out, h], as large at the anchor as what flows there.
+        /// [features out, h], scaled so that its output is as large as the anchor's value.
         at::Tensor direction;
-        /// Mean loss that the direction saves at the rows given, to first order:
+        /// First-order estimate of the mean loss that the direction saves on these rows:
         /// tr(WᵀHᵀG⊥)/passes.
         double first_order_gain = 0;
     };
     /// W = (HᵀH + λI)⁻¹HᵀG⊥ with G⊥ = G − X(XᵀX + λI)⁻¹XᵀG, λ = 10⁻³ of the mean of the diagonal.
-    /// `passes`: how many batches the rows are of, G being the gradient of a batch's mean loss.
+    /// `passes`: the number of batches of the rows; G is the gradient of a batch's mean loss.
     Readout solve(std::int64_t passes) const;
 
   private:
@@ -41,15 +41,15 @@ class ReadoutMoments {
     std::int64_t n_ = 0;
 };
 
-/// What the host's layer reads at the places where it makes y, as rows: the input itself for a
-/// linear layer, unfolded windows for a convolution, and a constant for the bias.
+/// The input of the host's layer at each position of y, as rows: the input itself for a linear
+/// layer, unfolded windows for a convolution, and a constant for the bias.
 class HostLayer {
   public:
-    /// The layer that reads the anchor's layer_input; nothing where that is not known.
+    /// The layer that reads the anchor's layer_input; nothing if that is not known.
     static std::optional<HostLayer> find(const graph::Program& program,
                                          const graph::Anchor& anchor);
-    /// `picked`: places of one example to keep (see `picked_places`). Undefined when the layer's
-    /// places are not `places`.
+    /// `picked`: the positions of one example to keep (see `picked_places`). Returns an undefined
+    /// tensor if the layer does not have `places` positions.
     at::Tensor rows(const at::Tensor& x, std::int64_t places, const at::Tensor& picked) const;
 
   private:
@@ -57,10 +57,10 @@ class HostLayer {
     std::vector<std::int64_t> kernel_, stride_, padding_, dilation_;
 };
 
-/// Positions of one example that stand for all of it, at most 16, spread evenly: neighbours say
-/// nearly the same, so more examples are worth more than more positions. i64.
+/// At most 16 positions of an example, spread evenly, as i64. Neighbouring positions are nearly
+/// equal, so more examples give more information than more positions.
 at::Tensor picked_places(const at::Tensor& value);
-/// Positions of one example: H·W, T or 1.
+/// Number of positions of one example: H·W, T or 1.
 std::int64_t places_of(const at::Tensor& value);
 /// [examples · picked, features] in double.
 at::Tensor rows_of(const at::Tensor& value, const at::Tensor& picked);

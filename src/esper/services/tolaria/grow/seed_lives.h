@@ -17,15 +17,15 @@
 
 namespace esper::tolaria {
 
-/// What the growth of a run came to so far. Every seed that germinated is in flight or in one of
-/// the others.
+/// Numbers of a run's seeds. Every seed that germinated is in flight or counted in one of the other
+/// fields.
 struct SeedCounts {
     int germinated = 0, fossilized = 0, culled = 0, cancelled = 0, rolled_back = 0;
 };
 
-/// The lives of a run's seeds, whoever runs the host: shows the controller the slots and what could
-/// germinate there, has the looks it asks for taken by the measurer, and Kasmina carry out what it
-/// decides. Writes down each look, decision and change of state.
+/// Runs the lives of a run's seeds, for hosts that Esper runs and for foreign ones. It builds the
+/// controller's view, takes the requested looks through the Measurer, and carries out the decisions
+/// through KasminaLayer. Writes each look, decision and change of state as an event.
 class SeedLives {
   public:
     struct Context {
@@ -42,7 +42,7 @@ class SeedLives {
 
     /// Losses of the epochs so far; nothing where one was not measured.
     using LossCurve = std::vector<std::optional<double>>;
-    /// All looks and decisions of a boundary, until there are no more.
+    /// Takes looks and carries out decisions at a boundary until there are no more.
     Status at_boundary(Moment now, const LossCurve& train, const LossCurve& validation);
 
     SeedCounts counts() const;

@@ -53,7 +53,7 @@ Result<std::string> find_logits(const configs::EsperConfig& config, const graph:
                              ") and none named 'logits'; return a dict {\"logits\": …}");
 }
 
-// Only the logits are left of the outputs, and only the batch is left free.
+// Removes all outputs except the logits, and fixes all free sizes except the batch.
 Result<graph::ProgramPtr> only_logits(const graph::Program& program, const std::string& output,
                                       const DatasetInfo& data) {
     auto parts = program.parts();

@@ -7,16 +7,16 @@
 
 namespace esper::tolaria {
 
-/// True where `model.path` names a model exported from Python, by its ending `.pt2`.
+/// Whether `model.path` names a model exported from Python: it ends in `.pt2`.
 bool is_exported_model(const configs::EsperConfig& config);
 
-/// The model that `model.path` names, fit for training on the data: one input for a batch, one
-/// output `logits` with enough classes. Errors: those of import_pt2(); kUnsupported where model and
-/// data do not go together, with what to export or set instead.
+/// Reads the model that `model.path` names and checks that it can be trained on the data: one input
+/// for a batch, one output `logits` with enough classes. Errors: those of import_pt2();
+/// kUnsupported if model and data do not fit, with what to export or set instead.
 Result<graph::ImportedModel> import_host(const configs::EsperConfig& config,
                                          const DatasetInfo& data);
 
-/// The same model's weights, into a store that its Program has been added to.
+/// Copies the same model's weights into a store that already has the tensors of its Program.
 Status load_host_weights(const configs::EsperConfig& config, graph::TensorStore& store);
 
 }  // namespace esper::tolaria

@@ -8,11 +8,11 @@
 
 namespace esper::tolaria {
 
-/// A Program to train from scratch (`model.path`): a file in its text or binary form, or the folder
-/// of a run, whose journal is replayed to the network that run ended with. Seeds that were kept are
-/// ordinary parts of it. Only the architecture is taken, never a value.
-/// Errors: kUnsupported where seeds in it are still undecided or it does not fit `data`;
-/// those of files, journals and of reading a Program.
+/// Reads a Program to train from scratch (`model.path`): a file in text or binary form, or the
+/// folder of a run, whose journal is replayed to the run's last network. Seeds that were kept
+/// become ordinary parts. Only the architecture is read, no values. Errors: kUnsupported if seeds
+/// in it are undecided or if it does not fit `data`; those of files, journals and of reading a
+/// Program.
 Result<graph::ProgramPtr> read_saved_host(const std::filesystem::path& path,
                                           const DatasetInfo& data);
 

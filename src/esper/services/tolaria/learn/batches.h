@@ -8,8 +8,8 @@
 
 namespace esper::tolaria {
 
-/// A batch's buffers as tensors {inputs, targets}, without a copy: valid as long as the batch is.
-/// Images are [N, C, H, W] with the strides of the data set's layout, tokens i64 [N, T].
+/// A batch's buffers as tensors {inputs, targets}, without a copy; valid as long as the batch
+/// exists. Images are [N, C, H, W] with the strides of the data set's layout, tokens i64 [N, T].
 std::vector<at::Tensor> as_tensors(const Batch& batch, const DatasetInfo& info);
 
 }  // namespace esper::tolaria

@@ -9,8 +9,8 @@
 
 namespace esper::tolaria {
 
-/// How a block of parameters is to be trained: the host's (no treatment) or a seed's, `age` of its
-/// own steps old. A fork trains by the same rules as the run it is compared with.
+/// The optimizer's settings for a block of parameters: the host's (without a treatment) or that of
+/// a seed that has made `age` steps. A run and its forks both use these rules.
 BlockSettings block_settings(const configs::EsperConfig& config,
                              const std::optional<execution::SeedTreatment>& treatment,
                              std::int64_t age);

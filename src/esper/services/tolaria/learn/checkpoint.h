@@ -12,15 +12,15 @@
 
 namespace esper::tolaria {
 
-/// Everything a run needs to go on, to the bit: named tensors and one JSON object. Written as a
-/// checked file (base/files.h): magic `ESPRCKPT`, SHA-256 over all of it, atomic.
+/// Everything that an exact resume needs: named tensors and one JSON object. Written atomically as
+/// a checked file (base/files.h) with the magic `ESPRCKPT` and a SHA-256.
 ///
 /// Payload: u64 length of the JSON, the JSON {"state": …, "tensors": [{name, dtype, shape, strides,
 /// offset, bytes}]}, zeros up to a multiple of 64, the tensors' bytes (little-endian, in memory
 /// order).
 struct Checkpoint {
     std::map<std::string, at::Tensor> tensors;
-    /// Text of one JSON object; what it holds is the trainer's business.
+    /// Text of one JSON object; the trainer defines its content.
     std::string state = "{}";
 };
 
@@ -28,8 +28,8 @@ Status write_checkpoint(const std::filesystem::path& path, const Checkpoint& che
 /// Errors: those of read_checked_file, kBadCheckpoint.
 Result<Checkpoint> read_checkpoint(const std::filesystem::path& path);
 
-/// Why a checkpoint was written. What a run does later may depend on regular ones only, or a run
-/// that was stopped and resumed would go another way than one that never was.
+/// Why a checkpoint was written. A run's later course may only depend on regular checkpoints;
+/// otherwise a run that was stopped and resumed would differ from one that was not.
 enum class CheckpointKind {
     kRegular,  ///< at a step that the configuration names
     kBest,     ///< the same, and the lowest validation loss so far
@@ -51,16 +51,15 @@ class CheckpointRing {
     std::vector<std::int64_t> steps() const;
     /// Path of a step's file, of `best`, or of the newest (`last`). Errors: FileError::kNotFound.
     Result<std::filesystem::path> find(const std::string& which) const;
-    /// The newest checkpoint that reads back whole, of any kind; damaged ones are passed over.
-    /// Errors: kNotFound.
+    /// The newest undamaged checkpoint of any kind. Error: kNotFound.
     Result<Checkpoint> newest() const;
     struct Found {
         std::int64_t step = 0;
         Checkpoint checkpoint;
     };
-    /// The newest regular checkpoint of at most this step that reads back whole. Errors: kNotFound.
+    /// The newest undamaged regular checkpoint of at most this step. Error: kNotFound.
     Result<Found> newest_until(std::int64_t step) const;
-    /// Deletes what lies after `step` (a rollback went behind it), newest first.
+    /// Deletes the checkpoints after `step`, newest first (after a rollback to an earlier one).
     void forget_after(std::int64_t step);
 
   private:

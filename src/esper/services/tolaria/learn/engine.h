@@ -16,7 +16,7 @@
 
 namespace esper::tolaria {
 
-/// What a pass over one batch gives.
+/// The results of a pass over one batch.
 struct StepResult {
     double loss = 0;
     std::vector<at::Tensor> taps;
@@ -24,7 +24,7 @@ struct StepResult {
 };
 struct PerExample {
     at::Tensor losses;   ///< f32 [N]
-    at::Tensor correct;  ///< f32 [N], share of right tokens per example
+    at::Tensor correct;  ///< f32 [N], share of correct tokens per example
 };
 
 /// Turns (Program, store, batch) into losses and gradients, keeping the joint Programs it records:
@@ -37,7 +37,7 @@ class Engine {
 
     /// Passes end with TolariaError::kStopped while the signal ends work; null: they never do.
     void heed(const StopSignal* signal) { signal_ = signal; }
-    /// FLOPs of recording since the last call: what is recorded runs once, operator by operator.
+    /// FLOPs of recordings since the last call; a recording runs its Program once.
     double take_recording_flops() { return std::exchange(recording_flops_, 0.0); }
     /// Names of all that is recorded, for a checkpoint: what a resumed run has to record again
     /// (assume_counted) was counted by the run that wrote it, so that both come to the same sum.
@@ -52,8 +52,7 @@ class Engine {
                              const std::vector<at::Tensor>& inputs,
                              const std::vector<graph::ValueId>& taps = {},
                              const std::vector<graph::ValueId>& gradient_taps = {});
-    /// Like train(), but seeds in isolation get what flows past them and no pass of their own: for
-    /// measurements.
+    /// Like train(), but without the second passes of seeds in a shadow. For measurements.
     Result<StepResult> gradients(const graph::ProgramPtr& program, graph::TensorStore& store,
                                  const std::vector<at::Tensor>& inputs,
                                  const std::vector<graph::ValueId>& taps,
@@ -61,7 +60,8 @@ class Engine {
     /// What a training step of `program` computes, for counting its cost: with the second passes of
     /// seeds that learn in a shadow. Errors: those of graph::with_shadows.
     Result<graph::ProgramPtr> as_trained(const graph::ProgramPtr& program) const;
-    /// What train() runs, recorded if need be; for profiles. Errors: those of train().
+    /// The joint Program that train() runs; records it if necessary. For profiles. Errors: those of
+    /// train().
     Result<graph::JointProgram*> training_program(
         const graph::ProgramPtr& program, graph::TensorStore& store,
         const std::vector<at::Tensor>& inputs, const std::vector<graph::ValueId>& taps = {},
@@ -69,21 +69,21 @@ class Engine {
     /// Forward in evaluation mode, without label smoothing, per example.
     Result<PerExample> evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                 const std::vector<at::Tensor>& inputs);
-    /// As evaluate(), but in training mode: batch norms take the batch's own statistics, dropout
-    /// drops, buffers move. For comparing networks on one batch whose running statistics would fit
-    /// none or only one of them.
+    /// As evaluate(), but in training mode: batch norms use the batch's statistics, dropout is
+    /// active, buffers change. For comparing networks on one batch if the running statistics do not
+    /// fit all of them.
     Result<PerExample> evaluate_in_training_mode(const graph::ProgramPtr& program,
                                                  graph::TensorStore& store,
                                                  const std::vector<at::Tensor>& inputs);
-    /// Forward in training mode without a loss: only what running it does to buffers remains.
-    /// `inputs` may end with targets; they are not looked at.
+    /// A forward pass in training mode, only to update the buffers. `inputs` may end with targets,
+    /// which are ignored.
     Status settle(const graph::ProgramPtr& program, graph::TensorStore& store,
                   const std::vector<at::Tensor>& inputs);
     /// Logits in evaluation mode. `inputs` without targets.
     Result<at::Tensor> logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                               const std::vector<at::Tensor>& inputs);
 
-    /// Forgets what was recorded for Programs other than these (their tensors may be gone).
+    /// Drops the recordings of all other Programs, whose tensors may no longer exist.
     void keep_only(const std::vector<graph::ProgramPtr>& programs);
     void clear();
     graph::Precision precision() const { return precision_; }

@@ -72,7 +72,7 @@ Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program
     auto window = at::full({1, context}, tokens[0], at::kLong);
     std::string text = prompt;
     for (int i = 0; i < count; ++i) {
-        // Causal: what stands behind the last token cannot change its distribution.
+        // The model is causal: padding after the last token cannot change its distribution.
         const auto have = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
         std::copy(tokens.end() - have, tokens.end(), window.mutable_data_ptr<std::int64_t>());
         ESPER_TRY(auto logits, engine.logits(program, store, {window}));

@@ -14,13 +14,15 @@ struct Evaluation {
     std::vector<float> losses;  ///< per example, in the order of the part
 };
 
-/// Walks a whole part once, in order, in evaluation mode. `limit` examples at most; 0: all.
+/// Evaluates a part of the data once, in order, in evaluation mode: at most `limit` examples, 0:
+/// all.
 Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& program,
                                  graph::TensorStore& store, const Dataset& dataset, Part part,
                                  std::uint32_t batch_size, std::uint32_t limit = 0);
 
-/// `count` characters drawn from the model's distribution at temperature 0.8 after `prompt`, by
-/// RandomStream(seed, "sample"). Token models only; the Program's context is the window.
+/// Draws `count` characters that continue `prompt` from the model's distribution at temperature
+/// 0.8, with RandomStream(seed, "sample"). For token models only; the window is the Program's
+/// context.
 Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program,
                                 graph::TensorStore& store, const DatasetInfo& info,
                                 const std::string& prompt, int count, std::uint64_t seed);

@@ -8,7 +8,7 @@
 namespace esper::tolaria {
 
 /// A copy of a store's buffers (running statistics, dropout counters) from before a pass, so that a
-/// pass that failed can be done again as if it had never been. Its memory is reused.
+/// failed pass can be repeated from the same state. Reuses its memory.
 class KeptBuffers {
   public:
     void keep(const graph::TensorStore& store);
@@ -19,8 +19,8 @@ class KeptBuffers {
     std::map<std::string, at::Tensor, std::less<>> kept_;
 };
 
-/// Puts a store's buffers back as they were when it goes out of scope: a measurement leaves no
-/// trace in the run.
+/// Restores a store's buffers at the end of its scope, so that a measurement does not change the
+/// run.
 class BufferGuard {
   public:
     explicit BufferGuard(graph::TensorStore& store) : store_(store) { kept_.keep(store); }

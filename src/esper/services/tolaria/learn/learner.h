@@ -19,16 +19,16 @@ namespace esper::tolaria {
 
 /// How one training step is made.
 struct StepRule {
-    std::int64_t step = 0;  ///< counted from the start of the run; what dropout draws hangs on it
+    std::int64_t step = 0;  ///< counted from the start of the run; dropout's masks depend on it
     double rate = 0;        ///< the host's learning rate
-    /// How a block is trained that has learned for `age` steps.
+    /// The settings of a block that has made `age` steps.
     std::function<BlockSettings(const std::string& block, std::int64_t age)> settings;
 };
 
 /// A network in training: its Program, its tensors, the engine that runs it and the optimizer that
-/// moves it. The run has one, and so has each fork. Where the network grows, Kasmina owns the
-/// Program and tells the learner of each change (adopt). It stays where it was made, since what the
-/// engine records is bound to its tensors. Belongs to one thread.
+/// updates it. The run has one Learner, and so has each fork. If the network grows, KasminaLayer
+/// owns the Program and passes each change to adopt(). A Learner cannot be moved, because the
+/// engine's recorded lists refer to its tensors. Use it from one thread.
 class Learner {
   public:
     struct Options {
@@ -39,15 +39,15 @@ class Learner {
         const StopSignal* stop = nullptr;  ///< ends work beside the steps
         bool seed_faults = false;          ///< passes the fault points of seeds (seed_faults.h)
     };
-    /// What a configuration asks for; precision `auto` stands for fp32 until it is decided.
+    /// The options of a configuration; precision `auto` counts as fp32 until it is decided.
     static Options options_of(const configs::EsperConfig& config);
 
     explicit Learner(const Options& options);
     Learner(const Learner&) = delete;
     Learner& operator=(const Learner&) = delete;
 
-    /// Starts from a Program with fresh values; its parameters become the block `host`. What the
-    /// learner was before is forgotten.
+    /// Starts with a Program and new values; its parameters become the block `host`. Replaces the
+    /// learner's previous state.
     Status begin(graph::ProgramPtr host);
 
     const graph::ProgramPtr& program() const { return program_; }
@@ -56,8 +56,8 @@ class Learner {
     Engine& engine() { return engine_; }
     const Optimizer& optimizer() const { return optimizer_; }
 
-    /// The network has become `program`, whose tensors are or will be in the store. The optimizer
-    /// forgets the blocks that it no longer has.
+    /// Replaces the network by `program`, whose tensors are or will be in the store. Drops the
+    /// optimizer's state of blocks that the network no longer has.
     void adopt(graph::ProgramPtr program);
 
     /// One training step on a batch {inputs, targets}: forward, backward and, where the loss and
@@ -66,18 +66,18 @@ class Learner {
     /// those of the engine.
     Result<StepResult> step(const std::vector<at::Tensor>& batch, const StepRule& rule,
                             const std::vector<graph::ValueId>& taps = {});
-    /// The second half of a step, by the gradients that lie in the store.
+    /// The second half of a step: updates the parameters by the gradients in the store.
     Optimizer::Report move(const StepRule& rule);
 
-    /// Of a learner that trains the same way beside this one.
+    /// Options for another learner that trains in the same way.
     Options options_for_clone() const;
-    /// The same network without some seeds, trained up to here, with tensors, engine and optimizer
-    /// of its own. Errors: those of graph::apply.
+    /// A copy of this learner without some seeds, with its own tensors, engine and optimizer.
+    /// Errors: those of graph::apply.
     Result<std::unique_ptr<Learner>> clone_without(const std::vector<std::string>& seeds) const;
 
     /// Puts the tensors into `tensors` under names that begin with `prefix`; returns the rest.
     SavedLearner save(const std::string& prefix, Tensors& tensors) const;
-    /// Becomes what was saved. Errors: kBadCheckpoint, those of reading a Program.
+    /// Restores a saved state. Errors: kBadCheckpoint, those of reading a Program.
     Status restore(const SavedLearner& saved, const std::string& prefix, const Tensors& tensors);
 
   private:

@@ -12,34 +12,34 @@
 
 namespace esper::tolaria {
 
-/// What the trainer wants done with one block in one step.
+/// The settings for one block in one step.
 struct BlockSettings {
     bool frozen = false;
-    /// Learning rate against the host's.
+    /// Learning rate relative to the host's.
     double rate = 1.0;
     bool weight_decay = true;
-    /// Blocks of one group share one gradient norm for clipping. A seed in isolation has a group of
-    /// its own, or its gradient would change the host's step.
+    /// Blocks of one group share one gradient norm for clipping. A seed in isolation has its own
+    /// group, so that its gradient does not change the host's step.
     int clip_group = 0;
 };
 
 /// SGD with Nesterov momentum (Sutskever et al., ICML 2013, in PyTorch's form) or AdamW (Loshchilov
-/// & Hutter, ICLR 2019, algorithm 2), one pass over each flat block. State belongs to a block, with
-/// its own step count: a block that comes or goes leaves the others as they are.
+/// & Hutter, ICLR 2019, algorithm 2), in one pass over each flat block. Each block has its own
+/// state and step count, so adding or removing a block does not change the others.
 class Optimizer {
   public:
     explicit Optimizer(const configs::OptimizationConfig& config) : config_(config) {}
 
     struct Report {
         double gradient_norm = 0;  ///< of clip group 0, before clipping
-        /// Blocks whose gradient holds NaN or infinity; if there are any, nothing has moved.
+        /// Blocks with NaN or infinity in their gradient. If there are any, no step was made.
         std::vector<std::string> not_finite;
     };
 
-    /// Norms of all blocks, without a step. Errors: none.
+    /// The norm of a flat tensor.
     static double norm(const at::Tensor& flat);
 
-    /// One step at learning rate `rate`, or none at all where a gradient is not finite.
+    /// Makes one step at learning rate `rate`, or none if a gradient is not finite.
     Report step(graph::TensorStore& store, double rate,
                 const std::function<BlockSettings(const std::string&)>& settings);
 

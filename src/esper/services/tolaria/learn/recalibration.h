@@ -28,9 +28,9 @@ Result<PerExample> evaluate_variant(Engine& engine, const graph::ProgramPtr& pro
 inline constexpr int kRecalibrationBatches = 10;
 
 /// Recomputes the running statistics of every batch norm in `program` as the mean of those of ten
-/// training batches (forward passes in training mode), and changes nothing else in the store: what
-/// was gathered while the network was another one would judge this one wrongly (growth.md,
-/// "Optimizer, learning rate, norms"). Returns the examples passed; 0 where there is no batch norm.
+/// training batches (forward passes in training mode), and changes nothing else in the store.
+/// Statistics that were gathered in another network do not fit this one (docs/growth.md, "The
+/// gate"). Returns the number of examples used; 0 without a batch norm.
 /// Errors: those of engine and data; kUnsupported for a norm without a fixed momentum.
 Result<std::int64_t> recalibrate(Engine& engine, const graph::ProgramPtr& program,
                                  graph::TensorStore& store, const ExampleSource& source);

@@ -6,32 +6,32 @@
 
 namespace esper::tolaria {
 
-/// The learning rate over a run; a pure function of the step, nothing to save.
+/// The learning rate over a run: a pure function of the step, without state.
 struct LearningRateSchedule {
     configs::Schedule kind = configs::Schedule::kWarmupConstantCooldown;
     double peak = 1e-3;
     /// Length of the run.
     std::uint64_t total_steps = 1;
-    /// Steps of linear rise: step s of them runs at (s + 1) / warmup_steps of the peak.
+    /// Number of steps of linear rise; step s of them has (s + 1) / warmup_steps of the peak rate.
     std::uint64_t warmup_steps = 0;
-    /// Share of the run at its end over which the rate falls linearly towards zero
+    /// The last share of the run, in which the rate falls linearly towards zero
     /// (warmup_constant_cooldown only).
     double cooldown = 0.2;
 
-    /// First step of the cool-down; total_steps where the kind has none.
+    /// First step of the cool-down; total_steps for a kind without one.
     std::uint64_t cooldown_begin() const;
 };
 
-/// The rate of step `step`, counted from 0; above 0 for every step of the run, 0 beyond it.
+/// The rate of step `step`, counted from 0: above 0 for every step of the run, 0 after it.
 /// Cosine (Loshchilov & Hutter 2017) falls from the end of the warm-up to the end of the run.
 double learning_rate(const LearningRateSchedule& schedule, std::uint64_t step);
 
-/// Whether a network may still grow at this step: never in the cool-down, and not behind
-/// `stop_share` of the run, which is cut to a half under cosine.
+/// Whether a network may grow at this step: not in the cool-down, and not after `stop_share` of the
+/// run (under cosine after half of the run at the latest).
 bool may_grow(const LearningRateSchedule& schedule, std::uint64_t step, double stop_share);
 
-/// How much faster than its host a block learns that is `age` steps old: `rate` for its first
-/// `steps` steps, then 1.
+/// The learning rate of a block relative to the host's, after `age` steps of the block: `rate` for
+/// its first `steps` steps, then 1.
 double newborn_factor(double rate, std::uint64_t steps, std::uint64_t age);
 
 }  // namespace esper::tolaria

@@ -9,7 +9,7 @@ namespace esper::tolaria {
 
 namespace {
 
-/// Enough to see what the network can write, and less than a second's work.
+/// Enough characters to judge the text, in less than a second.
 constexpr int kCharacters = 300;
 
 }  // namespace

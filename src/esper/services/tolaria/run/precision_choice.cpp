@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "esper/base/processor.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/batches.h"
@@ -10,16 +11,8 @@ namespace esper::tolaria {
 
 namespace {
 
-bool computes_in_bf16() {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    return false;
-#endif
-}
-
 PrecisionChoice by_rule(double flops_of_a_step) {
-    const bool native = computes_in_bf16();
+    const bool native = multiplies_bf16();
     const bool large = flops_of_a_step >= kLeastFlopsForBf16;
     PrecisionChoice choice;
     choice.chosen = native && large ? configs::Precision::kBf16 : configs::Precision::kFp32;

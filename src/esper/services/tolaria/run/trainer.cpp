@@ -10,6 +10,7 @@
 #include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/learn/text_samples.h"
+#include "esper/services/tolaria/run/determinism.h"
 #include "esper/services/tolaria/run/precision_choice.h"
 #include "esper/services/tolaria/run/resume_check.h"
 
@@ -71,6 +72,7 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     auto& threads = trainer->config_.run.threads;
     if (threads == 0) threads = physical_cores();
     at::set_num_threads(threads);
+    refuse_varying_operators(config.run.deterministic);
     trainer->dataset_ = std::move(data);
     trainer->host_ = std::move(host);
     trainer->length_ = run_length(config, *trainer->dataset_);
