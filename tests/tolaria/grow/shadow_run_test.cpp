@@ -58,7 +58,6 @@ class ShadowRun : public testing::TestWithParam<Case> {
     static configs::EsperConfig config() {
         auto config = GetParam().config();
         config.growth.isolation = configs::Isolation::kShadow;
-        config.growth.gate.rent = -100;  // whatever a seed does, it is blended in
         config.controller.tournament.candidates = 2;
         config.controller.tournament.random_entrants = 0;
         return config;
@@ -68,8 +67,10 @@ class ShadowRun : public testing::TestWithParam<Case> {
 // A seed in isolation is heard by nobody: until the first one is blended in, every figure of the
 // host is that of the run that never grows, to the last digit.
 TEST_P(ShadowRun, GivesTheHostsLossesOfTheRunThatNeverGrowsUntilTheFirstGraft) {
+    auto grows = config();
+    grows.growth.gate.rent = -100;  // whatever a seed does, it is blended in
     Folder grown("shadow-grown");
-    ASSERT_EQ(value_or_throw(start(config(), grown.path)->run()), RunStatus::kDone);
+    ASSERT_EQ(value_or_throw(start(grows, grown.path)->run()), RunStatus::kDone);
     const auto grafts = decisions_of(grown.path, "graft");
     const auto germinations = decisions_of(grown.path, "germinate");
     ASSERT_FALSE(grafts.empty()) << "no seed was blended in";

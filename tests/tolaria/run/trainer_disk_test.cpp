@@ -7,7 +7,7 @@ using namespace testing_runs;
 
 // The disk fails at the N-th write, sync or rename of a run, from there on, for every N there is:
 // the run must end with an error that says so, and go on from there as if nothing had been. A short
-// run: a seed germinates, is blended in and kept.
+// run, in which a seed germinates.
 configs::EsperConfig short_life() {
     auto config = growing();
     config.run.epochs = 4;
@@ -17,7 +17,6 @@ configs::EsperConfig short_life() {
     config.growth.graft_steps = 2;
     config.growth.stabilization = configs::Duration::batches(1);
     config.growth.fine_tune = configs::Duration::batches(1);
-    config.growth.gate.rent = -100;
     config.checkpoint.every = configs::Duration::batches(2);
     return config;
 }
