@@ -200,7 +200,7 @@ def main():
     filters = dict(f.split("=", 1) for f in arguments.filter)
     sanitizers = cached(build, "ESPER_SANITIZE")
     environment = sanitizer_options(sanitizers)
-    seconds = arguments.timeout or (3600 if sanitizers else 600)
+    seconds = arguments.timeout or (3600 if sanitizers else 1500)
 
     total = Outcome()
 

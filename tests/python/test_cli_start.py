@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ def test_a_network_from_a_file_is_named_and_brings_its_own_shape(tmp_path):
     assert plan["host"] == "gpt-2x16" and plan["path"] == "host"
     begun = esper("train", *words, "--run", "run", cwd=tmp_path)
     assert begun.stderr.startswith("gpt-2x16: "), begun.stderr
+    shutil.rmtree(tmp_path / "run")
     assert "has its own shape" in refused_alike(tmp_path, *words, "model.width=32")
 
 
@@ -102,9 +104,9 @@ def test_the_plan_is_what_the_run_does(tmp_path):
         1 + plan["examples"]["test"] / plan["examples"]["validation"])
 
 
-def test_the_plan_says_when_a_batch_is_all_there_is(tmp_path):
-    plan = plan_of(*TEXT, "data.train_examples=4", "data.batch_size=64", cwd=tmp_path)
-    assert plan["batch_size"] == 4 and "data.batch_size is 64" in plan["warning"]
+def test_a_batch_larger_than_the_training_part_is_refused(tmp_path):
+    said = refused_alike(tmp_path, *TEXT, "data.train_examples=4", "data.batch_size=64")
+    assert "data.batch_size is 64" in said and "4 examples" in said
     huge = plan_of(*TEXT, "data.train_examples=99999999999", cwd=tmp_path)
     assert huge["examples"]["train"] == plan_of(*TEXT, cwd=tmp_path)["examples"]["train"]
 

@@ -80,6 +80,11 @@ int checked_output(int exit_code) {
     const bool failed_before = std::ferror(stdout) != 0;
     const bool fails = std::fflush(stdout) != 0;
     if (!failed_before && !fails) return exit_code;
+    if (errno == 0) {  // it failed earlier; another try says why
+        std::clearerr(stdout);
+        std::fputc('\n', stdout);
+        std::fflush(stdout);
+    }
     std::fprintf(stderr, "esper: standard output could not be written%s%s\n",
                  errno == 0 ? "" : ": ", errno == 0 ? "" : std::strerror(errno));
     return exit_code == 0 ? 1 : exit_code;
