@@ -116,7 +116,8 @@ class Report {
     }
 
     std::string json() const {
-        std::string versions = fmt::format("\"esper\": {}, \"compiler\": {}", q(ESPER_VERSION), q(compiler()));
+        std::string versions =
+            fmt::format("\"esper\": {}, \"compiler\": {}", q(ESPER_VERSION), q(compiler()));
         for (const auto& [what, version] : versions_) {
             versions += fmt::format(", {}: {}", q(what), q(version));
         }

@@ -30,7 +30,8 @@ ROOMS = {
     "core": ["execution/kasmina", "exchange", "blueprints"],
     "api": ["core"],
     "services/tamiyo": ["configs"],
-    "services/records": ["program", "contracts"],
+    "services/ports": ["base"],
+    "services/records": ["services/ports", "program", "contracts"],
     "services/tolaria": ["base"],
     "services/tolaria/data": ["services/tolaria", "configs"],
     "services/tolaria/learn": ["services/tolaria/data", "services/records", "execution/kasmina"],
@@ -43,7 +44,7 @@ ROOMS = {
 TORCH_FREE = {
     "base", "contracts", "utils", "configs", "program", "engine/kernels", "blueprints",
     "execution/states", "execution/kernels", "services/tamiyo", "services/records",
-    "services/tolaria/data",
+    "services/tolaria/data", "services/ports",
 }
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh", ".py", ".sh", ".cmake"}
 MOST_LINES = 800

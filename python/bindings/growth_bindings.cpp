@@ -8,6 +8,7 @@
 #include "esper/core/foreign_host.h"
 #include "esper/program/edits/journal.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/records/memory_log.h"
 #include "foreign_runner.h"
 
 namespace esper::python {
@@ -32,17 +33,14 @@ class HostedGrowth {
             throw py::value_error("steps_per_epoch must be 1 or more and total_steps at least it");
         if (!folder.empty()) {
             folder_ = unwrap(records::RunFolder::create(folder));
+            log_.folder = &*folder_;
             config_.run.name = name_of_run(folder);
             unwrap(write_file_atomic(folder_->path() / "config.yaml", own_part_of(config_)));
             journal_ = unwrap(graph::Journal::create(folder_->journal(), *host_));
         }
         unwrap(store_.add(*host_, "host"));
-        const auto on_event = [this](const std::string& kind, std::int64_t step, std::int64_t epoch,
-                                     json detail) {
-            return this->event(kind, step, epoch, std::move(detail));
-        };
         growth_ = unwrap(
-            tolaria::ForeignGrowth::create({config_, store_, runner_, on_event, length_}, host_));
+            tolaria::ForeignGrowth::create({config_, store_, runner_, log_, length_}, host_));
         growth_->kasmina().on_edit(
             [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
                 if (!journal_) return Status();
@@ -180,8 +178,7 @@ class HostedGrowth {
     py::list take_events() {
         py::list list;
         const auto loads = py::module_::import("json").attr("loads");
-        for (const auto& e : events_) list.append(loads(e));
-        events_.clear();
+        for (const auto& e : log_.recent.take()) list.append(loads(e.dump()));
         return list;
     }
 
@@ -218,25 +215,27 @@ class HostedGrowth {
         }
         return out;
     }
-    Status event(const std::string& kind, std::int64_t step, std::int64_t epoch, json detail) {
-        auto line = detail;
-        line["event"] = kind;
-        line["step"] = step;
-        line["epoch"] = epoch;
-        events_.push_back(line.dump());
-        if (!folder_) return {};
-        return folder_->event(kind, step, epoch, std::move(detail));
-    }
+    /// For Python, and where there is one for the run's folder.
+    struct Log final : ports::EventLog {
+        records::MemoryLog recent;
+        records::RunFolder* folder = nullptr;
+        Status event(const std::string& kind, std::int64_t step, std::int64_t epoch,
+                     json detail) override {
+            ESPER_CHECK_STATUS(recent.event(kind, step, epoch, detail));
+            return folder == nullptr ? Status()
+                                     : folder->event(kind, step, epoch, std::move(detail));
+        }
+    };
 
     configs::EsperConfig config_;
     graph::ProgramPtr host_;
     graph::TensorStore store_;
     ForeignRunner runner_;
     tolaria::RunLength length_;
+    Log log_;
     std::optional<records::RunFolder> folder_;
     std::optional<graph::Journal> journal_;
     std::unique_ptr<tolaria::ForeignGrowth> growth_;
-    std::vector<std::string> events_;
     std::int64_t step_ = 0;
 };
 

@@ -24,7 +24,8 @@ TEST(Hostile, WhatIsNoYamlIsRefusedWithItsLine) {
     expect_refused("run:\n  name: 'it''s open\n", ConfigError::kSyntax,
                    "h.yaml:2: a quote is opened and never closed");
     expect_refused("run: [1, 2\n", ConfigError::kSyntax, "h.yaml:");
-    expect_refused("run:\n\tname: x\n", ConfigError::kSyntax, "h.yaml:2: a tab stands in the indentation");
+    expect_refused("run:\n\tname: x\n", ConfigError::kSyntax,
+                   "h.yaml:2: a tab stands in the indentation");
     expect_refused("a: b: c\n", ConfigError::kSyntax, "h.yaml:1: not valid YAML");
 }
 

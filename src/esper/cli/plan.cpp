@@ -11,6 +11,7 @@
 #include "esper/services/tamiyo/life_steps.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/host/setup.h"
+#include "esper/services/tolaria/run/planned_cost.h"
 
 namespace esper::cli {
 
@@ -55,7 +56,7 @@ Window germination_window(const configs::EsperConfig& config, const tolaria::Run
 /// How a part of the data is walked in an epoch.
 struct Pass {
     std::int64_t examples = 0;  ///< in the training part
-    std::int64_t batch = 0;     ///< never more than there are
+    std::int64_t batch = 0;
     std::int64_t left_out = 0;  ///< of an epoch that is one pass
 };
 
@@ -70,18 +71,6 @@ Pass pass_of(const configs::EsperConfig& config, const tolaria::Dataset& data) {
         pass.left_out =
             pass.examples - static_cast<std::int64_t>(plan.steps_per_epoch()) * pass.batch;
     return pass;
-}
-
-/// Training, a look at the validation part after each epoch, and one at the test part at the end.
-double flops_without_growth(const configs::EsperConfig& config, const graph::Cost& cost,
-                            const tolaria::Dataset& data, const tolaria::RunLength& length,
-                            const Pass& pass) {
-    const double steps = static_cast<double>(length.total_steps) * static_cast<double>(pass.batch) *
-                         static_cast<double>(cost.training_flops);
-    const double looks =
-        static_cast<double>(config.run.epochs) * data.size(tolaria::Part::kValidation) +
-        data.size(tolaria::Part::kTest);
-    return steps + looks * static_cast<double>(cost.forward_flops);
 }
 
 /// Checkpoints of the ring: one before the first step, one every so often, one after the last step.
@@ -119,8 +108,10 @@ Result<json> growth_plan(const configs::EsperConfig& config, const graph::Progra
 
 Result<json> plan_of(const configs::EsperConfig& config) {
     ESPER_TRY(const auto data, tolaria::open_data(config));
+    ESPER_CHECK_STATUS(tolaria::check_batch_size(config, *data));
     ESPER_TRY(const auto host, tolaria::make_host(config, data->info()));
     ESPER_TRY(const auto cost, graph::count_cost(*host));
+    ESPER_TRY(const auto planned, tolaria::planned_cost(config, *data, host));
     const auto length = tolaria::run_length(config, *data);
     json parts = json::object();
     for (const auto part : tolaria::kAllParts)
@@ -137,27 +128,21 @@ Result<json> plan_of(const configs::EsperConfig& config) {
     }
     const bool adamw = config.optimization.optimizer == configs::Optimizer::kAdamw;
     keep["bytes_each"] = host->parameter_count() * 4 * (adamw ? 3 : 2);
-    json plan{
-        {"host", host->name()},
-        {"program_sha256", host->hash().hex()},
-        {"anchors", anchors},
-        {"parameters", host->parameter_count()},
-        {"flops_per_example", cost.forward_flops},
-        {"training_flops_per_example", cost.training_flops},
-        {"data", data->info().name},
-        {"examples", parts},
-        {"epochs", config.run.epochs},
-        {"steps_per_epoch", length.steps_per_epoch},
-        {"steps", length.total_steps},
-        {"batch_size", pass.batch},
-        {"left_out_of_an_epoch", pass.left_out},
-        {"flops_total_without_growth", flops_without_growth(config, cost, *data, length, pass)},
-        {"checkpoints", keep}};
-    if (pass.batch < config.data.batch_size)
-        plan["warning"] = fmt::format(
-            "data.batch_size is {}, but the training part has {} examples: each batch is all of "
-            "them",
-            config.data.batch_size, pass.examples);
+    json plan{{"host", host->name()},
+              {"program_sha256", host->hash().hex()},
+              {"anchors", anchors},
+              {"parameters", host->parameter_count()},
+              {"flops_per_example", cost.forward_flops},
+              {"training_flops_per_example", cost.training_flops},
+              {"data", data->info().name},
+              {"examples", parts},
+              {"epochs", config.run.epochs},
+              {"steps_per_epoch", length.steps_per_epoch},
+              {"steps", length.total_steps},
+              {"batch_size", pass.batch},
+              {"left_out_of_an_epoch", pass.left_out},
+              {"flops_total_without_growth", planned.total()},
+              {"checkpoints", keep}};
     if (!config.model.path.empty()) plan["path"] = config.model.path;
     if (config.growth.enabled) {
         ESPER_TRY(plan["growth"],

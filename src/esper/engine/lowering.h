@@ -5,9 +5,9 @@
 
 namespace esper::graph {
 
-/// One instruction as a call over slots numbered like the Program's values. Whatever is run or looked
-/// at passes through here, so nothing outside of the table of operators is ever called. Errors:
-/// kForbiddenOperator, kUnknownOperator.
+/// One instruction as a call over slots numbered like the Program's values. Whatever is run or
+/// looked at passes through here, so nothing outside of the table of operators is ever called.
+/// Errors: kForbiddenOperator, kUnknownOperator.
 Result<OpCall> lower(const Instruction& instruction, bool training);
 
 }  // namespace esper::graph

@@ -12,7 +12,7 @@
 
 namespace esper::utils {
 
-#define ESPER_BREAKER_ERRORS(X)                                                 \
+#define ESPER_BREAKER_ERRORS(X)                                             \
     X(kOpen, kRuntime)     /* no call was made: recent calls have failed */ \
     X(kTimedOut, kRuntime) /* the call succeeded, but after its time limit */
 ESPER_DEFINE_ERRORS(BreakerError, "breaker", ESPER_BREAKER_ERRORS)

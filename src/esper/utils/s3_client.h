@@ -17,16 +17,16 @@
 
 namespace esper::utils {
 
-#define ESPER_S3_ERRORS(X)                                                                       \
-    X(kBadOptions, kUsage)        /* endpoint, bucket or credentials missing */                  \
-    X(kNotFound, kData)           /* no such object or bucket */                                 \
-    X(kDenied, kRuntime)          /* wrong key, wrong signature, not allowed */                  \
-    X(kChanged, kRuntime)         /* the object was replaced during the transfer */              \
-    X(kRequest, kRuntime)         /* refused for another reason; the message has the code */     \
-    X(kServer, kRuntime)          /* 5xx after all retries */                                    \
-    X(kTransport, kRuntime)       /* no answer after all retries */                              \
-    X(kCorrupt, kVerification)    /* the received bytes do not match their checksum */           \
-    X(kMalformedAnswer, kRuntime) /* the answer is not what S3 should send */                    \
+#define ESPER_S3_ERRORS(X)                                                                   \
+    X(kBadOptions, kUsage)        /* endpoint, bucket or credentials missing */              \
+    X(kNotFound, kData)           /* no such object or bucket */                             \
+    X(kDenied, kRuntime)          /* wrong key, wrong signature, not allowed */              \
+    X(kChanged, kRuntime)         /* the object was replaced during the transfer */          \
+    X(kRequest, kRuntime)         /* refused for another reason; the message has the code */ \
+    X(kServer, kRuntime)          /* 5xx after all retries */                                \
+    X(kTransport, kRuntime)       /* no answer after all retries */                          \
+    X(kCorrupt, kVerification)    /* the received bytes do not match their checksum */       \
+    X(kMalformedAnswer, kRuntime) /* the answer is not what S3 should send */                \
     X(kLocalFile, kRuntime)       /* the local file cannot be read or written */
 ESPER_DEFINE_ERRORS(S3Error, "s3", ESPER_S3_ERRORS)
 

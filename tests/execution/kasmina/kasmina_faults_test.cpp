@@ -53,6 +53,17 @@ struct Kasmina : testing::Test {
     }
 };
 
+TEST_F(Kasmina, EveryMoveOfASeedIsToldWithItsNameFromTheFirstOn) {
+    std::vector<std::string> told;
+    kasmina->on_move([&](const SeedSlot& slot, SeedState, Moment) {
+        told.push_back(slot.seed);
+        return Status{};
+    });
+    germinate(0);
+    graft(0);
+    EXPECT_EQ(told, (std::vector<std::string>{"s1", "s1", "s1", "s1"}));
+}
+
 TEST_F(Kasmina, RollingBackShutsASlotForGoodWhateverWasInIt) {
     germinate(0);
     ASSERT_TRUE(kasmina->roll_back(0, {5, 1}, "test"));

@@ -7,8 +7,8 @@
 
 #include <fstream>
 
-#include "esper/base/fault_points.h"
 #include "base/temporary_folder.h"
+#include "esper/base/fault_points.h"
 
 namespace esper::execution {
 namespace {

@@ -6,11 +6,11 @@
 
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "esper/base/fault_points.h"
 #include "esper/execution/kernels/kernel_image.h"
 #include "esper/execution/kernels/loaded_kernel.h"
 #include "execution/kernels/test_kernels.h"
-#include "base/temporary_folder.h"
 
 namespace esper::execution {
 namespace {

@@ -5,8 +5,8 @@
 #include <future>
 #include <thread>
 
-#include "execution/kernels/test_source.h"
 #include "base/temporary_folder.h"
+#include "execution/kernels/test_source.h"
 
 namespace esper::execution {
 

@@ -6,8 +6,8 @@
 #include <sstream>
 #include <string>
 
-#include "esper/execution/kernels/kernel_bundle.h"
 #include "base/temporary_folder.h"
+#include "esper/execution/kernels/kernel_bundle.h"
 
 namespace esper::testing {
 

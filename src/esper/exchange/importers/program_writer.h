@@ -111,8 +111,8 @@ Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, co
 /// True for an operator that write_random_call() knows, if only to refuse it.
 bool has_random_rule(std::string_view op);
 
-/// True for an operator that write_call() always writes by others: it need not be one that a Program
-/// may use.
+/// True for an operator that write_call() always writes by others: it need not be one that a
+/// Program may use.
 bool is_rewritten(std::string_view op);
 
 /// `_operator.add`, `torch.sym_max`, `math.ceil`, … on sizes. Errors: kUnsupported.

@@ -72,6 +72,7 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
     auto& slot = slots_.at(index);
     const auto seed = next_seed();
     const auto old = slot;
+    slot.seed = seed;
     slot.blueprint = blueprint_name;
     slot.kernel_id = blueprint->hash().prefix64();
     if (auto ok = move(slot, SeedState::kGerminated, now); !ok) {
@@ -79,7 +80,6 @@ Status KasminaLayer::germinate(std::uint32_t index, const std::string& blueprint
         return ok;
     }
     ++germinated_;
-    slot.seed = seed;
     ESPER_CHECK_STATUS(move(slot, SeedState::kLoading, now));
     auto loaded = edit(graph::InsertSeed{seed, slot.anchor, blueprint_name, blueprint}, reason);
     if (loaded) loaded = add_seed(*store_, *program_, seed);

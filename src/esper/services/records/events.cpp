@@ -127,6 +127,14 @@ Result<Event> Event::make(nlohmann::json content) {
     return event;
 }
 
+Result<Event> Event::make(const std::string& kind, std::int64_t step, std::int64_t epoch,
+                          nlohmann::json detail) {
+    detail["event"] = kind;
+    detail["step"] = step;
+    detail["epoch"] = epoch;
+    return make(std::move(detail));
+}
+
 Result<Event> Event::parse(std::string_view line) {
     ESPER_TRY(auto content, parse_object(line));
     return make(std::move(content));

@@ -25,6 +25,9 @@ class Event {
     /// Errors: kBadRecord for an unknown kind (with the nearest name) and for a field that is
     /// missing or of another type, naming it.
     static Result<Event> make(nlohmann::json content);
+    /// The same from what stands in every event and the rest.
+    static Result<Event> make(const std::string& kind, std::int64_t step, std::int64_t epoch,
+                              nlohmann::json detail);
     /// The same from a line of events.jsonl.
     static Result<Event> parse(std::string_view line);
 

@@ -161,10 +161,7 @@ fs::path RunFolder::next_free(const fs::path& base, const std::string& name) {
 
 Status RunFolder::event(const std::string& kind, std::int64_t step, std::int64_t epoch,
                         nlohmann::json detail) {
-    detail["event"] = kind;
-    detail["step"] = step;
-    detail["epoch"] = epoch;
-    ESPER_TRY(const auto event, Event::make(std::move(detail)));
+    ESPER_TRY(const auto event, Event::make(kind, step, epoch, std::move(detail)));
     ESPER_CHECK_STATUS(events_.append(
         event.content().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
     if (listener_) listener_(event.content());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "esper/base/files.h"
+#include "esper/services/ports/event_log.h"
 #include "esper/services/records/records_errors.h"
 #include "esper/services/records/run_lock.h"
 
@@ -22,7 +23,7 @@ namespace esper::records {
 /// was written after it and the files end up as those of an undisturbed run.
 /// A folder that was created and is given up before its first run.json (the start failed) takes
 /// what it made with it.
-class RunFolder {
+class RunFolder final : public ports::EventLog {
   public:
     /// Makes the folder; refuses one that already holds a run, and one that holds anything else:
     /// nothing of a person's is written beside or over. What a start that was cut short left there
@@ -41,7 +42,7 @@ class RunFolder {
     /// One line of events.jsonl: {"event", "step", "epoch", …}. Errors: kBadRecord for what
     /// event_kinds() does not declare, those of writing.
     Status event(const std::string& kind, std::int64_t step, std::int64_t epoch,
-                 nlohmann::json detail);
+                 nlohmann::json detail) override;
     /// Called with each event once it is written.
     void on_event(std::function<void(const nlohmann::json&)> listener) {
         listener_ = std::move(listener);
@@ -63,7 +64,7 @@ class RunFolder {
 
     RunFolder(RunFolder&& other) noexcept;
     RunFolder& operator=(RunFolder&& other) noexcept;
-    ~RunFolder();
+    ~RunFolder() override;
 
   private:
     RunFolder(std::filesystem::path path, RunLock lock, LineAppender events, LineAppender metrics);

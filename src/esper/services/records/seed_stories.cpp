@@ -55,7 +55,8 @@ class Storyteller {
         if (decision && event.text("command") == "germinate") return be_born(event, index);
         auto* story = find(event.text("seed"));
         if (story == nullptr) {
-            if (transition && event.text("to") == "GERMINATED") be_born(event, index);
+            const bool named = !event.text("seed").empty();
+            if (named && transition && event.text("to") == "GERMINATED") be_born(event, index);
             return;
         }
         if (event.is("gate")) story->gates.push_back(index);

@@ -28,7 +28,8 @@ Result<std::unique_ptr<ForeignGrowth>> ForeignGrowth::create(const Context& cont
     ESPER_TRY(growth->lives_,
               SeedLives::create({c.config, c.length, *growth->places_, *growth->measurer_,
                                  [&c](const std::string& kind, Moment now, nlohmann::json detail) {
-                                     return c.event(kind, now.step, now.epoch, std::move(detail));
+                                     return c.log.event(kind, now.step, now.epoch,
+                                                        std::move(detail));
                                  }}));
     return growth;
 }
@@ -94,8 +95,8 @@ Status ForeignGrowth::take_out(const std::string& seed, const std::string& reaso
     for (const auto& slot : places_->slots()) {
         if (slot.seed != seed || seed.empty()) continue;
         ESPER_CHECK_STATUS(
-            context_.event("fault", now.step, now.epoch,
-                           {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
+            context_.log.event("fault", now.step, now.epoch,
+                               {{"seed", slot.seed}, {"anchor", slot.anchor}, {"reason", reason}}));
         lives_->count_culled();
         return kasmina().fault(slot.index,
                                static_cast<std::uint32_t>(context_.config.growth.embargo.value),

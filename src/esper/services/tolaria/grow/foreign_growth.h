@@ -1,11 +1,11 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "esper/services/ports/event_log.h"
 #include "esper/services/tolaria/grow/seed_lives.h"
 
 namespace esper::tolaria {
@@ -51,14 +51,11 @@ class ForeignMeasurer final : public Measurer {
 /// Growth of a host that Esper does not run (core/foreign_host.h).
 class ForeignGrowth {
   public:
-    /// Takes one event: its kind, step, epoch and details.
-    using EventListener =
-        std::function<Status(const std::string&, std::int64_t, std::int64_t, nlohmann::json)>;
     struct Context {
         const configs::EsperConfig& config;
         graph::TensorStore& store;
         HostRunner& runner;
-        EventListener event;
+        ports::EventLog& log;
         RunLength length;
     };
     /// `host` must already be in the store. Errors: kUnsupported when no anchor fits

@@ -61,16 +61,32 @@ std::vector<std::string> fitting_blueprints(const core::WrappedModel& wrapped, b
     return {names.begin(), names.end()};
 }
 
+bool matches_one(const std::string& pattern, const std::vector<std::string>& names) {
+    return std::ranges::any_of(names,
+                               [&](const std::string& name) { return glob_match(pattern, name); });
+}
+
+// A name that no blueprint has is a slip. One that only other kinds of anchors take may stand in a
+// configuration for several hosts, as long as another one fits here.
 Status check_blueprints(const configs::GrowthConfig& growth, const core::WrappedModel& wrapped) {
-    const auto names = fitting_blueprints(wrapped, growth.sham);
-    for (const auto& pattern : growth.blueprints)
-        if (std::ranges::none_of(
-                names, [&](const std::string& name) { return glob_match(pattern, name); }))
-            return fail(TolariaError::kUnsupported,
-                        "growth.blueprints: no blueprint that fits these anchors is named " +
-                            quote_with_suggestion(pattern, names) +
-                            "; there are: " + join(names, ", "));
-    return {};
+    const auto fitting = fitting_blueprints(wrapped, growth.sham);
+    std::set<std::string> known(fitting.begin(), fitting.end());
+    for (auto kind :
+         {graph::AnchorKind::kImage, graph::AnchorKind::kVector, graph::AnchorKind::kTokens})
+        for (auto& name : blueprints::blueprint_names(kind, growth.sham))
+            known.insert(std::move(name));
+    bool fits = growth.blueprints.empty();
+    for (const auto& pattern : growth.blueprints) {
+        if (!matches_one(pattern, {known.begin(), known.end()}))
+            return fail(TolariaError::kUnsupported, "growth.blueprints: no blueprint is named " +
+                                                        quote_with_suggestion(pattern, fitting) +
+                                                        "; there are: " + join(fitting, ", "));
+        fits = fits || matches_one(pattern, fitting);
+    }
+    if (fits) return {};
+    return fail(TolariaError::kUnsupported,
+                "growth.blueprints: none of " + join(growth.blueprints, ", ") +
+                    " fits the anchors of this host; those that fit: " + join(fitting, ", "));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "esper/configs/load.h"
+#include "esper/configs/relations.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
@@ -51,9 +52,12 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
         change.config.run.precision = saved.run.precision;
     if (wanted.run.threads == 0) change.config.run.threads = saved.run.threads;
     change.changed = configs::differences(saved, change.config);
+    // Of a network that is read from a file the shape keys say nothing.
+    const auto shape = configs::shape_keys();
+    const bool from_file = !saved.model.path.empty() && !wanted.model.path.empty();
     std::string fixed;
     for (const auto& d : change.changed)
-        if (is_fixed(d.path))
+        if (is_fixed(d.path) && !(from_file && std::ranges::find(shape, d.path) != shape.end()))
             fixed +=
                 fmt::format("\n  {}: the run has {}, asked for is {}", d.path, d.before, d.after);
     if (!fixed.empty())
