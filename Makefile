@@ -21,7 +21,7 @@ help:
 	@echo 'make goals                what was measured beside every target; fails below a floor'
 	@echo 'make lint [ALL=1]         format, room order, what nothing uses, clang-tidy (changed files, or all)'
 	@echo 'make coverage [ROOMS="…"] line coverage; default: every room and the Python package'
-	@echo 'make sanitize             the compressed form of both sanitizers that CI runs'
+	@echo 'make sanitize [ARGS=asan]  the compressed form of both sanitizers; CI runs that of asan'
 	@echo 'make leaks                a training run and its resume under LeakSanitizer'
 	@echo 'make fuzz [SECONDS=60]    run every fuzz target for that long'
 	@echo 'make soak [DURATION=10m]  memory, files and threads stay flat over a long time; with a'

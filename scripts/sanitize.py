@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The compressed form of both sanitizers, for CI: chosen rooms and tests that need no libtorch.
+"""The compressed form of both sanitizers (CI runs that of asan): chosen rooms and tests that need no libtorch.
 
     sanitize.py [asan|tsan …]
 
