@@ -65,8 +65,10 @@ def read_gtest_json(path):
     for suite in json.loads(path.read_text())["testsuites"]:
         for test in suite["testsuite"]:
             name = f"{suite['name']}.{test['name']}"
-            if "failures" in test:
-                text = "\n".join(f["failure"] for f in test["failures"])
+            failures = test.get("failures", [])
+            # A property that a test records under this name is a text, not the list.
+            if isinstance(failures, list) and failures:
+                text = "\n".join(f["failure"] for f in failures)
                 outcome.failures.append((name, text))
             elif test.get("result") == "SKIPPED" or test.get("status") == "NOTRUN":
                 outcome.skipped += 1

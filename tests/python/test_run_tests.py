@@ -35,6 +35,12 @@ def test_a_report_is_counted(tmp_path):
     assert outcome.failures == [("S.bad", "1 != 2")]
 
 
+def test_a_recorded_property_is_no_failure(tmp_path):
+    body = REPORT.replace('[{"failure": "1 != 2"}]', '"12"') + "sys.exit(0)"
+    outcome = run_tests.run_gtest(script(tmp_path, body), 20)
+    assert (outcome.passed, outcome.failures) == (2, [])
+
+
 def test_a_crash_fails_the_test_it_happened_in(tmp_path):
     body = """
 print("[ RUN      ] S.good")

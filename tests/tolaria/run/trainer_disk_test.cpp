@@ -70,7 +70,7 @@ void fail_at_every(const std::string& point) {
         expect_same_run(whole.path, folder.path);
         if (testing::Test::HasFailure()) break;
     }
-    testing::Test::RecordProperty("failures", std::to_string(passes));
+    testing::Test::RecordProperty("disk_failures", std::to_string(passes));
 }
 
 TEST(Disk, ThatIsFullAtAnyWriteLosesNothing) { fail_at_every("files.write"); }
