@@ -18,6 +18,7 @@ _check_torch()  # loads libtorch, before the library that needs it
 from esper import _esper
 from esper._esper import Config, EsperError, Program
 from esper._esper import blueprint_names as blueprints
+from esper import adapters
 from esper._adapt import Adaptation, adapt
 from esper._export import ExportedModel, export
 from esper._growth import Growth, probe, unwrap, wrap
@@ -27,4 +28,4 @@ from esper._trainer import Trainer
 
 __version__ = _esper.__version__
 __all__ = ["Adaptation", "Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer",
-           "Unsupported", "adapt", "blueprints", "export", "load_config", "probe", "report", "unwrap", "wrap"]
+           "Unsupported", "adapt", "adapters", "blueprints", "export", "load_config", "probe", "report", "unwrap", "wrap"]

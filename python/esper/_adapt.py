@@ -14,7 +14,7 @@ from torch import nn
 
 from esper import _esper
 from esper._adapt_data import Account, Task, size_of
-from esper._adapt_measure import Looks, Probe, gate, mean_loss
+from esper._adapt_measure import SMALLEST, Looks, Probe, gate, mean_loss
 from esper._adapt_parts import NAME, Adapter, Part, adapters_of, all_off, first_values
 from esper._adapt_place import affordable, scores
 from esper._adapt_schedule import RATES, Budget, Rates, adamw
@@ -88,18 +88,22 @@ class Adaptation:
         self.verdict = None  # of the gate
         self.losses = {}  # "new", "new, host", "old", "old, host"
         self.rate = None
+        self.looks = []  # (share of the budget, loss of the choosing examples)
+        self._smallest = SMALLEST
         self.steps, self.train_seconds = 0, 0.0
         self._flops = observer.flops / max(observer.batch, 1)  # of the host, one example forward
         self._make = make
         self._rates = Rates(make) if make else None
         self._task = self._step_examples = None
-        self._frozen = [(p, p.requires_grad) for p in model.parameters()]
+        for other in adapters_of(model):
+            other.enabled = False
+        self._required = [(p, p.requires_grad) for p in model.parameters()]
         self._modes = [(m, m.training) for m in model.modules()]
-        for p, _ in self._frozen:
-            p.requires_grad_(False)
+        self._freeze(True)
         model.eval()
         self._guard = model.register_forward_pre_hook(_StaysInEvaluation())
         self.adapter = Adapter(model, name)
+        self.adapter.switched = self._freeze
 
     def __repr__(self):
         return f"<esper.Adaptation of {type(self.model).__name__}: {self.adapter}>"
@@ -127,11 +131,7 @@ class Adaptation:
         stream = itertools.chain(first, stream)
         if self._rates is None:
             self._find_rate(stream, held_out)
-        looks = None
-        if held_out:
-            if self.budget.flops:
-                self._reserve(held_out)
-            looks = Looks(self._task, self.adapter, held_out.choosing, self.account, MEASURE_SHARE)
+        looks = self._looks(held_out) if held_out else None
         later = [(i + 1) / (self.places + 1) for i in range(self.places - 1)]
         began = time.monotonic()
         for batch in stream:
@@ -144,8 +144,9 @@ class Adaptation:
             if looks and looks.due(self.share) and looks.look(self.share):
                 self._say(f"stopped early: the probe's loss was best at {looks.best:.4f}")
                 break
-        if looks and looks.seen and looks.last < 1:
-            looks.look(1.0)
+        if looks and looks.planned:
+            if looks.due(self.share):
+                looks.look(self.share)
             looks.restore()
         self.train_seconds += time.monotonic() - began
         self.looks = looks.seen if looks else []
@@ -157,8 +158,7 @@ class Adaptation:
         """Measures where a part gains most, on a few batches, and puts it there. `loss` as for `fit`.
         Afterwards `model(x)` runs with the part, which begins as no change at all."""
         self._task = Task(self.model, loss)
-        with all_off(self.model):
-            self._germinate(list(batches))
+        self._germinate(list(batches))
         if self._rates is not None:
             self._rates.add(self.adapter.parameters())
         return self
@@ -191,7 +191,8 @@ class Adaptation:
         if probe is not None:
             held_out = probe if isinstance(probe, Probe) else Probe(probe)
             self.adapter.enabled = True
-            self.verdict = gate(self._task, self.adapter, held_out.deciding, self.account, self.seed)
+            self.verdict = gate(self._task, self.adapter, held_out.deciding, self.account, self.seed,
+                                smallest=self._smallest)
             self.adapter.enabled = self.kept
             self._losses("new", held_out.deciding)
         if old is not None:
@@ -266,8 +267,9 @@ class Adaptation:
                    f"{self.host_parameters:,}; full fine-tuning trains all of these, LoRA of rank 16 "
                    f"on its linear layers {lora_parameters(self.model, 16):,}"]
         if self.gains:
-            best = ", ".join(f"{g['anchor'].name} {g['gain']:.4f}" for g in self.gains[:3])
-            lines.append(f"predicted gains: {best} (of {len(self.gains)} measured)")
+            best = ", ".join(f"{g['blueprint']} at {g['anchor'].name} {g['gain']:.4f}"
+                             for g in self.gains[:3])
+            lines.append(f"predicted gains: {best} (the best of {len(self.gains)})")
         if self.verdict is not None:
             v = self.verdict
             lines.append(f"gate: {v['verdict']}: saves {v['mean']:.4f} of loss an example "
@@ -294,10 +296,15 @@ class Adaptation:
         if self._guard is not None:
             self._guard.remove()
             self._guard = None
-        for p, required in self._frozen:
-            p.requires_grad_(required)
+        self._freeze(False)
         for module, mode in self._modes:
             module.training = mode
+
+    def _freeze(self, on):
+        """With the parts on, the host's weights take no gradient; off, they are as they were given:
+        PyTorch chooses kernels by that, so the host's last bits hang on it."""
+        for p, required in self._required:
+            p.requires_grad_(required and not on)
 
     def _stream(self, data):
         """Batches, epoch after epoch; a generator once."""
@@ -318,18 +325,17 @@ class Adaptation:
         if self.places > 1:
             free = min(free, self.wanted // self.places)
         choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
-        if self.budget.flops:
-            spend = MEASURE_SHARE * self.budget.flops
-            anchors = affordable(self.anchors, 16 * self._flops, spend)
-            choices = [c for c in choices if c[0] in anchors]
-        self.gains, base = scores(self._task, choices, batches, self.account, seed=self.seed)
+        spend = self.budget.flops and self.account.measuring + MEASURE_SHARE * self.budget.flops
+        if spend:
+            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * self.budget.flops)
+        self.gains, base = scores(self._task, choices, batches, self.account, spend, seed=self.seed)
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
                              + ", ".join(a.name for a in self.anchors[:5]))
         best = self.gains[0]
         part = Part(f"part{len(self.adapter.parts) + 1}", best["anchor"], best["blueprint"], 1)
         part = Part(part.name, part.anchor, part.blueprint, self._width(part, free))
-        self.adapter.append(part, first_values(self.model, [part], self.seed))
+        self.adapter.append(part, first_values([part], self.seed))
         self.adapter.enabled = True
         if len(self.adapter.parts) > 1 and self._rates is not None:
             self._rates.add(self.adapter.modules[part.name].parameters())
@@ -360,11 +366,19 @@ class Adaptation:
         self.steps += 1
         self._rates.step(self.share)
 
-    def _reserve(self, held_out):
-        """Of the budget, what the gate at the end will cost at least."""
-        from esper._adapt_measure import SMALLEST
-        n = min(SMALLEST, held_out.decides())
-        self.budget.reserved = min(2 * n * self._flops, 0.1 * self.budget.flops)
+    def _looks(self, held_out):
+        """Plans what is measured on the way and at the end; of a budget in FLOPs the end's part is
+        put aside."""
+        total = self.budget.flops
+        if self.budget.steps:
+            total = self.budget.steps * (self.account.cost("train step", self._step_examples) or 0)
+        if total and 2 * SMALLEST * self._flops > MEASURE_SHARE * total:
+            self._smallest = SMALLEST // 2
+        if self.budget.flops:
+            n = min(self._smallest, held_out.decides())
+            self.budget.reserved = min(2 * n * self._flops, 0.1 * total)
+        return Looks(self._task, self.adapter, held_out.choosing, self.account,
+                     MEASURE_SHARE * total if total else None, self._flops)
 
     def _find_rate(self, stream, held_out):
         """Tries rates for a few steps each on the same batches; the best goes on from where it is."""

@@ -10,7 +10,9 @@ import torch
 from esper import _esper
 from esper._adapt_data import rows, size_of
 
-LOOKS, PATIENCE, SMALLEST, DELTA, CHUNK = 10, 3, 100, 0.05, 100
+LOOKS, FEWEST_LOOKS, LOOK_EXAMPLES = 10, 3, 32
+PATIENCE, DELTA, CHUNK = 3, 0.05, 100
+SMALLEST = 100  # examples that may decide; half of them where that many cost more than their share
 
 
 class Probe:
@@ -64,28 +66,29 @@ def mean_loss(task, batches, account=None, most=None):
 
 
 class Looks:
-    """The choosing examples' loss on the way; keeps the best values of the parts."""
+    """The choosing examples' loss on the way; keeps the best values of the parts. allowed: what all
+    looks together may cost, each: one example's forward pass, both in FLOPs (None: not known). As many
+    examples as that pays for at ten looks, at least 32; no look where not even three are paid for."""
 
-    def __init__(self, task, adapter, batches, account, share):
+    def __init__(self, task, adapter, batches, account, allowed=None, each=None):
         self.task, self.adapter, self.batches, self.account = task, adapter, batches, account
-        self.share = share  # of what is spent that looks may cost
-        self.best, self.values, self.worse, self.last = math.inf, None, 0, 0.0
+        have = sum(map(size_of, batches))
+        self.examples, self.planned = have, LOOKS
+        if allowed is not None and each:
+            self.examples = min(have, max(int(allowed / (LOOKS * each)), LOOK_EXAMPLES))
+            self.planned = min(LOOKS, int(allowed / (self.examples * each)))
+            if self.planned < FEWEST_LOOKS:
+                self.planned = 0
+        self.best, self.values, self.worse = math.inf, None, 0
         self.seen = []
-        self._cost = None
 
     def due(self, share):
-        """Whether a look at this share of the budget comes in turn and can be paid for."""
-        if share - self.last < 1 / LOOKS:
-            return False
-        spent = self.account.measuring + (self._cost or 0)
-        return self._cost is None or spent <= self.share * self.account.total
+        """Whether a look comes in turn at this share of the budget."""
+        return len(self.seen) < self.planned and share >= (len(self.seen) + 1) / self.planned
 
     def look(self, share):
         """Returns whether training should stop: several looks in a row were worse than the best."""
-        self.last = share
-        before = self.account.measuring
-        loss = mean_loss(self.task, self.batches, self.account)
-        self._cost = self.account.measuring - before
+        loss = mean_loss(self.task, self.batches, self.account, self.examples)
         self.seen.append((round(share, 4), loss))
         if loss < self.best:
             self.best, self.worse = loss, 0
@@ -106,25 +109,25 @@ class Looks:
         return True
 
 
-def gate(task, adapter, batches, account, seed=0, rent=0.0):
+def gate(task, adapter, batches, account, seed=0, rent=0.0, smallest=SMALLEST):
     """Whether the parts help, by paired differences (loss without − loss with) of examples that
     nothing was chosen on: the C++ gate's confidence sequence, walked until it decides. A dict with
     `verdict`: keep, cull, or hold where the examples do not suffice."""
     order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed)).tolist()
     differences, result = [], None
     for i in order:
-        for a in range(0, size_of(batches[i]), CHUNK):
-            n = size_of(batches[i])
+        n = size_of(batches[i])
+        for a in range(0, n, CHUNK):
             batch = rows(batches[i], a, min(a + CHUNK, n), n)
             each = lambda: task.each(batch)
             with adapter.off():
                 without = account.run("measure host", size_of(batch), each)
             with_it = account.run("measure gate", size_of(batch), each)
             differences += (without - with_it).tolist()
-            if len(differences) >= SMALLEST:
-                result = _esper.gate_look(differences, rent, DELTA, SMALLEST)
+            if len(differences) >= smallest:
+                result = _esper.gate_look(differences, rent, DELTA, smallest)
                 if result["verdict"] != "hold":
                     return result
-    return result or {"verdict": "hold", "examples": len(differences), "needed": SMALLEST,
+    return result or {"verdict": "hold", "examples": len(differences), "needed": smallest,
                       "mean": sum(differences) / max(len(differences), 1),
                       "lower": -math.inf, "upper": math.inf, "not_finite": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Part:
         return _esper.adapter_parameters(self.blueprint, self.anchor.kind, self.features, self.width)
 
 
-def program_of(name, parts):
+def program_of(parts):
     """The Program of a host's anchors with these parts; its hash names the adapter's structure."""
     anchors = {}
     for part in parts:
@@ -48,13 +49,13 @@ def program_of(name, parts):
         shape = {"image": [BATCH, features, FREE, FREE], "tokens": [BATCH, FREE, features],
                  "vector": [BATCH, features]}[kind]
         anchors[part.anchor.name] = (part.anchor.name, kind, shape)
-    host = _esper.foreign_host(name, list(anchors.values()))
+    host = _esper.foreign_host("host", list(anchors.values()))
     return _esper.with_adapters(host, [(p.name, p.anchor.name, p.blueprint, p.width) for p in parts])
 
 
-def first_values(model, parts, seed):
+def first_values(parts, seed):
     """Values of untrained parts, "<part>.<tensor>" -> tensor; the last layers are zero."""
-    values = _esper.first_values(program_of(type(model).__name__, parts), seed)
+    values = _esper.first_values(program_of(parts), seed)
     return {name.removeprefix("seed."): value for name, value in values.items()}
 
 
@@ -73,6 +74,7 @@ class Adapter:
         self.model, self.name, self.metadata = model, name, dict(metadata or {})
         self.parts, self.modules = [], {}
         self._hooks = []
+        self.switched = lambda on: None  # called when it goes on or off
         for part in parts:
             self.append(part, values)
         adapters_of(model).append(self)
@@ -84,7 +86,7 @@ class Adapter:
 
     @property
     def program(self):
-        return program_of(type(self.model).__name__, self.parts)
+        return program_of(self.parts)
 
     @property
     def parameter_count(self):
@@ -101,7 +103,7 @@ class Adapter:
 
     def append(self, part, values):
         """Adds a part with its values; it is heard as soon as the adapter is on."""
-        code = source(self.model, program_of(type(self.model).__name__, [part]), {},
+        code = source(self.model, program_of([part]), {},
                       {part.anchor.name: part.anchor}, "grown")
         made = load_module(code, None)
         (_, _, seed, layout, alpha), = made.SEEDS
@@ -139,13 +141,13 @@ class Adapter:
             for part in self.parts:
                 at = self.model.get_submodule(part.anchor.name)
                 self._hooks.append(at.register_forward_hook(self.runner(part)))
+        self.switched(bool(on))
         forget_compiled()
 
     def runner(self, part):
         """The hook that runs a part."""
         module = self.modules[part.name]
-        made = __import__("sys").modules[type(module).__module__]
-        return made.AddSeed(module, part.anchor.layout, None)
+        return sys.modules[type(module).__module__].AddSeed(module, part.anchor.layout, None)
 
     @contextmanager
     def off(self):

@@ -13,6 +13,7 @@ from esper._adapt_data import first_examples, rows, size_of
 
 RANDOM_UNITS, RIDGE, MOST_ROWS = 256, 0.03, 4096
 SHARES = (0.05, 0.15, 0.45)  # how large a change is tried, against what flows there
+FIXED_PASSES = 5  # whatever the number of places: gradients, the loss before, two more scales
 
 
 class Features:
@@ -115,10 +116,13 @@ def direction(features, pairs):
     return b * (value / size) if size > 0 else None  # as large as what flows there
 
 
-def scores(task, choices, batches, account, examples=16, seed=0):
+def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
     """Gains by (anchor, blueprint): how much the mean loss of held-back examples falls when the best
-    linear readout of what a part could read is added, at the best of a few scales; and the loss
-    without it. Sampled from `batches`, one half to fit on and one to measure. Best first."""
+    linear readout of what a part could read is added, at a good scale; and the loss without it.
+    Sampled from `batches`, one half to fit on and one to measure. Best first.
+
+    The scale that is best in the middle of the network is used everywhere; where `spend`
+    floating-point operations allow (None: always), the two best places try two more each."""
     taken = first_examples(batches, 2 * examples)
     fit_on, try_on = [], []
     for batch in taken:
@@ -139,38 +143,54 @@ def scores(task, choices, batches, account, examples=16, seed=0):
     seen = account.run("measure gradients", sum(map(size_of, fit_on)),
                        lambda: gradients(task, anchors, fit_on))
     base = account.run("measure forward", count, mean)
-    found = []
+    ready = []
     for anchor, blueprint in choices:
         if not seen[anchor.name]:
             continue
         features = Features(anchor, blueprint, generator)
-        b = account.run(f"measure fit {anchor.name} {blueprint}", count,
-                        lambda: direction(features, seen[anchor.name]))
-        if b is None:
-            continue
+        readout = direction(features, seen[anchor.name])
+        if readout is not None:
+            ready.append({"anchor": anchor, "blueprint": blueprint, "features": features,
+                          "readout": readout, "tried": {}})
 
-        def gain(share):
-            with changed(task.model, anchor,
-                         lambda y: features.back(features(y) @ (b * share), y)):
-                value = base - account.run("measure forward", count, mean)
-            return value if math.isfinite(value) else -math.inf
+    def try_at(place, share):
+        features, readout = place["features"], place["readout"] * share
+        with changed(task.model, place["anchor"],
+                     lambda y: features.back(features(y) @ readout, y)):
+            value = base - account.run("measure forward", count, mean)
+        place["tried"][share] = value if math.isfinite(value) else -math.inf
 
-        tried = {share: gain(share) for share in SHARES}
-        best = max(tried, key=tried.get)
-        for share in (best / 3 ** .5, best * 3 ** .5):
-            tried[share] = gain(share)
-        best = max(tried, key=tried.get)
-        found.append({"anchor": anchor, "blueprint": blueprint, "gain": tried[best], "share": best})
-    found.sort(key=lambda f: -f["gain"])
-    return found, base
+    def best_of(place):
+        return max(place["tried"], key=place["tried"].get)
+
+    def gain(place):
+        return place["tried"][best_of(place)]
+
+    if ready:
+        middle = ready[len(ready) // 2]
+        for share in SHARES:
+            try_at(middle, share)
+        for place in ready:
+            if place is not middle:
+                try_at(place, best_of(middle))
+        ready.sort(key=gain, reverse=True)
+        for place in ready[:2]:
+            if spend is not None and account.measuring + 2 * account.cost("measure forward", count) > spend:
+                break
+            share = best_of(place)
+            try_at(place, share / 3 ** 0.5)
+            try_at(place, share * 3 ** 0.5)
+        ready.sort(key=gain, reverse=True)
+    return [{"anchor": p["anchor"], "blueprint": p["blueprint"], "gain": gain(p), "share": best_of(p)}
+            for p in ready], base
 
 
-def affordable(choices, forward, spend, passes=6):
+def affordable(choices, forward, spend):
     """The choices that measuring can pay for, evenly spread over the network's depth. forward: of the
     examples that are tried, in FLOPs; spend: what may be spent."""
     if not forward or spend is None:
         return choices
-    most = max(int(spend / (passes * forward)), 3)
+    most = max(int(spend / forward) - FIXED_PASSES, 3)
     if len(choices) <= most:
         return choices
     at = [round(i * (len(choices) - 1) / (most - 1)) for i in range(most)]
