@@ -56,11 +56,11 @@ TEST(Adapter, RefusesWhatDoesNotFit) {
         const auto made = make_adapter(name, tokens.anchor, type, width);
         return made ? std::string("made") : std::string(made.error().name());
     };
-    EXPECT_EQ(refused("wide_conv", tokens.type, 8), "kWrongKind");
-    EXPECT_EQ(refused("bottleneck_mlp", tokens.type, 8), "kUnknownBlueprint");
-    EXPECT_EQ(refused("wide_mlp", {DType::kFloat32, {-1, 24}}, 8), "kBadAnchor");
-    EXPECT_EQ(refused("wide_mlp", tokens.type, 0), "kBadAnchor");
-    EXPECT_EQ(refused("wide_mlp", tokens.type, std::int64_t{1} << 40), "kBadAnchor");
+    EXPECT_EQ(refused("wide_conv", tokens.type, 8), "WrongKind");
+    EXPECT_EQ(refused("bottleneck_mlp", tokens.type, 8), "UnknownBlueprint");
+    EXPECT_EQ(refused("wide_mlp", {DType::kFloat32, {-1, 24}}, 8), "BadAnchor");
+    EXPECT_EQ(refused("wide_mlp", tokens.type, 0), "BadAnchor");
+    EXPECT_EQ(refused("wide_mlp", tokens.type, std::int64_t{1} << 40), "BadAnchor");
 }
 
 }  // namespace

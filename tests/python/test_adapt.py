@@ -115,6 +115,34 @@ def test_nothing_is_computed_backwards_below_the_part(esper, host):
     assert seen == {"2": False, "6": True}
 
 
+def test_a_step_costs_what_autograd_carries_out(esper):
+    """Forward 2P everywhere; backward 2P in the host above the part and none below it; in the part 2P in
+    its first layer, whose input needs no gradient, and 4P in its last."""
+    d, n = 16, 10
+    model = nn.Sequential(*(nn.Linear(d, d, bias=False) for _ in range(4)))
+    grown = esper.adapt(model, torch.randn(2, d), epochs=1, lr=1e-2, anchors=["1"], parameters=0.5,
+                        quiet=True)
+    batch = (torch.randn(n, d), torch.randn(n, d))
+    grown.place([batch, batch], F.mse_loss)
+    part, = grown.adapter.parts
+    matrix, own = d * d, part.width * d
+    below, above = 2 * 2 * matrix, 2 * 4 * matrix
+    assert grown.account.cost("train step", n) == n * (below + above + own * (2 + 2) + own * (2 + 4))
+
+
+def test_the_part_goes_where_there_is_something_to_read(esper):
+    """The second layer lets two numbers of sixteen through: nothing to the purpose is left after it."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 4))
+    with torch.no_grad():
+        model[1].weight[2:] = 0
+        model[1].bias.zero_()
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, lr=1e-2, parameters=200, quiet=True)
+    grown.place(new_task()[:2], F.cross_entropy)
+    gains = {g["anchor"].name: g["gain"] for g in grown.gains}
+    assert grown.adapter.parts[0].anchor.name == "0" == max(gains, key=gains.get)
+
+
 def test_a_part_that_does_not_help_is_switched_off(esper, host):
     """What the labels of another task teach makes this one worse."""
     model = copy.deepcopy(host)

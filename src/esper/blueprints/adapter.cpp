@@ -23,9 +23,8 @@ std::vector<std::string_view> adapter_names(AnchorKind kind) {
 
 std::int64_t adapter_parameters(std::string_view name, AnchorKind kind, std::int64_t features,
                                 std::int64_t width) {
-    const std::int64_t norm = kind == AnchorKind::kImage ? 2 * features : features;
-    const std::int64_t taps = name == kWideConv ? 9 : 1;
-    return norm + (taps + 1) * features * width;
+    const std::int64_t taps = name == kWideConv && kind == AnchorKind::kImage ? 9 : 1;
+    return (taps + 1) * features * width;
 }
 
 Result<Blueprint> make_adapter(std::string_view name, const Anchor& anchor, const TensorType& type,
@@ -54,7 +53,13 @@ Result<Blueprint> make_adapter(std::string_view name, const Anchor& anchor, cons
     ProgramBuilder b{std::string(name)};
     const auto x = b.input("x", type);
     Branch branch{b, x, anchor.kind, features, {}, {}, {}};
-    const auto normed = branch.norm("norm", x, features);
+    // Without a gain of its own, which U can hold as well: so nothing below U takes a gradient.
+    const auto normed =
+        image ? b.call("aten::group_norm",
+                       {x, constant(group_count(features)), none(), none(), constant(1e-5),
+                        constant(true)},
+                       "norm")
+              : b.call("aten::rms_norm", {x, ints({features}), none(), constant(1e-6)}, "norm");
     const auto up = name == kWideConv
                         ? conv2d(b, "up", normed, {.in = features, .out = width, .kernel = 3},
                                  variance_matched(9 * features))
