@@ -93,8 +93,8 @@ def run_ours(host, rate, text, seed, budget, **options):
     import esper
     model = copy.deepcopy(host)
     draws = torch.Generator().manual_seed(7 + seed)
-    grown = esper.adapt(model, text.batch(draws)[0][:2], optimizer=lambda p: adam(p, rate), budget=budget,
-                        parameters=SHARE, seed=seed, quiet=True, **options)
+    grown = esper.adapt(model, text.batch(draws)[0][:2], optimizer=lambda p: adam(p, rate),
+                        budget=budget, parameters=SHARE, seed=seed, quiet=True, **options)
     draws.manual_seed(7 + seed)
     grown.fit(text.batches(draws), loss_of, probe=examples(text, text.probe, PROBE))
     return model, {"steps": grown.steps, "flops": grown.account.total,

@@ -72,6 +72,6 @@ class Runs:
                "load": load, "texts": [old.hash, new.hash]}
         with (self.folder / "runs.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
-        self.say(f"{pair} {budget / 1e12:g} TFLOP {arm} rate {rate:g} seed {seed}: new {row['new']:.4f}, "
-                 f"old {row['old']:.4f}, {row['parameters']:,} parameters, {row['steps']} steps, "
+        self.say(f"{pair} {budget / 1e12:g} TFLOP {arm} rate {rate:g} seed {seed}: "
+                 f"new {row['new']:.4f}, old {row['old']:.4f}, {row['parameters']:,} parameters, {row['steps']} steps, "
                  f"{row['cpu_seconds']:.0f} s of CPU in {row['wall_seconds']:.0f} s (load {load:.0f})")

@@ -18,7 +18,6 @@ shortest budget of one pair, at fixed rates.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -94,14 +93,16 @@ def train(runs, budgets, pairs, seeds, quick, until):
             return
         done = runs.done()
         rate = {arm: QUICK_RATES[arm] if quick else tuned(done, arm, budget) for arm in arms}
-        jobs = [(pair, arm, rate[arm], seed, budget) for pair in pairs for seed in seeds for arm in arms]
+        jobs = [(pair, arm, rate[arm], seed, budget)
+                for pair in pairs for seed in seeds for arm in arms]
         if not runs.do_all(jobs, until):
             return
 
 
 def pairs_of(done, pair, budget, peer, seeds, rate_of):
     """Finished (ours, peer) runs with the same seed."""
-    jobs = [[(pair, arm, rate_of(arm, budget), seed, budget) for arm in ("ours", peer)] for seed in seeds]
+    jobs = [[(pair, arm, rate_of(arm, budget), seed, budget) for arm in ("ours", peer)]
+            for seed in seeds]
     return [[done[a], done[b]] for a, b in jobs if a in done and b in done]
 
 
@@ -127,9 +128,11 @@ def rows_of(done, budgets, pairs, seeds, rate_of):
                                     "nat"))
                 rows.append(row(f"{at}: old loss while on against {peer}",
                                 [a["old"] for a, _ in found], [b["old"] for _, b in found], "nat"))
-                rows.append(row(f"{at}: CPU seconds against {peer}", [a["cpu_seconds"] for a, _ in found],
+                rows.append(row(f"{at}: CPU seconds against {peer}",
+                                [a["cpu_seconds"] for a, _ in found],
                                 [b["cpu_seconds"] for _, b in found], "s"))
-        kept = [r for r in done.values() if r["pair"] == pair and r["arm"] == "ours" and r["seed"] in seeds
+        kept = [r for r in done.values()
+                if r["pair"] == pair and r["arm"] == "ours" and r["seed"] in seeds
                 and r["budget"] in budgets and r["rate"] == rate_of("ours", r["budget"])]
         if kept:
             same = 1.0 if all(r["bit_equal"] for r in kept) else 0.0

@@ -7,7 +7,10 @@
     …
     model = growth.unwrap()                                     # plain PyTorch again
 
-`Trainer` is a training loop around that; `load_config`, `Journal` and `report` read what runs are
+    grown = esper.adapt(model, example, epochs=3)               # a trained model that stays as it is
+    grown.fit(train_loader, loss, probe=held_out_loader)
+
+`Trainer` is a training loop around the first; `load_config`, `Journal` and `report` read what runs are
 told and what they leave behind.
 """
 
@@ -27,5 +30,6 @@ from esper._runs import Journal, load_config, report
 from esper._trainer import Trainer
 
 __version__ = _esper.__version__
-__all__ = ["Adaptation", "Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer",
-           "Unsupported", "adapt", "adapters", "blueprints", "export", "load_config", "probe", "report", "unwrap", "wrap"]
+__all__ = ["Adaptation", "Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program",
+           "Trainer", "Unsupported", "adapt", "adapters", "blueprints", "export", "load_config",
+           "probe", "report", "unwrap", "wrap"]

@@ -19,7 +19,7 @@ from esper._adapt_parts import NAME, Adapter, Part, adapters_of, all_off, first_
 from esper._adapt_place import affordable, scores
 from esper._adapt_schedule import RATES, Budget, Rates, adamw
 from esper._anchors import Observer, as_call, find_anchors
-from esper._limits import Unsupported, refuse_parallel, refuse_peft
+from esper._limits import refuse_parallel, refuse_peft
 
 MEASURE_SHARE = 0.02  # of the budget, for each kind of measurement
 WIDEST = 8  # hidden units for each feature of the anchor, at most
@@ -452,6 +452,3 @@ class _StaysInEvaluation:
     def __call__(self, module, args):
         if module.training or any(m.training for m in module.modules()):
             module.eval()
-
-
-__all__ = ["Adaptation", "adapt", "adapters_of", "Unsupported"]

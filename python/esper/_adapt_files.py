@@ -43,10 +43,9 @@ def host_identity(model):
     shapes = [f"{n} {t.dtype} {tuple(t.shape)}" for n, t in tensors.items()]
     each = []
     for tensor in tensors.values():
-        data = tensor.detach().cpu().contiguous()
         # A tensor's bytes, whatever its type (NumPy knows no bfloat16).
-        each.append(hashlib.sha256(data.view(torch.uint8).numpy().tobytes() if data.dim()
-                                   else data.reshape(1).view(torch.uint8).numpy().tobytes()).hexdigest())
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        each.append(hashlib.sha256(data.numpy().tobytes()).hexdigest())
     structure = hashlib.sha256("\n".join(shapes).encode()).hexdigest()
     whole = hashlib.sha256((structure + "".join(each)).encode()).hexdigest()
     return {"host_class": type(model).__name__, "host_structure": structure,
@@ -110,7 +109,8 @@ def metadata_of(file):
           "grown.save(file) writes it")
     _need(file, metadata.keys() == KEYS, "its metadata has other keys than an adapter's: "
           f"{sorted(metadata.keys() ^ KEYS)[:3]}")
-    _need(file, NAME.fullmatch(metadata["name"]), "the adapter's name may hold letters, digits, - and _")
+    _need(file, NAME.fullmatch(metadata["name"]),
+          "the adapter's name may hold letters, digits, - and _")
     _need(file, len(metadata["purpose"]) <= MOST_TEXT and metadata["purpose"].isprintable(),
           f"metadata 'purpose' is more than a printable line of {MOST_TEXT} characters")
     for key in ("host", "host_structure", "program"):
@@ -203,7 +203,8 @@ def read(file, model, name=None):
         _need(file, tensor.dtype == torch.float32 and tensor.shape == expected[key].shape,
               f"tensor {key} is {tensor.dtype} {tuple(tensor.shape)}; its part has float32 "
               f"{tuple(expected[key].shape)}")
-        _need(file, bool(torch.isfinite(tensor).all()), f"tensor {key} holds numbers that are not finite")
+        _need(file, bool(torch.isfinite(tensor).all()),
+              f"tensor {key} holds numbers that are not finite")
     name = name or metadata["name"]
     if any(a.name == name for a in adapters_of(model)):
         raise ValueError(f"the model has an adapter {name!r} already: give another, "

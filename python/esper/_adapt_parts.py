@@ -8,7 +8,6 @@ import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from esper import _esper

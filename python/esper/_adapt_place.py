@@ -175,7 +175,8 @@ def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
                 try_at(place, best_of(middle))
         ready.sort(key=gain, reverse=True)
         for place in ready[:2]:
-            if spend is not None and account.measuring + 2 * account.cost("measure forward", count) > spend:
+            two_more = 2 * account.cost("measure forward", count)
+            if spend is not None and account.measuring + two_more > spend:
                 break
             share = best_of(place)
             try_at(place, share / 3 ** 0.5)

@@ -77,7 +77,8 @@ MODELS = {
         nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True), 2,
         enable_nested_tensor=False), nn.Flatten(), nn.Linear(48, 5)), lambda: torch.randn(4, 6, 8), 5),
     "mlp": (lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(inplace=True), nn.Linear(16, 16),
-                                  nn.ReLU(inplace=True), nn.Linear(16, 5)), lambda: torch.randn(4, 6), 5),
+                                  nn.ReLU(inplace=True), nn.Linear(16, 5)),
+            lambda: torch.randn(4, 6), 5),
 }
 
 
@@ -116,8 +117,8 @@ def test_nothing_is_computed_backwards_below_the_part(esper, host):
 
 
 def test_a_step_costs_what_autograd_carries_out(esper):
-    """Forward 2P everywhere; backward 2P in the host above the part and none below it; in the part 2P in
-    its first layer, whose input needs no gradient, and 4P in its last."""
+    """Forward 2P everywhere; backward 2P in the host above the part and none below it; in the part
+    2P in its first layer, whose input needs no gradient, and 4P in its last."""
     d, n = 16, 10
     model = nn.Sequential(*(nn.Linear(d, d, bias=False) for _ in range(4)))
     grown = esper.adapt(model, torch.randn(2, d), epochs=1, lr=1e-2, anchors=["1"], parameters=0.5,
@@ -253,7 +254,8 @@ def test_what_is_exported_loads_without_esper(esper, host, tmp_path):
 
 @pytest.mark.parametrize("options, message", [
     ({}, "say how long"), ({"epochs": 1, "budget": 1e9}, "say how long"),
-    ({"budget": "soon"}, "expected floating-point"), ({"epochs": 1, "parameters": 0}, "expected a share"),
+    ({"budget": "soon"}, "expected floating-point"), 
+    ({"epochs": 1, "parameters": 0}, "expected a share"),
     ({"epochs": 1, "name": "../x"}, "letters, digits"),
     ({"epochs": 1, "lr": 1, "optimizer": torch.optim.SGD}, "not both")])
 def test_what_cannot_be_meant_is_refused(esper, host, options, message):
