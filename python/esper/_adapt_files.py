@@ -111,6 +111,11 @@ def metadata_of(file):
           f"{sorted(metadata.keys() ^ KEYS)[:3]}")
     _need(file, NAME.fullmatch(metadata["name"]),
           "the adapter's name may hold letters, digits, - and _")
+    _need(file, metadata["host_class"].isidentifier() and len(metadata["host_class"]) <= 200,
+          "metadata 'host_class' is no name of a class")
+    for key in ("esper", "parameters"):
+        _need(file, metadata[key].isascii() and metadata[key].isprintable()
+              and len(metadata[key]) <= 40, f"metadata {key!r} is no short text")
     _need(file, len(metadata["purpose"]) <= MOST_TEXT and metadata["purpose"].isprintable(),
           f"metadata 'purpose' is more than a printable line of {MOST_TEXT} characters")
     for key in ("host", "host_structure", "program"):

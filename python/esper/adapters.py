@@ -7,11 +7,13 @@
     esper.adapters.remove(model, "law")
 
 At most one is on at a time, since each was trained alone. Off, none of it is in the model.
+`python -m esper.adapters FILE|FOLDER …` prints what files say of themselves.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from esper._adapt_files import AdapterError, metadata_of, read
@@ -65,3 +67,26 @@ def _named(model, name):
     if name not in known:
         raise ValueError(f"no adapter {name!r}; the model has: {', '.join(known) or 'none'}")
     return known[name]
+
+
+def main(paths):
+    """A line a file; returns the exit code: 3 where one is no adapter."""
+    code = 0
+    for path in paths or ["."]:
+        try:
+            found = ls(path)
+        except (AdapterError, OSError) as error:
+            print(f"esper: {error}", file=sys.stderr)
+            code = 3
+            continue
+        for one in found:
+            places = ", ".join(f"{p.blueprint} {p.width} at {p.anchor.name}" for p in one["parts"])
+            losses = ", ".join(f"{k} {v:.4f}" for k, v in sorted(one["losses"].items()))
+            print(f"{one['file']}: {one['name']} for {one['host_class']} {one['host'][:12]}; {places}; "
+                  f"{one['parameters']:,} parameters, {one['bytes']:,} bytes; {losses or 'no losses'}; "
+                  f"{one['purpose'] or 'no purpose given'}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -97,6 +97,16 @@ def test_a_file_is_small_and_says_what_it_is(esper, host, files):
     assert one["bytes"] < 4 * one["parameters"] + 4096
 
 
+def test_files_are_listed_by_a_command(esper, files, tmp_path, capsys):
+    assert esper.adapters.main([str(files)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and "counting in threes" in lines[1] and "at blocks.1" in lines[1]
+    (tmp_path / "x.esper").write_bytes(b"\0" * 64)
+    assert esper.adapters.main([str(tmp_path), str(tmp_path / "none.esper")]) == 3
+    said = capsys.readouterr()
+    assert not said.out and "no safetensors file" in said.err and "none.esper" in said.err
+
+
 def test_several_on_one_host(esper, host, files):
     model, tokens = copy.deepcopy(host), language(3, 4)[:, :-1]
     esper.adapters.add(model, files / "threes.esper")
@@ -237,6 +247,8 @@ HOSTILE = {
     "a key less": ({"host": None}, {}, "other keys"),
     "a name that is a path": ({"name": "../../x"}, {}, "name"),
     "a purpose that moves the cursor": ({"purpose": "\x1b[2J"}, {}, "purpose"),
+    "a class that moves the cursor": ({"host_class": "\x1b[2J"}, {}, "host_class"),
+    "a version that does": ({"esper": "\x1b[2J"}, {}, "esper"),
     "no hash": ({"program": "x" * 64}, {}, "SHA-256"),
     "parts that are no list": ({"parts": "{}"}, {}, "parts"),
     "parts nested deeply": ({"parts": "[" * 100000}, {}, "parts"),
