@@ -333,9 +333,10 @@ class Adaptation:
         if self.places > 1:
             free = min(free, self.wanted // self.places)
         choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
-        spend = self.budget.flops and self.account.measuring + MEASURE_SHARE * self.budget.flops
-        if spend:
-            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * self.budget.flops)
+        spend = None
+        if total := self._total(size_of(batches[0])):
+            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * total)
+            spend = self.account.measuring + MEASURE_SHARE * total
         self.gains, base = scores(self._task, choices, batches, self.account, spend, seed=self.seed)
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
@@ -374,12 +375,18 @@ class Adaptation:
         self.steps += 1
         self._rates.step(self.share)
 
+    def _total(self, examples):
+        """Operations of the whole budget, None where it is a time. examples: of one step; before one
+        has been counted, it is taken for three passes forward."""
+        if self.budget.flops or not self.budget.steps:
+            return self.budget.flops
+        step = self.account.cost("train step", examples) or 3 * self._flops * examples
+        return self.budget.steps * step or None
+
     def _looks(self, held_out):
         """Plans what is measured on the way and at the end; of a budget in FLOPs the end's part is
         put aside."""
-        total = self.budget.flops
-        if self.budget.steps:
-            total = self.budget.steps * (self.account.cost("train step", self._step_examples) or 0)
+        total = self._total(self._step_examples)
         if total and 2 * SMALLEST * self._flops > MEASURE_SHARE * total:
             self._smallest = SMALLEST // 2
         if self.budget.flops:
