@@ -130,6 +130,15 @@ SEEDS = [
 TIED = {tied}
 
 
+def put_seed(module, hook):
+    """Hooks of others see what the seeds made of the module's value; of two seeds the older is first."""
+    hooks = module._forward_hooks
+    older = [key for key, h in hooks.items() if type(h).__name__ == AddSeed.__name__]
+    module.register_forward_hook(hook, prepend=True)
+    for key in reversed(older):
+        hooks.move_to_end(key, last=False)
+
+
 def grow(model):
     """Puts the grown parts into a freshly built model; load the weights afterwards."""
     grown = Grown()
@@ -137,7 +146,7 @@ def grow(model):
     for name, anchor, seed, layout, alpha in SEEDS:
         seed = seed()
         grown.add_module(name, seed)
-        model.get_submodule(anchor).register_forward_hook(AddSeed(seed, layout, alpha))
+        put_seed(model.get_submodule(anchor), AddSeed(seed, layout, alpha))
     if TIED:
         model.register_load_state_dict_pre_hook(FillTied())
     model.__dict__["__prepare_scriptable__"] = Scriptable(model)
