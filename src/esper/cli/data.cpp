@@ -5,6 +5,7 @@
 
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/data_info.h"
 #include "esper/cli/fetch.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/tolaria/data/open_dataset.h"
@@ -15,6 +16,8 @@ namespace {
 
 int list() {
     std::printf(
+        "your own: 'esper data info PATH' says what a file or folder is, 'esper train PATH' "
+        "trains\n"
         "text     characters of any UTF-8 file; data/tinyshakespeare.txt is bundled\n"
         "cifar10  the binary files (data_batch_1.bin …) in %s: %s\n"
         "drawn    pictures drawn on demand; needs no files\n",
@@ -23,14 +26,10 @@ int list() {
     return 0;
 }
 
-int info(const std::string& path) {
+/// One of the sets that have a name.
+int info_of_named(const std::string& name) {
     tolaria::DataOptions options;
-    if (path == "text" || path == "cifar10" || path == "drawn") {
-        options.name = path;
-    } else {
-        options.path = path;
-        options.name = std::filesystem::is_directory(path) ? "cifar10" : "text";
-    }
+    options.name = name;
     auto data = tolaria::open_dataset(options);
     if (!data) return report_error(data.error());
     const auto& about = (*data)->info();
@@ -51,10 +50,23 @@ void add_data(CLI::App& app, int& exit_code) {
     command->add_subcommand("list", "the data sets there are")->callback([&exit_code] {
         exit_code = list();
     });
-    auto path = std::make_shared<std::string>();
-    auto* about = command->add_subcommand("info", "sizes and fingerprint of a data set");
-    about->add_option("path", *path, "a text file, CIFAR-10's folder, or a name")->required();
-    about->callback([path, &exit_code] { exit_code = info(*path); });
+    auto asked = std::make_shared<InfoArguments>();
+    auto* about = command->add_subcommand(
+        "info", "what data are: format, classes, sizes, samples, and the configuration to train");
+    about->add_option("path", asked->path, "a file or a folder, or text, cifar10, drawn")
+        ->required();
+    about->add_option("overrides", asked->overrides, "data.target=NAME, data.task=regression, …");
+    about->add_option("--png", asked->png, "write samples of the images into this file");
+    about->callback([asked, &exit_code] {
+        const bool named =
+            asked->path == "text" || asked->path == "cifar10" || asked->path == "drawn";
+        if (named && asked->overrides.empty() && asked->png.empty()) {
+            exit_code = info_of_named(asked->path);
+            return;
+        }
+        auto done = show_data(*asked);
+        exit_code = done ? 0 : report_error(done.error());
+    });
     auto name = std::make_shared<std::string>();
     auto* fetched = command->add_subcommand("fetch", "download a data set into data/");
     fetched->add_option("name", *name, "text, cifar10 or drawn")->required();

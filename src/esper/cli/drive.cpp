@@ -55,8 +55,8 @@ std::string result_line(const nlohmann::json& run, const std::filesystem::path& 
         const auto it = run.find(key);
         return it != run.end() && it->is_number() ? it->get<double>() : 0.0;
     };
-    return fmt::format("{}: validation loss {:.4f}, accuracy {:.2f} %; {} parameters; {}\n",
-                       folder.string(), figure("val_loss"), figure("val_accuracy") * 100,
+    return fmt::format("{}: validation loss {:.4f}{}; {} parameters; {}\n", folder.string(),
+                       figure("val_loss"), records::metrics_in_words(run, "val"),
                        human_count(figure("parameters")), human_seconds(figure("wall_seconds")));
 }
 

@@ -7,6 +7,7 @@
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/tolaria/learn/evaluation.h"
+#include "esper/services/tolaria/learn/metrics.h"
 
 namespace esper::cli {
 
@@ -31,16 +32,19 @@ Status evaluate(const Arguments& a) {
     ESPER_TRY(const auto found, tolaria::evaluate_part(
                                     engine, run.program(), run.store(), *data, tolaria::Part::kTest,
                                     static_cast<std::uint32_t>(config.data.batch_size)));
+    const auto metrics = tolaria::metrics_of(data->info(), found.loss, found.accuracy, found.top5);
     if (a.json) {
-        const nlohmann::json line{{"checkpoint", run.checkpoint},
-                                  {"step", run.step},
-                                  {"test_loss", found.loss},
-                                  {"test_accuracy", found.accuracy},
-                                  {"examples", found.examples}};
+        const nlohmann::json line{
+            {"checkpoint", run.checkpoint},
+            {"step", run.step},
+            {"test_loss", found.loss},
+            {"test_accuracy", found.accuracy ? nlohmann::json(*found.accuracy) : nlohmann::json()},
+            {"test_metrics", tolaria::to_json(metrics)},
+            {"examples", found.examples}};
         std::printf("%s\n", line.dump().c_str());
     } else {
-        std::printf("%s: test loss %.4f, test accuracy %.2f %% on %u examples\n",
-                    name_of(run).c_str(), found.loss, found.accuracy * 100, found.examples);
+        std::printf("%s: test loss %.4f, test %s on %u examples\n", name_of(run).c_str(),
+                    found.loss, tolaria::in_words(metrics).c_str(), found.examples);
     }
     return {};
 }

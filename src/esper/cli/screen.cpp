@@ -61,20 +61,21 @@ void Screen::progress(const Progress& p) {
 void Screen::show_epoch(const Progress& p) {
     const Pace pace = end_of_epoch(p);
     if (json_)
-        print_json_line({{"event", "epoch"},
-                         {"epoch", p.epoch},
-                         {"step", p.step},
-                         {"train_loss", p.train_loss},
-                         {"val_loss", *p.validation_loss},
-                         {"val_accuracy", *p.validation_accuracy},
-                         {"seconds", pace.seconds},
-                         {"examples_per_second", pace.examples_per_second}});
+        print_json_line(
+            {{"event", "epoch"},
+             {"epoch", p.epoch},
+             {"step", p.step},
+             {"train_loss", p.train_loss},
+             {"val_loss", *p.validation_loss},
+             {"val_accuracy",
+              p.validation_metrics.accuracy ? json(*p.validation_metrics.accuracy) : json()},
+             {"val_metrics", tolaria::to_json(p.validation_metrics)},
+             {"seconds", pace.seconds},
+             {"examples_per_second", pace.examples_per_second}});
     auto text = fmt::format(
-        "epoch {:3}  step {:6}/{}  train loss {:.4f}  val loss {:.4f}  val accuracy {:.2f} %  {}, "
-        "{} "
-        "examples/s",
+        "epoch {:3}  step {:6}/{}  train loss {:.4f}  val loss {:.4f}  val {}  {}, {} examples/s",
         p.epoch, p.step, p.total_steps, p.train_loss, *p.validation_loss,
-        *p.validation_accuracy * 100, human_seconds(pace.seconds),
+        tolaria::in_words(p.validation_metrics), human_seconds(pace.seconds),
         human_count(pace.examples_per_second));
     // On a terminal the bar says so all the time.
     if (!terminal_.bar && p.step < p.total_steps)

@@ -7,6 +7,7 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
 #include "esper/cli/finish.h"
+#include "esper/cli/own_data.h"
 #include "esper/cli/plan.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
@@ -72,9 +73,30 @@ std::string standard_input() {
     return text;
 }
 
-Result<configs::LoadedConfig> load(const std::string& file, const configs::LoadOptions& options) {
+// The choices stand above the run that they make, so that a reader can copy and change them.
+void show_choices(const OwnData& data, const OutputFlags& output) {
+    if (output.json) {
+        auto choices = nlohmann::json::array();
+        for (const auto& c : data.choices)
+            choices.push_back({{"key", c.key}, {"value", c.value}, {"why", c.why}});
+        print_json_line({{"event", "recipe"},
+                         {"data", data.recognised.what},
+                         {"notes", data.dataset->info().notes},
+                         {"choices", choices}});
+    } else if (!output.quiet) {
+        std::fprintf(stderr, "%s\n", in_words(data).c_str());
+    }
+}
+
+Result<configs::LoadedConfig> load(const std::string& file, const configs::LoadOptions& options,
+                                   const OutputFlags& output) {
     if (file.empty())
         return configs::parse_config(kShakespeare, "configs/shakespeare.yaml (built in)", options);
+    if (is_own_data(file)) {
+        ESPER_TRY(const auto data, look_at_own_data(file, options.overrides, options.env));
+        show_choices(data, output);
+        return configs::parse_config(tolaria::to_yaml(data.choices), "chosen for " + file, options);
+    }
     if (file == "-") return configs::parse_config(standard_input(), "standard input", options);
     return configs::load_config_with_origins(options);
 }
@@ -92,7 +114,7 @@ int train(const Arguments& arguments) {
     options.overrides = arguments.overrides;
     if (!arguments.seed.empty()) options.overrides.push_back("run.seed=" + arguments.seed);
     options.env = configs::process_environment();
-    auto config = load(arguments.config, options);
+    auto config = load(arguments.config, options, arguments.output);
     if (!config) return report_error(config.error());
     for (const auto& warning : config->warnings)
         std::fprintf(stderr, "esper: %s\n", warning.c_str());
@@ -141,8 +163,8 @@ void add_train(CLI::App& app, int& exit_code) {
     command
         ->add_option_function<std::vector<std::string>>(
             "config", [a](const std::vector<std::string>& words) { take_words(*a, words); },
-            "a YAML file (none: a small character GPT; -: standard input), then key=value "
-            "overrides")
+            "a YAML file (none: a small character GPT; -: standard input), or data to learn from "
+            "(see 'esper data info PATH'), then key=value overrides")
         ->expected(-1);
     command->add_option("--run", a->folder, "the run's folder (default runs/<name>-<n>)");
     command->add_option("--seed", a->seed, "run.seed");

@@ -4,8 +4,24 @@
 
 namespace esper::configs {
 
-#define ESPER_DATA_KINDS(X) X(kText, 0, "text") X(kCifar10, 1, "cifar10") X(kDrawn, 2, "drawn")
+#define ESPER_DATA_KINDS(X)   \
+    X(kText, 0, "text")       \
+    X(kCifar10, 1, "cifar10") \
+    X(kDrawn, 2, "drawn")     \
+    X(kTable, 3, "table")     \
+    X(kNumpy, 4, "numpy")     \
+    X(kIdx, 5, "idx")         \
+    X(kImages, 6, "images")   \
+    X(kTokens, 7, "tokens")   \
+    X(kCifar100, 8, "cifar100")
 ESPER_CONTRACT_ENUM(DataKind, ESPER_DATA_KINDS)
+
+#define ESPER_DATA_TASKS(X) \
+    X(kAuto, 0, "auto") X(kClassification, 1, "classification") X(kRegression, 2, "regression")
+ESPER_CONTRACT_ENUM(DataTask, ESPER_DATA_TASKS)
+
+#define ESPER_CORRUPT_RULES(X) X(kRefuse, 0, "refuse") X(kSkip, 1, "skip")
+ESPER_CONTRACT_ENUM(CorruptRule, ESPER_CORRUPT_RULES)
 
 #define ESPER_AUGMENT_KEYS(X)                                                              \
     X(bool, flip, true, rule::any(), "mirror half of the images left to right")            \
@@ -18,16 +34,27 @@ ESPER_CONFIG_SECTION(AugmentConfig, ESPER_AUGMENT_KEYS)
     X(double, probe, 0.1, rule::inside(0, 1), "share that only the gates look at")               \
     X(double, validation, 0.05, rule::inside(0, 1), "share for the controller and for stopping") \
     X(double, test, 0.05, rule::below(0, 1),                                                     \
-      "share read once, at the end; 0 for cifar10, which brings its own test images")
+      "share read once, at the end; 0 for cifar10 and cifar100, which bring their own test "     \
+      "images; not used where other data bring a part of their own")                             \
+    X(std::int64_t, seed, 0, rule::at_least(0),                                                  \
+      "which examples come into which part; not of text and cifar10, whose parts are fixed")
 ESPER_CONFIG_SECTION(SplitConfig, ESPER_SPLIT_KEYS)
 
 #define ESPER_DATA_KEYS(X)                                                                         \
     X(DataKind, kind, DataKind::kText, rule::any(),                                                \
-      "plain text, CIFAR-10 in its binary layout, or images drawn on the fly")                     \
+      "plain text; CIFAR in its binary layout; images drawn on the fly; a table (CSV); NumPy "     \
+      "arrays; IDX (MNIST's layout); folders of images; a file of token numbers")                  \
     X(std::string, path, "data/tinyshakespeare.txt", rule::any(),                                  \
-      "file (text) or folder (cifar10; empty, or the default text: where 'esper data fetch' puts " \
-      "it); "                                                                                      \
-      "drawn images need none")                                                                    \
+      "file or folder; 'esper data info PATH' says what it is. For cifar10 empty, or the default " \
+      "text: where 'esper data fetch' puts it; drawn images need none")                            \
+    X(std::string, target, "", rule::any(),                                                        \
+      "the column that is predicted, by its name (table); empty: the last one")                    \
+    X(DataTask, task, DataTask::kAuto, rule::any(),                                                \
+      "what is predicted: a class or a number; auto: by the target's values (table, numpy)")       \
+    X(int, image_size, 0, rule::within(0, 1024),                                                   \
+      "side in pixels to which images are scaled (images); 0: fits most of them, at most 64")      \
+    X(CorruptRule, corrupt, CorruptRule::kRefuse, rule::any(),                                     \
+      "files or rows that cannot be read: name them and refuse, or name them and go on without")   \
     X(int, batch_size, 32, rule::within(1, 1 << 20), "examples in an optimizer step")              \
     X(int, context, 0, rule::within(0, 1 << 20),                                                   \
       "characters of an example (text); 0: the model's context")                                   \

@@ -74,10 +74,14 @@ void check_model(const EsperConfig& c, const Complain& complain) {
     }
     check_parts_of_host(c, complain);
     const bool gpt = c.model.host == Host::kGpt;
-    if (gpt != (c.data.kind == DataKind::kText)) {
+    const bool tokens = c.data.kind == DataKind::kText || c.data.kind == DataKind::kTokens;
+    if (gpt != tokens) {
         complain({"model.host", "data.kind"},
                  gpt ? "a gpt learns from text; choose data.kind: text or another model.host"
                      : "text needs a gpt; choose model.host: gpt or another data.kind");
+    }
+    if (c.data.kind == DataKind::kTable && c.model.host != Host::kMlp) {
+        complain({"model.host", "data.kind"}, "a table needs an mlp; choose model.host: mlp");
     }
     if (gpt && c.model.width % c.model.heads != 0) {
         complain({"model.width", "model.heads"},
@@ -105,16 +109,22 @@ void check_data(const EsperConfig& c, const Complain& complain) {
                         "got {}",
                         figure(sum)));
     }
-    if (c.data.kind == DataKind::kCifar10 && split.test > 0) {
+    const DataKind kind = c.data.kind;
+    const bool cifar = kind == DataKind::kCifar10 || kind == DataKind::kCifar100;
+    if (cifar && split.test > 0) {
         complain({"data.split.test", "data.kind"},
-                 "cifar10 brings its own test images; set data.split.test to 0");
+                 fmt::format("{} brings its own test images; set data.split.test to 0",
+                             contracts::to_text(kind)));
     }
-    if (c.data.kind != DataKind::kCifar10 && split.test <= 0) {
+    // Of other files, whether they bring a test part is known when they are read.
+    if ((kind == DataKind::kText || kind == DataKind::kDrawn) && split.test <= 0) {
         complain({"data.split.test", "data.kind"},
                  "this data has no test part of its own; give data.split.test a share");
     }
-    if (c.data.kind == DataKind::kText && c.data.path.empty()) {
-        complain({"data.path", "data.kind"}, "text is read from data.path, which is empty");
+    if (kind != DataKind::kDrawn && kind != DataKind::kCifar10 && c.data.path.empty()) {
+        complain(
+            {"data.path", "data.kind"},
+            fmt::format("{} is read from data.path, which is empty", contracts::to_text(kind)));
     }
 }
 

@@ -1,9 +1,82 @@
 #include "esper/program/loss.h"
 
+#include <fmt/format.h>
+
 #include "esper/program/builder.h"
 #include "esper/program/shapes.h"
 
 namespace esper::graph {
+namespace {
+
+constexpr std::int64_t kNoReduction = 0;
+constexpr std::int64_t kMean = 1;
+
+std::int64_t reduction_of(const LossSpec& spec) { return spec.per_example ? kNoReduction : kMean; }
+
+// Half-precision logits become float32; float32 is left as it is.
+ValueId to_float(ProgramBuilder& b, const Argument& value) {
+    return b.call("aten::to.dtype",
+                  {value, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
+}
+
+// 1 where fewer than `best` logits are above that of the right class.
+ValueId among_best(ProgramBuilder& b, const Argument& values, const Argument& targets,
+                   std::int64_t best) {
+    auto places = b.call("aten::unsqueeze", {targets, constant(1)}, "loss");
+    auto right = b.call("aten::gather", {values, constant(1), places, constant(false)}, "loss");
+    auto above = b.call("aten::gt.Tensor", {values, right}, "loss");
+    auto rank =
+        b.call("aten::sum.dim_IntList", {to_float(b, above), ints({1}), constant(false)}, "loss");
+    auto among = b.call("aten::lt.Scalar", {rank, constant(best)}, "loss");
+    return to_float(b, among);
+}
+
+Result<ProgramPtr> with_squared_error(ProgramBuilder& b, ValueId logits, const LossSpec& spec) {
+    auto target = b.input("target", {DType::kFloat32, {-1}});
+    auto flat = b.call("aten::flatten.using_ints", {logits, constant(0), constant(-1)}, "loss");
+    auto loss =
+        b.call("aten::mse_loss", {to_float(b, flat), target, constant(reduction_of(spec))}, "loss");
+    b.output(spec.per_example ? "losses" : "loss", loss);
+    return b.finish();
+}
+
+Result<ProgramPtr> with_cross_entropy(ProgramBuilder& b, ValueId logits,
+                                      const std::vector<std::int64_t>& shape,
+                                      const LossSpec& spec) {
+    const bool tokens = shape.size() == 3;
+    auto target = b.input("target", {DType::kInt64, tokens ? std::vector<std::int64_t>{-1, shape[1]}
+                                                           : std::vector<std::int64_t>{-1}});
+    Argument values = logits;
+    Argument targets = target;
+    if (tokens) {
+        values = b.call("aten::flatten.using_ints", {values, constant(0), constant(1)}, "loss");
+        targets = b.call("aten::flatten.using_ints", {targets, constant(0), constant(1)}, "loss");
+    }
+    values = to_float(b, values);
+    auto loss = b.call("aten::cross_entropy_loss",
+                       {values, targets, none(), constant(reduction_of(spec)), constant(-100),
+                        constant(spec.label_smoothing)},
+                       "loss");
+    if (!spec.per_example) {
+        b.output("loss", loss);
+        return b.finish();
+    }
+    auto best = b.call("aten::argmax", {values, constant(-1), constant(false)}, "loss");
+    auto hits = b.call("aten::eq.Tensor", {best, targets}, "loss");
+    auto correct = to_float(b, hits);
+    auto per_example = [&](ValueId v) {
+        if (!tokens) return v;
+        auto rows = b.call("aten::unflatten.int", {v, constant(0), ints({-1, shape[1]})}, "loss");
+        return b.call("aten::mean.dim", {rows, ints({1}), constant(false)}, "loss");
+    };
+    b.output("losses", per_example(loss));
+    b.output("correct", per_example(correct));
+    if (spec.among_best > 0 && !tokens)
+        b.output("among_best", among_best(b, values, targets, spec.among_best));
+    return b.finish();
+}
+
+}  // namespace
 
 Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
     const auto* logits = program.find_output("logits");
@@ -13,46 +86,18 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
                         "' has none");
     ESPER_TRY(auto types, infer_types(program));
     const auto shape = types[logits->value.value()].shape;
-    const bool tokens = shape.size() == 3;
     const auto source = logits->value;
+    const bool one_value = shape.size() == 2 && shape[1] == 1;
+    if (spec.kind == LossKind::kSquaredError && !one_value)
+        return fail(GraphError::kMalformed,
+                    fmt::format("a squared error needs logits f32[?, 1]; those of '{}' are {}",
+                                program.name(), to_string(types[source.value()])));
     auto parts = program.parts();
     parts.outputs.clear();
     ESPER_TRY(ProgramPtr headless, Program::make(std::move(parts)));
     ProgramBuilder b(*headless);
-    auto target = b.input("target", {DType::kInt64, tokens ? std::vector<std::int64_t>{-1, shape[1]}
-                                                           : std::vector<std::int64_t>{-1}});
-    Argument values = source;
-    Argument targets = target;
-    if (tokens) {
-        values = b.call("aten::flatten.using_ints", {values, constant(0), constant(1)}, "loss");
-        targets = b.call("aten::flatten.using_ints", {targets, constant(0), constant(1)}, "loss");
-    }
-    // Converts half-precision logits to float32; does nothing for float32.
-    values = b.call("aten::to.dtype",
-                    {values, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
-    const std::int64_t mean = 1;
-    const std::int64_t none_reduction = 0;
-    auto loss = b.call("aten::cross_entropy_loss",
-                       {values, targets, none(), constant(spec.per_example ? none_reduction : mean),
-                        constant(-100), constant(spec.label_smoothing)},
-                       "loss");
-    if (!spec.per_example) {
-        b.output("loss", loss);
-        return b.finish();
-    }
-    auto best = b.call("aten::argmax", {values, constant(-1), constant(false)}, "loss");
-    auto hits = b.call("aten::eq.Tensor", {best, targets}, "loss");
-    auto correct =
-        b.call("aten::to.dtype",
-               {hits, Constant{DType::kFloat32}, constant(false), constant(false)}, "loss");
-    auto per_example = [&](ValueId v) {
-        if (!tokens) return v;
-        auto rows = b.call("aten::unflatten.int", {v, constant(0), ints({-1, shape[1]})}, "loss");
-        return b.call("aten::mean.dim", {rows, ints({1}), constant(false)}, "loss");
-    };
-    b.output("losses", per_example(loss));
-    b.output("correct", per_example(correct));
-    return b.finish();
+    return spec.kind == LossKind::kSquaredError ? with_squared_error(b, source, spec)
+                                                : with_cross_entropy(b, source, shape, spec);
 }
 
 }  // namespace esper::graph

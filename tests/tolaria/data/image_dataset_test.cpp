@@ -27,8 +27,8 @@ Images read(const Dataset& set, Part part, const std::vector<std::uint32_t>& ind
     Images images;
     images.pixels.resize(indices.size() * kPixels);
     images.targets.resize(indices.size());
-    const Status status =
-        set.fill(part, indices, variation, {.pixels = images.pixels.data()}, images.targets.data());
+    const Status status = set.fill(part, indices, variation, {.pixels = images.pixels.data()},
+                                   {.classes = images.targets.data()});
     EXPECT_TRUE(status) << (status ? "" : status.error().to_string());
     return images;
 }

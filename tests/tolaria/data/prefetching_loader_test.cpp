@@ -95,7 +95,7 @@ class Boundless final : public Dataset {
     const DatasetInfo& info() const override { return drawn()->info(); }
     std::uint32_t size(Part part) const override { return drawn()->size(part); }
     Status fill(Part, std::span<const std::uint32_t>, const std::optional<Variation>&, InputBuffer,
-                std::int64_t*) const override {
+                TargetBuffer) const override {
         throw std::bad_alloc();
     }
 };

@@ -31,7 +31,7 @@ Windows read(const Dataset& set, Part part, std::vector<std::uint32_t> indices,
     windows.inputs.resize(n);
     windows.targets.resize(n);
     const Status status = set.fill(part, indices, variation, {.tokens = windows.inputs.data()},
-                                   windows.targets.data());
+                                   {.classes = windows.targets.data()});
     EXPECT_TRUE(status) << (status ? "" : status.error().to_string());
     return windows;
 }
@@ -144,8 +144,8 @@ TEST(TextDataset, AnExampleOutsideItsPartIsAnError) {
     const auto set = value_or_throw(TextDataset::of_text(counting_text(4000), {.context = 16}));
     std::vector<std::int64_t> buffer(16);
     const std::vector<std::uint32_t> indices = {set->size(Part::kTest)};
-    const Status status =
-        set->fill(Part::kTest, indices, std::nullopt, {.tokens = buffer.data()}, buffer.data());
+    const Status status = set->fill(Part::kTest, indices, std::nullopt, {.tokens = buffer.data()},
+                                    {.classes = buffer.data()});
     ASSERT_FALSE(status);
     EXPECT_TRUE(status.error().is(DataError::kBadIndex));
 }

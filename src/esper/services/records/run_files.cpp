@@ -72,6 +72,10 @@ Result<json> read_run_json(const fs::path& folder) {
                                        {"flops_per_example", kNumber, false},
                                        {"flops_total", kNumber, false},
                                        {"wall_seconds", kNumber, false},
+                                       {"task", kText, false},
+                                       {"target", kText, false},
+                                       {"val_metrics", kObject, false},
+                                       {"test_metrics", kObject, false},
                                        {"waiting_for", kText, false},
                                        {"seeds", kObject, false},
                                        {"program_sha256", kText, false}};

@@ -74,27 +74,45 @@ std::string samples_of(const std::vector<Event>& events) {
     return out;
 }
 
-std::string percent(std::optional<double> share) {
-    return share ? fmt::format("{:.2f} %", *share * 100) : "unknown";
+}  // namespace
+
+std::string metrics_in_words(const json& run, const std::string& part) {
+    struct Figure {
+        const char* name;
+        const char* text;
+        double scale;
+    };
+    static constexpr Figure kFigures[] = {{"accuracy", "accuracy {:.2f} %", 100},
+                                          {"top5_accuracy", "top-5 {:.2f} %", 100},
+                                          {"rmse", "RMSE {:.5g}", 1},
+                                          {"perplexity", "perplexity {:.4g}", 1},
+                                          {"bits_per_byte", "{:.4f} bits a byte", 1}};
+    auto metrics = run.value(part + "_metrics", json::object());
+    if (const auto share = number_of(run, part + "_accuracy"); metrics.empty() && share)
+        metrics["accuracy"] = *share;
+    std::string out;
+    for (const auto& figure : kFigures)
+        if (const auto value = number_of(metrics, figure.name))
+            out += ", " + fmt::format(fmt::runtime(figure.text), *value * figure.scale);
+    return out;
 }
+
+namespace {
 
 std::string figures_of(const json& run) {
     std::string out;
     if (const auto loss = number_of(run, "val_loss"))
-        out += fmt::format("validation, last  loss {:.4f}, accuracy {} (step {})\n", *loss,
-                           percent(number_of(run, "val_accuracy")), integer_of(run, "steps"));
+        out += fmt::format("validation, last  loss {:.4f}{} (step {})\n", *loss,
+                           metrics_in_words(run, "val"), integer_of(run, "steps"));
     if (const auto loss = number_of(run, "best_val_loss"))
         out += fmt::format("validation, best  loss {:.4f} (step {})\n", *loss,
                            integer_of(run, "best_step"));
-    if (const auto accuracy = number_of(run, "test_accuracy")) {
+    if (const auto loss = number_of(run, "test_loss")) {
         out += "test";
         if (run.contains("test_checkpoint"))
             out += fmt::format(", {} checkpoint (step {})", text_of(run, "test_checkpoint"),
                                integer_of(run, "test_step"));
-        out += "  ";
-        if (const auto loss = number_of(run, "test_loss"))
-            out += fmt::format("loss {:.4f}, ", *loss);
-        out += "accuracy " + percent(accuracy) + "\n";
+        out += fmt::format("  loss {:.4f}{}\n", *loss, metrics_in_words(run, "test"));
     }
     if (const auto flops = number_of(run, "flops_total"))
         out += fmt::format("{} FLOPs in {}\n", human_count(*flops),

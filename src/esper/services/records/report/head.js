@@ -19,6 +19,17 @@ find("headline").innerHTML =
   (isNumber(run.val_loss)
     ? `After ${number(run.steps)} steps its validation loss is <b>${loss(run.val_loss)}</b>.` : "");
 
+// The figures of the run's task.
+const figureOf = {
+  accuracy: ["accuracy", percent],
+  top5_accuracy: ["top-5 accuracy", percent],
+  rmse: [`RMSE${run.target ? ` of ${run.target}` : ""}`, value => number(+value.toPrecision(5))],
+  perplexity: ["perplexity", value => number(+value.toPrecision(4))],
+  bits_per_byte: ["bits a byte", value => number(+value.toPrecision(4))],
+};
+const metricTiles = (part, metrics, where) => Object.entries(metrics)
+  .filter(([key, value]) => figureOf[key] && isNumber(value))
+  .map(([key, value]) => [`${part} ${figureOf[key][0]}${where}`, figureOf[key][1](value)]);
 const ofTest = run.test_checkpoint
   ? ` (${run.test_checkpoint} checkpoint, step ${number(run.test_step)})` : "";
 find("tiles").innerHTML = [
@@ -26,9 +37,9 @@ find("tiles").innerHTML = [
   ["validation loss, best" + (isNumber(run.best_step) ? ` (step ${number(run.best_step)})` : ""),
    loss(isNumber(run.best_val_loss) ? run.best_val_loss
      : Math.min(...data.metrics.map(row => row.val_loss).filter(isNumber)))],
-  ["validation accuracy", percent(run.val_accuracy)],
+  ...metricTiles("validation", run.val_metrics || {accuracy: run.val_accuracy}, ""),
   ["test loss" + ofTest, loss(run.test_loss)],
-  ["test accuracy" + ofTest, percent(run.test_accuracy)],
+  ...metricTiles("test", run.test_metrics || {accuracy: run.test_accuracy}, ofTest),
   ["parameters", number(run.parameters)],
   ["FLOPs an example", number(run.flops_per_example)],
   ["FLOPs in all", number(run.flops_total)],

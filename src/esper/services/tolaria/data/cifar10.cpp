@@ -131,6 +131,7 @@ Result<std::shared_ptr<const Cifar10>> Cifar10::open(const Cifar10Options& optio
     reserve(test_part, kRecords);
     for (std::size_t i = 0; i < kRecords; ++i) append(test_part, bytes.data() + i * kRecord);
 
+    set->set_brings(false, true);
     set->normalise_by(set->part(Part::kTrain));
     set->set_fingerprint(hasher.finish().hex());
     return set;

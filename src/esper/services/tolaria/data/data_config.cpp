@@ -24,7 +24,13 @@ DataOptions data_options(const configs::EsperConfig& config) {
                      .probe = data.split.probe,
                      .validation = data.split.validation,
                      .test = data.split.test,
-                     .train_examples = drawn ? count(data.train_examples) : 0};
+                     .train_examples = drawn ? count(data.train_examples) : 0,
+                     .seed = static_cast<std::uint64_t>(data.split.seed)};
+    options.target = data.target;
+    if (data.task == configs::DataTask::kClassification) options.task = Task::kClassification;
+    if (data.task == configs::DataTask::kRegression) options.task = Task::kRegression;
+    options.image_size = count(data.image_size);
+    options.skip_corrupt = data.corrupt == configs::CorruptRule::kSkip;
     return options;
 }
 

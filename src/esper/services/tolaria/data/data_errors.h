@@ -9,6 +9,7 @@ namespace esper::tolaria {
     X(kTruncated, kData)                                                    \
     X(kCorrupt, kData)                                                      \
     X(kTooSmall, kData)                                                     \
+    X(kTooLarge, kData)                                                     \
     X(kNotText, kData)                                                      \
     X(kUnknownName, kUsage)                                                 \
     X(kBadOption, kUsage)                                                   \

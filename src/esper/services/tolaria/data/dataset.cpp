@@ -28,6 +28,18 @@ std::string_view to_text(Part part) {
     return "?";
 }
 
+std::string_view to_text(Task task) {
+    switch (task) {
+        case Task::kClassification:
+            return "classification";
+        case Task::kNextToken:
+            return "next_token";
+        case Task::kRegression:
+            return "regression";
+    }
+    return "?";
+}
+
 std::int64_t DatasetInfo::input_elements() const { return product(input_shape); }
 std::int64_t DatasetInfo::target_elements() const { return product(target_shape); }
 

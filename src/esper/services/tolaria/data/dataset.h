@@ -26,6 +26,11 @@ std::string_view to_text(Part part);
 /// The memory order of an image's pixels. The logical shape is always {channels, height, width}.
 enum class ImageLayout : std::uint8_t { kChannelsFirst, kChannelsLast };
 
+/// What is learnt: the class of an example, the token after each token, or a number.
+enum class Task : std::uint8_t { kClassification, kNextToken, kRegression };
+/// `classification`, `next_token`, `regression`.
+std::string_view to_text(Task task);
+
 /// What the trainer needs to allocate buffers and to build a host.
 struct DatasetInfo {
     std::string name;
@@ -33,9 +38,10 @@ struct DatasetInfo {
     bool tokens = false;
     /// Shape of one input: {context}, or {channels, height, width}.
     std::vector<std::int64_t> input_shape;
-    /// Shape of one target: {context} (the next token at each place), or {} (a class number).
+    /// Shape of one target: {context} (the next token at each place), or {} (a class or a number).
     std::vector<std::int64_t> target_shape;
-    /// Size of the vocabulary, or number of classes.
+    Task task = Task::kClassification;
+    /// Size of the vocabulary, number of classes, or 1: the outputs that a host needs.
     std::int64_t classes = 0;
     /// The name of each class, or the character of each token, as UTF-8.
     std::vector<std::string> class_names;
@@ -43,6 +49,18 @@ struct DatasetInfo {
     /// Mean and standard deviation per channel of the train part, pixels in [0, 1]; images only.
     std::vector<double> mean;
     std::vector<double> deviation;
+    /// Regression: the name of what is predicted, and its mean and standard deviation in the train
+    /// part. Targets are given as (value - mean) / deviation.
+    std::string target_name;
+    double target_mean = 0;
+    double target_deviation = 1;
+    /// Text: bytes of UTF-8 in one token, on average; 0 where that cannot be known.
+    double bytes_per_token = 0;
+    /// The parts that the data bring themselves, which no share decides.
+    bool brings_validation = false;
+    bool brings_test = false;
+    /// What a user should know of how the data were read, a sentence each.
+    std::vector<std::string> notes;
     /// SHA-256 of the content. A resume with another fingerprint is refused.
     std::string fingerprint;
 
@@ -63,6 +81,12 @@ struct InputBuffer {
     std::int64_t* tokens = nullptr;
 };
 
+/// The memory for targets: `classes` for class and token numbers, `values` for regression.
+struct TargetBuffer {
+    std::int64_t* classes = nullptr;
+    float* values = nullptr;
+};
+
 /// A numbered set of examples in four parts. Immutable once open; every function is thread-safe.
 class Dataset {
   public:
@@ -75,7 +99,7 @@ class Dataset {
     /// changed. Errors: kBadIndex, and those of making a part that is made at its first use.
     virtual Status fill(Part part, std::span<const std::uint32_t> indices,
                         const std::optional<Variation>& variation, InputBuffer inputs,
-                        std::int64_t* targets) const = 0;
+                        TargetBuffer targets) const = 0;
 };
 
 /// The error kBadIndex for an example number outside its part.

@@ -43,7 +43,7 @@ void ImageDataset::normalise_by(const ImagePart& train) {
 
 Status ImageDataset::fill(Part which, std::span<const std::uint32_t> indices,
                           const std::optional<Variation>& variation, InputBuffer inputs,
-                          std::int64_t* targets) const {
+                          TargetBuffer targets) const {
     const ImagePart& from = part(which);
     const auto count = static_cast<std::uint32_t>(from.labels.size());
     const auto bytes = static_cast<std::size_t>(info_.input_elements());
@@ -59,7 +59,7 @@ Status ImageDataset::fill(Part which, std::span<const std::uint32_t> indices,
         place_image(from.pixels.data() + index * bytes, channels, height, width, placement,
                     normalisation_, info_.layout, inputs.pixels);
         inputs.pixels += bytes;
-        *targets++ = from.labels[index];
+        *targets.classes++ = from.labels[index];
     }
     return {};
 }

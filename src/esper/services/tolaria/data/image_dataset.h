@@ -11,7 +11,7 @@ namespace esper::tolaria {
 /// The images of one part: planar bytes {n, channels, height, width} and a class number for each.
 struct ImagePart {
     std::vector<std::uint8_t> pixels;
-    std::vector<std::uint8_t> labels;
+    std::vector<std::uint16_t> labels;
 };
 
 /// The common part of all image sets: normalisation by the train part, layout, augmentation. A
@@ -21,7 +21,7 @@ class ImageDataset : public Dataset {
     const DatasetInfo& info() const override { return info_; }
     Status fill(Part part, std::span<const std::uint32_t> indices,
                 const std::optional<Variation>& variation, InputBuffer inputs,
-                std::int64_t* targets) const override;
+                TargetBuffer targets) const override;
 
     /// The bytes of a part. A set that draws its images makes them at the first call.
     virtual const ImagePart& part(Part part) const = 0;
@@ -31,6 +31,11 @@ class ImageDataset : public Dataset {
                  int width, ImageLayout layout, Augmentation augmentation);
     /// Measures mean and deviation per channel. Call once, before any `fill`.
     void normalise_by(const ImagePart& train);
+    void set_brings(bool validation, bool test) {
+        info_.brings_validation = validation;
+        info_.brings_test = test;
+    }
+    void note(std::string text) { info_.notes.push_back(std::move(text)); }
     void set_fingerprint(std::string hex) { info_.fingerprint = std::move(hex); }
 
   private:

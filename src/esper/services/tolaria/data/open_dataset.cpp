@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <vector>
 
 #include "esper/base/text.h"
 #include "esper/services/tolaria/data/cifar10.h"
 #include "esper/services/tolaria/data/drawn_images.h"
+#include "esper/services/tolaria/data/open_own.h"
+#include "esper/services/tolaria/data/table_dataset.h"
 #include "esper/services/tolaria/data/text_dataset.h"
 
 #ifndef ESPER_SOURCE_DIR
@@ -41,14 +43,24 @@ Result<std::shared_ptr<const Dataset>> open_drawn(const DataOptions& options) {
                               .threads = 0});
 }
 
+Result<std::shared_ptr<const Dataset>> open_table_at(const DataOptions& options) {
+    return open_table({.path = find_data(options.path),
+                       .target = options.target,
+                       .task = options.task,
+                       .skip_corrupt = options.skip_corrupt,
+                       .split = options.split});
+}
+
 struct Entry {
     std::string name;
     Result<std::shared_ptr<const Dataset>> (*open)(const DataOptions&);
 };
 
-const std::array<Entry, 3>& datasets() {
-    static const std::array<Entry, 3> entries = {
-        {{"text", open_text}, {"cifar10", open_cifar10}, {"drawn", open_drawn}}};
+const std::vector<Entry>& datasets() {
+    static const std::vector<Entry> entries = {
+        {"text", open_text},           {"cifar10", open_cifar10}, {"drawn", open_drawn},
+        {"table", open_table_at},      {"numpy", open_numpy},     {"idx", open_idx},
+        {"images", open_image_folder}, {"tokens", open_tokens},   {"cifar100", open_cifar100}};
     return entries;
 }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "esper/services/tolaria/data/augment.h"
@@ -15,11 +16,10 @@ inline constexpr const char* kCifar10Folder = "data/cifar-10-batches-bin";
 
 /// The `data` section of a configuration.
 struct DataOptions {
-    /// `text`, `cifar10` or `drawn`.
+    /// A word of configs::DataKind.
     std::string name = "text";
-    /// File (text) or folder (cifar10); empty: `data/tinyshakespeare.txt`,
-    /// `data/cifar-10-batches-bin`. A relative path is looked for in the working directory, then in
-    /// the folder Esper was built from.
+    /// File or folder; empty: `data/tinyshakespeare.txt`, `data/cifar-10-batches-bin`. A relative
+    /// path is looked for in the working directory, then in the folder Esper was built from.
     std::filesystem::path path = {};
     /// Text: characters in one window.
     std::uint32_t context = 128;
@@ -28,6 +28,14 @@ struct DataOptions {
     ImageLayout layout = ImageLayout::kChannelsLast;
     Augmentation augmentation = {};
     Split split = {};
+    /// Tables: the column that is predicted; empty: the last one.
+    std::string target = {};
+    /// Tables and arrays: what is predicted; nothing: by the target's values.
+    std::optional<Task> task = {};
+    /// Folders of images: side in pixels; 0: chosen.
+    std::uint32_t image_size = 0;
+    /// Files and rows that cannot be read: go on without them.
+    bool skip_corrupt = false;
 };
 
 /// Opens a data set by name. Errors: kUnknownName (with the nearest name) and what the set's own

@@ -12,7 +12,15 @@ Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variati
     const DatasetInfo& info = dataset.info();
     const std::size_t n = batch.indices.size();
     const auto inputs = n * static_cast<std::size_t>(info.input_elements());
-    batch.targets.resize(n * static_cast<std::size_t>(info.target_elements()));
+    const auto targets = n * static_cast<std::size_t>(info.target_elements());
+    TargetBuffer wanted;
+    if (info.task == Task::kRegression) {
+        batch.values.resize(targets);
+        wanted.values = batch.values.data();
+    } else {
+        batch.targets.resize(targets);
+        wanted.classes = batch.targets.data();
+    }
     InputBuffer buffer;
     if (info.tokens) {
         batch.tokens.resize(inputs);
@@ -21,7 +29,7 @@ Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variati
         batch.pixels.resize(inputs);
         buffer.pixels = batch.pixels.data();
     }
-    return dataset.fill(part, batch.indices, variation, buffer, batch.targets.data());
+    return dataset.fill(part, batch.indices, variation, buffer, wanted);
 }
 
 PrefetchingLoader::PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part,

@@ -15,7 +15,8 @@
 
 namespace esper::tolaria {
 
-/// One filled batch. `pixels` or `tokens` holds `indices.size()` inputs, by the data set's kind.
+/// One filled batch. `pixels` or `tokens` holds `indices.size()` inputs, by the data set's kind;
+/// `targets` the class or token numbers, or `values` what regression predicts.
 struct Batch {
     std::uint64_t step = 0;
     std::uint64_t epoch = 0;
@@ -23,6 +24,7 @@ struct Batch {
     AlignedVector<float> pixels;
     AlignedVector<std::int64_t> tokens;
     AlignedVector<std::int64_t> targets;
+    AlignedVector<float> values;
 
     std::int64_t size() const { return static_cast<std::int64_t>(indices.size()); }
 };

@@ -16,6 +16,8 @@ struct Split {
     double test = 0.05;
     /// Largest number of train examples (for the drawn set the exact number); 0: all.
     std::uint32_t train_examples = 0;
+    /// Which examples come into which part, where they are drawn.
+    std::uint64_t seed = 0;
 
     double share(Part part) const;
 };

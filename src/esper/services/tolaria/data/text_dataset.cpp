@@ -8,6 +8,7 @@
 #include "esper/base/hash.h"
 #include "esper/base/random.h"
 #include "esper/services/tolaria/data/file_format.h"
+#include "esper/services/tolaria/data/text_files.h"
 
 namespace esper::tolaria {
 namespace {
@@ -22,73 +23,134 @@ std::size_t windows_of(std::size_t characters, std::size_t context) {
     return characters == 0 ? 0 : (characters - 1) / context;
 }
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+Status check_options(const TextOptions& options) {
+    if (options.context == 0)
+        return fail(DataError::kBadOption, "data.context must be at least 1 character, got 0");
+    return check_split(options.split);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const TextDataset>> TextDataset::open(const TextOptions& options) {
-    auto text = read_file(options.path, kLargestFile);
-    std::error_code none;
-    const bool folder = std::filesystem::is_directory(options.path, none);
-    const auto format = text ? recognise_format(*text) : std::string_view();
-    if (folder || !format.empty()) {
-        return fail(
-            DataError::kUnsupportedFormat,
-            fmt::format("'{}' is {}, which is not supported as text; {}", options.path.string(),
-                        recognise_data(options.path), readable_formats()));
+    ESPER_TRY(const auto files, text_files(options.path));
+    std::string all;
+    for (const auto& path : files) {
+        auto text = read_file(path, kLargestFile);
+        const auto format = text ? recognise_format(*text) : std::string_view();
+        if (!format.empty())
+            return fail(DataError::kUnsupportedFormat,
+                        fmt::format("'{}' is {}, which is not supported as text; {}", path.string(),
+                                    recognise_data(path), readable_formats()));
+        if (!text)
+            return fail(DataError::kMissing,
+                        fmt::format("cannot read the text '{}' ({}); set data.path to a UTF-8 file",
+                                    path.string(), text.error().message()));
+        if (files.size() == 1) {
+            all = std::move(*text);
+        } else {
+            // A byte order mark says how a file is written and is no part of the text.
+            std::string_view body = *text;
+            if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
+            all += body;
+            if (!all.ends_with('\n')) all += '\n';
+        }
     }
-    if (!text) {
-        return fail(DataError::kMissing,
-                    fmt::format("cannot read the text '{}' ({}); set data.path to a UTF-8 file",
-                                options.path.string(), text.error().message()));
-    }
-    auto dataset = of_text(*text, options);
+    auto dataset = of_text(all, options);
     if (!dataset) return fail(dataset.error().within(options.path.string()));
     return dataset;
 }
 
-Result<std::shared_ptr<const TextDataset>> TextDataset::of_text(std::string_view utf8,
-                                                                const TextOptions& options) {
-    // A byte order mark says how the file is written and is no part of the text.
-    if (utf8.starts_with("\xEF\xBB\xBF")) utf8.remove_prefix(3);
-    if (options.context == 0) {
-        return fail(DataError::kBadOption, "data.context must be at least 1 character, got 0");
-    }
-    ESPER_CHECK_STATUS(check_split(options.split));
-    std::shared_ptr<TextDataset> set(new TextDataset);
-    ESPER_TRY(set->vocabulary_, Vocabulary::of_text(utf8));
-    ESPER_TRY(set->tokens_, set->vocabulary_.encode(utf8));
-    set->context_ = options.context;
-
-    const std::size_t total = set->tokens_.size();
+Status TextDataset::divide(std::size_t shared, const TextOptions& options) {
     const std::size_t context = options.context;
+    const bool own = info_.brings_validation;
     std::size_t begin = 0;
     for (std::size_t i = 0; i < kPartCount; ++i) {
-        const std::size_t length = static_cast<std::size_t>(options.split.share(kAllParts[i]) *
-                                                            static_cast<double>(total));
+        if (own && kAllParts[i] == Part::kValidation) continue;
+        double share = options.split.share(kAllParts[i]);
+        if (own && kAllParts[i] == Part::kTrain) share += options.split.validation;
+        const auto length = static_cast<std::size_t>(share * static_cast<double>(shared));
         const std::size_t needed = characters_of(1, context);
         if (length < needed) {
             return fail(DataError::kTooSmall,
                         fmt::format("the {} part would have {} of the text's {} characters, but "
                                     "one window of context {} needs {}; take a longer text, a "
                                     "shorter data.context or a larger share",
-                                    to_text(kAllParts[i]), length, total, context, needed));
+                                    to_text(kAllParts[i]), length, shared, context, needed));
         }
-        set->parts_[i] = {begin, length};
+        parts_[i] = {begin, length};
         begin += length;
     }
+    if (own) {
+        if (tokens_.size() - shared < characters_of(1, context))
+            return fail(DataError::kTooSmall,
+                        fmt::format("the validation tokens are {}, fewer than one window of "
+                                    "context {} needs",
+                                    tokens_.size() - shared, context));
+        parts_[static_cast<std::size_t>(Part::kValidation)] = {shared, tokens_.size() - shared};
+    }
     if (options.split.train_examples != 0) {
-        std::size_t& train = set->parts_[0].length;
+        std::size_t& train = parts_[0].length;
         train = std::min(train, characters_of(options.split.train_examples, context));
     }
+    return {};
+}
 
+void TextDataset::describe(const TextOptions& options) {
+    context_ = options.context;
+    info_.tokens = true;
+    info_.task = Task::kNextToken;
+    info_.input_shape = info_.target_shape = {static_cast<std::int64_t>(options.context)};
+}
+
+Result<std::shared_ptr<const TextDataset>> TextDataset::of_text(std::string_view utf8,
+                                                                const TextOptions& options) {
+    if (utf8.starts_with(kByteOrderMark)) utf8.remove_prefix(kByteOrderMark.size());
+    ESPER_CHECK_STATUS(check_options(options));
+    std::shared_ptr<TextDataset> set(new TextDataset);
+    ESPER_TRY(set->vocabulary_, Vocabulary::of_text(utf8));
+    ESPER_TRY(set->tokens_, set->vocabulary_.encode(utf8));
+    set->describe(options);
+    ESPER_CHECK_STATUS(set->divide(set->tokens_.size(), options));
     DatasetInfo& info = set->info_;
     info.name = "text";
-    info.tokens = true;
-    info.input_shape = info.target_shape = {static_cast<std::int64_t>(context)};
+    info.bytes_per_token =
+        static_cast<double>(utf8.size()) / static_cast<double>(set->tokens_.size());
     info.classes = static_cast<std::int64_t>(set->vocabulary_.size());
     info.class_names = set->vocabulary_.characters();
     Sha256Hasher hasher;
-    hasher.update_field("text").update_field(utf8).update_u64(context);
+    hasher.update_field("text").update_field(utf8).update_u64(options.context);
     for (const Stretch& part : set->parts_) hasher.update_u64(part.length);
+    info.fingerprint = hasher.finish().hex();
+    return set;
+}
+
+Result<std::shared_ptr<const TextDataset>> TextDataset::of_tokens(TokenSource source,
+                                                                  const TextOptions& options) {
+    ESPER_CHECK_STATUS(check_options(options));
+    std::shared_ptr<TextDataset> set(new TextDataset);
+    set->describe(options);
+    DatasetInfo& info = set->info_;
+    info.brings_validation = !source.validation.empty();
+    const auto shared = source.tokens.size();
+    set->tokens_ = std::move(source.tokens);
+    set->tokens_.insert(set->tokens_.end(), source.validation.begin(), source.validation.end());
+    ESPER_CHECK_STATUS(set->divide(shared, options));
+    const auto largest = *std::ranges::max_element(set->tokens_);
+    info.name = "tokens";
+    info.classes = std::int64_t{largest} + 1;
+    for (std::uint32_t token = 0; token <= largest; ++token)
+        info.class_names.push_back(fmt::format("{} ", token));
+    if (info.brings_validation)
+        info.notes.emplace_back(
+            "the validation part is the data's own; data.split.validation is "
+            "not used");
+    info.notes.emplace_back("token numbers come without their text; samples show the numbers");
+    Sha256Hasher hasher;
+    hasher.update_field("tokens").update_u64(options.context);
+    hasher.update(std::as_bytes(std::span(set->tokens_)));
+    for (const Stretch& part : set->parts_) hasher.update_u64(part.begin).update_u64(part.length);
     info.fingerprint = hasher.finish().hex();
     return set;
 }
@@ -99,7 +161,7 @@ std::uint32_t TextDataset::size(Part part) const {
 
 Status TextDataset::fill(Part part, std::span<const std::uint32_t> indices,
                          const std::optional<Variation>& variation, InputBuffer inputs,
-                         std::int64_t* targets) const {
+                         TargetBuffer targets) const {
     const Stretch& where = stretch(part);
     const std::uint32_t count = size(part);
     for (const std::uint32_t index : indices) {
@@ -111,7 +173,7 @@ Status TextDataset::fill(Part part, std::span<const std::uint32_t> indices,
         }
         const std::uint32_t* window = tokens_.data() + where.begin + offset;
         inputs.tokens = std::copy_n(window, context_, inputs.tokens);
-        targets = std::copy_n(window + 1, context_, targets);
+        targets.classes = std::copy_n(window + 1, context_, targets.classes);
     }
     return {};
 }

@@ -13,12 +13,19 @@
 namespace esper::tolaria {
 
 struct TextOptions {
-    /// A UTF-8 file.
+    /// A UTF-8 file; or several: a folder of .txt and .md files, or a pattern such as books/*.txt.
+    /// Their texts follow one another in the order of their names.
     std::filesystem::path path = {};
     /// Characters in one window.
     std::uint32_t context = 128;
     /// Shares of the file's characters.
     Split split = {};
+};
+
+/// Token numbers without their text.
+struct TokenSource {
+    std::vector<std::uint32_t> tokens;
+    std::vector<std::uint32_t> validation;  ///< where the data bring it; else empty
 };
 
 /// Windows of `context` characters; the target at each position is the next character. The parts
@@ -31,11 +38,15 @@ class TextDataset final : public Dataset {
     static Result<std::shared_ptr<const TextDataset>> of_text(std::string_view utf8,
                                                               const TextOptions& options);
 
+    /// From token numbers; the vocabulary has one more than the largest. Errors: kTooSmall.
+    static Result<std::shared_ptr<const TextDataset>> of_tokens(TokenSource source,
+                                                                const TextOptions& options);
+
     const DatasetInfo& info() const override { return info_; }
     std::uint32_t size(Part part) const override;
     Status fill(Part part, std::span<const std::uint32_t> indices,
                 const std::optional<Variation>& variation, InputBuffer inputs,
-                std::int64_t* targets) const override;
+                TargetBuffer targets) const override;
 
     const Vocabulary& vocabulary() const { return vocabulary_; }
 
@@ -45,6 +56,9 @@ class TextDataset final : public Dataset {
         std::size_t length = 0;
     };
     TextDataset() = default;
+    /// Divides the first `shared` tokens by the shares.
+    Status divide(std::size_t shared, const TextOptions& options);
+    void describe(const TextOptions& options);
     const Stretch& stretch(Part part) const { return parts_[static_cast<std::size_t>(part)]; }
 
     DatasetInfo info_;

@@ -37,6 +37,8 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
     spec.batch_norm = config.model.norm != configs::Norm::kNone;
     if (data.tokens) {
         spec.context = data.input_shape.at(0);
+    } else if (data.input_shape.size() == 1) {
+        spec.features = data.input_shape.at(0);
     } else {
         spec.channels = data.input_shape.at(0);
         spec.image_size = data.input_shape.at(1);
@@ -49,6 +51,9 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
         return fail(TolariaError::kUnsupported,
                     "model.host '" + spec.kind + "' does not fit data.kind '" + data.name +
                         "': text wants gpt, images want mlp, resnet or vgg");
+    if (data.input_shape.size() == 1 && !data.tokens && spec.kind != "mlp")
+        return fail(TolariaError::kUnsupported,
+                    "model.host '" + spec.kind + "' takes images; the rows of a table want mlp");
     return core::make_host(spec);
 }
 

@@ -22,12 +22,13 @@ std::vector<at::Tensor> as_tensors(const Batch& batch, const DatasetInfo& info) 
     at::Tensor x;
     if (info.tokens) {
         x = wrap(batch.tokens, shape, at::kLong);
-    } else if (info.layout == ImageLayout::kChannelsLast) {
+    } else if (info.layout == ImageLayout::kChannelsLast && info.input_shape.size() == 3) {
         x = wrap(batch.pixels, {shape[0], shape[2], shape[3], shape[1]}, at::kFloat)
                 .permute({0, 3, 1, 2});
     } else {
         x = wrap(batch.pixels, shape, at::kFloat);
     }
+    if (info.task == Task::kRegression) return {x, wrap(batch.values, target_shape, at::kFloat)};
     return {x, wrap(batch.targets, target_shape, at::kLong)};
 }
 

@@ -9,6 +9,7 @@
 #include "esper/program/cost/cost.h"
 #include "esper/program/edits/edits.h"
 #include "esper/program/edits/shadow.h"
+#include "esper/program/shapes.h"
 
 namespace esper::tolaria {
 
@@ -16,6 +17,12 @@ using graph::JointProgram;
 using graph::JointSpec;
 
 namespace {
+
+graph::LossKind loss_of(const std::vector<at::Tensor>& inputs) {
+    return !inputs.empty() && inputs.back().scalar_type() == at::kFloat
+               ? graph::LossKind::kSquaredError
+               : graph::LossKind::kCrossEntropy;
+}
 
 // Numbers of values are this process's own: a Program that was read again has others.
 std::string name_of(const std::string& hash, const std::string& kind) {
@@ -117,7 +124,9 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
     for (auto v : taps) kind += fmt::format(" t{}", v.value());
     for (auto v : gradient_taps) kind += fmt::format(" g{}", v.value());
     ESPER_TRY(auto* joint, find(program, kind, store, inputs, true, [&]() -> Result<JointSpec> {
-                  ESPER_TRY(auto with, graph::with_loss(*program, {label_smoothing_, false}));
+                  ESPER_TRY(auto with,
+                            graph::with_loss(*program, {.label_smoothing = label_smoothing_,
+                                                        .kind = loss_of(inputs)}));
                   JointSpec spec;
                   spec.program = with;
                   if (shadows && has_shadows(*program)) {
@@ -159,6 +168,23 @@ Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorS
                       std::move(outputs.gradient_taps)};
 }
 
+namespace {
+
+Result<graph::ProgramPtr> with_losses(const graph::Program& program,
+                                      const std::vector<at::Tensor>& inputs) {
+    graph::LossSpec spec{.per_example = true, .kind = loss_of(inputs)};
+    if (spec.kind == graph::LossKind::kCrossEntropy) {
+        ESPER_TRY(const auto types, graph::infer_types(program));
+        const auto* logits = program.find_output("logits");
+        const bool many =
+            logits != nullptr && types[logits->value.value()].shape.back() > kClassesForTopFive;
+        spec.among_best = many ? 5 : 0;
+    }
+    return graph::with_loss(program, spec);
+}
+
+}  // namespace
+
 Result<PerExample> Engine::evaluate(const graph::ProgramPtr& program, graph::TensorStore& store,
                                     const std::vector<at::Tensor>& inputs) {
     return per_example(program, store, inputs, false);
@@ -175,14 +201,16 @@ Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::
     ESPER_CHECK_STATUS(check_signal());
     ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs, false,
                                 [&]() -> Result<JointSpec> {
-                                    ESPER_TRY(auto with, graph::with_loss(*program, {0, true}));
+                                    ESPER_TRY(auto with, with_losses(*program, inputs));
                                     JointSpec spec;
                                     spec.program = with;
                                     spec.training = training;
                                     return spec;
                                 }));
     ESPER_TRY(auto outputs, joint->run(inputs));
-    return PerExample{outputs.outputs[0], outputs.outputs[1]};
+    const auto& found = outputs.outputs;
+    return PerExample{found[0], found.size() > 1 ? found[1] : at::Tensor(),
+                      found.size() > 2 ? found[2] : at::Tensor()};
 }
 
 Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& store,

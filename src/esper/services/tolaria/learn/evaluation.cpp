@@ -9,6 +9,17 @@
 #include "esper/services/tolaria/learn/batches.h"
 
 namespace esper::tolaria {
+namespace {
+
+/// False where the task has no such figure.
+bool add_up(const at::Tensor& each, double& sum) {
+    if (!each.defined()) return false;
+    const auto* values = each.const_data_ptr<float>();
+    for (std::int64_t i = 0; i < each.numel(); ++i) sum += values[i];
+    return true;
+}
+
+}  // namespace
 
 Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& program,
                                  graph::TensorStore& store, const Dataset& dataset, Part part,
@@ -18,22 +29,26 @@ Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& progra
     auto plan = BatchPlan::in_order(total, batch_size);
     Batch batch;
     double correct = 0;
+    double among_five = 0;
+    bool has_correct = false;
+    bool has_five = false;
     double loss = 0;
     for (std::uint64_t step = 0; step < plan.steps_per_epoch(); ++step) {
         plan.batch(step, batch.indices);
         ESPER_CHECK_STATUS(fill_batch(dataset, part, std::nullopt, batch));
         ESPER_TRY(auto seen, engine.evaluate(program, store, as_tensors(batch, dataset.info())));
         const auto* losses = seen.losses.const_data_ptr<float>();
-        const auto* hits = seen.correct.const_data_ptr<float>();
         for (std::int64_t i = 0; i < batch.size(); ++i) {
             loss += losses[i];
-            correct += hits[i];
             result.losses.push_back(losses[i]);
         }
+        has_correct = add_up(seen.correct, correct);
+        has_five = add_up(seen.among_five, among_five);
     }
     result.examples = total;
     result.loss = loss / std::max<double>(1, total);
-    result.accuracy = correct / std::max<double>(1, total);
+    if (has_correct) result.accuracy = correct / std::max<double>(1, total);
+    if (has_five) result.top5 = among_five / std::max<double>(1, total);
     return result;
 }
 

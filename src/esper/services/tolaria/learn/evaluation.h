@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "esper/services/tolaria/data/dataset.h"
@@ -9,7 +10,8 @@ namespace esper::tolaria {
 
 struct Evaluation {
     double loss = 0;
-    double accuracy = 0;
+    std::optional<double> accuracy;  ///< nothing in regression
+    std::optional<double> top5;      ///< of more than ten classes
     std::uint32_t examples = 0;
     std::vector<float> losses;  ///< per example, in the order of the part
 };

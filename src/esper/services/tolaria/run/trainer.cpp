@@ -8,6 +8,7 @@
 #include "esper/configs/yaml.h"
 #include "esper/services/records/fields.h"
 #include "esper/services/tolaria/data/open_dataset.h"
+#include "esper/services/tolaria/data/text_files.h"
 #include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/learn/text_samples.h"
@@ -45,7 +46,7 @@ configs::EsperConfig with_whole_paths(configs::EsperConfig config) {
     const auto whole = [](std::string& path) {
         std::error_code ignored;
         const auto found = find_data(path);
-        if (!path.empty() && std::filesystem::exists(found, ignored))
+        if (!path.empty() && (std::filesystem::exists(found, ignored) || is_pattern(found)))
             path = std::filesystem::absolute(found).lexically_normal().string();
     };
     whole(config.data.path);
@@ -259,8 +260,7 @@ void Trainer::report_progress(double loss) {
     const double rate =
         static_cast<double>((now_.step - reported_step_) * examples_a_step(config_, *dataset_)) /
         (static_cast<double>(time - reported_ns_) * 1e-9);
-    watcher_({now_.step, course_.total_steps(now_.step), now_.epoch, loss, std::nullopt,
-              std::nullopt, rate});
+    watcher_({now_.step, course_.total_steps(now_.step), now_.epoch, loss, std::nullopt, {}, rate});
     reported_ns_ = time;
     reported_step_ = now_.step;
 }

@@ -22,6 +22,7 @@
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/learner.h"
+#include "esper/services/tolaria/learn/metrics.h"
 #include "esper/services/tolaria/run/saved_run.h"
 #include "esper/services/tolaria/run/spike_detector.h"
 
@@ -34,7 +35,7 @@ struct Progress {
     std::int64_t epoch = 0;
     double train_loss = 0;
     std::optional<double> validation_loss;  ///< set at the end of an epoch
-    std::optional<double> validation_accuracy;
+    TaskMetrics validation_metrics;         ///< with it
     double examples_per_second = 0;
 };
 

@@ -44,7 +44,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
         last_boundary_ = now_.step;
         curves_.train_losses.push_back(train_loss);
         curves_.validation_losses.push_back(validation.loss);
-        curves_.validation_accuracies.push_back(validation.accuracy);
+        if (validation.accuracy) curves_.validation_accuracies.push_back(*validation.accuracy);
         if (growth_)
             ESPER_CHECK_STATUS(
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
@@ -57,7 +57,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                          {"step", static_cast<double>(now_.step)},
                          {"train_loss", train_loss},
                          {"val_loss", validation.loss},
-                         {"val_accuracy", validation.accuracy},
+                         {"val_accuracy", validation.accuracy.value_or(std::nan(""))},
                          {"learning_rate", rate_at(now_.step - 1)},
                          {"parameters", static_cast<double>(learner_.program()->parameter_count())},
                          {"flops_per_example", static_cast<double>(cost.forward_flops)},
@@ -67,8 +67,11 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                           static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)}}));
     measure_rate_anew();
     if (watcher_)
-        watcher_({now_.step, course_.total_steps(now_.step), epochs_begun(now_.step, length_),
-                  train_loss, validation.loss, validation.accuracy, 0});
+        watcher_(
+            {now_.step, course_.total_steps(now_.step), epochs_begun(now_.step, length_),
+             train_loss, validation.loss,
+             metrics_of(dataset_->info(), validation.loss, validation.accuracy, validation.top5),
+             0});
     ESPER_CHECK_STATUS(save_if_due(is_best));
     // The edits of this boundary are in the journal; run.json names the Program they led to.
     ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));

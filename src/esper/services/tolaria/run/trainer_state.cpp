@@ -112,7 +112,7 @@ Status Trainer::write_run_json(RunStatus status) {
              {"val_accuracy", last(curves_.validation_accuracies)},
              {"best_val_loss", curves_.best_step < 0 ? json() : json(curves_.best_loss)},
              {"best_step", curves_.best_step < 0 ? json() : json(curves_.best_step)},
-             {"test_accuracy", test_ ? json(test_->accuracy) : json()},
+             {"test_accuracy", test_ && test_->accuracy ? json(*test_->accuracy) : json()},
              {"test_loss", test_ ? json(test_->loss) : json()},
              {"parameters", program.parameter_count()},
              {"parameters_initial", initial_parameters_},
@@ -131,7 +131,17 @@ Status Trainer::write_run_json(RunStatus status) {
              {"precision", contracts::to_text(config_.run.precision)},
              {"versions", {{"esper", ESPER_VERSION}, {"torch", TORCH_VERSION}}},
              {"machine", {{"threads", config_.run.threads}}}};
+    const auto& data = dataset_->info();
+    run["task"] = to_text(data.task);
+    if (!data.target_name.empty()) run["target"] = data.target_name;
+    if (!curves_.validation_losses.empty()) {
+        const auto& accuracies = curves_.validation_accuracies;
+        run["val_metrics"] = to_json(
+            metrics_of(data, curves_.validation_losses.back(),
+                       accuracies.empty() ? std::nullopt : std::optional(accuracies.back())));
+    }
     if (test_) {
+        run["test_metrics"] = to_json(metrics_of(data, test_->loss, test_->accuracy, test_->top5));
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }

@@ -1,0 +1,169 @@
+#include "esper/services/tolaria/data/csv.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+namespace esper::tolaria {
+namespace {
+
+constexpr std::size_t kMostColumns = 1 << 16;
+
+std::string_view trimmed(std::string_view cell) {
+    const auto from = cell.find_first_not_of(" \t");
+    if (from == std::string_view::npos) return {};
+    return cell.substr(from, cell.find_last_not_of(" \t") - from + 1);
+}
+
+/// One row: where it began, its cells, and whether its quotes were in order.
+struct Row {
+    std::uint64_t line = 1;
+    std::vector<std::string_view> cells;
+    bool is_whole = true;
+};
+
+/// Walks over the text and takes quotes out of quoted cells, in place.
+class CsvReader {
+  public:
+    CsvReader(std::string& text, char delimiter) : text_(text), delimiter_(delimiter) {}
+
+    bool next(Row& row) {
+        row.cells.clear();
+        row.is_whole = true;
+        row.line = line_;
+        if (at_ >= text_.size()) return false;
+        while (true) {
+            const bool is_quoted = at_ < text_.size() && text_[at_] == '"';
+            row.cells.push_back(is_quoted ? quoted(row) : plain());
+            if (at_ >= text_.size()) return true;
+            const char end = text_[at_++];
+            if (end == delimiter_) continue;
+            if (end == '\r' && at_ < text_.size() && text_[at_] == '\n') ++at_;
+            ++line_;
+            return true;
+        }
+    }
+
+  private:
+    std::string_view plain() {
+        const auto from = at_;
+        while (at_ < text_.size() && text_[at_] != delimiter_ && text_[at_] != '\n' &&
+               text_[at_] != '\r')
+            ++at_;
+        return trimmed(std::string_view(text_).substr(from, at_ - from));
+    }
+
+    std::string_view quoted(Row& row) {
+        const auto from = ++at_;
+        auto to = from;
+        while (at_ < text_.size()) {
+            const char c = text_[at_++];
+            if (c == '"') {
+                if (at_ >= text_.size() || text_[at_] != '"') {
+                    const auto rest = plain();
+                    row.is_whole = row.is_whole && rest.empty();
+                    return std::string_view(text_).substr(from, to - from);
+                }
+                ++at_;
+            }
+            if (c == '\n') ++line_;
+            text_[to++] = c;
+        }
+        row.is_whole = false;
+        return std::string_view(text_).substr(from, to - from);
+    }
+
+    std::string& text_;
+    char delimiter_;
+    std::size_t at_ = 0;
+    std::uint64_t line_ = 1;
+};
+
+char delimiter_of(std::string_view text) {
+    const auto line = text.substr(0, text.find_first_of("\r\n"));
+    constexpr std::array kDelimiters = {',', ';', '\t', '|'};
+    return *std::ranges::max_element(kDelimiters, {},
+                                     [&](char d) { return std::ranges::count(line, d); });
+}
+
+bool is_header(const std::vector<std::string_view>& cells) {
+    double number = 0;
+    const std::set<std::string_view> distinct(cells.begin(), cells.end());
+    return distinct.size() == cells.size() && std::ranges::none_of(cells, [&](auto cell) {
+               return parse_number(cell, number) || is_missing(cell);
+           });
+}
+
+// What a spreadsheet writes for an index has no name.
+void name_columns(CsvTable& table, const std::vector<std::string_view>& first) {
+    for (std::size_t c = 0; c < first.size(); ++c)
+        table.names.push_back(table.has_header ? std::string(first[c])
+                                               : fmt::format("column{}", c + 1));
+}
+
+}  // namespace
+
+bool parse_number(std::string_view cell, double& value) {
+    cell = trimmed(cell);
+    if (cell.starts_with('+')) cell.remove_prefix(1);
+    if (cell.empty()) return false;
+    const auto* end = cell.data() + cell.size();
+    const auto [at, error] = std::from_chars(cell.data(), end, value);
+    return error == std::errc() && at == end && std::isfinite(value);
+}
+
+bool is_missing(std::string_view cell) {
+    constexpr auto kWords = std::to_array<std::string_view>(
+        {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"});
+    return std::ranges::find(kWords, trimmed(cell)) != kWords.end();
+}
+
+Result<CsvTable> parse_csv(std::string text, bool skip) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+    auto owned = std::make_shared<std::string>(std::move(text));
+    CsvTable table;
+    table.delimiter = delimiter_of(*owned);
+    CsvReader reader(*owned, table.delimiter);
+    Row row;
+    if (!reader.next(row)) return fail(DataError::kTooSmall, "the file is empty");
+    if (row.cells.size() < 2 || row.cells.size() > kMostColumns)
+        return fail(DataError::kTooSmall,
+                    fmt::format("its first line has {} cells; a table to learn from has 2 to {} "
+                                "columns, with ',', ';', a tab or '|' between them",
+                                row.cells.size(), kMostColumns));
+    // pandas writes an index without a name in front.
+    auto first = row.cells;
+    if (first.front().empty()) first.front() = "index";
+    table.has_header = is_header(first);
+    name_columns(table, first);
+    table.columns.resize(first.size());
+    if (table.has_header && !reader.next(row)) row.cells.clear();
+    for (bool more = !row.cells.empty(); more; more = reader.next(row)) {
+        if (row.cells.size() == 1 && row.cells[0].empty()) continue;  // an empty line
+        if (row.cells.size() == table.columns.size() && row.is_whole) {
+            table.lines.push_back(row.line);
+            for (std::size_t c = 0; c < row.cells.size(); ++c)
+                table.columns[c].push_back(row.cells[c]);
+            continue;
+        }
+        const auto what = row.is_whole
+                              ? fmt::format("line {} has {} cells, the first line has {}", row.line,
+                                            row.cells.size(), table.columns.size())
+                              : fmt::format("line {} has a quote that does not end", row.line);
+        if (!skip)
+            return fail(DataError::kCorrupt,
+                        what + "; mend it, or leave such rows out with data.corrupt=skip");
+        if (table.skipped++ == 0) table.first_skipped = what;
+    }
+    if (table.rows() < 2)
+        return fail(DataError::kTooSmall,
+                    fmt::format("it has {} rows; nothing can be learnt from that", table.rows()));
+    table.text = std::move(owned);
+    return table;
+}
+
+}  // namespace esper::tolaria

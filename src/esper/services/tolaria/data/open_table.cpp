@@ -1,0 +1,106 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "esper/base/hash.h"
+#include "esper/base/text.h"
+#include "esper/services/tolaria/data/csv.h"
+#include "esper/services/tolaria/data/data_bytes.h"
+#include "esper/services/tolaria/data/file_format.h"
+#include "esper/services/tolaria/data/table_dataset.h"
+
+namespace esper::tolaria {
+namespace {
+
+Result<std::size_t> find_target(const CsvTable& table, const std::string& name) {
+    if (name.empty()) return table.names.size() - 1;
+    const auto found = std::ranges::find(table.names, name);
+    if (found != table.names.end()) return static_cast<std::size_t>(found - table.names.begin());
+    return fail(
+        DataError::kBadOption,
+        fmt::format("data.target: no column is named {}; there are: {}",
+                    quote_with_suggestion(name, table.names), shown_name(join(table.names, ", "))));
+}
+
+// A row whose target is missing teaches nothing.
+Status drop_rows_without_target(CsvTable& table, std::size_t target, bool skip) {
+    const auto& cells = table.columns[target];
+    const auto first = std::ranges::find_if(cells, is_missing);
+    if (first == cells.end()) return {};
+    const auto line = table.lines[static_cast<std::size_t>(first - cells.begin())];
+    const auto what = fmt::format("line {} has no value for the target '{}'", line,
+                                  shown_name(table.names[target]));
+    if (!skip)
+        return fail(DataError::kCorrupt,
+                    what +
+                        "; leave such rows out with data.corrupt=skip, or name another column "
+                        "with data.target=NAME");
+    if (table.skipped == 0) table.first_skipped = what;
+    std::vector<std::size_t> kept;
+    for (std::size_t row = 0; row < cells.size(); ++row)
+        if (!is_missing(cells[row])) kept.push_back(row);
+    table.skipped += cells.size() - kept.size();
+    const auto keep = [&](auto& list) {
+        for (std::size_t i = 0; i < kept.size(); ++i) list[i] = list[kept[i]];
+        list.resize(kept.size());
+    };
+    for (auto& column : table.columns) keep(column);
+    keep(table.lines);
+    return {};
+}
+
+std::string words_for(char delimiter) {
+    return delimiter == '\t' ? "a tab" : fmt::format("'{}'", delimiter);
+}
+
+Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOptions& options,
+                                                   std::string_view sha256) {
+    ESPER_TRY(const auto target_index, find_target(table, options.target));
+    ESPER_CHECK_STATUS(drop_rows_without_target(table, target_index, options.skip_corrupt));
+    std::vector<TableColumn> columns;
+    TableTarget target;
+    std::size_t numeric = 0;
+    for (std::size_t c = 0; c < table.columns.size(); ++c) {
+        auto column = read_column(table.names[c], table.columns[c]);
+        if (c == target_index) {
+            ESPER_TRY(target, choose_target(column, options.task));
+            continue;
+        }
+        numeric += column.is_numeric() ? 1 : 0;
+        columns.push_back(std::move(column));
+    }
+    ESPER_TRY(const auto parts, split_rows(groups_of(target), options.split));
+    std::vector<std::string> notes;
+    notes.push_back(
+        fmt::format("{} rows, {} between cells, {}; {} columns of numbers, {} of categories",
+                    table.rows(), words_for(table.delimiter),
+                    table.has_header ? "names in the first line" : "no names in the first line",
+                    numeric, columns.size() - numeric));
+    notes.push_back(fmt::format(
+        "target '{}'{}: {}, because {}", shown_name(target.name),
+        options.target.empty() ? ", the last column (data.target=NAME names another)" : "",
+        to_text(target.task), target.why));
+    if (table.skipped > 0)
+        notes.push_back(fmt::format("{} rows were left out (data.corrupt: skip); the first: {}",
+                                    table.skipped, table.first_skipped));
+    return TableDataset::make(columns, target, parts, sha256, std::move(notes));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Dataset>> open_table(const TableOptions& options) {
+    ESPER_TRY(auto text, read_data_file(options.path));
+    if (const auto format = recognise_format(text); !format.empty())
+        return fail(DataError::kUnsupportedFormat,
+                    fmt::format("'{}' is a {} file and no CSV table; 'esper data info {}' says "
+                                "what can be done with it",
+                                options.path.string(), format, options.path.string()));
+    const auto content = sha256(text).hex();
+    auto table = parse_csv(std::move(text), options.skip_corrupt);
+    if (!table) return fail(table.error().within(options.path.string()));
+    auto set = open_parsed(std::move(*table), options, content);
+    if (!set) return fail(set.error().within(options.path.string()));
+    return set;
+}
+
+}  // namespace esper::tolaria

@@ -1,0 +1,137 @@
+#include "esper/services/tolaria/data/table_dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "esper/base/hash.h"
+
+namespace esper::tolaria {
+namespace {
+
+constexpr std::size_t kMostNumberClasses = 20;
+
+Result<TableTarget> as_classes(TableTarget target) {
+    const auto classes = target.class_names.size();
+    if (classes < 2)
+        return fail(DataError::kTooSmall, fmt::format("the target '{}' has {} value; there is "
+                                                      "nothing to tell apart",
+                                                      target.name, classes));
+    if (classes * 2 > target.classes.size())
+        return fail(DataError::kTooSmall,
+                    fmt::format("the target '{}' has {} different texts in {} rows; each class "
+                                "needs several rows. Name another column with data.target=NAME",
+                                target.name, classes, target.classes.size()));
+    target.task = Task::kClassification;
+    return target;
+}
+
+// Mean and deviation of the train part; of a target without variation 1.
+void standardise_by(const std::vector<double>& values, const std::vector<std::uint32_t>& train,
+                    DatasetInfo& info) {
+    double sum = 0;
+    for (const auto row : train) sum += values[row];
+    info.target_mean = sum / static_cast<double>(train.size());
+    double squares = 0;
+    for (const auto row : train) squares += std::pow(values[row] - info.target_mean, 2);
+    const double deviation = std::sqrt(squares / static_cast<double>(train.size()));
+    if (deviation > 0 && std::isfinite(deviation)) info.target_deviation = deviation;
+}
+
+}  // namespace
+
+Result<TableTarget> choose_target(const TableColumn& column, std::optional<Task> wish) {
+    TableTarget target;
+    target.name = column.name;
+    if (!column.is_numeric()) {
+        if (wish == Task::kRegression)
+            return fail(DataError::kBadOption,
+                        fmt::format("data.task is regression, but the target '{}' holds texts such "
+                                    "as '{}'; set data.task=classification or name another column",
+                                    column.name, column.names.back()));
+        target.classes = column.categories;
+        target.class_names = column.names;
+        target.why = "its cells are texts";
+        return as_classes(std::move(target));
+    }
+    const std::set<double> distinct(column.numbers.begin(), column.numbers.end());
+    const bool whole = std::ranges::all_of(distinct, [](double v) { return v == std::floor(v); });
+    const bool few = whole && distinct.size() <= kMostNumberClasses &&
+                     distinct.size() * 5 <= column.numbers.size();
+    if (wish == Task::kRegression || (!wish && !few)) {
+        target.task = Task::kRegression;
+        target.values = column.numbers;
+        target.why = fmt::format("its cells are numbers, {} different ones", distinct.size());
+        return target;
+    }
+    for (const double value : distinct) target.class_names.push_back(number_name(value));
+    for (const double value : column.numbers)
+        target.classes.push_back(
+            static_cast<std::uint32_t>(std::distance(distinct.begin(), distinct.find(value))));
+    target.why = fmt::format(
+        "its cells are {} whole numbers; data.task=regression predicts the "
+        "number",
+        distinct.size());
+    return as_classes(std::move(target));
+}
+
+std::vector<std::uint32_t> groups_of(const TableTarget& target) {
+    return target.task == Task::kRegression ? tenths(target.values) : target.classes;
+}
+
+Result<std::shared_ptr<const TableDataset>> TableDataset::make(
+    std::span<const TableColumn> columns, const TableTarget& target, const PartRows& parts,
+    std::string_view content_sha256, std::vector<std::string> notes, bool brings_test) {
+    ESPER_TRY(auto inputs, encode_columns(columns, parts));
+    std::shared_ptr<TableDataset> set(new TableDataset);
+    auto& info = set->info_;
+    info.name = "table";
+    info.brings_test = brings_test;
+    info.task = target.task;
+    info.input_shape = {inputs.features};
+    info.target_name = target.name;
+    info.notes = std::move(notes);
+    info.notes.insert(info.notes.end(), inputs.notes.begin(), inputs.notes.end());
+    const bool regression = target.task == Task::kRegression;
+    if (regression) standardise_by(target.values, parts[0], info);
+    info.class_names = target.class_names;
+    info.classes = regression ? 1 : static_cast<std::int64_t>(target.class_names.size());
+    Sha256Hasher hasher;
+    hasher.update_field("table").update_field(content_sha256).update_field(target.name);
+    hasher.update_field(to_text(target.task))
+        .update_u64(static_cast<std::uint64_t>(inputs.features));
+    for (std::size_t p = 0; p < kPartCount; ++p) {
+        set->inputs_[p] = std::move(inputs.parts[p]);
+        set->sizes_[p] = static_cast<std::uint32_t>(parts[p].size());
+        hasher.update(std::as_bytes(std::span(parts[p])));
+        for (const auto row : parts[p]) {
+            if (regression)
+                set->values_[p].push_back(static_cast<float>(
+                    (target.values[row] - info.target_mean) / info.target_deviation));
+            else
+                set->classes_[p].push_back(target.classes[row]);
+        }
+    }
+    info.fingerprint = hasher.finish().hex();
+    return set;
+}
+
+Status TableDataset::fill(Part part, std::span<const std::uint32_t> indices,
+                          const std::optional<Variation>&, InputBuffer inputs,
+                          TargetBuffer targets) const {
+    const auto p = static_cast<std::size_t>(part);
+    const auto features = static_cast<std::size_t>(info_.input_shape[0]);
+    for (const auto index : indices) {
+        if (index >= sizes_[p]) return bad_index(info_.name, part, index, sizes_[p]);
+        inputs.pixels = std::copy_n(inputs_[p].data() + index * features, features, inputs.pixels);
+        if (info_.task == Task::kRegression)
+            *targets.values++ = values_[p][index];
+        else
+            *targets.classes++ = classes_[p][index];
+    }
+    return {};
+}
+
+}  // namespace esper::tolaria

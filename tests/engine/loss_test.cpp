@@ -1,0 +1,84 @@
+#include "esper/program/loss.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "esper/engine/interpreter.h"
+#include "esper/engine/joint/joint_program.h"
+#include "esper/program/builder.h"
+
+namespace esper::graph {
+namespace {
+
+ProgramPtr linear_host(std::int64_t outputs) {
+    ProgramBuilder b("linear");
+    auto x = b.input("x", {DType::kFloat32, {-1, 6}});
+    auto w = b.parameter("fc.weight", {DType::kFloat32, {outputs, 6}}, {Init::Kind::kNormal, 0.3});
+    auto bias = b.parameter("fc.bias", {DType::kFloat32, {outputs}}, {Init::Kind::kNormal, 0.3});
+    b.output("logits", b.call("aten::linear", {x, w, bias}, "fc"));
+    return value_or_throw(b.finish());
+}
+
+at::Tensor logits_of(const TensorStore& store, const at::Tensor& x) {
+    return at::linear(x, store.find_parameter("fc.weight")->value,
+                      store.find_parameter("fc.bias")->value);
+}
+
+TEST(Loss, ASquaredErrorAndItsGradientsAreThoseOfPyTorch) {
+    const auto host = linear_host(1);
+    const auto program = value_or_throw(with_loss(*host, {.kind = LossKind::kSquaredError}));
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    const std::vector<at::Tensor> inputs{at::randn({16, 6}), at::randn({16})};
+    for (const auto rewrites : {Rewrites::kExact, Rewrites::kFast}) {
+        auto joint = value_or_throw(JointProgram::record(
+            {program, true, Precision::kFloat32, {"loss"}, {}, {}, rewrites}, store, inputs));
+        const auto got = value_or_throw(joint.run(inputs));
+        auto w = store.find_parameter("fc.weight")->value.detach().clone().requires_grad_(true);
+        auto bias = store.find_parameter("fc.bias")->value.detach().clone().requires_grad_(true);
+        const auto loss = at::mse_loss(at::linear(inputs[0], w, bias).squeeze(1), inputs[1]);
+        const auto gradients = torch::autograd::grad({loss}, {w, bias});
+        EXPECT_TRUE(at::allclose(got.outputs[0], loss.detach()));
+        EXPECT_TRUE(at::allclose(store.find_parameter("fc.weight")->gradient, gradients[0]));
+        EXPECT_TRUE(at::allclose(store.find_parameter("fc.bias")->gradient, gradients[1]));
+    }
+}
+
+TEST(Loss, EachExampleHasItsOwnSquaredError) {
+    const auto host = linear_host(1);
+    const auto program =
+        value_or_throw(with_loss(*host, {.per_example = true, .kind = LossKind::kSquaredError}));
+    ASSERT_EQ(program->outputs().size(), 1U);
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    const std::vector<at::Tensor> inputs{at::randn({5, 6}), at::randn({5})};
+    auto joint = value_or_throw(JointProgram::record({program, false}, store, inputs));
+    const auto got = value_or_throw(joint.run(inputs));
+    const auto expected = (logits_of(store, inputs[0]).squeeze(1) - inputs[1]).square();
+    EXPECT_TRUE(at::allclose(got.outputs[0], expected));
+}
+
+TEST(Loss, AmongTheBestIsWhatTopkSays) {
+    const auto host = linear_host(30);
+    const auto program = value_or_throw(with_loss(*host, {.per_example = true, .among_best = 5}));
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    const std::vector<at::Tensor> inputs{at::randn({200, 6}), at::randint(0, 30, {200}, at::kLong)};
+    auto joint = value_or_throw(JointProgram::record({program, false}, store, inputs));
+    const auto got = value_or_throw(joint.run(inputs));
+    const auto best = std::get<1>(at::topk(logits_of(store, inputs[0]), 5));
+    const auto expected = best.eq(inputs[1].unsqueeze(1)).any(1).to(at::kFloat);
+    EXPECT_TRUE(at::equal(got.outputs[2], expected));
+    EXPECT_GT(expected.sum().item<double>(), 0);
+    EXPECT_LT(expected.sum().item<double>(), 200);
+}
+
+TEST(Loss, ASquaredErrorOfSeveralOutputsIsRefused) {
+    const auto program = with_loss(*linear_host(2), {.kind = LossKind::kSquaredError});
+    ASSERT_FALSE(program);
+    EXPECT_TRUE(program.error().is(GraphError::kMalformed));
+}
+
+}  // namespace
+}  // namespace esper::graph
