@@ -5,6 +5,7 @@
 #include "esper/cli/drive.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/signals.h"
 
 namespace esper::cli {
 
@@ -20,6 +21,7 @@ int resume(const Arguments& arguments) {
     const std::filesystem::path folder(arguments.folder);
     auto config = load_run_config(folder, arguments.overrides);
     if (!config) return report_error(config.error());
+    if (config->checkpoint.on_signal) take_stop_signals();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
     return drive(**trainer, folder, arguments.output);
