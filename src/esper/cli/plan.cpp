@@ -9,7 +9,6 @@
 #include "esper/program/cost/cost.h"
 #include "esper/services/tamiyo/admission.h"
 #include "esper/services/tamiyo/life_steps.h"
-#include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/run/planned_cost.h"
 
@@ -62,14 +61,11 @@ struct Pass {
 
 Pass pass_of(const configs::EsperConfig& config, const tolaria::Dataset& data) {
     Pass pass;
-    const auto examples = tolaria::train_examples(config, data);
-    const auto plan = tolaria::BatchPlan::shuffled(
-        examples, static_cast<std::uint32_t>(config.data.batch_size), config.run.seed);
-    pass.examples = examples;
-    pass.batch = plan.batch_size();
+    pass.examples = tolaria::train_examples(config, data);
+    pass.batch = tolaria::examples_a_step(config, data);
     if (config.run.steps_per_epoch == 0)
         pass.left_out =
-            pass.examples - static_cast<std::int64_t>(plan.steps_per_epoch()) * pass.batch;
+            pass.examples - tolaria::run_length(config, data).steps_per_epoch * pass.batch;
     return pass;
 }
 

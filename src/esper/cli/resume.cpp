@@ -6,6 +6,7 @@
 #include "esper/cli/finish.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/signals.h"
 
 namespace esper::cli {
 
@@ -21,6 +22,7 @@ int resume(const Arguments& arguments) {
     const std::filesystem::path folder(arguments.folder);
     auto config = load_run_config(folder, arguments.overrides);
     if (!config) return report_error(config.error());
+    if (config->checkpoint.on_signal) take_stop_signals();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
     if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;

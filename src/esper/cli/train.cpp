@@ -11,6 +11,7 @@
 #include "esper/cli/plan.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
+#include "esper/cli/signals.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml.h"
 #include "esper_embedded.h"  // made by CMake
@@ -122,6 +123,7 @@ int train(const Arguments& arguments) {
     const std::filesystem::path folder =
         arguments.folder.empty() ? records::RunFolder::next_free("runs", config->config.run.name)
                                  : std::filesystem::path(arguments.folder);
+    if (config->config.checkpoint.on_signal) take_stop_signals();
     UnfinishedFolder unfinished(folder);
     auto trainer = tolaria::Trainer::create(config->config, folder);
     if (!trainer) {

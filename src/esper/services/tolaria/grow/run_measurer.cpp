@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/grow/seed_scale.h"
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
@@ -81,7 +82,7 @@ Result<std::vector<float>> RunMeasurer::probe_losses(const graph::ProgramPtr& pr
 Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment now) {
     auto& store = run_.learner.store();
     const auto& slot = places_.slots()[request.slot];
-    const auto alpha = "alpha." + slot.seed;
+    const auto alpha = graph::seed_control(slot.seed);
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
     ESPER_TRY(const auto blended, blended_for(places_, request));
     if (isolated) ESPER_CHECK_STATUS(settle_scale(slot, blended, now));

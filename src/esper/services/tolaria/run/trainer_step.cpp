@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/execution/kernels/kernel_error.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/block_settings.h"
 #include "esper/services/tolaria/run/trainer.h"
@@ -50,7 +51,7 @@ Result<double> Trainer::trial(const std::vector<std::uint32_t>& without,
     bool finite = std::isfinite(result.loss);
     for (const auto& block : store.blocks()) {
         bool gone = false;
-        for (const auto& seed : seeds) gone = gone || block->name == "seed." + seed;
+        for (const auto& seed : seeds) gone = gone || block->name == graph::seed_scope(seed);
         finite = finite && (gone || std::isfinite(Optimizer::norm(block->grad)));
     }
     if (finite) return result.loss;
