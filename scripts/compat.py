@@ -9,7 +9,8 @@ into .venv-compat. A model that has a result under build/compat/ is not checked 
 packages, the zoo, its own recipe and what is checked are the same (--fresh drops all results), so the
 command may be interrupted and repeated and the table is of one state. --ci checks the fixed sample of
 compat_sample.txt (of it those that --only names) anew, writes no page, and fails where one of its
-models does. --set-up only makes .venv-compat, in which tests of other libraries' training loops run, too.
+models does. --set-up only makes .venv-compat, in which tests of other libraries' training loops run,
+too.
 """
 
 import argparse

@@ -201,3 +201,39 @@ def lw_detr():
                   decoder_self_attention_heads=4, decoder_cross_attention_heads=4, num_queries=6,
                   group_detr=2, c2f_num_blocks=1, projector_scale_factors=[1.0])
     return model_of(config), {"pixel_values": torch.randn(2, 3, 64, 64)}
+
+
+MUSE_EYES = {"patch_size": 8, "pos_emb_height": 4, "pos_emb_width": 4, "num_attention_heads": 4,
+             "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 96}
+
+
+@recipe("transformers/muse_spark_vision", "transformers/muse_glimmer_vision")
+def muse_vision(kind):
+    return model_of(anew(kind, **MUSE_EYES)), {
+        "pixel_values": torch.randn(32, 2 * 3 * 8 * 8),
+        "grid_thw": torch.tensor([[1, 4, 4], [1, 4, 4]])}
+
+
+@recipe("transformers/minicpm_ocr_vision")
+def minicpm_ocr_vision():
+    config = anew("minicpm_ocr_vision", hidden_size=64, intermediate_size=96,
+                  num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8,
+                  insert_layer_id=0)
+    return model_of(config), {"pixel_values": torch.randn(1, 3, 8, 32 * 8),
+                              "target_sizes": torch.tensor([[4, 4], [4, 4]], dtype=torch.int32)}
+
+
+@recipe("transformers/granite4_vision")
+def granite4_vision():
+    config = anew("granite4_vision", image_token_index=110, image_grid_pinpoints=[[32, 32]],
+                  downsample_rate="1/2", deepstack_layer_map=[[-2, 0]],
+                  spatial_target_layers=[0, 1, 0, 1],
+                  text_config={"vocab_size": 120, "hidden_size": 64, "intermediate_size": 96,
+                               "num_hidden_layers": 2, "num_attention_heads": 4},
+                  vision_config={"model_type": "clip_vision_model", "hidden_size": 64,
+                                 "intermediate_size": 96, "num_hidden_layers": 2,
+                                 "num_attention_heads": 4, "image_size": 32, "patch_size": 8},
+                  qformer_config={"model_type": "blip_2_qformer", "num_hidden_layers": 1,
+                                  "intermediate_size": 96, "cross_attention_frequency": 1,
+                                  "use_qformer_text_input": False})
+    return model_of(config), tokens()

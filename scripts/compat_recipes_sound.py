@@ -369,3 +369,38 @@ def moonshine_streaming():
                                   "sliding_windows": ((4, 2), (4, 0))})
     return model_of(config), {"input_values": torch.randn(2, 1600),
                               "decoder_input_ids": tokens()["input_ids"], "use_cache": False}
+
+
+@recipe("transformers/muse_spark_audio")
+def muse_spark_audio():
+    config = anew("muse_spark_audio", patch_sizes=(4, 2), hidden_sizes=(16, 32), depths=(1, 1),
+                  num_hidden_layers=2, out_hidden_size=32)
+    return model_of(config), {"input_values": torch.randn(2, 64)}
+
+
+@recipe("transformers/neucodec")
+def neucodec():
+    semantic = {"model_type": "wav2vec2-bert", "hidden_size": 64, "num_hidden_layers": 2,
+                "num_attention_heads": 4, "intermediate_size": 96,
+                "feature_projection_input_dim": 16}
+    config = anew("neucodec", hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+                  num_attention_heads=4, num_key_value_heads=4, head_dim=16, encoder_hidden_size=4,
+                  downsampling_ratios=(2, 2, 2), semantic_model_config=semantic,
+                  quantization_dim=128, quantization_levels=(4, 4))
+    return model_of(config), {"input_values": torch.randn(2, 1, 160),
+                              "input_features": torch.randn(2, 20, 16)}
+
+
+@recipe("transformers/musicgen_melody")
+def musicgen_melody():
+    """The library's base class takes the decoder's configuration; two lines of four codes each."""
+    from transformers.models.musicgen_melody.configuration_musicgen_melody import (
+        MusicgenMelodyDecoderConfig)
+    from transformers.models.musicgen_melody.modeling_musicgen_melody import MusicgenMelodyModel
+
+    config = MusicgenMelodyDecoderConfig(
+        vocab_size=120, max_position_embeddings=64, num_hidden_layers=2, ffn_dim=96,
+        num_attention_heads=4, hidden_size=64, pad_token_id=120, bos_token_id=120, use_cache=False)
+    config._attn_implementation = "eager"
+    return MusicgenMelodyModel(config), {"input_ids": torch.randint(3, 100, (8, 12)),
+                                         "use_cache": False}
