@@ -140,6 +140,7 @@ Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, Ch
     ESPER_CHECK_STATUS(write_file_atomic(folder_ / "last", name + "\n"));
     if (stopped) return {};
     auto have = files();
+    std::erase_if(have, [&](const File& f) { return f.regular && f.step == held_; });
     auto regular = std::count_if(have.begin(), have.end(), [](const File& f) { return f.regular; });
     for (const auto& file : have)
         if (!file.regular || regular-- > keep_) std::filesystem::remove(file.path, ignored);

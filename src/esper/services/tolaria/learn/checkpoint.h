@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,9 @@ class CheckpointRing {
     };
     /// The newest undamaged regular checkpoint of at most this step. Error: kNotFound.
     Result<Found> newest_until(std::int64_t step) const;
+    /// The regular checkpoint of this step is kept beside the newest ones until it is released
+    /// (nothing).
+    void hold(std::optional<std::int64_t> step) { held_ = step; }
     /// Deletes the checkpoints after `step`, newest first (after a rollback to an earlier one).
     void forget_after(std::int64_t step);
 
@@ -73,6 +77,7 @@ class CheckpointRing {
 
     std::filesystem::path folder_;
     int keep_;
+    std::optional<std::int64_t> held_ = {};
 };
 
 }  // namespace esper::tolaria

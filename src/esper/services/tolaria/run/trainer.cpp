@@ -200,12 +200,12 @@ Result<RunStatus> Trainer::train_to_the_end() {
             ESPER_CHECK_STATUS(end(RunStatus::kStopped));
             return RunStatus::kStopped;
         }
+        ESPER_TRY(auto trouble, mind_splits());
         ESPER_CHECK_STATUS(count_training_cost());
-        std::optional<Trouble> trouble;
         Step step;
-        if (rollback_requested_.exchange(false)) {
+        if (!trouble && rollback_requested_.exchange(false)) {
             trouble = Trouble{TroubleKind::kRequest, "it was asked for", "{}"};
-        } else {
+        } else if (!trouble) {
             ESPER_TRY(step, train_step());
             trouble = step.trouble;
         }
@@ -218,7 +218,7 @@ Result<RunStatus> Trainer::train_to_the_end() {
             }
         }
         if (trouble) {
-            ESPER_CHECK_STATUS(roll_back(*trouble));
+            ESPER_CHECK_STATUS(roll_back(blame_split(*trouble)));
             reported_step_ = now_.step;
             measure_rate_anew();
         } else {

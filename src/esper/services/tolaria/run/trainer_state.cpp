@@ -74,6 +74,7 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
             return fail(TolariaError::kBadCheckpoint,
                         "the checkpoint cannot be read: 'growth' is missing");
         ESPER_CHECK_STATUS(growth_->restore(*state.growth, tensors));
+        if (const auto* trial = growth_->splits().on_trial()) ring_.hold(trial->step);
     }
     now_ = {state.step, static_cast<std::uint32_t>(state.step / length_.steps_per_epoch)};
     initial_parameters_ = state.initial_parameters;
@@ -92,6 +93,7 @@ Status Trainer::write_run_json(RunStatus status) {
     flops_.recording += learner_.engine().take_recording_flops();
     const auto& program = *learner_.program();
     ESPER_TRY(auto cost, graph::count_cost(program));
+    const std::size_t splits = growth_ ? growth_->splits().made().size() : 0;
     const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
     // The controller forgets it in a resume.
@@ -121,6 +123,7 @@ Status Trainer::write_run_json(RunStatus status) {
                {"culled", seeds.culled},
                {"cancelled", seeds.cancelled},
                {"rolled_back", seeds.rolled_back}}},
+             {"splits", {{"made", splits}, {"taken_back", history_.splits_taken_back()}}},
              {"rollbacks", history_.rollbacks},
              {"program_sha256", program.hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
@@ -130,7 +133,7 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
-    run["waiting_for"] = seeds.germinated == 0 ? waiting_for_ : "";
+    run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
     std::error_code ignored;
     run["working_directory"] = std::filesystem::current_path(ignored).string();
     run["data"] = {{"path", config_.data.path}, {"fingerprint", dataset_->info().fingerprint}};
