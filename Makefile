@@ -5,6 +5,7 @@ export NINJA_STATUS ?= [%f/%t %p, %e s] $()
 PRESET ?= release
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
+BENCH := $(or $(ESPER_BENCH),build/bench)
 export JOBS ?= $(shell nproc)
 ARGS ?=
 
@@ -15,12 +16,12 @@ ARGS ?=
 help:
 	@echo 'make run                  train and grow a small character GPT (ARGS="key=value …")'
 	@echo 'make test [ROOMS="…"]     run every test, or those of some rooms; the last line counts them'
-	@echo '                          (PRESET=asan, PRESET=tsan: under sanitizers)'
+	@echo '                          (PRESET=asan, PRESET=tsan: rooms without libtorch, under sanitizers)'
 	@echo 'make build                build everything (PRESET=release, debug, asan, tsan, …)'
 	@echo 'make bench [NAME=…]       run the benchmarks into build/bench/ (ARGS="…" for the one named)'
 	@echo 'make goals                what was measured beside every target; fails below a floor'
 	@echo 'make lint [ALL=1]         format, room order, what nothing uses, clang-tidy (changed files, or all)'
-	@echo 'make coverage [ROOMS="…"] line coverage; default: every room and the Python package'
+	@echo 'make coverage [ROOMS="…"] sanitizers and line coverage; default: every room and the package'
 	@echo 'make sanitize [ARGS=asan]  the compressed form of both sanitizers; CI runs that of asan'
 	@echo 'make leaks                a training run and its resume under LeakSanitizer'
 	@echo 'make fuzz [SECONDS=60]    run every fuzz target for that long'
@@ -33,6 +34,7 @@ help:
 	@echo 'make compat               check models of torchvision, timm, transformers (ARGS=--ci: a sample)'
 	@echo 'make gpu-check            build and test the GPU twins where there is a GPU (five minutes)'
 	@echo 'make nightly              all of the above that is too long for CI, one after the other'
+	@echo '                          (ARGS=--short: a small form of each, to try the command itself)'
 	@echo 'make docs                 check the documentation'
 	@echo 'make clean                remove build/'
 
@@ -56,7 +58,7 @@ run: esper
 # Alone, what rooms are named need not wait for the others to be built.
 test: configure
 	@ninja -C $(BUILD) -j $(JOBS) $(if $(ROOMS),$(addsuffix _tests,$(filter-out python,$(ROOMS))) $(if $(filter python,$(ROOMS)),all_tests),all_tests)
-	@$(PYTHON) scripts/run_tests.py $(BUILD) $(ROOMS) --json build/bench/tests_$(PRESET).json
+	@$(PYTHON) scripts/run_tests.py $(BUILD) $(ROOMS) --json $(BENCH)/tests_$(PRESET).json
 
 bench: configure
 	@$(PYTHON) scripts/bench.py --build $(BUILD) $(NAME) $(if $(ARGS),-- $(ARGS))
@@ -83,15 +85,15 @@ soak: esper
 	@$(PYTHON) scripts/soak.py --binary $(BUILD)/bin/esper $(if $(DURATION),--duration $(DURATION)) -- $(ARGS)
 
 sham: esper
-	@$(PYTHON) scripts/sham_sweep.py --binary $(BUILD)/bin/esper --bench build/bench/sham.json $(ARGS)
+	@$(PYTHON) scripts/sham_sweep.py --binary $(BUILD)/bin/esper --bench $(BENCH)/sham.json $(ARGS)
 
 kill-sweep: esper
-	@nice -n 10 $(PYTHON) scripts/kill_sweep.py --binary $(BUILD)/bin/esper --bench build/bench/completion.json $(ARGS)
+	@nice -n 10 $(PYTHON) scripts/kill_sweep.py --binary $(BUILD)/bin/esper --bench $(BENCH)/completion.json $(ARGS)
 
 # A long random walk of the state table beside a plain model of it (STEPS of them).
 state-walk: configure
 	@ninja -C $(BUILD) -j $(JOBS) bench_state_layout
-	@$(BUILD)/bin/bench_state_layout --walk $(or $(STEPS),1000000000) --json build/bench/state_walk.json
+	@$(BUILD)/bin/bench_state_layout --walk $(or $(STEPS),1000000000) --json $(BENCH)/state_walk.json
 
 gate: setup
 	@$(PYTHON) scripts/gate.py $(NAME)

@@ -88,7 +88,7 @@ def main():
     unknown = [n for n in arguments.names if n not in known]
     if unknown:
         raise SystemExit(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known)}")
-    folder = repository.ROOT / "build" / "bench"
+    folder = repository.BENCH
     folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or known:
         run_one(name, known[name], arguments.build.resolve(), folder, more)

@@ -8,11 +8,13 @@ Models are built from configuration alone, nothing is downloaded but the package
 into .venv-compat. A model that has a result under build/compat/ is not checked again while the
 packages, the zoo and what is checked are the same (--fresh drops all results), so the command may be
 interrupted and repeated and the table is of one state. --ci checks the fixed sample of
-compat_sample.txt anew, writes no page, and fails where one of its models does. --set-up only makes
+compat_sample.txt (of it those that --only names) anew, writes no page, and fails where one of its
+models does. --set-up only makes
 .venv-compat, in which tests of other libraries' training loops run, too.
 """
 
 import argparse
+import fnmatch
 import hashlib
 import importlib.metadata
 import json
@@ -185,7 +187,10 @@ def check_sample(arguments):
     """The fixed sample, with new results; 1 when one of its models does not work."""
     folder = repository.ROOT / "build" / "compat-ci"
     shutil.rmtree(folder, ignore_errors=True)
-    names = SAMPLE.read_text().split()
+    names = [n for n in SAMPLE.read_text().split()
+             if any(fnmatch.fnmatch(n, p) for p in arguments.only)]
+    if not names:
+        raise SystemExit(f"the sample has no model named {' '.join(arguments.only)}")
     python = set_up()
     state = state_of(arguments.package / "esper")
     run_checks(python, arguments, folder, names, state)

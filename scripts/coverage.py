@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Line coverage of the rooms and of the Python package, by our tests.
+"""Line coverage of the rooms and of the Python package, by our tests, under AddressSanitizer and
+UndefinedBehaviorSanitizer: what takes long to build is built once for both.
 
     coverage.py [ROOM …]      rooms: those of coverage_rooms.py; `free`: all that need no libtorch
 
 Builds what the named rooms' tests need with the coverage preset (libtorch's rooms take long), runs
-those tests, prints a table and fails when a room has less than 95 % of its lines run, or an error
-value no assertion. The pages build/coverage/report/index.html and build/coverage/python/index.html
+those tests, prints a table and fails when a sanitizer finds something, when a room has less than
+95 % of its lines run, or an error value no assertion. The pages build/coverage/report/index.html and build/coverage/python/index.html
 show which lines. Writes build/bench/coverage.json; rooms that are not named keep their last figures
 there, each with the commit that they are of.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -20,11 +22,12 @@ from pathlib import Path
 import check_error_values
 import coverage_rooms
 import repository
+import run_tests
 from coverage_rooms import CPP, FREE, PYTHON
 
 LEAST = 95.0
 BUILD = repository.ROOT / "build" / "coverage"
-OUTPUT = repository.ROOT / "build" / "bench" / "coverage.json"
+OUTPUT = repository.BENCH / "coverage.json"
 RELEASE = repository.ROOT / "build" / "release"
 # Tests that drive the program. Those of the package: test_package_*, of which these look at models
 # of other libraries or at sizes and say nothing of lines.
@@ -55,13 +58,28 @@ def run_cpp(rooms):
             [sys.executable, "scripts/run_tests.py", str(BUILD), *binaries, "--timeout", "3600"],
             cwd=repository.ROOT).returncode)
     if "cli" in rooms:
-        environment = {**os.environ, "ESPER_BINARY": str(BUILD / "bin" / "esper")}
-        failed.append(subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-             *map(str, test_files(*CLI_TESTS))], cwd=repository.ROOT, env=environment).returncode)
+        failed.append(run_cli_tests())
     if any(failed):
         print("coverage: tests failed; the figures below are of what ran", flush=True)
     return any(failed)
+
+
+def run_cli_tests():
+    """Their exit status; 1 when a sanitizer found something, whatever the test made of it."""
+    found = BUILD / "found"
+    shutil.rmtree(found, ignore_errors=True)
+    found.mkdir()
+    environment = {**os.environ, **run_tests.sanitizer_options("address,undefined"),
+                   "ESPER_BINARY": str(BUILD / "bin" / "esper")}
+    for options in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        environment[options] += f":log_path={found / 'cli'}"
+    status = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+         *map(str, test_files(*CLI_TESTS))], cwd=repository.ROOT, env=environment).returncode
+    for path in sorted(found.iterdir()):
+        print(f"{path}:\n{path.read_text(errors='replace')[:4000]}")
+        status = status or 1
+    return status
 
 
 def measured_cpp(rooms):

@@ -120,7 +120,7 @@ def print_table(judged):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bench", type=Path, default=repository.ROOT / "build" / "bench")
+    parser.add_argument("--bench", type=Path, default=repository.BENCH)
     parser.add_argument("--output", type=Path, default=repository.ROOT / "build" / "goals.json")
     parser.add_argument("--all", action="store_true", help="fail where something is not measured")
     arguments = parser.parse_args()

@@ -67,7 +67,7 @@ def main():
     if problem:
         print(f"gpu-check: {problem}")
         return 1
-    output = repository.ROOT / "build" / "bench" / "cuda.json"
+    output = repository.BENCH / "cuda.json"
     bench = subprocess.run([str(BUILD / "bin" / "bench_cuda"), "--json", str(output)],
                            timeout=SECONDS)
     if bench.returncode != 0:

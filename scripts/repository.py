@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# Where figures go, for `make goals`; runs too short for a figure are sent elsewhere.
+BENCH = Path(os.environ.get("ESPER_BENCH") or ROOT / "build" / "bench")
 
 
 def git(*arguments, root=ROOT):

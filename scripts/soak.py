@@ -30,7 +30,7 @@ from pathlib import Path
 import kill_sweep
 import repository
 
-BENCH = repository.ROOT / "build" / "bench"
+BENCH = repository.BENCH
 UNITS = {"s": 1, "m": 60, "h": 3600}
 # The run that never ends: nothing is worth so much rent, so every seed is culled.
 LONG = [o for o in kill_sweep.COMMON if o.split("=")[0] not in

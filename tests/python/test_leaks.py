@@ -24,7 +24,7 @@ def leaky(tmp_path_factory):
         pytest.skip("no g++")
     folder = tmp_path_factory.mktemp("leaky")
     (folder / "leaky.cpp").write_text(LEAKY)
-    subprocess.run([compiler, "-fsanitize=address", "-o", folder / "leaky", folder / "leaky.cpp"],
+    subprocess.run([compiler, "-fsanitize=leak", "-o", folder / "leaky", folder / "leaky.cpp"],
                    check=True)
     return str(folder / "leaky")
 
@@ -40,6 +40,6 @@ def test_a_command_that_fails_otherwise_is_a_problem_but_no_leak():
     assert count == 0 and "exit status 5, expected 0" in problem
 
 
-def test_a_program_without_the_sanitizer_is_refused(leaky):
-    assert leaks.is_sanitized(leaky)
-    assert not leaks.is_sanitized(shutil.which("true"))
+def test_a_program_that_would_hide_a_leak_is_found_out(leaky, tmp_path):
+    assert leaks.would_show(leaky, tmp_path)
+    assert not leaks.would_show(shutil.which("true"), tmp_path)
