@@ -71,6 +71,8 @@ int run(int argc, char** argv) {
     esper::cli::add_data(app, exit_code);
     esper::cli::add_rollback(app, exit_code);
     esper::cli::add_report(app, exit_code);
+    esper::cli::add_finish(app, exit_code);
+    esper::cli::add_pareto(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);

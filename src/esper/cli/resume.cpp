@@ -3,6 +3,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
+#include "esper/cli/finish.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 
@@ -22,7 +23,10 @@ int resume(const Arguments& arguments) {
     if (!config) return report_error(config.error());
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
-    return drive(**trainer, folder, arguments.output);
+    if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
+    const auto resolved = (*trainer)->config();
+    trainer->reset();
+    return finish_named(folder, resolved, arguments.output);
 }
 
 }  // namespace

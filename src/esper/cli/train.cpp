@@ -6,6 +6,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
+#include "esper/cli/finish.h"
 #include "esper/cli/plan.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
@@ -109,7 +110,10 @@ int train(const Arguments& arguments) {
         return exit_code;
     }
     unfinished.keep();
-    return drive(**trainer, folder, arguments.output);
+    if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
+    const auto resolved = (*trainer)->config();
+    trainer->reset();
+    return finish_named(folder, resolved, arguments.output);
 }
 
 void take_words(Arguments& a, const std::vector<std::string>& words) {

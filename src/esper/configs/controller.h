@@ -10,7 +10,8 @@ namespace esper::configs {
     X(kPlateau, 2, "plateau")     \
     X(kRandom, 3, "random")       \
     X(kNever, 4, "never")         \
-    X(kClock, 5, "clock")
+    X(kClock, 5, "clock")         \
+    X(kAuto, 6, "auto")
 ESPER_CONTRACT_ENUM(Policy, ESPER_POLICIES)
 
 #define ESPER_PLATEAU_KEYS(X)                                                                   \
@@ -44,13 +45,15 @@ ESPER_CONFIG_SECTION(ClockConfig, ESPER_CLOCK_KEYS)
     X(double, risk, 100, rule::at_least(0), "the risk score")
 ESPER_CONFIG_SECTION(PriceConfig, ESPER_PRICE_KEYS)
 
-#define ESPER_CONTROLLER_KEYS(X)                                                               \
-    X(Policy, policy, Policy::kHeuristic, rule::any(), "who decides when and where to grow")   \
-    X(Duration, period, Duration::epochs(5), rule::some_time(TimeKind::kEpochs),               \
-      "between two germinations (periodic, random), or two measurements of gains (heuristic)") \
-    X(PlateauConfig, plateau, {}, rule::any(), "when learning counts as stuck")                \
-    X(ClockConfig, clock, {}, rule::any(), "when a block is split into two (clock)")           \
-    X(TournamentConfig, tournament, {}, rule::any(), "who competes for a germination")         \
+#define ESPER_CONTROLLER_KEYS(X)                                                                \
+    X(Policy, policy, Policy::kAuto, rule::any(),                                               \
+      "who decides when and where to grow; auto: clock for a run with a budget whose host has " \
+      "blocks to split, else heuristic")                                                        \
+    X(Duration, period, Duration::epochs(5), rule::some_time(TimeKind::kEpochs),                \
+      "between two germinations (periodic, random), or two measurements of gains (heuristic)")  \
+    X(PlateauConfig, plateau, {}, rule::any(), "when learning counts as stuck")                 \
+    X(ClockConfig, clock, {}, rule::any(), "when a block is split into two (clock)")            \
+    X(TournamentConfig, tournament, {}, rule::any(), "who competes for a germination")          \
     X(PriceConfig, price, {}, rule::any(), "what an adaptation costs")
 ESPER_CONFIG_SECTION(ControllerConfig, ESPER_CONTROLLER_KEYS)
 

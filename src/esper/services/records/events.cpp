@@ -116,6 +116,13 @@ const std::vector<EventKind>& event_kinds() {
           {"fp32_ms", kNumber, kOptional},
           {"bf16_ms", kNumber, kOptional},
           {"why", kText, kOptional}}},
+        {"forked",
+         "the run goes on from a checkpoint of a trunk, to be finished at a smaller budget",
+         {{"checkpoint", kText},
+          {"spent", kNumber},
+          {"flops_total", kNumber},
+          {"wall_seconds", kNumber},
+          {"budget", kText}}},
         {"resumed_with", "the configuration was changed on resume", {{"keys", kObject}}},
     };
     return kinds;

@@ -46,6 +46,7 @@ std::unique_ptr<Policy> make_policy(const configs::GrowthConfig& growth,
                                     const configs::ControllerConfig& controller,
                                     const RunShape& run) {
     switch (controller.policy) {
+        case configs::Policy::kAuto:
         case configs::Policy::kHeuristic:
             return make_heuristic_policy(growth, controller, run);
         case configs::Policy::kPeriodic:

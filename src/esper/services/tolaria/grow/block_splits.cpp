@@ -76,14 +76,19 @@ double BlockSplits::examples_of(std::int64_t step) const {
     return examples * static_cast<double>(info.tokens ? info.target_elements() : 1);
 }
 
-double BlockSplits::examples_in_the_end() const { return examples_of(run_.length.total_steps); }
+// If the block is split now: what is left of a budget then pays for fewer steps.
+double BlockSplits::examples_in_the_end(std::int64_t step) const {
+    const double step_cost =
+        facts_.training_flops * static_cast<double>(examples_a_step(run_.config, run_.dataset));
+    return examples_of(step + run_.course.steps_left(step, step_cost));
+}
 
 std::string BlockSplits::why_shut(Moment now) const {
     const auto& growth = run_.config.growth;
-    const auto share = [&](double of) { return of * static_cast<double>(run_.length.total_steps); };
-    if (static_cast<double>(now.step) < share(growth.start))
-        return fmt::format("growth starts at step {:.0f} (growth.start)", share(growth.start));
-    if (!may_grow(run_.schedule, static_cast<std::uint64_t>(now.step), growth.stop))
+    if (run_.course.share(now.step) < growth.start)
+        return fmt::format("growth starts after {:g} % of the run (growth.start)",
+                           100 * growth.start);
+    if (!run_.course.may_grow(now.step, growth.stop))
         return "growth is over (growth.stop, or the cool-down has begun)";
     if (facts_.flops_ratio > growth.limits.max_flops_ratio)
         return fmt::format(
@@ -108,7 +113,7 @@ Result<std::optional<BlockSplits::Wish>> BlockSplits::ask(Moment now, int taken_
         view.on_trial = on_trial() != nullptr;
         view.taken_back = taken_back;
         view.seen = examples_of(now.step);
-        view.seen_at_end = examples_in_the_end();
+        view.seen_at_end = examples_in_the_end(now.step);
         view.parameters = facts_.parameters;
         view.parameters_of_block = facts_.parameters_of_block;
     }
@@ -142,6 +147,10 @@ const BlockSplit* BlockSplits::on_trial() const {
     return state_.made.empty() || !state_.made.back().on_trial ? nullptr : &state_.made.back();
 }
 
+void BlockSplits::keep() {
+    if (on_trial() != nullptr) state_.made.back().on_trial = false;
+}
+
 Result<std::optional<Trouble>> BlockSplits::judge(Moment now) {
     const auto* split = on_trial();
     const auto& clock = run_.config.controller.clock;
@@ -161,7 +170,7 @@ Result<std::optional<Trouble>> BlockSplits::judge(Moment now) {
                                    {"split_step", split->step},
                                    {"loss_before", split->loss_before},
                                    {"loss", state_.loss}}));
-    state_.made.back().on_trial = false;
+    keep();
     return std::optional<Trouble>{};
 }
 

@@ -69,6 +69,8 @@ class BlockSplits {
     /// The guard: once guard_steps are over, the trouble if the loss is too high; otherwise the
     /// split stays.
     Result<std::optional<Trouble>> judge(Moment now);
+    /// The split stays, unjudged: there is nothing to go back to.
+    void keep();
     /// The split that waits for the guard.
     const BlockSplit* on_trial() const;
 
@@ -89,7 +91,7 @@ class BlockSplits {
     Status look();
     std::string why_shut(Moment now) const;
     double examples_of(std::int64_t step) const;
-    double examples_in_the_end() const;
+    double examples_in_the_end(std::int64_t step) const;
 
     GrowingRun& run_;
     SeedPlaces& places_;

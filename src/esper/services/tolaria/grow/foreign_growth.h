@@ -36,6 +36,7 @@ class ForeignMeasurer final : public Measurer {
 
     Result<HostCost> cost(const graph::Program& program) override { return runner_.cost(program); }
     bool may_grow(Moment now) const override;
+    std::int64_t total_steps(Moment) const override { return length_.total_steps; }
     Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
     Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
                                        Moment now) override;

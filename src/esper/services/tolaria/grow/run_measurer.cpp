@@ -36,8 +36,11 @@ Result<HostCost> RunMeasurer::cost(const graph::Program& program) {
 }
 
 bool RunMeasurer::may_grow(Moment now) const {
-    return tolaria::may_grow(run_.schedule, static_cast<std::uint64_t>(now.step),
-                             run_.config.growth.stop);
+    return run_.course.may_grow(now.step, run_.config.growth.stop);
+}
+
+std::int64_t RunMeasurer::total_steps(Moment now) const {
+    return run_.course.total_steps(now.step);
 }
 
 Status RunMeasurer::before_first_seed(Moment now) {

@@ -92,7 +92,9 @@ class Trainer {
     /// Null where growth is off.
     Growth* growth() { return growth_.get(); }
     std::int64_t step() const { return now_.step; }
+    /// Of a run with a budget, as planned before the first step.
     const RunLength& length() const { return length_; }
+    const Course& course() const { return course_; }
 
   private:
     friend struct TrainerTestAccess;
@@ -106,6 +108,8 @@ class Trainer {
     void restart_loader();
     Result<RunStatus> train_to_the_end();
     Status count_training_cost();
+    double spent() const;
+    Status note_course();
     void report_progress(double loss);
     void measure_rate_anew();
     Result<RunStatus> finish_run();
@@ -153,7 +157,7 @@ class Trainer {
     CheckpointRing ring_;
     std::shared_ptr<const Dataset> dataset_;
     RunLength length_;
-    LearningRateSchedule schedule_;
+    Course course_;
     StopSignal stop_;
     graph::ProgramPtr host_;  ///< as it was when the run started
     Learner learner_;
@@ -167,6 +171,7 @@ class Trainer {
     KeptBuffers buffers_;
 
     Moment now_;
+    std::int64_t last_boundary_ = 0;  ///< the step after which an epoch ended last
     std::int64_t stop_at_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t initial_parameters_ = 0;
     RunCurves curves_;

@@ -28,7 +28,9 @@ Status Trainer::roll_back(const Trouble& trouble) {
     auto target =
         find_target(ring_, history_, trouble, from, trial != nullptr ? trial->step : from);
     if (!target) {
-        if (!request) return fail(target.error());
+        if (!request && !of_split) return fail(target.error());
+        // A run that was finished at a smaller budget begins with one checkpoint only.
+        if (of_split) growth_->splits().keep();
         ESPER_CHECK_STATUS(
             folder_.event("rollback_refused", from, epoch, {{"reason", target.error().message()}}));
         return {};
@@ -81,6 +83,7 @@ Status Trainer::roll_back(const Trouble& trouble) {
     const double wall = wall_seconds();
     ring_.forget_after(target->step);
     ring_.hold(std::nullopt);
+    if (of_split) ring_.forget_trunk(target->step);
     ESPER_CHECK_STATUS(start_over_from(state, target->checkpoint.tensors));
     flops_ = flops;
     wall_seconds_before_ = wall;

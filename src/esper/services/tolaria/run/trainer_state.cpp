@@ -34,6 +34,7 @@ Status Trainer::save(CheckpointKind kind) {
     state.rollback = history_;
     state.flops = flops_;
     state.wall_seconds = wall_seconds();
+    if (course_.has_budget()) state.course = SavedCourse{course_.marks(), last_boundary_};
     state.lengths = folder_.lengths();
     state.journal_entries = journal_ ? journal_->size() : 0;
     if (growth_) state.growth.emplace(growth_->save(checkpoint.tensors));
@@ -47,6 +48,7 @@ Status Trainer::save(CheckpointKind kind) {
                                            " could not be written, the ones before it are as they "
                                            "were; make room, then " +
                                            what_to_do));
+    if (kind == CheckpointKind::kTrunk) return {};
     saved_step_ = now_.step;
     saved_ns_ = clock_.now_ns();
     return {};
@@ -77,6 +79,9 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
         if (const auto* trial = growth_->splits().on_trial()) ring_.hold(trial->step);
     }
     now_ = {state.step, static_cast<std::uint32_t>(state.step / length_.steps_per_epoch)};
+    last_boundary_ = state.course ? state.course->last_boundary
+                                  : state.step / length_.steps_per_epoch * length_.steps_per_epoch;
+    course_.restore(state.course ? state.course->marks : std::vector<Course::Mark>{});
     initial_parameters_ = state.initial_parameters;
     curves_ = state.curves;
     saved_step_ = state.step;
@@ -134,6 +139,13 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_step"] = test_step_;
     }
     run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
+    if (course_.has_budget()) {
+        const auto& budget = course_.budget();
+        run["budget"] = {{"of", budget.of == configs::Budget::Of::kFlops ? "flops" : "seconds"},
+                         {"limit", budget.amount},
+                         {"spent", course_.spent_at(now_.step)},
+                         {"cooldown_from", course_.cooldown_begin(budget)}};
+    }
     std::error_code ignored;
     run["working_directory"] = std::filesystem::current_path(ignored).string();
     run["data"] = {{"path", config_.data.path}, {"fingerprint", dataset_->info().fingerprint}};

@@ -11,7 +11,7 @@ namespace esper::tolaria {
 using execution::KernelError;
 
 double Trainer::rate_at(std::int64_t step) const {
-    return history_.rate_factor * learning_rate(schedule_, static_cast<std::uint64_t>(step));
+    return history_.rate_factor * course_.rate(step);
 }
 
 StepRule Trainer::rule() const {
@@ -92,6 +92,8 @@ Result<Trainer::Step> Trainer::train_step() {
     }
     auto loss = attempt(batch);
     flops_.training += training_flops(cost_, made->size());
+    // The rate of the next step depends on it, whenever the run is stopped.
+    if (course_.has_budget()) flops_.recording += learner_.engine().take_recording_flops();
     if (!loss && seeds) loss = without_faulty_seeds(Error(loss.error()), batch);
     if (!loss && loss.error().is(KernelError::kNotFinite))
         return Step{0, Trouble{TroubleKind::kNotFinite, loss.error().message(), "{}"}};
