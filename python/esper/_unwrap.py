@@ -223,15 +223,26 @@ def write_grown(growth, folder):
         folder.mkdir(parents=True, exist_ok=True)
     live.close()
     if code is not None:
-        module = put_code(model, code, live.name, lambda seed: tensors_of(live.seeds[seed]), folder)
-        if folder is not None:
-            Path(module.__file__).write_text(code)
+        put_code(model, code, live.name, lambda seed: tensors_of(live.seeds[seed]), folder)
     if folder is not None:
+        whole = with_twins(code, growth._splits.code())
+        if whole:
+            (folder / "grown.py").write_text(whole)
         from safetensors.torch import save_model
         save_model(model, str(folder / "model.safetensors"))
         journal = str(growth.run / "journal.jsonl") if growth.run else ""
         (folder / "lineage.json").write_text(_esper.lineage(growth.program, journal))
     return model
+
+
+def with_twins(code, twins):
+    """The text of grown.py for seeds, blocks that became two, or both; empty for neither."""
+    if not twins:
+        return code or ""
+    if code is None:
+        return twins + "\n\ngrow = split\n"
+    return (code + "\n\n" + twins + "\n\ngrow_seeds = grow\n\n\n"
+            "def grow(model):\n    return grow_seeds(split(model))\n")
 
 
 def unwrap_copy(model):

@@ -7,8 +7,10 @@
 
 #include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
+#include "esper/program/edits/blocks.h"
 #include "esper/services/tamiyo/admission.h"
 #include "esper/services/tamiyo/life_steps.h"
+#include "esper/services/tolaria/grow/policy_choice.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/run/planned_cost.h"
 
@@ -115,16 +117,38 @@ std::string length_in_words(const json& plan) {
     return fmt::format("{} steps if nothing grows, in epochs of {}", plan["steps"].dump(), epoch);
 }
 
+Result<json> clock_plan(const configs::EsperConfig& config, const graph::ProgramPtr& host) {
+    const auto& clock = config.controller.clock;
+    std::vector<std::string> names;
+    ESPER_TRY(const auto blocks, graph::find_blocks(*host));
+    for (const auto& block : blocks) names.push_back(block.name);
+    json plan{{"policy", "clock"},
+              {"blocks", names},
+              {"ratio", clock.ratio},
+              {"final_ratio", clock.final_ratio}};
+    if (names.empty()) plan["warning"] = "no block of this host can be split";
+    return plan;
+}
+
+std::string clock_in_words(const json& growth) {
+    return fmt::format(
+        "# growth       policy clock: splits the last of {} blocks at {} examples a parameter, if "
+        "there will be {} in the end\n",
+        growth["blocks"].size(), growth["ratio"].dump(), growth["final_ratio"].dump());
+}
+
 Result<json> growth_plan(const configs::EsperConfig& config, const graph::ProgramPtr& host,
                          const tolaria::RunLength& length, std::uint32_t probe) {
     const auto& growth = config.growth;
+    ESPER_TRY(const auto policy, tolaria::choose_policy(config, host));
+    if (policy == configs::Policy::kClock) return clock_plan(config, host);
     ESPER_TRY(const auto wrapped, tolaria::growth_places(growth, host));
     std::vector<std::string> slots;
     for (const auto& slot : wrapped.slots) slots.push_back(wrapped.anchor_of(slot).name);
     const tamiyo::RunShape shape{config.run.seed, length.steps_per_epoch, length.total_steps};
     const auto steps = tamiyo::life_steps(growth, shape);
     const auto window = germination_window(config, length, shape);
-    json plan{{"policy", contracts::to_text(config.controller.policy)},
+    json plan{{"policy", contracts::to_text(policy)},
               {"slots", slots},
               {"steps_of_a_seed", steps.whole()},
               {"probe_examples", probe},
@@ -231,6 +255,11 @@ std::string plan_in_words(const json& plan) {
         out += "# warning      " + plan["warning"].get<std::string>() + "\n";
     if (!plan.contains("growth")) return out + "# growth       off (growth.enabled)\n";
     const auto& growth = plan["growth"];
+    if (growth["policy"] == "clock")
+        return out + clock_in_words(growth) +
+               (growth.contains("warning")
+                    ? "# warning      " + growth["warning"].get<std::string>() + "\n"
+                    : std::string());
     out += fmt::format(
         "# growth       policy {}: {} places for seeds, {}; a seed's life takes {} steps\n"
         "# gates        decide after at least {} of {} probe examples\n",

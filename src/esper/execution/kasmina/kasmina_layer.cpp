@@ -173,6 +173,26 @@ Status KasminaLayer::roll_back(std::uint32_t index, Moment now, const std::strin
     return leave(slot, SeedState::kRolledBack, now);
 }
 
+Status KasminaLayer::split(const graph::SplitBlock& split, const std::string& reason) {
+    return edit(split, reason);
+}
+
+Status KasminaLayer::add_slots(const std::vector<std::string>& anchors) {
+    if (anchors.empty()) return {};
+    auto rows = table_->snapshot();
+    rows.resize(slots_.size() + anchors.size());
+    auto table = std::make_unique<StateTable>(static_cast<std::uint32_t>(rows.size()));
+    ESPER_CHECK_STATUS(table->restore(rows));
+    table_ = std::move(table);
+    for (const auto& anchor : anchors) {
+        SeedSlot slot;
+        slot.index = static_cast<std::uint32_t>(slots_.size());
+        slot.anchor = anchor;
+        slots_.push_back(std::move(slot));
+    }
+    return {};
+}
+
 Status KasminaLayer::set_alpha(std::uint32_t index, double alpha) {
     return store_->set_control(graph::seed_control(slots_.at(index).seed), alpha);
 }

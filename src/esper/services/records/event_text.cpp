@@ -37,6 +37,9 @@ EventText decision(const Event& event) {
 
 EventText describe_event(const Event& event) {
     if (event.is("decision")) return decision(event);
+    if (event.is("split"))
+        return {EventTone::kGood, fmt::format("split block {} into two: {}", event.text("block"),
+                                              event.text("reason"))};
     if (event.is("fault"))
         return {EventTone::kBad,
                 fmt::format("took out the seed {} at {} because {}", event.text("seed"),

@@ -145,6 +145,7 @@ Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, Ch
     ESPER_CHECK_STATUS(write_file_atomic(folder_ / "last", name + "\n"));
     if (stopped) return {};
     auto have = files();
+    std::erase_if(have, [&](const File& f) { return f.regular && f.step == held_; });
     auto regular = std::count_if(have.begin(), have.end(), [](const File& f) { return f.regular; });
     for (const auto& file : have)
         if (!file.regular || regular-- > keep_) std::filesystem::remove(file.path, ignored);
@@ -247,6 +248,11 @@ void CheckpointRing::forget_after(std::int64_t step) {
     auto have = files_named({"step-", "stopped-", "trunk-"});
     for (auto file = have.rbegin(); file != have.rend(); ++file)
         if (file->step > step) std::filesystem::remove(file->path, ignored);
+}
+
+void CheckpointRing::forget_trunk(std::int64_t step) {
+    std::error_code ignored;
+    std::filesystem::remove(folder_ / file_name(step, CheckpointKind::kTrunk), ignored);
 }
 
 }  // namespace esper::tolaria

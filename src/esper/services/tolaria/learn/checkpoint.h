@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,8 +61,13 @@ class CheckpointRing {
     };
     /// The newest undamaged regular checkpoint of at most this step. Error: kNotFound.
     Result<Found> newest_until(std::int64_t step) const;
+    /// The regular checkpoint of this step is kept beside the newest ones until it is released
+    /// (nothing).
+    void hold(std::optional<std::int64_t> step) { held_ = step; }
     /// Deletes the checkpoints after `step`, newest first (after a rollback to an earlier one).
     void forget_after(std::int64_t step);
+    /// Deletes the trunk's checkpoint of this step, which was written after a split at the step.
+    void forget_trunk(std::int64_t step);
     struct File {
         std::int64_t step = 0;
         bool regular = true;
@@ -78,6 +84,7 @@ class CheckpointRing {
 
     std::filesystem::path folder_;
     int keep_;
+    std::optional<std::int64_t> held_ = {};
 };
 
 }  // namespace esper::tolaria

@@ -6,6 +6,7 @@
 
 #include "esper/configs/config.h"
 #include "esper/services/tolaria/learn/course.h"
+#include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
 

@@ -9,6 +9,7 @@
 #include "esper/services/records/fields.h"
 #include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/data/text_files.h"
+#include "esper/services/tolaria/grow/policy_choice.h"
 #include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/learn/text_samples.h"
@@ -88,11 +89,12 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
 Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wanted,
                                                  const std::filesystem::path& folder,
                                                  Clock& clock) {
-    const auto config = with_whole_paths(wanted);
+    auto config = with_whole_paths(wanted);
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
     if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
+    ESPER_TRY(config.controller.policy, choose_policy(config, host));
     ESPER_TRY(auto opened, records::RunFolder::create(folder));
     ESPER_TRY(auto trainer, make(config, std::move(opened), clock, data, host));
     if (is_exported_model(config))
@@ -219,12 +221,15 @@ Result<RunStatus> Trainer::train_to_the_end() {
             ESPER_CHECK_STATUS(end(RunStatus::kStopped));
             return RunStatus::kStopped;
         }
-        ESPER_CHECK_STATUS(count_training_cost());
         std::optional<Trouble> trouble;
+        if (!over) {
+            ESPER_TRY(trouble, mind_splits());
+        }
+        ESPER_CHECK_STATUS(count_training_cost());
         Step step;
-        if (rollback_requested_.exchange(false)) {
+        if (!trouble && rollback_requested_.exchange(false)) {
             trouble = Trouble{TroubleKind::kRequest, "it was asked for", "{}"};
-        } else if (!over) {
+        } else if (!trouble && !over) {
             ESPER_CHECK_STATUS(note_course());
             ESPER_TRY(step, train_step());
             trouble = step.trouble;
@@ -238,7 +243,7 @@ Result<RunStatus> Trainer::train_to_the_end() {
             }
         }
         if (trouble) {
-            ESPER_CHECK_STATUS(roll_back(*trouble));
+            ESPER_CHECK_STATUS(roll_back(blame_split(*trouble)));
             reported_step_ = now_.step;
             measure_rate_anew();
         } else {

@@ -137,6 +137,11 @@ class Trainer {
     Result<std::optional<Trouble>> end_epoch();
     Status save_if_due(bool is_best);
 
+    // trainer_splits.cpp
+    Result<std::optional<Trouble>> mind_splits();
+    Status split(const BlockSplits::Wish& wish);
+    Trouble blame_split(Trouble trouble) const;
+
     // trainer_rollback.cpp
     Status roll_back(const Trouble& trouble);
     Status start_over_from(const SavedRun& state, const Tensors& tensors);

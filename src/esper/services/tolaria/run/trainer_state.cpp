@@ -76,6 +76,7 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
             return fail(TolariaError::kBadCheckpoint,
                         "the checkpoint cannot be read: 'growth' is missing");
         ESPER_CHECK_STATUS(growth_->restore(*state.growth, tensors));
+        if (const auto* trial = growth_->splits().on_trial()) ring_.hold(trial->step);
     }
     now_ = {state.step, static_cast<std::uint32_t>(state.step / length_.steps_per_epoch)};
     last_boundary_ = state.course ? state.course->last_boundary
@@ -97,6 +98,7 @@ Status Trainer::write_run_json(RunStatus status) {
     flops_.recording += learner_.engine().take_recording_flops();
     const auto& program = *learner_.program();
     ESPER_TRY(auto cost, graph::count_cost(program));
+    const std::size_t splits = growth_ ? growth_->splits().made().size() : 0;
     const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
     // The controller forgets it in a resume.
@@ -126,6 +128,7 @@ Status Trainer::write_run_json(RunStatus status) {
                {"culled", seeds.culled},
                {"cancelled", seeds.cancelled},
                {"rolled_back", seeds.rolled_back}}},
+             {"splits", {{"made", splits}, {"taken_back", history_.splits_taken_back()}}},
              {"rollbacks", history_.rollbacks},
              {"program_sha256", program.hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
@@ -145,7 +148,7 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
-    run["waiting_for"] = seeds.germinated == 0 ? waiting_for_ : "";
+    run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
     if (course_.has_budget()) {
         const auto& budget = course_.budget();
         run["budget"] = {{"of", budget.of == configs::Budget::Of::kFlops ? "flops" : "seconds"},

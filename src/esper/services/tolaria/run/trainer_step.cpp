@@ -101,6 +101,7 @@ Result<Trainer::Step> Trainer::train_step() {
     if (!loss) return fail(loss.error());
     move_on();
     if (growth_) ESPER_CHECK_STATUS(growth_->kasmina().tick(*loss));
+    if (growth_) growth_->splits().take(*loss);
     Step step{*loss, std::nullopt};
     if (!config_.checkpoint.rollback.enabled) return step;
     if (const auto spike = spikes_.take(*loss))
