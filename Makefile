@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: run test build bench goals lint coverage leaks sanitize fuzz soak gate kill-sweep compat docs \
-	clean help setup configure esper sham state-walk nightly gpu-check
+	clean help setup configure esper sham state-walk nightly gpu-check build-times
 
 help:
 	@echo 'make run                  train and grow a small character GPT (ARGS="key=value …")'
@@ -36,15 +36,20 @@ help:
 	@echo 'make nightly              all of the above that is too long for CI, one after the other'
 	@echo '                          (ARGS=--short: a small form of each, to try the command itself)'
 	@echo 'make docs                 check the documentation'
+	@echo 'make build-times          compile esper anew without a cache; says which source took how long'
 	@echo 'make clean                remove build/'
 
 setup:
 	@scripts/setup.sh
 
 # CMake keeps the libtorch it was first given; naming it anew lets ESPER_TORCH change.
+TORCH_FOLDER = $(if $(ESPER_TORCH),-DESPER_TORCH='$(ESPER_TORCH)',-UESPER_TORCH)
+# UNITY=ON compiles eight sources of a room at a time, from then on; UNITY=OFF each by itself again.
+UNITY_FORM = $(if $(UNITY),-DCMAKE_UNITY_BUILD=$(UNITY) -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
+
 configure: setup
 	@[ -f $(BUILD)/build.ninja ] || echo 'build: configuring $(BUILD); then compiling, which takes minutes the first time: [done/all percent, time]'
-	@cmake --preset $(PRESET) $(if $(ESPER_TORCH),-DESPER_TORCH='$(ESPER_TORCH)',-UESPER_TORCH) >/dev/null
+	@cmake --preset $(PRESET) $(TORCH_FOLDER) $(UNITY_FORM) >/dev/null
 
 esper: configure
 	@ninja -C $(BUILD) -j $(JOBS) esper
@@ -66,8 +71,10 @@ bench: configure
 goals: setup
 	@$(PYTHON) scripts/goals.py $(ARGS)
 
-lint: configure
-	@$(PYTHON) scripts/lint.py --build $(BUILD) $(if $(ALL),--all)
+# clang-tidy wants each source's own command.
+lint: setup
+	@cmake --preset release -B build/lint $(TORCH_FOLDER) -DCMAKE_UNITY_BUILD=OFF >/dev/null
+	@$(PYTHON) scripts/lint.py --build build/lint $(if $(ALL),--all)
 
 coverage: setup
 	@$(PYTHON) scripts/coverage.py $(ROOMS)
@@ -110,6 +117,9 @@ nightly: setup
 
 docs: setup
 	@$(PYTHON) scripts/check_docs.py
+
+build-times: setup
+	@$(PYTHON) scripts/build_times.py $(ARGS)
 
 clean:
 	rm -rf build

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import check_readers
 import check_rooms
+import check_unity
 import repository
 
 CPP = {".h", ".cpp", ".cu", ".cuh"}
@@ -78,7 +79,7 @@ def check_tidy(build, everything, seconds):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--build", type=Path, default=repository.ROOT / "build" / "release")
+    parser.add_argument("--build", type=Path, default=repository.ROOT / "build" / "lint")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--seconds", type=int, default=600, help="see above")
     arguments = parser.parse_args()
@@ -92,6 +93,9 @@ def main():
     for problem in check_readers.problems(repository.ROOT):
         good = False
         print(f"readers: {problem}")
+    for problem in check_unity.problems(repository.ROOT):
+        good = False
+        print(f"unity: {problem}")
     good = check_tidy(arguments.build.resolve(), arguments.all, arguments.seconds) and good
     print("lint: clean" if good else "lint: FAILED")
     return 0 if good else 1
