@@ -23,6 +23,11 @@ endfunction()
 # of tests/ that they include: all others compile to the same object in every checkout, which lets
 # the compiler cache serve them.
 function(esper_name_paths)
+  if(CMAKE_UNITY_BUILD)  # sources with definitions of their own would not be joined
+    target_compile_definitions(${name}_tests PRIVATE
+      ESPER_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ESPER_BINARY="${CMAKE_BINARY_DIR}/bin/esper")
+    return()
+  endif()
   foreach(source ${ARGN})
     file(STRINGS ${source} lines REGEX "ESPER_SOURCE_DIR|ESPER_BINARY|^#include \"")
     set(names OFF)

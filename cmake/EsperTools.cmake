@@ -15,6 +15,9 @@ target_compile_options(esper_options INTERFACE -Wall -Wextra -Wconversion -Wshad
   $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>
   # GCC 12 warns about its own std::string operator+ (GCC bug 105651).
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
+if(CMAKE_UNITY_BUILD)  # names of one source are shadowed by another's
+  target_compile_options(esper_options INTERFACE -Wno-shadow)
+endif()
 target_include_directories(esper_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(ESPER_SANITIZE)
   add_compile_options(-fsanitize=${ESPER_SANITIZE} -fno-omit-frame-pointer)

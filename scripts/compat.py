@@ -6,11 +6,11 @@ docs/compatibility.md.
 
 Models are built from configuration alone, nothing is downloaded but the packages that define them,
 into .venv-compat. A model that has a result under build/compat/ is not checked again while the
-packages, the zoo and what is checked are the same (--fresh drops all results), so the command may be
-interrupted and repeated and the table is of one state. --ci checks the fixed sample of
+packages, the zoo, its own recipe and what is checked are the same (--fresh drops all results), so the
+command may be interrupted and repeated and the table is of one state. --ci checks the fixed sample of
 compat_sample.txt (of it those that --only names) anew, writes no page, and fails where one of its
-models does. --set-up only makes
-.venv-compat, in which tests of other libraries' training loops run, too.
+models does. --set-up only makes .venv-compat, in which tests of other libraries' training loops run,
+too.
 """
 
 import argparse
@@ -73,8 +73,8 @@ def put_shim(python):
 
 
 def state_of(package):
-    """What a result depends on: versions of the libraries, and a hash over the package, the zoo and
-    the checks."""
+    """What every result depends on: versions of the libraries, and a hash over the package, the zoo
+    and the checks. A model's own recipe is no part of it: its hash stands beside each result."""
     scripts = [repository.ROOT / "scripts" / f"compat_{name}.py"
                for name in ("check", "zoo", "transformers")]
     sources = sorted([*package.glob("*.py"), *package.glob("_esper*.so")]) + scripts
@@ -101,9 +101,10 @@ def results(folder, state):
     """(built, not built, names without a result) of one state."""
     found = [json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))
              if p.name != "catalogue.json"]
-    found = [r for r in found if r.get("state") == state and not r.get("unfinished")]
     listed = folder / "catalogue.json"
-    names = json.loads(listed.read_text()) if listed.exists() else []
+    names = json.loads(listed.read_text()) if listed.exists() else {}  # to the hash of a recipe
+    found = [r for r in found if r.get("state") == state and not r.get("unfinished")
+             and r["name"] in names and r["recipe"] == names[r["name"]]]
     return ([r for r in found if r["built"]], [r for r in found if not r["built"]],
             sorted(set(names) - {r["name"] for r in found}))
 
@@ -133,37 +134,56 @@ def cell(text):
     return text.replace("|", "\\|").replace("\n", " ")[:200]
 
 
-def page(report, built, unbuilt):
-    total = report["total"] or 1
-    works = report["total"] - report["failed"]
-    tried = report["total"] + report["not_built"]
-    state = report["state"]
-    versions = ", ".join(f"{name} {version}" for name, version in state.items()
+def share(part, whole):
+    return f"{100 * part / max(whole, 1):.1f} %"
+
+
+def opening(report):
+    """The page up to its tables."""
+    total, unbuilt = report["total"], report["not_built"]
+    works, tried = total - report["failed"], total + unbuilt
+    versions = ", ".join(f"{name} {version}" for name, version in report["state"].items()
                          if name != "sources_sha256")
-    lines = [
-        "# Which PyTorch models work", "",
-        "Written by `make compat`: models of torchvision, timm and transformers, built from their "
-        "configuration alone, small, checked one by one.", "",
-        f"**{report['total']} architectures of {report['families']} families: "
-        f"{100 * works / total:.1f} % work on one path or the other, {report['wrong']} give a wrong "
-        f"result.** {report['hook_ok']} on the hook path ({report['not_repeatable']} of them give "
-        f"something else in each of their own runs and are compared with a tolerance of 0.1 %), "
-        f"{report['export_ok']} on the export path. Of all {tried} that were tried, "
-        f"{report['not_built']} could not be built small (the list below says why); those that work "
-        f"are {100 * works / max(tried, 1):.1f} % of the tried.", "",
-        f"All rows are of one state: {versions}, sources {state['sources_sha256']}.", ""]
+    paragraphs = [
+        "# Which PyTorch models work",
+        "`make compat` writes this page. It builds models of torchvision, timm and transformers from "
+        "their configurations, in small sizes and with random weights, and checks each on both paths "
+        "of the Python package. [compat.json](compat.json) has one row for each model.",
+        f"**Of {tried} architectures, {works} ({share(works, tried)}) work on at least one path, "
+        f"{report['failed']} work on neither, {report['wrong']} give a wrong result, and {unbuilt} "
+        f"could not be built here.** Of the {total} that were built, {share(works, total)} work: "
+        f"{report['hook_ok']} on the hook path and {report['export_ok']} on the export path. They are "
+        f"of {report['families']} families. The last table gives the reason for each model that could "
+        "not be built; Esper was not tried on those.",
+        f"Two runs of the same model differ from each other in {report['not_repeatable']} of the models "
+        "on the hook path. For these the check allows a difference of 0.1 %; for all others the bits "
+        "must be the same.",
+        f"All rows have the same state: {versions}, and {state_text(report['state'])}."]
     if report["not_reached"]:
-        lines += [f"{report['not_reached']} further architectures of these libraries were not reached "
-                  "by the run that wrote this page; `make compat` goes on with them.", ""]
-    lines += [
-        "*Hook*: wrapped and asleep, loss and every gradient are bit for bit those of the model (of a "
-        "model that differs from run to run: within 0.1 %); "
-        "seeds isolated at up to three anchors change neither and receive gradient; blended at "
-        "α = 0 they are silent and at α = 1 heard; a checkpoint loaded into a fresh model, and the "
-        "unwrapped model, compute the same. *Export*: `torch.export` takes it in training mode, "
-        "the importer reads it, and loss and gradients are those of PyTorch.", "",
-        "| source | family | models | hook | of these not repeatable | export | what fails |",
-        "| --- | --- | ---: | ---: | ---: | ---: | --- |"]
+        paragraphs.append(
+            f"The run that wrote this page did not reach {report['not_reached']} further architectures "
+            "of these libraries. `make compat` continues with them.")
+    return paragraphs + [
+        "**Hook path.** Esper wraps the module. While all seeds sleep, the loss and all gradients have "
+        "the bits that they have without Esper. A seed in isolation at one of up to three anchors "
+        "changes none of these bits and receives a gradient. A blended seed changes nothing at α = 0 "
+        "and changes the output at α = 1. A checkpoint that is loaded into a new model, and the model "
+        "that `esper.unwrap` returns, compute the same as the grown model.",
+        "**Export path.** `torch.export` exports the model in training mode, the importer reads it, "
+        "and the C++ interpreter computes the loss and the gradients of PyTorch. The table counts an "
+        "export only where all three succeed."]
+
+
+def state_text(state):
+    return (f"`{state['sources_sha256']}`, a hash over the files of the Python package and of the "
+            "scripts that build and check the models")
+
+
+def page(report, built, unbuilt):
+    lines = [line for paragraph in opening(report) for line in (paragraph, "")]
+    lines += ["| source | family | models | hook path | of these not repeatable | export path "
+              "| what fails |",
+              "| --- | --- | ---: | ---: | ---: | ---: | --- |"]
     families = defaultdict(list)
     for r in built:
         families[r["source"], r["family"]].append(r)
@@ -175,12 +195,22 @@ def page(report, built, unbuilt):
                      f"| {loose or ''} | {sum(r['export'] for r in items)} "
                      f"| {cell('; '.join(sorted(w for w in whys if w)))} |")
     if unbuilt:
-        lines += ["", "## Not built small", "",
-                  "Esper was not tried on these: the configurations and inputs are ours "
-                  "(`scripts/compat_zoo.py`), and none of them ran in the library itself.", "",
-                  "| model | why |", "| --- | --- |"]
+        lines += ["", "## Not built", "",
+                  "The configurations and inputs are ours (`scripts/compat_*.py`). With none of them "
+                  "did these models run in their own library. The second column has the first error.",
+                  "", "| model | first error |", "| --- | --- |"]
         lines += [f"| {r['name']} | {cell(r['why'].removeprefix('not built: '))} |" for r in unbuilt]
     return "\n".join(lines) + "\n"
+
+
+def rows_as_json(report):
+    """JSON with one model on each line."""
+    rows = {key: value for key, value in report.items() if isinstance(value, list)}
+    text = json.dumps({**report, **dict.fromkeys(rows, None)}, indent=1)
+    for key, items in rows.items():
+        body = ",\n".join("  " + json.dumps(item, ensure_ascii=False) for item in items)
+        text = text.replace(f'"{key}": null', f'"{key}": [\n{body}\n ]' if items else f'"{key}": []')
+    return text + "\n"
 
 
 def check_sample(arguments):
@@ -229,7 +259,7 @@ def main():
         run_checks(python, arguments, RESULTS, arguments.only, state)
     found = results(RESULTS, state)
     report = summary(state, *found)
-    text = json.dumps(report, indent=1) + "\n"
+    text = rows_as_json(report)
     (repository.ROOT / "build" / "compat.json").write_text(text)
     (repository.ROOT / "docs" / "compat.json").write_text(text)
     (repository.ROOT / "docs" / "compatibility.md").write_text(page(report, *found[:2]))

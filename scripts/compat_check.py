@@ -2,8 +2,9 @@
 
     compat_check.py RESULTS [--jobs N] [--seconds S] [--state JSON] [--only GLOB …]
 
-Imports the model libraries once and forks for each model of the zoo that has no result of this state
-yet. A result is RESULTS/<name>.json; the names of all models are in RESULTS/catalogue.json.
+Imports the libraries once and forks for each model of the zoo that has no result of this state yet.
+A result is RESULTS/<name>.json. RESULTS/catalogue.json has the names of all models, each with the
+hash of its own recipe ("" where it has none): a result is of this state only when both are the same.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy
 import torch
 
+import compat_recipes
 import compat_zoo
 
 ANCHORS_TRIED = 3
@@ -257,8 +259,21 @@ def brief(error):
     return f"{type(error).__name__}: {text}"[:300]
 
 
+def preload():
+    """Imports and compiles in this process what every child would else do again for itself."""
+    import esper  # noqa: F401
+    import transformers.modeling_utils  # noqa: F401
+    import transformers.models.bert.modeling_bert  # noqa: F401
+
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())
+    torch.export.export(module, (torch.zeros(2, 4),), strict=False).run_decompositions()
+    gc.collect()
+    gc.freeze()
+
+
 def run_forked(names, results, jobs, seconds, state):
     """Forks for each name; a child that takes too long or dies leaves a result that says so."""
+    preload()
     running = {}  # pid -> (name, family, source, when it must end)
     waiting = list(names)
 
@@ -267,7 +282,8 @@ def run_forked(names, results, jobs, seconds, state):
 
     def write(name, content):
         part = path(name).with_suffix(".part")
-        part.write_text(json.dumps({**content, "state": state}))
+        part.write_text(json.dumps({**content, "state": state,
+                                    "recipe": compat_recipes.recipe_hash(name)}))
         part.replace(path(name))
 
     while waiting or running:
@@ -317,7 +333,8 @@ def result_of(results, name, state):
     """What there is of this state, perhaps unfinished; {} where there is nothing."""
     path = results / (name.replace("/", "__") + ".json")
     found = json.loads(path.read_text()) if path.exists() else {}
-    return found if found.get("state") == state else {}
+    now = found.get("state") == state and found.get("recipe") == compat_recipes.recipe_hash(name)
+    return found if now else {}
 
 
 def has_result(results, name, state):
@@ -344,7 +361,8 @@ def main():
     torch.set_num_threads(1)
     arguments.results.mkdir(parents=True, exist_ok=True)
     zoo = compat_zoo.catalogue()
-    (arguments.results / "catalogue.json").write_text(json.dumps(sorted(item[0] for item in zoo)))
+    (arguments.results / "catalogue.json").write_text(json.dumps(
+        {item[0]: compat_recipes.recipe_hash(item[0]) for item in sorted(zoo)}))
     zoo = [item for item in zoo
            if any(fnmatch.fnmatch(item[0], glob) for glob in arguments.only)]
     zoo.sort(key=breadth_first(zoo))

@@ -1,9 +1,16 @@
 """Lies in .venv-compat and is imported whenever its Python starts (esper_zoo.pth): torchvision's wheel
 looks for operators that its C++ part would define, which does not load beside a CPU torch of another
-build. Their names are defined when torchvision is imported; what needs more than names fails there."""
+build. Their names are defined when torchvision is imported; what needs more than names fails there.
+`make coverage` measures what of the package runs in these processes, too."""
 
 import importlib.abc
+import os
 import sys
+
+if os.environ.get("COVERAGE_PROCESS_CONFIG"):
+    import coverage
+
+    coverage.process_startup()
 
 
 class Operators(importlib.abc.MetaPathFinder):

@@ -11,6 +11,7 @@ from collections import defaultdict
 
 import torch
 
+import compat_recipes
 import compat_transformers
 
 MAX_PARAMETERS = 40_000_000  # of torchvision's second and third models of a family
@@ -29,7 +30,8 @@ def build(name):
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model, example = BUILDERS[source](rest)
+        own = compat_recipes.RECIPES.get(name)
+        model, example = own() if own else BUILDERS[source](rest)
     # Through a matrix of zeros, with which some readouts begin, no gradient comes to what is below.
     with torch.no_grad():
         for p in model.parameters():

@@ -156,7 +156,9 @@ TARGETS = (
     Target("growing against the right static net", "–", "0.90 of its FLOPs", (
         waiting("growth_frontier", "*: FLOPs to the best static's loss", NETWORKS),)),
     Target("a trained host on new data", "–", "not above LoRA's loss; old loss kept to the bit", (
-        waiting("growth_adapt", "*", "growing a trained host beside PEFT"),)),
+        Check("growth_adapt", "*: old loss kept", ratio(1), ratio(1)),
+        Check("growth_adapt", "*: new loss against LoRA*", None, NO_LOSS),
+        Check("growth_adapt", "*: new loss against LoRA*", None, least(5, "n")))),
     Target("what measuring costs and says", "–",
            "2 % of FLOPs; false keeps 5 %, power 80 % at 0.01 nat", (
                Check("sham", "shams kept", None, most(0.05), "make sham"),

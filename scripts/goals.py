@@ -53,10 +53,8 @@ def compat_rows(path):
     except (ValueError, KeyError, TypeError) as error:
         raise BadBench(f"{path} is no report of make compat ({error!r})") from error
     rows = [("architectures that work, of those built", total)]
-    unbuilt = report.get("unbuilt")  # absent in reports that do not say what was not built
-    if unbuilt is not None:
-        tried = total + (unbuilt if isinstance(unbuilt, int) else len(unbuilt))
-        rows.append(("architectures that work, of those tried", tried))
+    if "not_built" in report:  # older reports do not say what was not built
+        rows.append(("architectures that work, of those tried", total + report["not_built"]))
     return {"compat": {"rows": [
         {"case": case, "ours": works / count, "n": count, "unit": "share"}
         for case, count in rows if count]}}

@@ -39,6 +39,8 @@ LONG = [o for o in kill_sweep.COMMON if o.split("=")[0] not in
             "growth.start=0", "growth.stop=0.9", "growth.embargo=1ep", "growth.cooldown=0ep"]
 ALLOWED_MIB = 8.0
 SEGMENTS = 6
+# A run of that length has culled, however slow the machine is.
+ENOUGH_STEPS = 400
 
 
 def seconds_of(text):
@@ -162,12 +164,21 @@ class TrainingSoak:
             shutil.rmtree(folder, ignore_errors=True)
         self.short_runs += 1
 
+    def has_culled(self, run):
+        """Whether the long run culled a seed, or should have by now."""
+        if not (run / "run.json").exists():
+            return True
+        record = json.loads((run / "run.json").read_text())
+        return record["seeds"]["culled"] > 0 or record["steps"] >= ENOUGH_STEPS
+
     def run(self):
-        """run.json of the long run when the time is over."""
+        """run.json of the long run when the time is over and it has culled a seed."""
         begin = time.monotonic()
         run = self.folder / "long"
-        while (left := begin + self.seconds - time.monotonic()) > 0 and not self.problems:
-            self.segment(run, min(left, max(self.seconds / SEGMENTS, 10)))
+        least = max(self.seconds / SEGMENTS, 10)
+        while not self.problems and (
+                (left := begin + self.seconds - time.monotonic()) > 0 or not self.has_culled(run)):
+            self.segment(run, max(min(left, least), 10))
             self.short_run()
         if not (run / "run.json").exists():
             self.problems.append("the long run left no run.json")

@@ -7,6 +7,7 @@
 #include "esper/configs/yaml.h"
 #include "esper/core/foreign_host.h"
 #include "esper/program/edits/journal.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/records/memory_log.h"
 #include "foreign_runner.h"
@@ -72,12 +73,13 @@ class HostedGrowth {
             item["blueprint"] = slot.blueprint;
             item["state"] = std::string(contracts::to_text(kasmina().state(slot.index)));
             item["entered_step"] = slot.entered_step;
-            const auto control = store_.controls().find("alpha." + slot.seed);
+            const auto control = store_.controls().find(graph::seed_control(slot.seed));
             item["alpha"] = control != store_.controls().end() ? control->second.item<double>()
                             : kasmina().state(slot.index) == SeedState::kFossilized ? 1.0
                                                                                     : 0.0;
-            const auto t =
-                kasmina().treatment("seed." + slot.seed).value_or(execution::SeedTreatment{});
+            const auto t = kasmina()
+                               .treatment(graph::seed_scope(slot.seed))
+                               .value_or(execution::SeedTreatment{});
             item["isolated"] = t.isolated;
             item["frozen"] = t.frozen;
             item["ramping"] = t.ramping;
@@ -96,7 +98,7 @@ class HostedGrowth {
         const auto blueprint = unwrap(growth_->blueprint_for(slot, name));
         unwrap(kasmina().germinate(slot, name, blueprint.program, blueprint.has_parameters, now(),
                                    kByHand));
-        growth_->set_first_values(seed, blueprint);
+        unwrap(growth_->set_first_values(slot, seed, blueprint));
         return seed;
     }
     void graft(std::uint32_t slot, const std::string& strategy, std::int64_t steps) {
@@ -146,7 +148,8 @@ class HostedGrowth {
                 throw py::value_error("the saved growth is of another model: it has no anchor '" +
                                       anchor.name + "'");
         for (const auto& seed : graph::seeds_in(*program))
-            unwrap(store_.add(*program, "seed." + seed.seed, "seed." + seed.seed + "."));
+            unwrap(
+                store_.add(*program, graph::seed_scope(seed.seed), graph::seed_prefix(seed.seed)));
         unwrap(growth_->restore(state.at("growth"), program));
         for (const auto& [name, value] : state.at("controls").items())
             unwrap(store_.set_control(name, value.get<double>()));

@@ -19,7 +19,8 @@ from esper._adapt_parts import NAME, Adapter, Part, adapters_of, all_off, first_
 from esper._adapt_place import affordable, scores
 from esper._adapt_schedule import RATES, Budget, Rates, adamw
 from esper._anchors import Observer, as_call, find_anchors
-from esper._limits import refuse_parallel, refuse_peft
+from esper._growth import _growths
+from esper._limits import Unsupported, refuse_parallel, refuse_peft
 
 MEASURE_SHARE = 0.02  # of the budget, for each kind of measurement
 WIDEST = 8  # hidden units for each feature of the anchor, at most
@@ -50,12 +51,16 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     anchors: globs of module names where it may sit (default: the model's blocks).
     places: how many parts share those parameters; the second one is placed when the first has been
         trained for a part of the budget.
-    Raises `esper.Unsupported` for replicas (DDP, FSDP) and a PeftModel.
+    name: of the adapter; with a number where the model has one of that name.
+    Raises `esper.Unsupported` for replicas (DDP, FSDP), a PeftModel and a model that grows.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     refuse_parallel(model)
     refuse_peft(model)
+    if (growth := _growths.get(model, lambda: None)()) is not None:
+        raise Unsupported(f"adapting a model that grows ({growth}): its host has to stand still; call "
+                          "esper.unwrap(model) first")
     if optimizer is not None and lr is not None:
         raise ValueError("give optimizer= or lr=, not both")
     if isinstance(optimizer, torch.optim.Optimizer):
@@ -102,7 +107,10 @@ class Adaptation:
         self._freeze(True)
         model.eval()
         self._guard = model.register_forward_pre_hook(_StaysInEvaluation())
-        self.adapter = Adapter(model, name)
+        taken = {a.name for a in adapters_of(model)}
+        counted = (f"{name}{i}" for i in itertools.count(2))
+        self.adapter = Adapter(model, next(n for n in itertools.chain([name], counted)
+                                           if n not in taken))
         self.adapter.switched = self._freeze
 
     def __repr__(self):
@@ -325,9 +333,10 @@ class Adaptation:
         if self.places > 1:
             free = min(free, self.wanted // self.places)
         choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
-        spend = self.budget.flops and self.account.measuring + MEASURE_SHARE * self.budget.flops
-        if spend:
-            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * self.budget.flops)
+        spend = None
+        if total := self._total(size_of(batches[0])):
+            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * total)
+            spend = self.account.measuring + MEASURE_SHARE * total
         self.gains, base = scores(self._task, choices, batches, self.account, spend, seed=self.seed)
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
@@ -366,12 +375,18 @@ class Adaptation:
         self.steps += 1
         self._rates.step(self.share)
 
+    def _total(self, examples):
+        """Operations of the whole budget, None where it is a time. examples: of one step; before one
+        has been counted, it is taken for three passes forward."""
+        if self.budget.flops or not self.budget.steps:
+            return self.budget.flops
+        step = self.account.cost("train step", examples) or 3 * self._flops * examples
+        return self.budget.steps * step or None
+
     def _looks(self, held_out):
         """Plans what is measured on the way and at the end; of a budget in FLOPs the end's part is
         put aside."""
-        total = self.budget.flops
-        if self.budget.steps:
-            total = self.budget.steps * (self.account.cost("train step", self._step_examples) or 0)
+        total = self._total(self._step_examples)
         if total and 2 * SMALLEST * self._flops > MEASURE_SHARE * total:
             self._smallest = SMALLEST // 2
         if self.budget.flops:

@@ -148,7 +148,8 @@ def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
         if not seen[anchor.name]:
             continue
         features = Features(anchor, blueprint, generator)
-        readout = direction(features, seen[anchor.name])
+        readout = account.run(f"measure fit {blueprint} {anchor.name}", count,
+                              lambda: direction(features, seen[anchor.name]))
         if readout is not None:
             ready.append({"anchor": anchor, "blueprint": blueprint, "features": features,
                           "readout": readout, "tried": {}})
@@ -157,7 +158,8 @@ def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
         features, readout = place["features"], place["readout"] * share
         with changed(task.model, place["anchor"],
                      lambda y: features.back(features(y) @ readout, y)):
-            value = base - account.run("measure forward", count, mean)
+            kind = f"measure with {place['blueprint']} {place['anchor'].name}"
+            value = base - account.run(kind, count, mean)
         place["tried"][share] = value if math.isfinite(value) else -math.inf
 
     def best_of(place):

@@ -95,6 +95,16 @@ def with_main(output, place, tensor):
     return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
 
 
+def put_hook(module, hook):
+    """Registers a hook on what the module returns, before those of others: what they record or hand
+    on is then what the seeds made of it, whoever came first. Seeds of before come before it."""
+    handle = module.register_forward_hook(hook, prepend=True)
+    hooks = module._forward_hooks
+    for key in reversed([k for k, h in hooks.items() if type(h).__name__ == "AddSeed"]):
+        hooks.move_to_end(key, last=False)
+    return handle
+
+
 def first_tensors(thing):
     if isinstance(thing, torch.Tensor):
         yield thing
@@ -181,7 +191,7 @@ class BatchAxis:
         if size < 1:
             return None
         shapes = {}
-        hooks = [self.model.get_submodule(name).register_forward_hook(_note(shapes, name))
+        hooks = [put_hook(self.model.get_submodule(name), _note(shapes, name))
                  for name, shape in self.shapes.items() if len(shape) == 3]
         try:
             args, kwargs = self._changed(axis, size)
@@ -311,7 +321,7 @@ class Observer:
         self.tensors.clear()
         self.order.clear()
         self.batch = batch_size(args, kwargs)
-        self._hooks = [m.register_forward_hook(self._seen(name))
+        self._hooks = [put_hook(m, self._seen(name))
                        for name, m in self.model.named_modules() if name]
 
     def _end_hooks(self):

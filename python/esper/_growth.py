@@ -20,6 +20,7 @@ from esper._live import Live
 from esper._optimizer import Apart, SeedGroups, the_one
 from esper._shadow import MISSING, NO_OPTIMIZER, gradients
 from esper._statistics import Statistics, buffers_kept, modes_kept
+from esper._twins import Splits
 from esper._unwrap import unwrap_copy, write_grown
 
 FINITE_CHECK_STEPS, IDLE_CHECK_STEPS = 16, 64
@@ -166,6 +167,7 @@ class Growth:
         self._probe = probe
         self._shadow = config.isolation == "shadow"
         self._live = Live(model, self._shadow)
+        self._splits = Splits(model)
         self._copies = Copies(model)
         self._statistics = Statistics(model)
         self._groups = self._apart = None
@@ -351,6 +353,24 @@ class Growth:
         """Takes a seed out; the model is what it was before it came."""
         self._native.cull(slot)
         self._sync()
+
+    @outside_inference
+    def split(self, block):
+        """Makes two of a block of the model that keeps its input's shape, given by its module's
+        name, e.g. "layers.3": x + f(x) becomes x' = x + f(x)/2, then x' + f'(x')/2, where f is what
+        the block adds to its input and f' the same of a copy of the block. The copy learns at once:
+        its parameters join the attached optimizer, beside the block's and with copies of their
+        state (moments, step counts). A block that was split is split further: its last copy's half
+        becomes two quarters. No controller decides this and no gate looks at it; split early, and
+        watch the training loss. Returns the name of the copy's module. Not in `state_dict`: split
+        a freshly built model in the same order before you load one.
+        Raises `esper.Unsupported` on the export path, and ValueError, at the next forward pass,
+        for a block that does not keep the shape."""
+        if self.path == "export":
+            raise Unsupported("splitting a block on the export path: the library runs the model as "
+                              "it was exported; wrap it with path='hook'")
+        optimizer = self._groups.optimizer if self._groups is not None else None
+        return self._splits.split(block, optimizer)
 
     def set_alpha(self, slot, alpha):
         """How much of a blended seed is heard, until its ramp moves on."""

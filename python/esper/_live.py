@@ -12,7 +12,7 @@ from torch import nn
 from torch._compile import _disable_dynamo
 
 from esper import _esper
-from esper._anchors import main_tensor, with_main
+from esper._anchors import main_tensor, put_hook, with_main
 from esper._compiled import forget_compiled, uncompiled
 
 
@@ -294,7 +294,7 @@ class Live:
 
     def _put_hook(self, anchor, hook, key):
         module = self.model.get_submodule(anchor)
-        self._hooks[anchor] = (module.register_forward_hook(hook), hook, key)
+        self._hooks[anchor] = (put_hook(module, hook), hook, key)
 
     def _second_pass(self, program, anchor, controls):
         return self._make_hook(anchor, program.seeds_at(anchor), controls)
@@ -363,7 +363,7 @@ class Live:
         present = self._hooks.get(anchor)
         handle = None
         if present is None:
-            handle = self.model.get_submodule(anchor).register_forward_hook(hook)
+            handle = put_hook(self.model.get_submodule(anchor), hook)
         else:
             present[1].stand_in = hook
         try:

@@ -130,6 +130,15 @@ SEEDS = [
 TIED = {tied}
 
 
+def put_seed(module, hook):
+    """Hooks of others see what the seeds made of the module's value; of two seeds the older is first."""
+    hooks = module._forward_hooks
+    older = [key for key, h in hooks.items() if type(h).__name__ == AddSeed.__name__]
+    module.register_forward_hook(hook, prepend=True)
+    for key in reversed(older):
+        hooks.move_to_end(key, last=False)
+
+
 def grow(model):
     """Puts the grown parts into a freshly built model; load the weights afterwards."""
     grown = Grown()
@@ -137,7 +146,7 @@ def grow(model):
     for name, anchor, seed, layout, alpha in SEEDS:
         seed = seed()
         grown.add_module(name, seed)
-        model.get_submodule(anchor).register_forward_hook(AddSeed(seed, layout, alpha))
+        put_seed(model.get_submodule(anchor), AddSeed(seed, layout, alpha))
     if TIED:
         model.register_load_state_dict_pre_hook(FillTied())
     model.__dict__["__prepare_scriptable__"] = Scriptable(model)
@@ -214,15 +223,26 @@ def write_grown(growth, folder):
         folder.mkdir(parents=True, exist_ok=True)
     live.close()
     if code is not None:
-        module = put_code(model, code, live.name, lambda seed: tensors_of(live.seeds[seed]), folder)
-        if folder is not None:
-            Path(module.__file__).write_text(code)
+        put_code(model, code, live.name, lambda seed: tensors_of(live.seeds[seed]), folder)
     if folder is not None:
+        whole = with_twins(code, growth._splits.code())
+        if whole:
+            (folder / "grown.py").write_text(whole)
         from safetensors.torch import save_model
         save_model(model, str(folder / "model.safetensors"))
         journal = str(growth.run / "journal.jsonl") if growth.run else ""
         (folder / "lineage.json").write_text(_esper.lineage(growth.program, journal))
     return model
+
+
+def with_twins(code, twins):
+    """The text of grown.py for seeds, blocks that became two, or both; empty for neither."""
+    if not twins:
+        return code or ""
+    if code is None:
+        return twins + "\n\ngrow = split\n"
+    return (code + "\n\n" + twins + "\n\ngrow_seeds = grow\n\n\n"
+            "def grow(model):\n    return grow_seeds(split(model))\n")
 
 
 def unwrap_copy(model):

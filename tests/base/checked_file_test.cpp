@@ -27,7 +27,7 @@ class CheckedFileTest : public ::testing::Test {
         return read_checked_file(path, kMagic);
     }
 
-    esper::testing::TemporaryFolder folder;
+    TemporaryFolder folder;
     const std::filesystem::path path = folder / "file";
     std::string whole;
 };

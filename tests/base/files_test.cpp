@@ -32,7 +32,7 @@ class FilesTest : public ::testing::Test {
         std::ofstream(path, std::ios::binary) << content;
     }
 
-    esper::testing::TemporaryFolder folder;
+    TemporaryFolder folder;
 };
 
 TEST_F(FilesTest, ReadsBackWhatWasWritten) {

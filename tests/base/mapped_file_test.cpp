@@ -11,7 +11,7 @@ namespace {
 
 class MappedFileTest : public ::testing::Test {
   protected:
-    esper::testing::TemporaryFolder folder;
+    TemporaryFolder folder;
 };
 
 TEST_F(MappedFileTest, ShowsTheBytesAndOutlivesTheName) {

@@ -38,14 +38,14 @@ void add_processor(const std::filesystem::path& root, int cpu, const std::string
 }
 
 TEST(Processor, TwoProcessorsOfOneCoreAreOne) {
-    const testing::TemporaryFolder folder;
+    const TemporaryFolder folder;
     for (int cpu : {0, 1, 4, 5}) add_processor(folder.path(), cpu, cpu % 2 == 0 ? "0,4" : "1,5");
     EXPECT_EQ(physical_cores({0, 1, 4, 5}, folder.path()), 2);
     EXPECT_EQ(physical_cores({0, 4}, folder.path()), 1) << "only those that the process may use";
 }
 
 TEST(Processor, CoresThatCannotBeToldAreNone) {
-    const testing::TemporaryFolder folder;
+    const TemporaryFolder folder;
     EXPECT_EQ(physical_cores({0, 1}, folder.path()), 0);
 }
 

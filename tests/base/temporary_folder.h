@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace esper::testing {
+namespace esper {
 
 /// A fresh folder that goes away with the object.
 class TemporaryFolder {
@@ -29,4 +29,4 @@ class TemporaryFolder {
     std::filesystem::path path_;
 };
 
-}  // namespace esper::testing
+}  // namespace esper

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml_node.h"
 
@@ -81,10 +82,10 @@ TEST(Hostile, DepthSizeAndNumberAreLimited) {
 }
 
 TEST(Hostile, ALargeFileIsNotEvenRead) {
-    const auto path = std::filesystem::temp_directory_path() / "esper_large_config.yaml";
+    const TemporaryFolder folder;
+    const auto path = folder / "large.yaml";
     std::ofstream(path) << std::string(300000, '#');
     const auto result = load_config({.path = path});
-    std::filesystem::remove(path);
     ASSERT_FALSE(result);
     EXPECT_TRUE(result.error().is(ConfigError::kTooComplex)) << result.error().to_string();
 }

@@ -54,6 +54,15 @@ TEST(Relations, KeysThatDoNotGoTogetherAreNamed) {
          "model.host, model.path: the network of model.path has its own shape"},
         {{"model.path=net.pt2", "model.width=64"}, "model.width, model.path: the network of"},
         {{"model.norm=layer", "model.path=net.pt2"}, "model.norm, model.path: the network of"},
+        {{"run.finish_at=[1e12]"}, "run.finish_at, run.budget: smaller budgets need a larger one"},
+        {{"run.budget=1e12", "run.finish_at=[1e12]"},
+         "run.finish_at, run.budget: '1e12' is no smaller budget"},
+        {{"run.budget=1e12", "run.finish_at=[5m]"},
+         "run.finish_at, run.budget: '5m' is no smaller"},
+        {{"run.budget=2e12", "run.finish_at=[1e12]", "optimization.schedule=constant"},
+         "run.finish_at, optimization.schedule: only a schedule with a constant part"},
+        {{"run.budget=5m", "growth.training=2%"},
+         "growth.training, run.budget: 2% of a run that ends by the clock is no number of steps"},
     };
     for (const auto& [overrides, message] : cases) {
         const std::string expected = "command line: " + message;

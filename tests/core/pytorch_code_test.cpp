@@ -7,12 +7,12 @@
 #include <ATen/ops/randn.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
@@ -26,12 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace graph;
-
-struct Folder {
-    fs::path path = fs::temp_directory_path() / ("esper-export-" + std::to_string(::getpid()));
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-};
 
 /// The folder that holds the torch package this binary is linked with.
 fs::path packages() {
@@ -99,12 +93,12 @@ void write_case(const fs::path& folder, const ProgramPtr& program) {
 }
 
 TEST(PytorchCode, EveryHostPlainAndGrownGivesTheInterpretersOutput) {
-    Folder folder;
+    const TemporaryFolder folder;
     const SeedMode modes[] = {SeedMode::kFolded, SeedMode::kBlended, SeedMode::kIsolated};
     int cases = 0;
     for (const auto& spec : specs()) {
         const auto host = value_or_throw(make_host(spec));
-        write_case(folder.path / spec.kind, host);
+        write_case(folder / spec.kind, host);
         auto grown = host;
         int count = 0;
         // Goes through the anchors in turn, so that some get several seeds.
@@ -117,14 +111,14 @@ TEST(PytorchCode, EveryHostPlainAndGrownGivesTheInterpretersOutput) {
             ++count;
         }
         EXPECT_GT(count, 1) << spec.kind;
-        write_case(folder.path / (spec.kind + "-grown"), grown);
+        write_case(folder / (spec.kind + "-grown"), grown);
         cases += 2;
     }
     EXPECT_EQ(run_python("'" ESPER_SOURCE_DIR "/tests/python/run_exported.py' '" +
-                         folder.path.string() + "' " + std::to_string(cases)),
+                         folder.path().string() + "' " + std::to_string(cases)),
               0);
     // Our reader reads the file that Python's safetensors wrote.
-    const auto theirs = folder.path / "theirs.safetensors";
+    const auto theirs = folder / "theirs.safetensors";
     if (fs::exists(theirs)) {
         auto content = value_or_throw(read_safetensors(theirs));
         ASSERT_EQ(content.tensors.size(), 3U);
@@ -147,9 +141,9 @@ TEST(PytorchCode, RefusesAnOperatorThatPytorchLacks) {
 }
 
 TEST(Lineage, NamesTheSeedsAndTheirBlueprints) {
-    Folder folder;
+    const TemporaryFolder folder;
     const auto host = value_or_throw(make_host(specs()[0]));
-    auto journal = value_or_throw(Journal::create(folder.path / "journal.jsonl", *host));
+    auto journal = value_or_throw(Journal::create(folder / "journal.jsonl", *host));
     const auto& anchor = host->anchors()[0];
     auto blueprint = value_or_throw(
         blueprints::make_blueprint("low_rank", anchor, {DType::kFloat32, {-1, anchor.features}}));
@@ -157,7 +151,7 @@ TEST(Lineage, NamesTheSeedsAndTheirBlueprints) {
     auto grown = value_or_throw(apply(*host, insert));
     ASSERT_TRUE(journal.append(insert, *grown, 17, "the plateau of step 16"));
     auto lineage = nlohmann::json::parse(value_or_throw(
-        lineage_json(*grown, value_or_throw(read_journal(folder.path / "journal.jsonl")))));
+        lineage_json(*grown, value_or_throw(read_journal(folder / "journal.jsonl")))));
     ASSERT_EQ(lineage["seeds"].size(), 1U);
     EXPECT_EQ(lineage["seeds"][0]["blueprint"], "low_rank");
     EXPECT_EQ(lineage["seeds"][0]["blueprint_sha256"], blueprint.program->hash().hex());
@@ -165,7 +159,7 @@ TEST(Lineage, NamesTheSeedsAndTheirBlueprints) {
     EXPECT_EQ(lineage["program_sha256"], grown->hash().hex());
     EXPECT_EQ(lineage["initial_program_sha256"], host->hash().hex());
     const auto of_another =
-        lineage_json(*host, value_or_throw(read_journal(folder.path / "journal.jsonl")));
+        lineage_json(*host, value_or_throw(read_journal(folder / "journal.jsonl")));
     ASSERT_FALSE(of_another);
     EXPECT_TRUE(of_another.error().is(GraphError::kHashMismatch));
 }

@@ -1,11 +1,11 @@
 #include "esper/program/edits/journal.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "esper/base/fault_points.h"
 #include "esper/base/text.h"
 #include "esper/program/edits/journal_entry.h"
@@ -19,16 +19,7 @@ using namespace testing;
 
 class JournalTest : public ::testing::Test {
   protected:
-    void SetUp() override {
-        folder_ = std::filesystem::temp_directory_path() /
-                  ("esper_journal_" + std::to_string(::getpid()));
-        std::filesystem::create_directories(folder_);
-        path_ = folder_ / "journal.jsonl";
-    }
-    void TearDown() override {
-        FaultPoints::disarm_all();
-        std::filesystem::remove_all(folder_);
-    }
+    void TearDown() override { FaultPoints::disarm_all(); }
 
     // A journal with the edits of a seed's whole life; returns the last Program.
     ProgramPtr write() {
@@ -75,7 +66,7 @@ class JournalTest : public ::testing::Test {
             << read.error().to_string();
     }
 
-    std::filesystem::path folder_;
+    TemporaryFolder folder_;
     std::filesystem::path path_;
 };
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "engine/allocation_watch.h"
 #include "esper/engine/interpreter.h"
 #include "esper/program/anchor_types.h"
@@ -27,11 +28,7 @@ constexpr std::int64_t kSmall = 64;  // bytes
 /// A file with something in it, and what tells that nobody touched it.
 class Victim {
   public:
-    Victim()
-        : path_(std::filesystem::temp_directory_path() / ("victim" + std::to_string(getpid()))) {
-        std::ofstream(path_) << std::string(70, 'x');
-    }
-    ~Victim() { std::filesystem::remove(path_); }
+    Victim() { std::ofstream(path_) << std::string(70, 'x'); }
     std::string path() const { return path_.string(); }
     std::string missing() const { return path_.string() + ".new"; }
     void expect_untouched() const {
@@ -41,7 +38,8 @@ class Victim {
     }
 
   private:
-    std::filesystem::path path_;
+    TemporaryFolder folder_;
+    std::filesystem::path path_ = folder_ / "victim";
 };
 
 /// Maps a file and writes into it, if ever it is run.

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/files.h"
@@ -14,6 +16,8 @@
 #include "esper/engine/tensor_store.h"
 #include "esper/exchange/importers/pt2.h"
 #include "esper/program/cost/cost.h"
+#include "esper/program/edits/split_block.h"
+#include "esper/program/operators.h"
 #include "exchange/zip_builder.h"
 
 namespace esper::graph {
@@ -176,6 +180,49 @@ TEST_P(Architecture, HasAnchorsCostsAndAJointProgram) {
     auto interpreter = value_or_throw(Interpreter::make(fixture.model.program, true));
     const auto want = value_or_throw(interpreter.run(fixture.store, fixture.inputs()));
     for (std::size_t i = 0; i < want.size(); ++i) EXPECT_TRUE(at::equal(got.outputs[i], want[i]));
+}
+
+/// Residual blocks of each architecture that keep their shape.
+std::size_t blocks_of(const std::string& name) {
+    static const std::map<std::string, std::size_t> known{{"resnet18", 5},  {"mobilenetv3", 7},
+                                                          {"convnext", 12}, {"efficientnet", 9},
+                                                          {"vit", 2},       {"gpt2", 2}};
+    const auto found = known.find(name);
+    return found == known.end() ? 0 : found->second;
+}
+
+TEST_P(Architecture, ItsResidualBlocksCanBeSplit) {
+    Fixture fixture(GetParam());
+    const auto& program = fixture.model.program;
+    const auto blocks = value_or_throw(find_blocks(*program));
+    std::string names;
+    for (const auto& block : blocks) names += block.name + " ";
+    EXPECT_EQ(blocks.size(), blocks_of(GetParam())) << names;
+    if (blocks.empty()) return;
+    const auto& last = blocks.back();
+    const SplitBlock edit{last.name, name_for_copy(*program, last.name)};
+    const auto tensors = value_or_throw(split_tensors(*program, edit));
+    const auto after = value_or_throw(apply(*program, edit));
+    EXPECT_TRUE(validate_operators(*after));
+    // With the copy's last layers at 0 and the block's as they were, it is the same network.
+    auto store = fixture.store.clone();
+    ASSERT_TRUE(store.add(*after, "copy"));
+    for (const auto& [from, to] : tensors.parameters) {
+        const bool zero = std::ranges::find(tensors.halved, from) != tensors.halved.end();
+        auto value = store.find_parameter(to)->value;
+        if (zero)
+            value.zero_();
+        else
+            value.copy_(store.find_parameter(from)->value);
+    }
+    auto interpreter = value_or_throw(Interpreter::make(program, false));
+    auto grown = value_or_throw(Interpreter::make(after, false));
+    const auto want = value_or_throw(interpreter.run(fixture.store, fixture.inputs()));
+    const auto got = value_or_throw(grown.run(store, fixture.inputs()));
+    for (std::size_t i = 0; i < want.size(); ++i) {
+        if (!want[i].is_floating_point()) continue;
+        EXPECT_TRUE(at::allclose(got[i], want[i], 1e-4, 1e-5)) << last.name;
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Known, Architecture,

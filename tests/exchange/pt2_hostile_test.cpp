@@ -1,12 +1,12 @@
 // Files that cannot be imported: damaged ones, hostile ones, and models that a Program cannot
 // represent. Every archive here is written by hand; PyTorch is not needed.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/base/mapped_file.h"
 #include "esper/exchange/importers/pt2.h"
@@ -301,8 +301,8 @@ TEST(Pt2, ReadsOlderNamesOfTheWeightsAndAsksWhichModelIsMeant) {
 }
 
 TEST(Pt2, WritesToWeightsNeverReachTheFile) {
-    const auto path = std::filesystem::temp_directory_path() /
-                      ("esper-mapped-" + std::to_string(::getpid()) + ".pt2");
+    const TemporaryFolder folder;
+    const auto path = folder / "mapped.pt2";
     const auto before = Model{}.archive();
     ASSERT_TRUE(write_file_atomic(path, before));
     {
@@ -311,7 +311,6 @@ TEST(Pt2, WritesToWeightsNeverReachTheFile) {
         EXPECT_EQ(model.tensors.at("fc.weight").sum().item<float>(), 42);
     }
     EXPECT_EQ(value_or_throw(read_file(path)), before);
-    std::filesystem::remove(path);
     EXPECT_FALSE(MappedFile::open("/tmp"));
 }
 

@@ -5,11 +5,11 @@
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/engine/interpreter.h"
 #include "esper/engine/joint/joint_program.h"
@@ -42,12 +42,12 @@ bool run_python(const std::string& arguments) {
 /// The exported cases, made once for all tests here.
 const fs::path& cases() {
     static const struct Folder {
-        fs::path path = fs::temp_directory_path() / ("esper-pt2-" + std::to_string(::getpid()));
+        TemporaryFolder above;
+        fs::path path = above / "cases";
         Folder() {
             at::set_num_threads(1);
             made = run_python("make_pt2_cases.py' '" + path.string() + "'");
         }
-        ~Folder() { fs::remove_all(path); }
         bool made = false;
     } folder;
     EXPECT_TRUE(folder.made);

@@ -263,6 +263,15 @@ def test_what_cannot_be_meant_is_refused(esper, host, options, message):
         esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), quiet=True, **options)
 
 
+def test_a_model_that_grows_is_refused(esper, host):
+    model = copy.deepcopy(host)
+    growth = esper.wrap(model, torch.zeros(2, 8), epochs=1, quiet=True)
+    with pytest.raises(esper.Unsupported, match="unwrap"):
+        esper.adapt(model, torch.zeros(2, 8), epochs=1)
+    growth.unwrap()
+    assert esper.adapt(model, torch.zeros(2, 8), epochs=1).anchors
+
+
 def test_an_optimizer_that_is_there_already_is_refused(esper, host):
     with pytest.raises(TypeError, match="not there yet"):
         esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1,

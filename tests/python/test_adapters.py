@@ -203,6 +203,21 @@ def test_a_stream_goes_on_where_it_stopped(esper, host, files):
     assert (later[:, 0, 1] > 0.99).all()
 
 
+def test_one_model_is_adapted_twice(esper, host):
+    """The second adaptation begins at the host, not at the first."""
+    model = copy.deepcopy(host)
+    tokens = torch.zeros(2, 12, dtype=torch.long)
+    for step in (3, 5):
+        grown = esper.adapt(model, tokens, epochs=30, lr=2e-2, quiet=True)
+        grown.fit(batches(step, 100), loss, probe=batches(step, 400, seed=1))
+        assert grown.kept
+    assert [(a.name, a.enabled) for a in esper.adapters.ls(model)] == [("adapter", False),
+                                                                       ("adapter2", True)]
+    mixture = lambda step: esper.adapters.mix(model, language(step, 20)[:, :-1])[1][:, -1].argmax(-1)
+    assert (mixture(1) == 0).all() and (mixture(3) == 1).all() and (mixture(5) == 2).all()
+    assert all(torch.equal(t, host.state_dict()[n]) for n, t in model.state_dict().items())
+
+
 def test_another_host_is_refused_with_the_value_that_names_it(esper, host, files):
     other = copy.deepcopy(host)
     with torch.no_grad():

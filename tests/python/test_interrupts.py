@@ -93,6 +93,42 @@ def test_a_stop_leaves_a_checkpoint_and_resume_really_goes_on(tmp_path, number):
     assert kill_sweep.differences(tmp_path / "whole", run) == []
 
 
+def takes(process, number):
+    """Whether the process has a handler of its own for the signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1],
+                 16)
+    return bool(caught >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.2, 0.4, 0.8])
+def test_an_interrupt_before_training_starts_has_its_exit_code_and_leaves_nothing_half(tmp_path,
+                                                                                      seconds):
+    run = tmp_path / "run"
+    with Running(tmp_path, "train", *ENDLESS, "--run", "run") as training:
+        training.wait_until(lambda: takes(training.process, signal.SIGINT))
+        time.sleep(seconds)
+        training.send(signal.SIGINT)
+        code, said = training.ended()
+    assert code == 130, said
+    if run.exists():
+        assert status_of(run) == "stopped"
+        assert resume_to_the_end(tmp_path, "run", "run.epochs=2").returncode == 0
+
+
+def test_an_interrupt_while_a_run_is_made_stops_it_before_its_first_step(tmp_path):
+    # The data of this run take longer to draw than the signal takes to come.
+    drawn = ["data.kind=drawn", "data.path=", "data.train_examples=50000", "model.host=mlp",
+             "run.precision=fp32"]
+    with Running(tmp_path, "train", *GROWS, *drawn, "--run", "run") as training:
+        training.wait_until(lambda: takes(training.process, signal.SIGTERM))
+        training.send(signal.SIGTERM)
+        code, said = training.ended()
+    assert code == 130, said
+    assert "stopped after step 0" in said
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps"] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_a_run_at_once(tmp_path, number):
     run = tmp_path / "run"
@@ -104,7 +140,8 @@ def test_a_second_signal_ends_a_run_at_once(tmp_path, number):
         training.wait_until(lambda: (run / "run.json").exists())
         time.sleep(0.5)
         training.send(number)
-        time.sleep(0.05)
+        # Two that come before the process runs again are one.
+        training.wait_until(lambda: not takes(training.process, number))
         training.send(number)
         code, said = training.ended()
     # By the signal itself, or by a clean stop where the step was over in between.

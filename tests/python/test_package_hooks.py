@@ -5,6 +5,7 @@ import copy
 import pytest
 
 torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from growing_models import (  # noqa: E402
@@ -97,6 +98,46 @@ def test_a_blended_seed_is_silent_at_alpha_0_and_heard_above(esper, name):
     assert not torch.equal(changed, baseline)
     changed.sum().backward()
     assert all(p.grad is not None for p in model.grown.parameters() if p.requires_grad)
+
+
+class Recorded(nn.Module):
+    """Uses what a hook of its own recorded at `a`, beside what `a` returned, as feature extractors
+    and backbones do."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Linear(16, 16) for _ in range(4))
+        self.a.register_forward_hook(self.record)
+
+    def record(self, module, args, output):
+        self.recorded = output
+
+    def forward(self, x):
+        h = self.a(x)
+        return self.c(torch.relu(self.b(torch.tanh(h)) + h)) + self.d(self.recorded)
+
+
+def test_hooks_of_others_see_what_the_seed_made_whoever_came_first(esper):
+    torch.manual_seed(0)
+    model, x = Recorded(), torch.randn(32, 16)
+    expected, wanted = loss_and_gradients(copy.deepcopy(model), x)
+    growth = esper.wrap(model, x, quiet=True, anchors=["a"])
+    germinate(growth, 0)
+    loss, gradients = loss_and_gradients(model, x)
+    assert torch.equal(loss, expected)
+    # Gradients of three users of one value are added in the same order.
+    assert all(torch.equal(gradients[n], g) for n, g in wanted.items())
+    blend(growth, 0, 1.0)
+    handed_on = []
+    model.b.register_forward_pre_hook(lambda module, args: handed_on.append(args[0]))
+    model.eval()
+    model(x)
+    assert torch.equal(torch.tanh(model.recorded), handed_on[0])
+    fossilize(growth, 0)
+    grown = model(x)
+    plain = esper.unwrap(model)
+    assert torch.allclose(plain(x), grown, atol=1e-6)
+    assert torch.equal(torch.tanh(model.recorded), handed_on[-1])
 
 
 def test_a_culled_seed_leaves_nothing_behind(esper):

@@ -47,6 +47,15 @@ def test_a_duration_carries_a_unit(text, seconds):
         soak.seconds_of(text[:-1])
 
 
+@pytest.mark.parametrize("steps, culled, over", [(35, 0, False), (35, 1, True), (400, 0, True)])
+def test_a_slow_machine_is_given_time_until_a_seed_was_culled(tmp_path, steps, culled, over):
+    one = soak.TrainingSoak("esper", 60, 1, tmp_path)
+    run = tmp_path / "long"
+    run.mkdir()
+    (run / "run.json").write_text(json.dumps({"steps": steps, "seeds": {"culled": culled}}))
+    assert one.has_culled(run) == over
+
+
 @pytest.mark.skipif("ESPER_BINARY" not in os.environ, reason="needs the built esper")
 def test_a_run_is_stopped_resumed_and_watched(tmp_path):
     """A few segments, until a seed was culled, and a whole run; too short for a trend."""

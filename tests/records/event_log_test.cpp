@@ -31,7 +31,7 @@ struct InMemory final : Log {
 };
 
 struct InAFolder final : Log {
-    testing::TemporaryFolder above;
+    TemporaryFolder above;
     RunFolder folder = value_or_throw(RunFolder::create(above / "run"));
     ports::EventLog& log() override { return folder; }
     std::vector<json> kept() override {

@@ -85,7 +85,7 @@ TEST(Events, HostileLinesAreErrors) {
 }
 
 TEST(Events, ABadLineIsNamedByItsNumberAndATornLastOneIsPassedOver) {
-    const testing::TemporaryFolder folder;
+    const TemporaryFolder folder;
     const auto file = folder.path() / "events.jsonl";
     std::ofstream(file) << kSample << "\n"
                         << R"({"event":"sam)";
@@ -117,7 +117,7 @@ TEST(Metrics, AreTypedAndBadCellsAreNamed) {
 }
 
 TEST(RunJson, AFieldOfAnotherTypeIsAnErrorAndNeverAnException) {
-    const testing::TemporaryFolder folder;
+    const TemporaryFolder folder;
     const auto put = [&](const std::string& text) {
         std::ofstream(folder.path() / "run.json") << text;
         return read_run_json(folder.path());

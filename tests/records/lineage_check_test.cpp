@@ -36,7 +36,7 @@ class LineageCheck : public ::testing::Test {
         ASSERT_TRUE(
             write_checked_file(folder / "checkpoints" / name, "ESPRCKPT", 1, std::span(&piece, 1)));
     }
-    testing::TemporaryFolder folder;
+    TemporaryFolder folder;
 };
 
 TEST_F(LineageCheck, AJournalIsCutToTheEditsThatLedToTheCheckpoint) {

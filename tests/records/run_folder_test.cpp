@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/temporary_folder.h"
 #include "esper/base/own_file.h"
 #include "esper/services/records/run_files.h"
 
@@ -18,9 +19,8 @@ const nlohmann::json kRejected{
     {"anchor", "h0"}, {"blueprint", "mlp_adapter"}, {"reason", "it does not help"}};
 
 struct RunFolderTest : testing::Test {
-    fs::path path = fs::temp_directory_path() / ("esper-run-folder-" + std::to_string(::getpid()));
-    RunFolderTest() { fs::remove_all(path); }
-    ~RunFolderTest() override { fs::remove_all(path); }
+    const TemporaryFolder above;
+    const fs::path path = above / "run";
     RunFolder begun() const {
         auto folder = value_or_throw(RunFolder::create(path));
         EXPECT_TRUE(folder.write_run_json({{"status", "running"}, {"name", "a"}}));

@@ -132,7 +132,7 @@ class Summary : public ::testing::Test {
         lines.close();
         return value_or_throw(summary_of_run(folder.path()));
     }
-    testing::TemporaryFolder folder;
+    TemporaryFolder folder;
     json run{{"status", "done"},
              {"name", "a"},
              {"steps", 40},

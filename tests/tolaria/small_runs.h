@@ -3,13 +3,13 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "esper/base/fault_points.h"
 #include "esper/services/tolaria/run/trainer.h"
 #include "tolaria/metrics_text.h"
@@ -20,22 +20,18 @@ namespace esper::tolaria::testing_runs {
 
 namespace fs = std::filesystem;
 
+/// Where a run can be begun. It goes away with the object, and armed fault points with it.
 struct Folder {
+    TemporaryFolder above;
     fs::path path;
-    explicit Folder(const std::string& name)
-        : path(fs::temp_directory_path() / ("esper-" + name + "-" + std::to_string(::getpid()))) {
-        fs::remove_all(path);
-    }
-    ~Folder() {
-        FaultPoints::disarm_all();
-        fs::remove_all(path);
-    }
+    explicit Folder(const std::string& name) : path(above / name) {}
+    ~Folder() { FaultPoints::disarm_all(); }
     Folder(const Folder&) = delete;
     Folder& operator=(const Folder&) = delete;
 };
 
-/// A tiny GPT on text, that does not grow.
-inline configs::EsperConfig small() {
+/// A tiny GPT on text; all else is as by default.
+inline configs::EsperConfig tiny_gpt() {
     configs::EsperConfig config;
     config.run.epochs = 3;
     config.run.steps_per_epoch = 4;
@@ -48,6 +44,12 @@ inline configs::EsperConfig small() {
     config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
     config.data.batch_size = 32;
     config.data.split = {0.97, 0.01, 0.01, 0.01};
+    return config;
+}
+
+/// The same, that does not grow.
+inline configs::EsperConfig small() {
+    auto config = tiny_gpt();
     config.optimization.learning_rate = 0.01;
     config.optimization.warmup = configs::Duration::batches(1);
     config.growth.enabled = false;

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 
 namespace esper::utils {
@@ -284,10 +285,7 @@ TEST(Logging, TheMacrosUseTheDefaultLoggerAndDoNothingWithoutOne) {
 
 class LogFiles : public testing::Test {
   protected:
-    std::filesystem::path dir =
-        std::filesystem::temp_directory_path() / ("esper_log_" + TraceId::make().hex());
-    void SetUp() override { std::filesystem::create_directories(dir); }
-    void TearDown() override { std::filesystem::remove_all(dir); }
+    TemporaryFolder dir;
 };
 
 TEST_F(LogFiles, AppendAndRotateWithoutLosingALine) {

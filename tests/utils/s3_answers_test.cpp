@@ -1,6 +1,7 @@
 // Answers that no correct server gives, from a server in the test.
 #include <gtest/gtest.h>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/utils/s3_client.h"
 #include "esper/utils/trace_id.h"
@@ -43,10 +44,7 @@ std::string error_body(const char* code) {
 
 class S3Answers : public testing::Test {
   protected:
-    void SetUp() override { std::filesystem::create_directories(dir); }
-    void TearDown() override { std::filesystem::remove_all(dir); }
-    std::filesystem::path dir =
-        std::filesystem::temp_directory_path() / ("esper_s3_" + TraceId::make().hex());
+    TemporaryFolder dir;
 };
 
 TEST_F(S3Answers, OptionsThatCannotWorkAreRefused) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/base/random.h"
@@ -35,10 +36,8 @@ class S3 : public testing::Test {
     }
     void SetUp() override {
         if (!peer->missing().empty()) GTEST_SKIP() << peer->missing();
-        std::filesystem::create_directories(dir);
         ASSERT_TRUE(client()->create_bucket());
     }
-    void TearDown() override { std::filesystem::remove_all(dir); }
 
     S3Options options(const std::string& endpoint = peer->endpoint()) const {
         return {.endpoint = endpoint,
@@ -56,8 +55,7 @@ class S3 : public testing::Test {
     }
 
     static S3Peer* peer;
-    std::filesystem::path dir =
-        std::filesystem::temp_directory_path() / ("esper_s3_" + TraceId::make().hex());
+    TemporaryFolder dir;
 };
 S3Peer* S3::peer = nullptr;
 
@@ -152,7 +150,7 @@ TEST_F(S3, ADamagedObjectIsNotReturned) {
     const Status s = s3->get_file("damaged", dir / "x");
     ASSERT_FALSE(s);
     EXPECT_TRUE(s.error().is(S3Error::kCorrupt)) << s.error().to_string();
-    EXPECT_TRUE(std::filesystem::is_empty(dir));
+    EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 
     ASSERT_TRUE(write_file_atomic(dir / "f", "written by another program"));
     ASSERT_EQ(peer->ask("put foreign " + (dir / "f").string()), "ok");
@@ -277,7 +275,7 @@ TEST_F(S3, ManyThreadsShareOneClient) {
 TEST_F(S3, LocalFilesThatCannotBeUsedAreReported) {
     const auto s3 = client();
     ASSERT_TRUE(s3->put("k", "v"));
-    for (const Status& s : {s3->put_file("x", dir / "missing"), s3->put_file("x", dir),
+    for (const Status& s : {s3->put_file("x", dir / "missing"), s3->put_file("x", dir.path()),
                             s3->get_file("k", dir / "no" / "such" / "folder")}) {
         ASSERT_FALSE(s);
         EXPECT_TRUE(s.error().is(S3Error::kLocalFile)) << s.error().to_string();

@@ -18,6 +18,7 @@
 #include "esper/exchange/importers/module_recorder.h"
 #include "esper/execution/kasmina/kasmina_layer.h"
 #include "esper/program/anchor_types.h"
+#include "esper/program/edits/seed_names.h"
 
 namespace esper {
 
@@ -153,7 +154,7 @@ struct GrowingModule::Impl {
 
     std::vector<at::Tensor> block(const std::string& seed) const {
         std::vector<at::Tensor> tensors;
-        if (const auto found = store.find_block("seed." + seed))
+        if (const auto found = store.find_block(graph::seed_scope(seed)))
             for (const auto& entry : found->entries) tensors.push_back(entry.value);
         return tensors;
     }

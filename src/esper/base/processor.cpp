@@ -23,6 +23,17 @@ std::vector<int> allowed_processors() {
     return processors;
 }
 
+/// The features of the first processor, with a space before and behind each.
+const std::string& features() {
+    static const std::string list = [] {
+        std::ifstream file("/proc/cpuinfo");
+        for (std::string line; std::getline(file, line);)
+            if (line.starts_with("flags")) return line + ' ';
+        return std::string();
+    }();
+    return list;
+}
+
 }  // namespace
 
 int physical_cores(const std::vector<int>& processors, const std::filesystem::path& topology) {
@@ -41,18 +52,10 @@ int physical_cores() {
     return cores > 0 ? cores : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
+bool has_avx512_bf16() { return features().find(" avx512_bf16 ") != std::string::npos; }
+
 bool multiplies_bf16() {
-    static const bool answer = [] {
-        std::ifstream file("/proc/cpuinfo");
-        for (std::string line; std::getline(file, line);) {
-            if (!line.starts_with("flags")) continue;
-            line += ' ';
-            return line.find(" avx512_bf16 ") != std::string::npos ||
-                   line.find(" amx_bf16 ") != std::string::npos;
-        }
-        return false;
-    }();
-    return answer;
+    return has_avx512_bf16() || features().find(" amx_bf16 ") != std::string::npos;
 }
 
 }  // namespace esper

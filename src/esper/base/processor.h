@@ -12,7 +12,9 @@ int physical_cores(const std::vector<int>& processors, const std::filesystem::pa
 /// Physical cores that this process may run on; processors where cores cannot be told. At least 1.
 int physical_cores();
 
-/// Whether the processor multiplies bf16 numbers itself (AVX-512 BF16 or AMX).
+/// Whether the processor has the instructions AVX512-BF16, by the kernel's list of its features.
+bool has_avx512_bf16();
+/// Whether the processor multiplies bf16 numbers itself: by AVX512-BF16 or by AMX.
 bool multiplies_bf16();
 
 }  // namespace esper

@@ -1,15 +1,14 @@
 #include "esper/cli/drive.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
+#include "esper/cli/signals.h"
 #include "esper/services/records/report_data.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/summary.h"
@@ -17,37 +16,6 @@
 namespace esper::cli {
 
 namespace {
-
-tolaria::Trainer* running = nullptr;
-
-// The second signal ends the process as it would have without us.
-extern "C" void on_signal(int signal) {
-    if (running != nullptr) running->request_stop();
-    std::signal(signal, SIG_DFL);
-}
-
-extern "C" void on_rollback_signal(int) {
-    if (running != nullptr) running->request_rollback();
-}
-
-class SignalsTaken {
-  public:
-    explicit SignalsTaken(tolaria::Trainer& trainer) {
-        running = &trainer;
-        std::signal(SIGUSR1, on_rollback_signal);
-        if (!trainer.config().checkpoint.on_signal) return;
-        std::signal(SIGINT, on_signal);
-        std::signal(SIGTERM, on_signal);
-    }
-    ~SignalsTaken() {
-        std::signal(SIGINT, SIG_DFL);
-        std::signal(SIGTERM, SIG_DFL);
-        std::signal(SIGUSR1, SIG_IGN);
-        running = nullptr;
-    }
-    SignalsTaken(const SignalsTaken&) = delete;
-    SignalsTaken& operator=(const SignalsTaken&) = delete;
-};
 
 /// A finished run in one line, for those who asked for quiet.
 std::string result_line(const nlohmann::json& run, const std::filesystem::path& folder) {
@@ -61,7 +29,7 @@ std::string result_line(const nlohmann::json& run, const std::filesystem::path& 
 }
 
 Result<tolaria::RunStatus> run(tolaria::Trainer& trainer) {
-    const SignalsTaken taken(trainer);
+    const SignalsToTrainer signals(trainer);
     return trainer.run();
 }
 

@@ -25,10 +25,8 @@ Status evaluate(const Arguments& a) {
     ESPER_TRY(const auto config, load_run_config(folder, a.overrides));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
     ESPER_TRY(const auto data, open_run_data(config, run.head.data_fingerprint, folder));
-    tolaria::Engine engine(config.run.precision == configs::Precision::kBf16
-                               ? graph::Precision::kBFloat16
-                               : graph::Precision::kFloat32,
-                           0.0);
+    auto& engine = run.learner->engine();
+    engine.set_precision(tolaria::Learner::options_of(config).precision);
     ESPER_TRY(const auto found, tolaria::evaluate_part(
                                     engine, run.program(), run.store(), *data, tolaria::Part::kTest,
                                     static_cast<std::uint32_t>(config.data.batch_size)));

@@ -1,3 +1,5 @@
+#include "esper/cli/export.h"
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -19,19 +21,22 @@ struct Arguments {
     std::string checkpoint;
 };
 
-Status export_run(const Arguments& a) {
-    ESPER_TRY(const auto run, load_run(a.folder, a.checkpoint));
-    ESPER_TRY(const auto journal, journal_of(run, a.folder));
+}  // namespace
+
+Result<std::vector<std::filesystem::path>> export_network(const std::filesystem::path& folder,
+                                                          const std::string& checkpoint,
+                                                          const std::filesystem::path& wanted) {
+    ESPER_TRY(const auto run, load_run(folder, checkpoint));
+    ESPER_TRY(const auto journal, journal_of(run, folder));
     ESPER_TRY(const auto code, graph::pytorch_code(*run.program()));
     ESPER_TRY(const auto tensors, graph::pytorch_tensors(*run.program(), run.store()));
     ESPER_TRY(const auto lineage,
               graph::lineage_json(*run.program(), journal,
                                   graph::LineageOrigin{run.checkpoint, run.step}));
-    const auto out =
-        a.out.empty() ? std::filesystem::path(a.folder) / "export" : std::filesystem::path(a.out);
+    const auto out = wanted.empty() ? folder / "export" : wanted;
     std::error_code error;
     // The default lies in the run's folder, which may be a stranger's.
-    if (a.out.empty() && std::filesystem::is_symlink(out, error))
+    if (wanted.empty() && std::filesystem::is_symlink(out, error))
         return fail(OwnFileError::kSymbolicLink,
                     out.string() +
                         " is a symbolic link, which is not followed; name the folder "
@@ -43,12 +48,8 @@ Status export_run(const Arguments& a) {
     ESPER_CHECK_STATUS(write_file_atomic(out / "model.py", code));
     ESPER_CHECK_STATUS(write_file_atomic(out / "lineage.json", lineage));
     std::fprintf(stderr, "exported the %s\n", name_of(run).c_str());
-    for (const auto* name : {"model.safetensors", "model.py", "lineage.json"})
-        std::printf("%s\n", (out / name).c_str());
-    return {};
+    return std::vector{out / "model.safetensors", out / "model.py", out / "lineage.json"};
 }
-
-}  // namespace
 
 void add_export(CLI::App& app, int& exit_code) {
     auto a = std::make_shared<Arguments>();
@@ -57,8 +58,10 @@ void add_export(CLI::App& app, int& exit_code) {
     command->add_option("-o,--out", a->out, "where to (default: export/ in the run's folder)");
     command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
     command->callback([a, &exit_code] {
-        auto done = export_run(*a);
-        exit_code = done ? 0 : report_error(done.error());
+        const auto files = export_network(a->folder, a->checkpoint, a->out);
+        exit_code = files ? 0 : report_error(files.error());
+        if (!files) return;
+        for (const auto& file : *files) std::printf("%s\n", file.c_str());
     });
 }
 

@@ -11,6 +11,7 @@
 #include "esper/exchange/importers/pt2.h"
 #include "esper/program/binary/binary_format.h"
 #include "esper/program/cost/cost.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/seed_stories.h"
@@ -52,7 +53,7 @@ Result<json> describe(const graph::Program& program) {
     for (const auto& seed : graph::seeds_in(program)) {
         std::int64_t parameters = 0;
         for (const auto& p : program.parameters())
-            if (p.name.starts_with("seed." + seed.seed + ".")) parameters += p.type.numel();
+            if (p.name.starts_with(graph::seed_prefix(seed.seed))) parameters += p.type.numel();
         seeds.push_back({{"seed", seed.seed},
                          {"anchor", seed.anchor},
                          {"mode", graph::seed_mode_name(seed.mode)},

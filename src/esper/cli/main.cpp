@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -13,10 +14,14 @@
 
 namespace {
 
-// Before the libraries' own constructors: a request that comes while they load must not end the
-// process, a file that may grow no further is an error of writing like any other, and no file of a
-// run may get the number of a standard stream that was closed.
+extern "C" void end_interrupted(int) { _exit(130); }
+
+// Before the libraries' own constructors: Ctrl-C has the exit code of an interrupted command at any
+// moment (unless whoever started us ignores it), a request for a rollback that comes while they
+// load must not end the process, a file that may grow no further is an error of writing like any
+// other, and no file of a run may get the number of a standard stream that was closed.
 void make_ready(int, char**, char**) {
+    if (std::signal(SIGINT, end_interrupted) == SIG_IGN) std::signal(SIGINT, SIG_IGN);
     std::signal(SIGUSR1, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
     for (int fd = 0; fd < 3; ++fd)
@@ -71,6 +76,8 @@ int run(int argc, char** argv) {
     esper::cli::add_data(app, exit_code);
     esper::cli::add_rollback(app, exit_code);
     esper::cli::add_report(app, exit_code);
+    esper::cli::add_finish(app, exit_code);
+    esper::cli::add_pareto(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);

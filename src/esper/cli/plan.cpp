@@ -7,9 +7,10 @@
 
 #include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
+#include "esper/program/edits/blocks.h"
 #include "esper/services/tamiyo/admission.h"
 #include "esper/services/tamiyo/life_steps.h"
-#include "esper/services/tolaria/data/batch_plan.h"
+#include "esper/services/tolaria/grow/policy_choice.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/run/planned_cost.h"
 
@@ -62,14 +63,11 @@ struct Pass {
 
 Pass pass_of(const configs::EsperConfig& config, const tolaria::Dataset& data) {
     Pass pass;
-    const auto examples = tolaria::train_examples(config, data);
-    const auto plan = tolaria::BatchPlan::shuffled(
-        examples, static_cast<std::uint32_t>(config.data.batch_size), config.run.seed);
-    pass.examples = examples;
-    pass.batch = plan.batch_size();
+    pass.examples = tolaria::train_examples(config, data);
+    pass.batch = tolaria::examples_a_step(config, data);
     if (config.run.steps_per_epoch == 0)
         pass.left_out =
-            pass.examples - static_cast<std::int64_t>(plan.steps_per_epoch()) * pass.batch;
+            pass.examples - tolaria::run_length(config, data).steps_per_epoch * pass.batch;
     return pass;
 }
 
@@ -78,20 +76,85 @@ std::int64_t checkpoints_of(std::int64_t steps, std::int64_t every) {
     return 1 + (steps + every - 1) / every;
 }
 
+std::int64_t epochs_of(const tolaria::RunLength& length) {
+    return (length.total_steps + length.steps_per_epoch - 1) / length.steps_per_epoch;
+}
+
+json budget_plan(const configs::EsperConfig& config, const tolaria::RunLength& length) {
+    const auto course = tolaria::course_of(config, length);
+    const auto& budget = course.budget();
+    const auto both = [&](const configs::Budget& b) {
+        return json{{"budget", b.to_string()},
+                    {"cooldown_from", course.cooldown_begin(b)},
+                    {"words", b.in_words()},
+                    {"from_words", b.in_words(course.cooldown_begin(b))}};
+    };
+    auto plan = both(budget);
+    plan["of"] = budget.of == configs::Budget::Of::kFlops ? "flops" : "seconds";
+    plan["limit"] = budget.amount;
+    plan["finish_at"] = json::array();
+    for (const auto& smaller : tolaria::kept_budgets(budget, config.run.finish_at))
+        plan["finish_at"].push_back(both(smaller));
+    return plan;
+}
+
+std::string budget_in_words(const json& budget) {
+    std::vector<std::string> smaller;
+    for (const auto& one : budget["finish_at"]) smaller.push_back(one["words"]);
+    return fmt::format(
+        "# budget       {}, its cool-down from {} on; checkpoints to finish it at {}\n",
+        budget["words"].get<std::string>(), budget["from_words"].get<std::string>(),
+        join(smaller, ", "));
+}
+
+/// `15 epochs of 50 steps of 32 examples`, or what a budget makes of that.
+std::string length_in_words(const json& plan) {
+    const auto epoch = fmt::format("{} steps of {} examples", plan["steps_per_epoch"].dump(),
+                                   plan["batch_size"].dump());
+    if (!plan.contains("budget"))
+        return fmt::format("{} epochs of {}", plan["epochs"].dump(), epoch);
+    if (plan["steps"].is_null()) return "until the time is over, in epochs of " + epoch;
+    return fmt::format("{} steps if nothing grows, in epochs of {}", plan["steps"].dump(), epoch);
+}
+
+Result<json> clock_plan(const configs::EsperConfig& config, const graph::ProgramPtr& host) {
+    const auto& clock = config.controller.clock;
+    std::vector<std::string> names;
+    ESPER_TRY(const auto blocks, graph::find_blocks(*host));
+    for (const auto& block : blocks) names.push_back(block.name);
+    json plan{{"policy", "clock"},
+              {"blocks", names},
+              {"ratio", clock.ratio},
+              {"final_ratio", clock.final_ratio}};
+    if (names.empty()) plan["warning"] = "no block of this host can be split";
+    return plan;
+}
+
+std::string clock_in_words(const json& growth) {
+    return fmt::format(
+        "# growth       policy clock: splits the last of {} blocks at {} examples a parameter, if "
+        "there will be {} in the end\n",
+        growth["blocks"].size(), growth["ratio"].dump(), growth["final_ratio"].dump());
+}
+
 Result<json> growth_plan(const configs::EsperConfig& config, const graph::ProgramPtr& host,
                          const tolaria::RunLength& length, std::uint32_t probe) {
     const auto& growth = config.growth;
+    ESPER_TRY(const auto policy, tolaria::choose_policy(config, host));
+    if (policy == configs::Policy::kClock) return clock_plan(config, host);
     ESPER_TRY(const auto wrapped, tolaria::growth_places(growth, host));
     std::vector<std::string> slots;
     for (const auto& slot : wrapped.slots) slots.push_back(wrapped.anchor_of(slot).name);
     const tamiyo::RunShape shape{config.run.seed, length.steps_per_epoch, length.total_steps};
     const auto steps = tamiyo::life_steps(growth, shape);
     const auto window = germination_window(config, length, shape);
-    json plan{{"policy", contracts::to_text(config.controller.policy)},
+    json plan{{"policy", contracts::to_text(policy)},
               {"slots", slots},
               {"steps_of_a_seed", steps.whole()},
               {"probe_examples", probe},
               {"gate_examples", growth.gate.min_examples}};
+    // By the clock the steps are not known beforehand.
+    if (length.total_steps == 0) return plan;
     if (window.is_open) {
         plan["from_step"] = window.from;
         plan["to_step"] = window.to;
@@ -112,7 +175,8 @@ Result<json> plan_of(const configs::EsperConfig& config) {
     ESPER_TRY(const auto host, tolaria::make_host(config, data->info()));
     ESPER_TRY(const auto cost, graph::count_cost(*host));
     ESPER_TRY(const auto planned, tolaria::planned_cost(config, *data, host));
-    const auto length = tolaria::run_length(config, *data);
+    ESPER_TRY(const auto length, tolaria::planned_length(config, *data, host));
+    const bool steps_known = length.total_steps > 0;
     json parts = json::object();
     for (const auto part : tolaria::kAllParts)
         parts[std::string(tolaria::to_text(part))] = data->size(part);
@@ -124,7 +188,7 @@ Result<json> plan_of(const configs::EsperConfig& config) {
     json keep{{"every", config.checkpoint.every.to_string()}, {"kept", config.checkpoint.keep}};
     if (every) {
         keep["every_steps"] = std::max<std::int64_t>(1, *every);
-        keep["count"] = checkpoints_of(length.total_steps, keep["every_steps"]);
+        if (steps_known) keep["count"] = checkpoints_of(length.total_steps, keep["every_steps"]);
     }
     const bool adamw = config.optimization.optimizer == configs::Optimizer::kAdamw;
     keep["bytes_each"] = host->parameter_count() * 4 * (adamw ? 3 : 2);
@@ -136,14 +200,15 @@ Result<json> plan_of(const configs::EsperConfig& config) {
               {"training_flops_per_example", cost.training_flops},
               {"data", data->info().name},
               {"examples", parts},
-              {"epochs", config.run.epochs},
+              {"epochs", steps_known ? json(epochs_of(length)) : json()},
               {"steps_per_epoch", length.steps_per_epoch},
-              {"steps", length.total_steps},
+              {"steps", steps_known ? json(length.total_steps) : json()},
               {"batch_size", pass.batch},
               {"left_out_of_an_epoch", pass.left_out},
-              {"flops_total_without_growth", planned.total()},
+              {"flops_total_without_growth", steps_known ? json(planned.total()) : json()},
               {"checkpoints", keep}};
     if (!config.model.path.empty()) plan["path"] = config.model.path;
+    if (!config.run.budget.empty()) plan["budget"] = budget_plan(config, length);
     if (config.growth.enabled) {
         ESPER_TRY(plan["growth"],
                   growth_plan(config, host, length, data->size(tolaria::Part::kProbe)));
@@ -164,20 +229,24 @@ std::string plan_in_words(const json& plan) {
         "# host         {}{}: {} parameters, {} FLOPs an example forward, {} in training\n"
         "# anchors      {}\n"
         "# data         {}: {} train, {} probe, {} validation, {} test examples\n"
-        "# length       {} epochs of {} steps of {} examples{}\n"
-        "# cost         {} FLOPs without growth: training, validation after each epoch, one test\n"
+        "# length       {}{}\n"
+        "{}"
+        "# cost         {}\n"
         "# checkpoints  {}, the last {} kept besides the best, {}B each\n",
         plan["host"].get<std::string>(),
         plan.contains("path") ? " from " + plan["path"].get<std::string>() : std::string(),
         count(plan["parameters"]), count(plan["flops_per_example"]),
         count(plan["training_flops_per_example"]), names(plan["anchors"]),
         plan["data"].get<std::string>(), parts["train"].dump(), parts["probe"].dump(),
-        parts["validation"].dump(), parts["test"].dump(), plan["epochs"].dump(),
-        plan["steps_per_epoch"].dump(), plan["batch_size"].dump(),
+        parts["validation"].dump(), parts["test"].dump(), length_in_words(plan),
         left_out == 0
             ? std::string()
             : fmt::format("; the last {} of each pass are left out, others each time", left_out),
-        count(plan["flops_total_without_growth"]),
+        plan.contains("budget") ? budget_in_words(plan["budget"]) : std::string(),
+        plan["flops_total_without_growth"].is_null()
+            ? std::string("as many FLOPs as the machine makes in that time")
+            : count(plan["flops_total_without_growth"]) +
+                  " FLOPs without growth: training, validation after each epoch, one test",
         keep.contains("count") ? fmt::format("about {}, every {} steps", keep["count"].dump(),
                                              keep["every_steps"].dump())
                                : fmt::format("every {}", keep["every"].get<std::string>()),
@@ -186,6 +255,11 @@ std::string plan_in_words(const json& plan) {
         out += "# warning      " + plan["warning"].get<std::string>() + "\n";
     if (!plan.contains("growth")) return out + "# growth       off (growth.enabled)\n";
     const auto& growth = plan["growth"];
+    if (growth["policy"] == "clock")
+        return out + clock_in_words(growth) +
+               (growth.contains("warning")
+                    ? "# warning      " + growth["warning"].get<std::string>() + "\n"
+                    : std::string());
     out += fmt::format(
         "# growth       policy {}: {} places for seeds, {}; a seed's life takes {} steps\n"
         "# gates        decide after at least {} of {} probe examples\n",
@@ -193,7 +267,8 @@ std::string plan_in_words(const json& plan) {
         growth.contains("from_step")
             ? fmt::format("germinating at the end of an epoch, from step {} to {}",
                           growth["from_step"].dump(), growth["to_step"].dump())
-            : std::string("none of which can germinate"),
+            : std::string(plan["steps"].is_null() ? "germinating as the time goes"
+                                                  : "none of which can germinate"),
         growth["steps_of_a_seed"].dump(), growth["gate_examples"].dump(),
         growth["probe_examples"].dump());
     if (growth.contains("warning"))

@@ -3,8 +3,10 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
+#include "esper/cli/finish.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/signals.h"
 
 namespace esper::cli {
 
@@ -20,9 +22,13 @@ int resume(const Arguments& arguments) {
     const std::filesystem::path folder(arguments.folder);
     auto config = load_run_config(folder, arguments.overrides);
     if (!config) return report_error(config.error());
+    if (config->checkpoint.on_signal) take_stop_signals();
     auto trainer = tolaria::Trainer::resume(*config, folder);
     if (!trainer) return report_error(trainer.error());
-    return drive(**trainer, folder, arguments.output);
+    if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
+    const auto resolved = (*trainer)->config();
+    trainer->reset();
+    return finish_named(folder, resolved, arguments.output);
 }
 
 }  // namespace

@@ -28,7 +28,10 @@ void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
     const auto cost = graph::count_cost(program);
     const double flops = cost ? static_cast<double>(cost->training_flops) : 0;
     const auto precision = contracts::to_text(config.run.precision);
-    const auto left = trainer.length().total_steps - trainer.step();
+    const auto& budget = trainer.course().budget();
+    const auto left = budget.is_set()
+                          ? "a budget of " + budget.in_words() + " in steps"
+                          : fmt::format("{} steps", trainer.length().total_steps - trainer.step());
     if (json_)
         print_json_line({{"event", "start"},
                          {"folder", folder},
@@ -41,14 +44,13 @@ void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
                          {"threads", config.run.threads},
                          {"step", trainer.step()},
                          {"total_steps", trainer.length().total_steps}});
-    line(
-        terminal_.bold(),
-        fmt::format("{}: {} anchors, {} sleeping seeds, {} parameters; {} on {} thread{}; {} steps "
-                    "of {} examples, {} FLOPs each; in {}",
-                    program.name(), program.anchors().size(), trainer.seed_slots(),
-                    human_count(static_cast<double>(program.parameter_count())), precision,
-                    config.run.threads, config.run.threads == 1 ? "" : "s", left, batch_size_,
-                    human_count(flops), folder));
+    line(terminal_.bold(),
+         fmt::format("{}: {} anchors, {} sleeping seeds, {} parameters; {} on {} thread{}; {} "
+                     "of {} examples, {} FLOPs each; in {}",
+                     program.name(), program.anchors().size(), trainer.seed_slots(),
+                     human_count(static_cast<double>(program.parameter_count())), precision,
+                     config.run.threads, config.run.threads == 1 ? "" : "s", left, batch_size_,
+                     human_count(flops), folder));
 }
 
 void Screen::progress(const Progress& p) {

@@ -6,10 +6,12 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
+#include "esper/cli/finish.h"
 #include "esper/cli/own_data.h"
 #include "esper/cli/plan.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
+#include "esper/cli/signals.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml.h"
 #include "esper_embedded.h"  // made by CMake
@@ -121,6 +123,7 @@ int train(const Arguments& arguments) {
     const std::filesystem::path folder =
         arguments.folder.empty() ? records::RunFolder::next_free("runs", config->config.run.name)
                                  : std::filesystem::path(arguments.folder);
+    if (config->config.checkpoint.on_signal) take_stop_signals();
     UnfinishedFolder unfinished(folder);
     auto trainer = tolaria::Trainer::create(config->config, folder);
     if (!trainer) {
@@ -131,7 +134,10 @@ int train(const Arguments& arguments) {
         return exit_code;
     }
     unfinished.keep();
-    return drive(**trainer, folder, arguments.output);
+    if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
+    const auto resolved = (*trainer)->config();
+    trainer->reset();
+    return finish_named(folder, resolved, arguments.output);
 }
 
 void take_words(Arguments& a, const std::vector<std::string>& words) {

@@ -61,6 +61,12 @@ void add_form(Json& json, TextForm form) {
         case TextForm::kUrl:
             json["pattern"] = "^$|^[A-Za-z0-9_.+-]+://([^/?# ]*@)?[^/?#:@ ][^ ]*$";
             break;
+        case TextForm::kBudget:
+            json["type"] = {"string", "number"};
+            json["pattern"] =
+                "^$|^[0-9]+(\\.[0-9]+)?([eE][+]?[0-9]+)?$|^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$";
+            json["exclusiveMinimum"] = 0;
+            break;
         case TextForm::kAny:
             break;
     }

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "esper/base/text.h"
+#include "esper/configs/budget.h"
 #include "esper/configs/schema.h"
 
 namespace esper::configs {
@@ -153,6 +154,52 @@ void check_schedule(const EsperConfig& c, const Complain& complain) {
     }
 }
 
+void check_finish_at(const EsperConfig& c, const Budget& budget, const Complain& complain) {
+    if (c.run.finish_at.empty()) return;
+    if (!budget.is_set()) {
+        complain({"run.finish_at", "run.budget"},
+                 "smaller budgets need a larger one; give run.budget, or no run.finish_at");
+        return;
+    }
+    if (c.optimization.schedule != Schedule::kWarmupConstantCooldown) {
+        complain({"run.finish_at", "optimization.schedule"},
+                 "only a schedule with a constant part can be finished at several budgets; choose "
+                 "warmup_constant_cooldown");
+    }
+    for (const auto& text : c.run.finish_at) {
+        const auto smaller = Budget::of_text(text);
+        if (smaller.of == budget.of && smaller.amount < budget.amount) continue;
+        complain({"run.finish_at", "run.budget"},
+                 fmt::format("'{}' is no smaller budget of the kind of run.budget, '{}'", text,
+                             c.run.budget));
+    }
+}
+
+/// Of a run that ends by the clock nobody knows the steps beforehand.
+void check_lengths_by_the_clock(const EsperConfig& c, const Complain& complain) {
+    const auto is_share = [](const Duration& d) { return d.unit == TimeUnit::kRunShare; };
+    const auto refuse = [&](std::string_view path, const Duration& d) {
+        if (is_share(d))
+            complain({path, "run.budget"},
+                     fmt::format("{} of a run that ends by the clock is no number of steps; give "
+                                 "epochs (2ep) or steps (100ba)",
+                                 d.to_string()));
+    };
+    if (c.checkpoint.every.is_progress()) refuse("checkpoint.every", c.checkpoint.every);
+    if (!c.growth.enabled) return;
+    refuse("growth.training", c.growth.training);
+    refuse("growth.stabilization", c.growth.stabilization);
+    refuse("growth.fine_tune", c.growth.fine_tune);
+    refuse("growth.gate.budget", c.growth.gate.budget);
+    refuse("growth.gate.lag", c.growth.gate.lag);
+}
+
+void check_budget(const EsperConfig& c, const Complain& complain) {
+    const auto budget = Budget::of_text(c.run.budget);
+    check_finish_at(c, budget, complain);
+    if (budget.of == Budget::Of::kSeconds) check_lengths_by_the_clock(c, complain);
+}
+
 void check_controller(const EsperConfig& c, const Complain& complain) {
     const TournamentConfig& t = c.controller.tournament;
     if (t.random_entrants > t.candidates) {
@@ -170,6 +217,7 @@ void check_relations(const EsperConfig& config, const Complain& complain) {
     check_model(config, complain);
     check_data(config, complain);
     check_schedule(config, complain);
+    check_budget(config, complain);
     check_controller(config, complain);
 }
 

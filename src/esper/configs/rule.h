@@ -12,6 +12,7 @@ enum class TextForm : int {
     kFileName,  ///< name of one file or folder: letters, digits, `_`, `-`, `.`; no leading dot
     kGlob,      ///< an anchor pattern: letters, digits, `_`, `-`, `.`, `*`, `?`
     kUrl,       ///< scheme://host…, or empty if the key may be unset
+    kBudget,    ///< FLOPs or a time on the clock, or empty if the key may be unset
 };
 
 /// The kind of duration that a key accepts.

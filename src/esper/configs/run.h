@@ -35,7 +35,13 @@ ESPER_CONTRACT_ENUM(Profile, ESPER_PROFILES)
     X(bool, deterministic, true, rule::any(),                                                      \
       "same seed, processor and threads, same bits: nothing is chosen by timing, and an operator " \
       "that torch has only in a form that differs from run to run is refused")                     \
-    X(int, epochs, 30, rule::within(1, 1000000), "length of the run")                              \
+    X(int, epochs, 30, rule::within(1, 1000000), "length of the run, unless it has a budget")      \
+    X(std::string, budget, "", rule::text(TextForm::kBudget),                                      \
+      "what the run may spend instead: FLOPs of training and of growing (3e12) or a time (30m); "  \
+      "it ends when that is spent, and the schedule goes by the share that is")                    \
+    X(Names, finish_at, {}, rule::text(TextForm::kBudget),                                         \
+      "smaller budgets that the run is also finished at, each from a checkpoint that is kept "     \
+      "where its cool-down begins; none named: checkpoints for halves, quarters, … are kept")      \
     X(std::int64_t, steps_per_epoch, 50, rule::at_least(0),                                        \
       "optimizer steps in an epoch; 0: one pass over the training part, whose last incomplete "    \
       "batch is left out (the order changes every epoch)")

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 
+#include "esper/configs/budget.h"
 #include "esper/configs/numbers.h"
 #include "esper/configs/values.h"
 
@@ -86,6 +87,8 @@ bool has_form(std::string_view text, TextForm form) {
             });
         case TextForm::kUrl:
             return text.empty() || is_url(text);
+        case TextForm::kBudget:
+            return Budget::parse(text).has_value();
     }
     return false;
 }
@@ -100,6 +103,8 @@ std::string_view describe_form(TextForm form) {
             return "a pattern of letters, digits, '_', '-', '.', '*' and '?'";
         case TextForm::kUrl:
             return "a URL such as https://host:8000, or \"\"";
+        case TextForm::kBudget:
+            return "FLOPs such as 3e12 or a time such as 90s, 30m or 2h";
         case TextForm::kAny:
             break;
     }

@@ -13,8 +13,6 @@
 namespace esper::execution {
 namespace {
 
-using esper::testing::TemporaryFolder;
-
 std::unique_ptr<DiskTier> open_tier(const TemporaryFolder& folder, std::uint64_t budget = 1 << 20) {
     return std::move(*DiskTier::open(folder.path(), budget));
 }

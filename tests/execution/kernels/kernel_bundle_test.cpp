@@ -18,7 +18,6 @@ namespace {
 using esper::testing::bundle_of;
 using esper::testing::compile_kernel;
 using esper::testing::kDouble;
-using esper::testing::TemporaryFolder;
 using esper::testing::test_keys;
 
 const std::uint64_t kId = kernel_id_of("b3d4-cpu-fast-1");

@@ -18,7 +18,6 @@ struct KernelCacheTestAccess {
 
 namespace {
 
-using esper::testing::TemporaryFolder;
 using esper::testing::TestKernel;
 using esper::testing::TestSource;
 using esper::testing::TestSourceError;

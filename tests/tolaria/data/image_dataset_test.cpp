@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/temporary_folder.h"
 #include "esper/base/random.h"
 #include "esper/services/tolaria/data/cifar10.h"
 #include "esper/services/tolaria/data/drawing.h"
@@ -221,13 +222,9 @@ TEST(PlaceImage, EveryShiftAndBothMirrorsAreDrawn) {
 class CifarFiles : public testing::Test {
   protected:
     void SetUp() override {
-        folder_ = std::filesystem::temp_directory_path() /
-                  ("esper_cifar_" + std::to_string(::getpid()) + "_" +
-                   testing::UnitTest::GetInstance()->current_test_info()->name());
         std::filesystem::create_directories(folder_ / "cifar-10-batches-bin");
         for (int b = 0; b < 6; ++b) write(b, std::string(10000 * 3073, '\0'));
     }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
 
     std::filesystem::path file(int batch) const {
         return folder_ / "cifar-10-batches-bin" /
@@ -246,11 +243,11 @@ class CifarFiles : public testing::Test {
         return part.pixels[i * kPixels] | (std::uint32_t{part.pixels[i * kPixels + 1]} << 8) |
                (std::uint32_t{part.pixels[i * kPixels + 2]} << 16);
     }
-    std::filesystem::path folder_;
+    TemporaryFolder folder_;
 };
 
 TEST_F(CifarFiles, PartsAreDisjointCompleteAndTheSameEveryTime) {
-    const auto set = value_or_throw(Cifar10::open({.folder = folder_}));
+    const auto set = value_or_throw(Cifar10::open({.folder = folder_.path()}));
     EXPECT_EQ(set->size(Part::kTrain), 42500U);
     EXPECT_EQ(set->size(Part::kProbe), 5000U);
     EXPECT_EQ(set->size(Part::kValidation), 2500U);
@@ -274,7 +271,7 @@ TEST_F(CifarFiles, PartsAreDisjointCompleteAndTheSameEveryTime) {
 }
 
 TEST_F(CifarFiles, MissingShortAndDamagedFilesAreToldApart) {
-    const auto error = [&] { return Cifar10::open({.folder = folder_}).error(); };
+    const auto error = [&] { return Cifar10::open({.folder = folder_.path()}).error(); };
     std::string bytes(10000 * 3073, '\0');
     bytes[0] = 10;
     write(2, bytes);
@@ -288,7 +285,7 @@ TEST_F(CifarFiles, MissingShortAndDamagedFilesAreToldApart) {
     EXPECT_EQ(error().exit_code(), 3);
     EXPECT_NE(error().message().find("test_batch.bin"), std::string::npos);
     EXPECT_NE(error().message().find("data.path"), std::string::npos);
-    EXPECT_TRUE(Cifar10::open({.folder = folder_, .split = {.train = 0, .probe = 0.99}})
+    EXPECT_TRUE(Cifar10::open({.folder = folder_.path(), .split = {.train = 0, .probe = 0.99}})
                     .error()
                     .is(DataError::kBadOption));
 }

@@ -8,26 +8,18 @@
 #include <sstream>
 
 #include "esper/services/tolaria/run/trainer.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {
 
 namespace fs = std::filesystem;
+using testing_runs::Folder;
 
 /// The second germination is a sham without parameters, which is blended in at once.
 configs::EsperConfig with_shams() {
-    configs::EsperConfig config;
+    auto config = testing_runs::tiny_gpt();
     config.run.epochs = 12;
-    config.run.steps_per_epoch = 4;
-    config.run.precision = configs::Precision::kFp32;
-    config.run.threads = 1;
-    config.model.depth = 1;
-    config.model.width = 16;
-    config.model.heads = 2;
-    config.model.context = 16;
-    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
-    config.data.batch_size = 32;
-    config.data.split = {0.97, 0.01, 0.01, 0.01};
     config.growth.blueprints = {"low_rank"};
     config.growth.sham = true;
     config.growth.graft_steps = 3;
@@ -44,15 +36,6 @@ configs::EsperConfig with_shams() {
     config.checkpoint.every = configs::Duration::epochs(1);
     return config;
 }
-
-struct Folder {
-    fs::path path;
-    explicit Folder(const std::string& name)
-        : path(fs::temp_directory_path() / ("esper-fork-" + name + std::to_string(::getpid()))) {
-        fs::remove_all(path);
-    }
-    ~Folder() { fs::remove_all(path); }
-};
 
 std::vector<nlohmann::json> events(const fs::path& folder, const std::string& kind) {
     std::vector<nlohmann::json> found;

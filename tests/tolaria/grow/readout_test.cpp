@@ -7,6 +7,7 @@
 
 #include "esper/core/hosts/host.h"
 #include "esper/program/edits/edits.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/program/shapes.h"
 #include "esper/services/tolaria/grow/readout_moments.h"
 #include "esper/services/tolaria/host/setup.h"
@@ -57,34 +58,45 @@ TEST(ReadoutMoments, AConvolutionsInputIsItsWindows) {
     }
 }
 
-TEST(Readout, DoesNotExplainTheGradientAwayByALayerThatReadsTooMuch) {
-    configs::EsperConfig config;
-    config.data.kind = configs::DataKind::kDrawn;
-    config.data.train_examples = 500;
-    config.data.split = {0.9, 0.04, 0.03, 0.03};
-    const auto data = value_or_throw(open_data(config));
-    core::HostSpec spec;
-    spec.kind = "mlp";
-    spec.depth = 2;
-    spec.width = 16;
-    spec.classes = data->info().classes;
-    spec.channels = data->info().input_shape[0];
-    spec.image_size = data->info().input_shape[1];
-    const auto host = value_or_throw(core::make_host(spec));
-    graph::TensorStore store({3, true});
-    ASSERT_TRUE(store.add(*host, "host"));
-    Engine engine(graph::Precision::kFloat32, 0);
-    for (const std::size_t layer : {0, 1}) {
-        const auto& anchor = host->anchors()[layer];
+/// A host on drawn images, and a seed at one of its anchors that is to be fitted.
+struct OnDrawnImages {
+    std::shared_ptr<const Dataset> data;
+    graph::ProgramPtr host;
+    graph::TensorStore store{{3, true}};
+    Engine engine{graph::Precision::kFloat32, 0};
+
+    OnDrawnImages(std::int64_t examples, core::HostSpec spec) {
+        configs::EsperConfig config;
+        config.data.kind = configs::DataKind::kDrawn;
+        config.data.train_examples = examples;
+        config.data.split = {0.9, 0.04, 0.03, 0.03};
+        data = value_or_throw(open_data(config));
+        spec.classes = data->info().classes;
+        spec.channels = data->info().input_shape[0];
+        spec.image_size = data->info().input_shape[1];
+        host = value_or_throw(core::make_host(spec));
+        EXPECT_TRUE(store.add(*host, "host"));
+    }
+    ReadoutRequest request(std::size_t anchor_index, const std::string& blueprint,
+                           std::uint32_t batch_size) const {
+        const auto& anchor = host->anchors()[anchor_index];
         auto type = value_or_throw(graph::infer_types(*host))[anchor.value.value()];
         type.shape[0] = -1;
         ReadoutRequest request;
         request.program = host;
         request.anchor = anchor.name;
         request.seed = "s1";
-        request.blueprint = value_or_throw(blueprints::make_blueprint("low_rank", anchor, type));
-        request.batch_size = 64;
-        const auto fit = value_or_throw(fit_readout(request, engine, store, *data));
+        request.blueprint = value_or_throw(blueprints::make_blueprint(blueprint, anchor, type));
+        request.batch_size = batch_size;
+        return request;
+    }
+};
+
+TEST(Readout, DoesNotExplainTheGradientAwayByALayerThatReadsTooMuch) {
+    OnDrawnImages on(500, {.kind = "mlp", .depth = 2, .width = 16});
+    for (const std::size_t layer : {0, 1}) {
+        const auto request = on.request(layer, "low_rank", 64);
+        const auto fit = value_or_throw(fit_readout(request, on.engine, on.store, *on.data));
         // The first layer reads 3,072 pixels, the second 16 units.
         EXPECT_EQ(fit.host_part_removed, layer == 1);
         EXPECT_LT(fit.samples, 5000);
@@ -108,14 +120,14 @@ at::Tensor saved_on_others(const ReadoutRequest& request, const ReadoutFit& fit,
                                             request.blueprint.program}));
     program = value_or_throw(
         graph::apply(*program, graph::SetSeedMode{request.seed, graph::SeedMode::kBlended}));
-    EXPECT_TRUE(grown.add(*program, "seed." + request.seed));
-    EXPECT_TRUE(grown.set_control("alpha." + request.seed, 1));
+    EXPECT_TRUE(grown.add(*program, graph::seed_scope(request.seed)));
+    EXPECT_TRUE(grown.set_control(graph::seed_control(request.seed), 1));
     Batch batch;
     for (std::uint32_t i = 0; i < data.size(Part::kProbe); ++i) batch.indices.push_back(i);
     EXPECT_TRUE(fill_batch(data, Part::kProbe, std::nullopt, batch));
     const auto inputs = as_tensors(batch, data.info());
     auto weight =
-        grown.find_parameter("seed." + request.seed + "." + request.blueprint.readout_weight)
+        grown.find_parameter(graph::seed_prefix(request.seed) + request.blueprint.readout_weight)
             ->value;
     const auto losses = [&](const at::Tensor& value) {
         weight.copy_(value);
@@ -125,33 +137,10 @@ at::Tensor saved_on_others(const ReadoutRequest& request, const ReadoutFit& fit,
 }
 
 TEST(Readout, RestsOnThousandsOfSamplesAndLeavesTheStoreAsItWas) {
-    configs::EsperConfig config;
-    config.data.kind = configs::DataKind::kDrawn;
-    config.data.train_examples = 2000;
-    config.data.split = {0.9, 0.04, 0.03, 0.03};
-    const auto data = value_or_throw(open_data(config));
-    core::HostSpec spec;
-    spec.kind = "resnet";
-    spec.depth = 8;
-    spec.width = 8;
-    spec.classes = data->info().classes;
-    spec.channels = data->info().input_shape[0];
-    spec.image_size = data->info().input_shape[1];
-    const auto host = value_or_throw(core::make_host(spec));
-    graph::TensorStore store({3, true});
-    ASSERT_TRUE(store.add(*host, "host"));
-    const auto before = store.clone();
-    Engine engine(graph::Precision::kFloat32, 0);
-    const auto& anchor = host->anchors()[0];
-    auto type = value_or_throw(graph::infer_types(*host))[anchor.value.value()];
-    type.shape[0] = -1;
-    ReadoutRequest request;
-    request.program = host;
-    request.anchor = anchor.name;
-    request.seed = "s1";
-    request.blueprint = value_or_throw(blueprints::make_blueprint("bottleneck_1x1", anchor, type));
-    request.batch_size = 32;
-    const auto fit = value_or_throw(fit_readout(request, engine, store, *data));
+    OnDrawnImages on(2000, {.kind = "resnet", .depth = 8, .width = 8});
+    const auto before = on.store.clone();
+    const auto request = on.request(0, "bottleneck_1x1", 32);
+    const auto fit = value_or_throw(fit_readout(request, on.engine, on.store, *on.data));
     EXPECT_GE(fit.samples, 4000);
     EXPECT_TRUE(fit.host_part_removed);
     // Zero is among the scales that are tried, so a gain of nothing would say nothing. On images
@@ -159,7 +148,7 @@ TEST(Readout, RestsOnThousandsOfSamplesAndLeavesTheStoreAsItWas) {
     // of the two samples (256 examples there, the probe part here).
     EXPECT_GT(fit.gamma, 0);
     EXPECT_GT(fit.gain(), 0);
-    const auto saved = saved_on_others(request, fit, engine, store, *data);
+    const auto saved = saved_on_others(request, fit, on.engine, on.store, *on.data);
     const double deviation = saved.std().item<double>();
     const double error =
         deviation * std::sqrt(1.0 / 256 + 1.0 / static_cast<double>(saved.numel()));
@@ -167,9 +156,9 @@ TEST(Readout, RestsOnThousandsOfSamplesAndLeavesTheStoreAsItWas) {
     EXPECT_GT(saved.mean().item<double>(), 0);
     EXPECT_NEAR(saved.mean().item<double>(), fit.gain(), 4 * error);
     for (const auto& [name, t] : before.buffers())
-        EXPECT_TRUE(at::equal(t, value_or_throw(store.find(name)))) << name;
-    EXPECT_TRUE(at::equal(before.blocks()[0]->flat, store.blocks()[0]->flat));
-    EXPECT_EQ(store.blocks().size(), before.blocks().size());
+        EXPECT_TRUE(at::equal(t, value_or_throw(on.store.find(name)))) << name;
+    EXPECT_TRUE(at::equal(before.blocks()[0]->flat, on.store.blocks()[0]->flat));
+    EXPECT_EQ(on.store.blocks().size(), before.blocks().size());
 }
 
 }  // namespace

@@ -8,11 +8,13 @@
 #include <sstream>
 
 #include "esper/services/tolaria/run/trainer.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {
 
 namespace fs = std::filesystem;
+using testing_runs::Folder;
 
 TEST(SlotHealth, SaysWhatATenSaysOfEveryLayout) {
     at::manual_seed(1);
@@ -58,26 +60,11 @@ TEST(SlotHealth, WhatWasNeverSampledIsNotMeasured) {
     EXPECT_FALSE(health.signals(0).activation_variance);
 }
 
-struct Folder {
-    fs::path path;
-    explicit Folder(const std::string& name)
-        : path(fs::temp_directory_path() / ("esper-health-" + name + std::to_string(::getpid()))) {
-        fs::remove_all(path);
-    }
-    ~Folder() { fs::remove_all(path); }
-};
-
 configs::EsperConfig small_run(std::int64_t every) {
-    configs::EsperConfig config;
+    auto config = testing_runs::tiny_gpt();
     config.run.epochs = 2;
     config.run.steps_per_epoch = 5;
-    config.run.precision = configs::Precision::kFp32;
-    config.run.threads = 1;
     config.model.depth = 2;
-    config.model.width = 16;
-    config.model.heads = 2;
-    config.model.context = 16;
-    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
     config.data.batch_size = 16;
     config.data.split = {0.98, 0.002, 0.002, 0.002};
     config.controller.policy = configs::Policy::kNever;

@@ -5,11 +5,11 @@
 #include <ATen/ops/equal.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/temporary_folder.h"
 #include "esper/services/tolaria/run/trainer.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 /// The exported hosts, and runs beside them.
 const fs::path& folder() {
     static const struct Folder {
-        fs::path path = fs::temp_directory_path() / ("esper-hosts-" + std::to_string(::getpid()));
+        TemporaryFolder above;
+        fs::path path = above / "hosts";
         Folder() {
             Dl_info where{};
             dladdr(reinterpret_cast<void*>(&at::get_num_threads), &where);
@@ -35,7 +36,6 @@ const fs::path& folder() {
                                  path.string() + "' hosts";
             made = std::system(command.c_str()) == 0;  // NOLINT: fixed words and our own paths
         }
-        ~Folder() { fs::remove_all(path); }
         bool made = false;
     } here;
     EXPECT_TRUE(here.made);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/core/hosts/host.h"
 #include "esper/program/binary/binary_format.h"
@@ -9,6 +10,7 @@
 #include "esper/program/edits/journal.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/tolaria/run/trainer.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {
@@ -36,11 +38,6 @@ ProgramPtr small_net() {
 
 class SavedHost : public testing::Test {
   protected:
-    void SetUp() override {
-        fs::remove_all(folder_);
-        fs::create_directories(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
     fs::path write(const std::string& name, std::string_view content) {
         EXPECT_TRUE(write_file_atomic(folder_ / name, content));
         return folder_ / name;
@@ -53,7 +50,8 @@ class SavedHost : public testing::Test {
             << refused.error().message();
         EXPECT_NE(refused.error().message().find("model.path"), std::string::npos);
     }
-    fs::path folder_ = fs::temp_directory_path() / ("esper-saved-" + std::to_string(::getpid()));
+    TemporaryFolder temporary_;
+    fs::path folder_ = temporary_.path();
 };
 
 TEST_F(SavedHost, IsReadFromBothFormsOfAProgram) {
@@ -90,18 +88,9 @@ TEST_F(SavedHost, WhatIsNoProgramIsRefused) {
 }
 
 configs::EsperConfig growing() {
-    configs::EsperConfig config;
+    auto config = testing_runs::tiny_gpt();
     config.run.epochs = 6;
-    config.run.steps_per_epoch = 4;
-    config.run.precision = configs::Precision::kFp32;
-    config.run.threads = 1;
-    config.model.depth = 1;
-    config.model.width = 16;
-    config.model.heads = 2;
-    config.model.context = 16;
-    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
     config.data.batch_size = 64;
-    config.data.split = {0.97, 0.01, 0.01, 0.01};
     config.growth.training = configs::Duration::epochs(1);
     config.growth.graft_steps = 2;
     config.growth.stabilization = configs::Duration::batches(1);

@@ -3,12 +3,12 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <filesystem>
 #include <string_view>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 
 namespace esper::tolaria {
@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CheckpointFile : testing::Test {
-    fs::path path = fs::temp_directory_path() / ("esper-checkpoint-" + std::to_string(::getpid()));
-    ~CheckpointFile() override { fs::remove(path); }
+    TemporaryFolder folder;
+    fs::path path = folder / "a.ckpt";
 
     void write(std::uint32_t version, std::string_view payload) const {
         const std::array<std::string_view, 1> pieces{payload};
@@ -59,10 +59,9 @@ TEST_F(CheckpointFile, WithAGoodSumButAHeaderThatIsNoneIsRefused) {
 }
 
 struct Ring : testing::Test {
-    fs::path path = fs::temp_directory_path() / ("esper-ring-" + std::to_string(::getpid()));
+    TemporaryFolder folder;
+    fs::path path = folder / "checkpoints";
     CheckpointRing ring{path, 2};
-    Ring() { fs::remove_all(path); }
-    ~Ring() override { fs::remove_all(path); }
 
     void write(std::int64_t step, CheckpointKind kind) const {
         Checkpoint checkpoint;

@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "engine/allocation_watch.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
 #include "esper/execution/kasmina/kasmina_layer.h"
@@ -168,6 +169,26 @@ TEST(Learner, RefusesTensorsThatDoNotFit) {
     auto homeless = saved;
     homeless.blocks.clear();
     EXPECT_TRUE(other.restore(homeless, "", tensors).error().is(TolariaError::kBadCheckpoint));
+}
+
+TEST(Learner, AllocatesNothingThatTheCheckpointDoesNotBring) {
+    Grown run;
+    Tensors tensors;
+    auto saved = run.learner.save("", tensors);
+    Learner other(Learner::options_of(config()));
+    const auto program = saved.program;
+    const auto first = program.find("param ");
+    for (const std::string declares :
+         {"param huge: f32[1000000000] normal(1)\n", "buffer huge: f32[1000000000] zeros\n"}) {
+        saved.program = program;
+        saved.program.insert(first, declares);
+        const graph::testing::AllocationWatch watch;
+        const auto restored = other.restore(saved, "", tensors);
+        ASSERT_FALSE(restored);
+        EXPECT_TRUE(restored.error().is(TolariaError::kBadCheckpoint))
+            << restored.error().to_string();
+        EXPECT_LT(watch.largest(), 1 << 20);
+    }
 }
 
 }  // namespace

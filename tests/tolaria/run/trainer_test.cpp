@@ -8,36 +8,19 @@
 
 #include "esper/base/files.h"
 #include "tolaria/metrics_text.h"
+#include "tolaria/small_runs.h"
 
 namespace esper::tolaria {
 namespace {
 
 namespace fs = std::filesystem;
+using testing_runs::Folder;
 
 configs::EsperConfig tiny() {
-    configs::EsperConfig config;
-    config.run.epochs = 3;
-    config.run.steps_per_epoch = 4;
-    config.run.precision = configs::Precision::kFp32;
-    config.run.threads = 1;
-    config.model.depth = 1;
-    config.model.width = 16;
-    config.model.heads = 2;
-    config.model.context = 16;
-    config.data.path = std::string(ESPER_SOURCE_DIR) + "/data/tinyshakespeare.txt";
+    auto config = testing_runs::tiny_gpt();
     config.data.batch_size = 64;
-    config.data.split = {0.97, 0.01, 0.01, 0.01};
     return config;
 }
-
-struct Folder {
-    fs::path path;
-    explicit Folder(const std::string& name)
-        : path(fs::temp_directory_path() / ("esper-trainer-" + name + std::to_string(::getpid()))) {
-        fs::remove_all(path);
-    }
-    ~Folder() { fs::remove_all(path); }
-};
 
 at::Tensor host_values(Trainer& trainer) { return trainer.store().blocks().front()->flat; }
 

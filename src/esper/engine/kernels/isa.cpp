@@ -1,5 +1,7 @@
 #include "esper/engine/kernels/isa.h"
 
+#include "esper/base/processor.h"
+
 namespace esper::vector {
 
 #if defined(__x86_64__)
@@ -16,9 +18,7 @@ Isa best_isa() {
     return best;
 }
 
-bool has_bf16_products() {
-    return best_isa() == Isa::kAvx512 && __builtin_cpu_supports("avx512bf16");
-}
+bool has_bf16_products() { return best_isa() == Isa::kAvx512 && has_avx512_bf16(); }
 #else
 Isa best_isa() { return Isa::kBaseline; }
 bool has_bf16_products() { return false; }

@@ -22,6 +22,8 @@ json brief(const Edit& edit) {
             {"edit", "set_seed_mode"}, {"seed", mode->seed}, {"mode", seed_mode_name(mode->mode)}};
     if (const auto* remove = std::get_if<RemoveSeed>(&edit))
         return {{"edit", "remove_seed"}, {"seed", remove->seed}};
+    if (const auto* split = std::get_if<SplitBlock>(&edit))
+        return {{"edit", "split_block"}, {"block", split->block}, {"copy", split->copy}};
     const auto& replace = std::get<ReplaceOperator>(edit);
     return {{"edit", "replace_operator"},
             {"instruction", replace.instruction},

@@ -4,17 +4,15 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/execution/kasmina/saved_kasmina.h"
+#include "esper/program/edits/seed_names.h"
 
 namespace esper::execution {
 
 namespace {
 
-std::string block_of(const std::string& seed) { return "seed." + seed; }
-std::string alpha_of(const std::string& seed) { return "alpha." + seed; }
-
 // A host's own tensors may lie elsewhere: only the seed's are looked at.
 Status add_seed(graph::TensorStore& store, const graph::Program& program, const std::string& seed) {
-    return store.add(program, block_of(seed), block_of(seed) + ".");
+    return store.add(program, graph::seed_scope(seed), graph::seed_prefix(seed));
 }
 
 ComponentType actor_for(SeedState from, SeedState to) {
@@ -116,14 +114,14 @@ Status KasminaLayer::fossilize(std::uint32_t index, Moment now, const std::strin
     ESPER_CHECK_STATUS(
         check_transition(table_->state(index), SeedState::kFossilized, ComponentType::kTamiyo));
     ESPER_CHECK_STATUS(edit(graph::SetSeedMode{slot.seed, graph::SeedMode::kFolded}, reason));
-    store_->remove_control(alpha_of(slot.seed));
+    store_->remove_control(graph::seed_control(slot.seed));
     return move(slot, SeedState::kFossilized, now);
 }
 
 Status KasminaLayer::take_out(SeedSlot& slot, const std::string& reason) {
     ESPER_CHECK_STATUS(edit(graph::RemoveSeed{slot.seed}, reason));
-    store_->remove(block_of(slot.seed), block_of(slot.seed) + ".");
-    store_->remove_control(alpha_of(slot.seed));
+    store_->remove(graph::seed_scope(slot.seed), graph::seed_prefix(slot.seed));
+    store_->remove_control(graph::seed_control(slot.seed));
     return {};
 }
 
@@ -175,8 +173,28 @@ Status KasminaLayer::roll_back(std::uint32_t index, Moment now, const std::strin
     return leave(slot, SeedState::kRolledBack, now);
 }
 
+Status KasminaLayer::split(const graph::SplitBlock& split, const std::string& reason) {
+    return edit(split, reason);
+}
+
+Status KasminaLayer::add_slots(const std::vector<std::string>& anchors) {
+    if (anchors.empty()) return {};
+    auto rows = table_->snapshot();
+    rows.resize(slots_.size() + anchors.size());
+    auto table = std::make_unique<StateTable>(static_cast<std::uint32_t>(rows.size()));
+    ESPER_CHECK_STATUS(table->restore(rows));
+    table_ = std::move(table);
+    for (const auto& anchor : anchors) {
+        SeedSlot slot;
+        slot.index = static_cast<std::uint32_t>(slots_.size());
+        slot.anchor = anchor;
+        slots_.push_back(std::move(slot));
+    }
+    return {};
+}
+
 Status KasminaLayer::set_alpha(std::uint32_t index, double alpha) {
-    return store_->set_control(alpha_of(slots_.at(index).seed), alpha);
+    return store_->set_control(graph::seed_control(slots_.at(index).seed), alpha);
 }
 
 Status KasminaLayer::tick(double loss) {
@@ -191,7 +209,7 @@ Status KasminaLayer::tick(double loss) {
 
 std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) const {
     for (const auto& slot : slots_) {
-        if (slot.seed.empty() || block_of(slot.seed) != block) continue;
+        if (slot.seed.empty() || graph::seed_scope(slot.seed) != block) continue;
         const auto s = table_->state(slot.index);
         SeedTreatment t;
         t.isolated = s == SeedState::kTraining;

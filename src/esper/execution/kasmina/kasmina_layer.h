@@ -100,6 +100,12 @@ class KasminaLayer {
     /// seed from Program and store.
     Status roll_back(std::uint32_t slot, Moment now, const std::string& reason);
 
+    /// A block of the host becomes two (graph::SplitBlock); seeds stay where they are. The caller
+    /// gives the copy its tensors. Errors: GraphError.
+    Status split(const graph::SplitBlock& split, const std::string& reason);
+    /// Adds dormant slots after the others, one per anchor.
+    Status add_slots(const std::vector<std::string>& anchors);
+
     /// Call after each training step: advances the ramps and sets α for the next step.
     Status tick(double loss);
     /// Sets a blended seed's α for a measurement; restore with the ramp's own value.

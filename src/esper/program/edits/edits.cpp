@@ -8,6 +8,7 @@
 #include "esper/base/text.h"
 #include "esper/program/edits/insert_seed.h"
 #include "esper/program/edits/seed_wiring.h"
+#include "esper/program/edits/split_block.h"
 #include "esper/program/operators.h"
 
 namespace esper::graph {
@@ -163,6 +164,7 @@ Result<ProgramPtr> apply(const Program& program, const Edit& edit) {
     if (const auto* insert = std::get_if<InsertSeed>(&edit)) return insert_seed(program, *insert);
     if (const auto* mode = std::get_if<SetSeedMode>(&edit)) return set_mode(program, *mode);
     if (const auto* remove = std::get_if<RemoveSeed>(&edit)) return remove_seed(program, *remove);
+    if (const auto* split = std::get_if<SplitBlock>(&edit)) return split_block(program, *split);
     return replace_operator(program, std::get<ReplaceOperator>(edit));
 }
 

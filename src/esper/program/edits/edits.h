@@ -48,12 +48,19 @@ struct ReplaceOperator {
     std::string expected_op;
     std::string new_op;
 };
+/// Puts a copy of a block (blocks.h) before it, so that the block reads the copy's result. The
+/// copy's parameters, buffers, scopes and anchors have the block's names with `copy` in place of
+/// `block`. Seeds stay where they are. What becomes of the values says split_block.h.
+struct SplitBlock {
+    std::string block;
+    std::string copy;  ///< name_for_copy()
+};
 
-using Edit = std::variant<InsertSeed, SetSeedMode, RemoveSeed, ReplaceOperator>;
+using Edit = std::variant<InsertSeed, SetSeedMode, RemoveSeed, ReplaceOperator, SplitBlock>;
 
 /// Applies an edit. The remaining values keep their order. Errors: kUnknownName (anchor or seed),
 /// kIllegalEdit (also when a later instruction writes into the anchor's value), kShapeMismatch,
-/// kForbiddenOperator, and those of validate_operators.
+/// kForbiddenOperator, and those of validate_operators and split_tensors.
 Result<ProgramPtr> apply(const Program& program, const Edit& edit);
 
 /// A seed of a Program with its mode and anchor. Lists of seeds have the order of the instructions,

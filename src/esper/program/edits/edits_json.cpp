@@ -32,6 +32,9 @@ struct ToJson {
                 {"expected_op", edit.expected_op},
                 {"new_op", edit.new_op}};
     }
+    json operator()(const SplitBlock& edit) const {
+        return {{"kind", "split_block"}, {"block", edit.block}, {"copy", edit.copy}};
+    }
 };
 
 tl::unexpected<Error> malformed(std::string message) {
@@ -93,6 +96,10 @@ Result<Edit> edit_from_json(const json& object) {
         ESPER_CHECK_STATUS(check_keys(object, {"kind", "expected_op", "new_op"}, "instruction"));
         return ReplaceOperator{object["instruction"].get<std::size_t>(),
                                text_at(object, "expected_op"), text_at(object, "new_op")};
+    }
+    if (*kind == "split_block") {
+        ESPER_CHECK_STATUS(check_keys(object, {"kind", "block", "copy"}));
+        return SplitBlock{text_at(object, "block"), text_at(object, "copy")};
     }
     return malformed("unknown kind '" + kind->get<std::string>() + "'");
 }

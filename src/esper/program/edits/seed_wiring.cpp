@@ -6,19 +6,18 @@
 namespace esper::graph {
 namespace {
 
-constexpr std::string_view kScopePrefix = "seed.";
 constexpr std::string_view kJoinSuffix = ".join";
 
 // `s1` of the scopes `seed.s1` and `seed.s1.conv`.
 std::string_view seed_of_scope(std::string_view scope) {
-    if (!scope.starts_with(kScopePrefix)) return {};
-    scope.remove_prefix(kScopePrefix.size());
+    if (!scope.starts_with(kSeedScopes)) return {};
+    scope.remove_prefix(kSeedScopes.size());
     return scope.substr(0, scope.find('.'));
 }
 
 std::optional<SeedMode> mode_of_join(const Instruction& item, std::string_view seed) {
     const std::string_view scope = item.scope;
-    if (scope.size() != kScopePrefix.size() + seed.size() + kJoinSuffix.size() ||
+    if (scope.size() != kSeedScopes.size() + seed.size() + kJoinSuffix.size() ||
         !scope.ends_with(kJoinSuffix) || item.results.size() != 1 || item.args.size() < 2 ||
         !std::holds_alternative<ValueId>(item.args[0]) ||
         !std::holds_alternative<ValueId>(item.args[1])) {
@@ -62,18 +61,6 @@ std::optional<SeedBlock> find_seed_block(std::span<const Instruction> instructio
         if (block.seed == seed) return std::move(block);
     }
     return std::nullopt;
-}
-
-std::string seed_scope(std::string_view seed) {
-    return std::string(kScopePrefix) + std::string(seed);
-}
-std::string seed_control(std::string_view seed) { return "alpha." + std::string(seed); }
-
-bool is_seed_name(std::string_view seed) {
-    return !seed.empty() && std::all_of(seed.begin(), seed.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '-' || c == '/';
-    });
 }
 
 void replace_value(Argument& argument, ValueId from, ValueId to) {

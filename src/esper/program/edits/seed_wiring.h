@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "esper/program/edits/edits.h"
+#include "esper/program/edits/seed_names.h"
 
 namespace esper::graph {
 
@@ -30,12 +31,6 @@ struct SeedBlock {
 std::vector<SeedBlock> find_seed_blocks(std::span<const Instruction> instructions);
 std::optional<SeedBlock> find_seed_block(std::span<const Instruction> instructions,
                                          std::string_view seed);
-
-std::string seed_scope(std::string_view seed);    ///< `seed.<id>`
-std::string seed_control(std::string_view seed);  ///< `alpha.<id>`
-
-/// Whether the name is not empty and consists of letters, digits, `_`, `-` and `/`.
-bool is_seed_name(std::string_view seed);
 
 void replace_value(Argument& argument, ValueId from, ValueId to);
 /// Replaces `from` by `to` in outputs, anchors and the instructions from `first` on.

@@ -37,6 +37,9 @@ EventText decision(const Event& event) {
 
 EventText describe_event(const Event& event) {
     if (event.is("decision")) return decision(event);
+    if (event.is("split"))
+        return {EventTone::kGood, fmt::format("split block {} into two: {}", event.text("block"),
+                                              event.text("reason"))};
     if (event.is("fault"))
         return {EventTone::kBad,
                 fmt::format("took out the seed {} at {} because {}", event.text("seed"),
@@ -46,6 +49,9 @@ EventText describe_event(const Event& event) {
                                              event.text("reason"))};
     if (event.is("rollback_refused"))
         return {EventTone::kBad, fmt::format("did not go back: {}", event.text("reason"))};
+    if (event.is("forked"))
+        return {EventTone::kNeutral, fmt::format("forked from the trunk's {} to finish at {}",
+                                                 event.text("checkpoint"), event.text("budget"))};
     if (event.is("resumed_with")) {
         std::string keys;
         for (const auto& [key, change] : event.content()["keys"].items())

@@ -10,6 +10,7 @@
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/run_journal.h"
 #include "esper/services/records/seed_stories.h"
+#include "esper/services/records/split_stories.h"
 
 namespace esper::records {
 
@@ -26,7 +27,7 @@ json anchors_of(const graph::Program& program) {
     return anchors;
 }
 
-// Anchors keep their names through every edit, so only the seeds are told anew each time.
+// Anchors keep their names through every edit, and only a split adds some.
 Result<json> topology_of(const graph::Program& program,
                          const std::map<std::string, std::string>& blueprints) {
     json seeds = json::array();
@@ -54,6 +55,8 @@ EditText name_of(const graph::Edit& edit) {
         return {"removed", remove->seed};
     if (const auto* mode = std::get_if<graph::SetSeedMode>(&edit))
         return {std::string(graph::seed_mode_name(mode->mode)), mode->seed};
+    if (const auto* split = std::get_if<graph::SplitBlock>(&edit))
+        return {"block " + split->block + " was split", ""};
     return {"operator replaced", ""};
 }
 
@@ -63,10 +66,12 @@ Result<json> topologies(const std::vector<graph::JournalEntry>& journal) {
     std::map<std::string, std::string> blueprints;
     for (const auto& entry : journal) {
         EditText edit{"start", ""};
+        bool splits = false;
         if (entry.initial) {
             program = entry.initial;
         } else {
             edit = name_of(*entry.edit);
+            splits = std::holds_alternative<graph::SplitBlock>(*entry.edit);
             if (const auto* insert = std::get_if<graph::InsertSeed>(&*entry.edit))
                 blueprints[insert->seed] = insert->blueprint_name;
             ESPER_TRY(program, graph::apply(*program, *entry.edit));
@@ -76,6 +81,7 @@ Result<json> topologies(const std::vector<graph::JournalEntry>& journal) {
         item["reason"] = entry.reason;
         item["edit"] = edit.kind;
         item["seed"] = edit.seed;
+        if (splits) item["anchors"] = anchors_of(*program);
         all.push_back(std::move(item));
     }
     return all;
@@ -91,15 +97,17 @@ Result<json> gather(const std::filesystem::path& folder) {
     ESPER_TRY(const auto events, read_events(folder));
     ESPER_TRY(const auto metrics, read_metrics(folder));
     ESPER_TRY(const auto config, read_config_text(folder));
-    json rows = json::array(), all = json::array(), lives = json::array();
+    json rows = json::array(), all = json::array(), lives = json::array(), splits = json::array();
     for (const auto& row : metrics) rows.push_back(to_json(row));
     for (const auto& event : events) all.push_back(event.content());
     for (const auto& story : seed_stories(events)) lives.push_back(to_json(story));
+    for (const auto& story : split_stories(events)) splits.push_back(to_json(story));
     return json{{"run", run},
                 {"config", config},
                 {"metrics", std::move(rows)},
                 {"events", std::move(all)},
                 {"lives", std::move(lives)},
+                {"splits", std::move(splits)},
                 {"anchors", journal.empty() ? json::array() : anchors_of(*journal[0].initial)},
                 {"topology", topology}};
 }

@@ -183,8 +183,14 @@ Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row
     return metrics_.append(line);
 }
 
+// Once the file is there, only its folder's sync can fail, and that is no error of the run: what a
+// power cut could then take back is the state before, from which the run is resumed to this one.
 Status RunFolder::write_run_json(const nlohmann::json& run) {
-    ESPER_CHECK_STATUS(write_file_atomic(path_ / "run.json", run.dump(2) + "\n"));
+    const auto text = run.dump(2) + "\n";
+    if (auto written = write_file_atomic(path_ / "run.json", text); !written) {
+        const auto there = read_file(path_ / "run.json");
+        if (!there || *there != text) return written;
+    }
     keep();
     return {};
 }

@@ -7,6 +7,7 @@
 #include "esper/base/text.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/seed_stories.h"
+#include "esper/services/records/split_stories.h"
 
 namespace esper::records {
 
@@ -50,15 +51,18 @@ std::string counted(const std::vector<SeedStory>& stories) {
 
 std::string growth_of(const json& run, const std::vector<Event>& events) {
     const auto stories = seed_stories(events);
-    if (stories.empty()) return why_nothing_grew(run);
+    const auto splits = split_stories(events);
+    if (stories.empty() && splits.empty()) return why_nothing_grew(run);
     std::string out = "What grew, and why\n";
+    for (const auto& split : splits) out += "  " + printable(in_words(split)) + "\n";
     for (const auto& s : stories) {
         out += fmt::format("  {}  {} at {}\n", s.seed, s.blueprint, s.anchor);
         out += fmt::format("      step {:5}  germinated: {}\n", s.germinated, s.why_germinated);
         if (s.outcome == SeedOutcome::kAlive) continue;
         out += fmt::format("      step {:5}  {}: {}\n", s.ended, to_text(s.outcome), s.why_ended);
     }
-    return out + fmt::format("  {}; {} parameters became {}\n", counted(stories),
+    return out + fmt::format("  {}{} parameters became {}\n",
+                             stories.empty() ? "" : counted(stories) + "; ",
                              human_count(number_of(run, "parameters_initial").value_or(0)),
                              human_count(number_of(run, "parameters").value_or(0)));
 }

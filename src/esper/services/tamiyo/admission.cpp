@@ -28,11 +28,14 @@ Admission::Room Admission::room(const ControllerView& view) const {
     const configs::GrowthLimits& limits = growth_.limits;
     if (!growth_.enabled) return {0, "growth.enabled is false"};
     if (!view.growth_open) return {0, "the learning-rate schedule is closed to growth"};
-    if (view.step < start_) {
-        return {0, fmt::format("growth starts at step {} (growth.start)", start_)};
+    // Of a run with a budget the length is what the view says now.
+    const auto start = share(growth_.start, view.total_steps);
+    const auto stop = share(growth_.stop, view.total_steps);
+    if (view.step < start) {
+        return {0, fmt::format("growth starts at step {} (growth.start)", start)};
     }
-    if (view.step > stop_) {
-        return {0, fmt::format("growth stopped at step {} (growth.stop)", stop_)};
+    if (view.step > stop) {
+        return {0, fmt::format("growth stopped at step {} (growth.stop)", stop)};
     }
     if (view.step + whole_life_ > view.total_steps) {
         return {0,

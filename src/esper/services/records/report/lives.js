@@ -81,7 +81,13 @@ function alternatives(life) {
 const evidenceText = evidence => Object.entries(evidence || {})
   .map(([name, value]) => `${escape(name.replaceAll("_", " "))} ${number(value)}`).join(", ");
 
-find("lives").innerHTML = lives.map(life => `<article class="card life">
+const splits = (data.splits || []).map(s => `<tr><td class="step">step ${escape(s.step)}</td><td>` +
+  `block <b>${escape(s.block)}</b> was split into two: ${escape(s.reason)}` +
+  `${isNumber(s.undone) ? `<br><span class="bad">taken back at step ${escape(s.undone)}: ` +
+    `${escape(s.why_undone)}</span>` : ""}</td></tr>`).join("");
+
+find("lives").innerHTML = (splits ? `<article class="card life"><header><h3>Depth</h3></header>` +
+  `<div class="body"><table>${splits}</table></div></article>` : "") + (lives.map(life => `<article class="card life">
   <header><h3>${escape(life.seed)}</h3><span>${escape(life.blueprint)} at ` +
   `${escape(life.anchor)}</span><span class="badge ${toneOf(life.outcome)}">` +
   `${escape(life.outcome)}</span></header><div class="body">
@@ -94,4 +100,4 @@ find("lives").innerHTML = lives.map(life => `<article class="card life">
     `<tr><td class="step">step ${escape(d.step)}</td><td>${commandWord[d.command] ||
       escape(d.command || d.to)}</td><td>${escape(d.reason || "")}<br><span class="evidence">` +
     `${evidenceText(d.evidence)}</span></td></tr>`).join("")}</table></div></article>`).join("") ||
-  `<p class="soft">No seed germinated.</p>`;
+  `<p class="soft">No seed germinated.</p>`);

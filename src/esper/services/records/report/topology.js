@@ -12,7 +12,8 @@ function drawTopology(at) {
   const spine = nodeX + nodeWidth / 2;
   let y = 30;
   let svg = `<text x="${spine}" y="16" text-anchor="middle">input</text>`;
-  for (const anchor of data.anchors) {
+  const anchors = data.topology.slice(0, at + 1).findLast(t => t.anchors)?.anchors || data.anchors;
+  for (const anchor of anchors) {
     const seeds = now.seeds.filter(s => s.anchor === anchor.name);
     const room = Math.max(1, seeds.length) * seedRow;
     const joinY = y + Math.max(nodeHeight, room - 8) + 14;

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "esper/program/edits/seed_names.h"
+#include "esper/services/tolaria/grow/first_readout.h"
 #include "esper/services/tolaria/grow/gate_looks.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
@@ -43,7 +45,7 @@ bool ForeignMeasurer::may_grow(Moment now) const {
 // Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
 Result<GateLooks> ForeignMeasurer::look(const tamiyo::LookRequest& request, Moment) {
     const auto& slot = places_.slots()[request.slot];
-    const auto alpha = "alpha." + slot.seed;
+    const auto alpha = graph::seed_control(slot.seed);
     auto& store = places_.store();
     ESPER_TRY(const auto blended, blended_for(places_, request));
     ESPER_CHECK_STATUS(store.set_control(alpha, 0));
@@ -72,16 +74,11 @@ Result<FirstReadout> ForeignMeasurer::first_readout(std::uint32_t, const bluepri
     return FirstReadout{.zero = config_.growth.readout == configs::Readout::kZero};
 }
 
-void ForeignGrowth::set_first_values(const std::string& seed,
-                                     const blueprints::Blueprint& blueprint) {
-    if (context_.config.growth.readout != configs::Readout::kZero) return;
-    for (const auto& name : {blueprint.readout_weight, blueprint.readout_bias}) {
-        auto* parameter =
-            name.empty() ? nullptr : context_.store.find_parameter("seed." + seed + "." + name);
-        if (parameter == nullptr) continue;
-        auto value = parameter->value;
-        value.zero_();
-    }
+Status ForeignGrowth::set_first_values(std::uint32_t slot, const std::string& seed,
+                                       const blueprints::Blueprint& blueprint) {
+    ESPER_TRY(const auto readout, measurer_->first_readout(slot, blueprint, {}));
+    write_first_readout(context_.store, seed, blueprint, readout);
+    return {};
 }
 
 Status ForeignGrowth::at_boundary(std::int64_t step, const Losses& losses) {

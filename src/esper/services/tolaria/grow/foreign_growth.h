@@ -36,6 +36,7 @@ class ForeignMeasurer final : public Measurer {
 
     Result<HostCost> cost(const graph::Program& program) override { return runner_.cost(program); }
     bool may_grow(Moment now) const override;
+    std::int64_t total_steps(Moment) const override { return length_.total_steps; }
     Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
     Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
                                        Moment now) override;
@@ -81,7 +82,8 @@ class ForeignGrowth {
     /// the same each time; those of the HostRunner.
     Status at_boundary(std::int64_t step, const Losses& losses);
     /// growth.readout of a seed that was germinated by hand: zeros where it asks for them.
-    void set_first_values(const std::string& seed, const blueprints::Blueprint& blueprint);
+    Status set_first_values(std::uint32_t slot, const std::string& seed,
+                            const blueprints::Blueprint& blueprint);
     /// Between two steps: the seed failed; identity path, CULLED with embargo.
     Status take_out(const std::string& seed, const std::string& reason, std::int64_t step);
 

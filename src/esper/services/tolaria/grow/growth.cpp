@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "esper/execution/kasmina/saved_kasmina.h"
+
 namespace esper::tolaria {
 
 Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
@@ -13,6 +15,7 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
     auto& learner = r.learner;
     growth->kasmina().on_program(
         [&learner](const graph::ProgramPtr& program) { learner.adopt(program); });
+    growth->splits_ = std::make_unique<BlockSplits>(r, *growth->places_);
     growth->measurer_ = std::make_unique<RunMeasurer>(r, *growth->places_);
     ESPER_TRY(growth->lives_,
               SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_,
@@ -64,6 +67,12 @@ Status Growth::report_health(Moment now) {
     return {};
 }
 
+Status Growth::split(const BlockSplits::Wish& wish, Moment now) {
+    ESPER_CHECK_STATUS(splits_->make(wish, now));
+    measurer_->health().extend(places_->slots().size());
+    return {};
+}
+
 Status Growth::at_boundary(Moment now, const Losses& losses) {
     measurer_->drop_forks();
     ESPER_CHECK_STATUS(report_health(now));
@@ -81,12 +90,29 @@ saved::Json Growth::save(Tensors& tensors) const {
     state.forks = measurer_->save_forks(tensors);
     state.health = measurer_->health().sums();
     for (const auto& [slot, activity] : activity_) state.activity.push_back(activity);
+    if (splits_->is_clocked() || !splits_->made().empty()) state.splits = splits_->state();
     return saved::write(state);
+}
+
+// Copies of blocks have slots, too, which the host that the run began with has not.
+Status Growth::restore_places(const SavedLives& lives) {
+    const auto kasmina = execution::read_saved_kasmina(lives.kasmina);
+    if (!kasmina)
+        return fail(TolariaError::kBadCheckpoint,
+                    "the checkpoint cannot be read: " + kasmina.error().message());
+    std::vector<std::string> anchors;
+    for (const auto& slot : kasmina->slots) anchors.push_back(slot.anchor);
+    if (anchors.size() <= places_->slots().size()) return {};
+    ESPER_CHECK_STATUS(places_->extend(run_.config.growth, run_.learner.program(), anchors));
+    measurer_->health().extend(places_->slots().size());
+    return {};
 }
 
 Status Growth::restore(const saved::Json& json, const Tensors& tensors) {
     ESPER_TRY(const auto present, upgrade_growth(json));
     ESPER_TRY(const auto state, read_growth_state<Saved>(present, "growth"));
+    ESPER_CHECK_STATUS(restore_places(state.lives));
+    splits_->restore(state.splits.value_or(SavedSplits{}));
     ESPER_CHECK_STATUS(lives_->restore(state.lives, run_.learner.program()));
     ESPER_CHECK_STATUS(measurer_->restore_forks(state.forks, tensors));
     measurer_->health().restore(state.health);

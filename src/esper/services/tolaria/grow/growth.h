@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "esper/execution/kernels/recovery.h"
+#include "esper/services/tolaria/grow/block_splits.h"
 #include "esper/services/tolaria/grow/rollback.h"
 #include "esper/services/tolaria/grow/run_measurer.h"
 #include "esper/services/tolaria/grow/seed_lives.h"
@@ -27,7 +28,13 @@ class Growth {
 
     execution::KasminaLayer& kasmina() { return places_->kasmina(); }
     SeedCounts counts() const { return lives_->counts(); }
-    std::string waiting_for() const { return lives_->waiting_for(); }
+    std::string waiting_for() const {
+        return splits_->is_clocked() ? splits_->waiting_for() : lives_->waiting_for();
+    }
+    BlockSplits& splits() { return *splits_; }
+    const BlockSplits& splits() const { return *splits_; }
+    /// Between two steps: BlockSplits::make(), and slots for the copy's anchors.
+    Status split(const BlockSplits::Wish& wish, Moment now);
 
     /// Values to look at in a step's pass (Learner::step): what flows at the slots, on sampled
     /// steps.
@@ -73,6 +80,7 @@ class Growth {
   private:
     Growth(GrowingRun run, Clock& clock) : run_(std::move(run)), recovery_({}, {}, clock) {}
     Status report_health(Moment now);
+    Status restore_places(const SavedLives& lives);
 
     /// When a seed was blended in.
     struct Activity {
@@ -95,6 +103,7 @@ class Growth {
         std::vector<SavedFork> forks;
         std::vector<SlotHealth::Sums> health;
         std::vector<Activity> activity;
+        std::optional<SavedSplits> splits = {};  ///< only where blocks are split
 
         template <typename Self, typename Visitor>
         static void fields(Self& self, Visitor& visit) {
@@ -103,6 +112,7 @@ class Growth {
             visit("forks", self.forks);
             visit("health", self.health);
             visit("activity", self.activity);
+            visit("splits", self.splits);
         }
     };
 
@@ -110,6 +120,7 @@ class Growth {
     std::unique_ptr<SeedPlaces> places_;
     std::unique_ptr<RunMeasurer> measurer_;
     std::unique_ptr<SeedLives> lives_;
+    std::unique_ptr<BlockSplits> splits_;
     execution::RecoveryManager recovery_;
     std::map<std::uint32_t, Activity> activity_;  ///< by slot
 };

@@ -86,6 +86,8 @@ std::optional<LockedSlot> Growth::at_fault(std::int64_t since) const {
 }
 
 Status Growth::lock(const LockedSlot& lock, Moment now) {
+    // The slot of a copy, before the block was split.
+    if (lock.slot >= places_->slots().size()) return {};
     return lives_->roll_back(lock.slot, now, "rolled back: seed " + lock.seed + " was at fault");
 }
 

@@ -45,6 +45,8 @@ class Measurer {
     virtual Result<HostCost> cost(const graph::Program& program) = 0;
     /// Whether new seeds may still germinate.
     virtual bool may_grow(Moment now) const = 0;
+    /// The steps of the whole run, as far as they are known now.
+    virtual std::int64_t total_steps(Moment now) const = 0;
     /// The look at a seed that a gate asks for. Before its first look a seed in isolation may be
     /// scaled.
     virtual Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) = 0;

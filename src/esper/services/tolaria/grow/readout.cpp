@@ -7,6 +7,7 @@
 
 #include "esper/base/random.h"
 #include "esper/program/edits/edits.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/grow/readout_moments.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
@@ -40,8 +41,8 @@ struct TrialBlock {
     graph::TensorStore& store;
     std::string seed;
     ~TrialBlock() {
-        store.remove("seed." + seed, "seed." + seed + ".");
-        store.remove_control("alpha." + seed);
+        store.remove(graph::seed_scope(seed), graph::seed_prefix(seed));
+        store.remove_control(graph::seed_control(seed));
     }
 };
 
@@ -62,9 +63,9 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     ESPER_TRY(auto blended,
               graph::apply(*isolated, graph::SetSeedMode{request.seed, graph::SeedMode::kBlended}));
     TrialBlock trial{store, request.seed};
-    ESPER_CHECK_STATUS(store.add(*blended, "seed." + request.seed));
-    ESPER_CHECK_STATUS(store.set_control("alpha." + request.seed, 1.0));
-    const auto weight_name = "seed." + request.seed + "." + request.blueprint.readout_weight;
+    ESPER_CHECK_STATUS(store.add(*blended, graph::seed_scope(request.seed)));
+    ESPER_CHECK_STATUS(store.set_control(graph::seed_control(request.seed), 1.0));
+    const auto weight_name = graph::seed_prefix(request.seed) + request.blueprint.readout_weight;
     const auto features = feeding(*isolated, weight_name);
     const auto* weight = store.find_parameter(weight_name);
     if (!features || weight == nullptr)

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "esper/program/edits/seed_names.h"
+
 namespace esper::tolaria {
 
 namespace {
@@ -63,7 +65,8 @@ std::optional<HostLayer> HostLayer::find(const graph::Program& program,
     if (!anchor.layer_input) return std::nullopt;
     for (const auto& item : program.instructions()) {
         const bool convolution = item.op == "aten::conv2d";
-        if ((!convolution && item.op != "aten::linear") || item.scope.starts_with("seed."))
+        if ((!convolution && item.op != "aten::linear") ||
+            item.scope.starts_with(graph::kSeedScopes))
             continue;
         const auto* x = std::get_if<graph::ValueId>(&item.args.at(0));
         if (x == nullptr || *x != *anchor.layer_input) continue;

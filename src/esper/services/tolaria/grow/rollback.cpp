@@ -12,6 +12,8 @@ std::string_view to_text(TroubleKind kind) {
             return "spike";
         case TroubleKind::kRequest:
             return "request";
+        case TroubleKind::kSplit:
+            return "split";
     }
     return "?";
 }
@@ -43,7 +45,7 @@ tl::unexpected<Error> diverged(const configs::EsperConfig& config, const Trouble
 
 Status check_allowed(const configs::EsperConfig& config, const RollbackHistory& history,
                      const Trouble& trouble, std::int64_t step) {
-    if (trouble.kind == TroubleKind::kRequest) return {};
+    if (trouble.kind == TroubleKind::kRequest || trouble.kind == TroubleKind::kSplit) return {};
     const auto& rollback = config.checkpoint.rollback;
     if (!rollback.enabled)
         return diverged(config, trouble, step, "checkpoint.rollback.enabled is false");
@@ -71,14 +73,15 @@ Status check_it_can_help(const configs::EsperConfig& config, const RollbackHisto
 
 Result<CheckpointRing::Found> find_target(const CheckpointRing& ring,
                                           const RollbackHistory& history, const Trouble& trouble,
-                                          std::int64_t step) {
+                                          std::int64_t step, std::int64_t split_step) {
     const bool request = trouble.kind == TroubleKind::kRequest;
-    auto found = ring.newest_until(request ? step - 1 : step);
+    const bool split = trouble.kind == TroubleKind::kSplit;
+    auto found = ring.newest_until(split ? split_step : request ? step - 1 : step);
     if (!found)
         return fail(TolariaError::kDiverged,
                     fmt::format("at step {}: {}; there is no checkpoint to go back to ({})", step,
                                 trouble.reason, found.error().message()));
-    if (request || step > history.reached || found->step < history.target) return found;
+    if (request || split || step > history.reached || found->step < history.target) return found;
     if (auto older = ring.newest_until(history.target - 1)) return older;
     return found;
 }

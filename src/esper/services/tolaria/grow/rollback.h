@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 namespace esper::tolaria {
 
 /// Why a run goes back.
-enum class TroubleKind { kNotFinite, kSpike, kRequest };
+enum class TroubleKind { kNotFinite, kSpike, kRequest, kSplit };
 std::string_view to_text(TroubleKind kind);
 
 struct Trouble {
@@ -34,6 +35,18 @@ struct LockedSlot {
     }
 };
 
+/// A split of a block that a rollback undid because the loss was higher with it.
+struct TakenBackSplit {
+    std::string block;
+    std::int64_t step = 0;
+
+    template <typename Self, typename Visitor>
+    static void fields(Self& self, Visitor& visit) {
+        visit("block", self.block);
+        visit("step", self.step);
+    }
+};
+
 /// What outlives every rollback: it is taken over the checkpoint that a run goes back to, and is
 /// part of the checkpoints written after it.
 struct RollbackHistory {
@@ -48,6 +61,9 @@ struct RollbackHistory {
     std::int64_t trouble_step = -1;
     double losses_before = 0;
     std::vector<LockedSlot> locked;
+    std::optional<std::vector<TakenBackSplit>> splits = {};  ///< absent where there were none
+
+    int splits_taken_back() const { return splits ? static_cast<int>(splits->size()) : 0; }
 
     template <typename Self, typename Visitor>
     static void fields(Self& self, Visitor& visit) {
@@ -60,6 +76,7 @@ struct RollbackHistory {
         visit("trouble", self.trouble);
         visit("losses_before", self.losses_before);
         visit("locked", self.locked);
+        visit("splits", self.splits);
     }
 };
 
@@ -77,10 +94,10 @@ Status check_it_can_help(const configs::EsperConfig& config, const RollbackHisto
 /// something undone, one from before the present step. A run that comes into trouble again without
 /// having got any further than the last time goes further back than then, as far as there is
 /// something: the damage may be older than its signs. Errors: kDiverged when there is nothing to go
-/// back to.
+/// back to. For a split the one from before it, at `split_step`.
 Result<CheckpointRing::Found> find_target(const CheckpointRing& ring,
                                           const RollbackHistory& history, const Trouble& trouble,
-                                          std::int64_t step);
+                                          std::int64_t step, std::int64_t split_step = 0);
 
 /// The learning rate is halved where no seed can be blamed.
 inline constexpr double kRateAfterRollback = 0.5;

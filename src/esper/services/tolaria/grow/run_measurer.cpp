@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/grow/seed_scale.h"
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
@@ -36,8 +37,11 @@ Result<HostCost> RunMeasurer::cost(const graph::Program& program) {
 }
 
 bool RunMeasurer::may_grow(Moment now) const {
-    return tolaria::may_grow(run_.schedule, static_cast<std::uint64_t>(now.step),
-                             run_.config.growth.stop);
+    return run_.course.may_grow(now.step, run_.config.growth.stop);
+}
+
+std::int64_t RunMeasurer::total_steps(Moment now) const {
+    return run_.course.total_steps(now.step);
 }
 
 Status RunMeasurer::before_first_seed(Moment now) {
@@ -78,7 +82,7 @@ Result<std::vector<float>> RunMeasurer::probe_losses(const graph::ProgramPtr& pr
 Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment now) {
     auto& store = run_.learner.store();
     const auto& slot = places_.slots()[request.slot];
-    const auto alpha = "alpha." + slot.seed;
+    const auto alpha = graph::seed_control(slot.seed);
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
     ESPER_TRY(const auto blended, blended_for(places_, request));
     if (isolated) ESPER_CHECK_STATUS(settle_scale(slot, blended, now));

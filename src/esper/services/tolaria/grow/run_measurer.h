@@ -26,7 +26,7 @@ struct GrowingRun {
     const Dataset& dataset;
     records::RunFolder& folder;
     RunLength length;
-    LearningRateSchedule schedule;
+    const Course& course;
     /// The run's learning rate at a step, for forks.
     std::function<double(std::int64_t step)> rate;
     Flops& flops;  ///< what measuring costs is added here
@@ -42,6 +42,7 @@ class RunMeasurer final : public Measurer {
 
     Result<HostCost> cost(const graph::Program& program) override;
     bool may_grow(Moment now) const override;
+    std::int64_t total_steps(Moment now) const override;
     tamiyo::SlotSignals signals(std::uint32_t slot) const override { return health_.signals(slot); }
     Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
     Status settle_statistics(Moment now) override;

@@ -55,7 +55,7 @@ Result<tamiyo::ControllerView> SeedLives::view(Moment now, const LossCurve& trai
     tamiyo::ControllerView view;
     view.step = now.step;
     view.epoch = now.epoch;
-    view.total_steps = context_.length.total_steps;
+    view.total_steps = context_.measurer.total_steps(now);
     view.train_loss = train;
     view.validation_loss = validation;
     for (const auto& slot : kasmina().slots()) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/services/tamiyo/lifecycle.h"
+#include "esper/services/tolaria/grow/first_readout.h"
 #include "esper/services/tolaria/grow/seed_lives.h"
 
 namespace esper::tolaria {
@@ -12,19 +13,7 @@ using execution::SeedState;
 
 Status SeedLives::set_readout(const std::string& seed, const blueprints::Blueprint& blueprint,
                               const FirstReadout& readout) {
-    const auto prefix = "seed." + seed + ".";
-    const auto& store = context_.places.store();
-    const auto* weight = store.find_parameter(prefix + blueprint.readout_weight);
-    if (weight == nullptr) return {};
-    auto value = weight->value;
-    if (readout.weight) value.copy_(*readout.weight);
-    if (!readout.zero) return {};
-    value.zero_();
-    if (blueprint.readout_bias.empty()) return {};
-    if (const auto* bias = store.find_parameter(prefix + blueprint.readout_bias)) {
-        auto offset = bias->value;
-        offset.zero_();
-    }
+    write_first_readout(context_.places.store(), seed, blueprint, readout);
     return {};
 }
 

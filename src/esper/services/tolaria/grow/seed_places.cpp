@@ -1,7 +1,11 @@
 #include "esper/services/tolaria/grow/seed_places.h"
 
+#include <algorithm>
+#include <map>
+
 #include "esper/program/shapes.h"
 #include "esper/services/tolaria/host/setup.h"
+#include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
 
@@ -17,6 +21,41 @@ Result<std::unique_ptr<SeedPlaces>> SeedPlaces::find(const configs::GrowthConfig
     }
     return std::unique_ptr<SeedPlaces>(
         new SeedPlaces(host, std::move(anchors), std::move(chunks), store));
+}
+
+Status SeedPlaces::extend(const configs::GrowthConfig& growth, const graph::ProgramPtr& program,
+                          const std::vector<std::string>& anchors) {
+    ESPER_TRY(const auto wrapped, growth_places(growth, program));
+    std::map<std::string, std::vector<blueprints::Chunk>> chunks;
+    std::vector<std::string> names;
+    for (const auto& slot : wrapped.slots) {
+        const auto& anchor = wrapped.anchor_of(slot).name;
+        chunks[anchor].push_back({slot.first_feature, slot.first_feature + slot.features});
+        names.push_back(anchor);
+    }
+    std::map<std::string, std::size_t> taken;
+    for (const auto& slot : slots()) ++taken[slot.anchor];
+    std::vector<std::string> added;
+    if (anchors.empty()) {
+        auto known = taken;
+        for (const auto& name : names)
+            if (known[name] > 0)
+                --known[name];
+            else
+                added.push_back(name);
+    } else {
+        added.assign(
+            anchors.begin() + static_cast<std::ptrdiff_t>(std::min(anchors.size(), slots().size())),
+            anchors.end());
+    }
+    for (const auto& name : added) {
+        const auto next = taken[name]++;
+        if (next >= chunks[name].size())
+            return fail(TolariaError::kUnsupported,
+                        "the network has no place for a seed at anchor '" + name + "'");
+        chunks_.push_back(chunks[name][next]);
+    }
+    return kasmina_.add_slots(added);
 }
 
 Result<blueprints::Blueprint> SeedPlaces::blueprint_for(std::uint32_t slot,

@@ -20,6 +20,12 @@ class SeedPlaces {
                                                     const graph::ProgramPtr& host,
                                                     graph::TensorStore& store);
 
+    /// Takes over the anchors that `program` has and the host had not: slots are added for them, in
+    /// the order of `anchors` where a checkpoint names them. Errors: those of growth_places(),
+    /// kUnsupported where `anchors` names others.
+    Status extend(const configs::GrowthConfig& growth, const graph::ProgramPtr& program,
+                  const std::vector<std::string>& anchors = {});
+
     execution::KasminaLayer& kasmina() { return kasmina_; }
     const execution::KasminaLayer& kasmina() const { return kasmina_; }
     const graph::ProgramPtr& program() const { return kasmina_.program(); }

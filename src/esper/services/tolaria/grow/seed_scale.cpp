@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "esper/base/random.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/recalibration.h"
@@ -25,7 +26,7 @@ class Trial {
         for (const auto& name :
              {request.blueprint.readout_weight, request.blueprint.readout_bias}) {
             if (name.empty()) continue;
-            const auto* entry = store.find_parameter("seed." + request.seed + "." + name);
+            const auto* entry = store.find_parameter(graph::seed_prefix(request.seed) + name);
             if (entry != nullptr) learned_.emplace_back(entry->value, entry->value.clone());
         }
     }
@@ -34,7 +35,7 @@ class Trial {
         for (auto& [value, learned] : learned_) value.copy_(at::mul(learned, factor));
     }
     Result<double> loss(double alpha, const std::vector<at::Tensor>& inputs) {
-        ESPER_CHECK_STATUS(store_.set_control("alpha." + request_.seed, alpha));
+        ESPER_CHECK_STATUS(store_.set_control(graph::seed_control(request_.seed), alpha));
         ESPER_TRY(const auto seen, evaluate_variant(engine_, request_.blended, store_, inputs));
         return seen.losses.mean().item<double>();
     }

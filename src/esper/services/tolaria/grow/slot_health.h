@@ -27,6 +27,8 @@ class SlotHealth {
     /// Means over the samples.
     tamiyo::SlotSignals signals(std::size_t slot) const;
     std::int64_t samples(std::size_t slot) const { return slots_.at(slot).samples; }
+    /// From now on there are so many slots; nothing is known of those that are added.
+    void extend(std::size_t slots) { slots_.resize(slots); }
     /// A new epoch begins.
     void reset();
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "esper/base/text.h"
@@ -11,6 +12,7 @@
 #include "esper/services/tolaria/data/data_config.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/host/saved_host.h"
+#include "esper/services/tolaria/learn/flops.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 
 namespace esper::tolaria {
@@ -142,6 +144,24 @@ RunLength run_length(const configs::EsperConfig& config, const Dataset& data) {
     return length;
 }
 
+Result<RunLength> planned_length(const configs::EsperConfig& config, const Dataset& data,
+                                 const graph::ProgramPtr& host) {
+    auto length = run_length(config, data);
+    const auto budget = configs::Budget::of_text(config.run.budget);
+    if (!budget.is_set()) return length;
+    length.total_steps = 0;
+    if (budget.of == configs::Budget::Of::kSeconds) return length;
+    ESPER_TRY(const auto cost, graph::count_cost(*host));
+    const double step = training_flops(cost, examples_a_step(config, data));
+    if (budget.amount < step)
+        return fail(TolariaError::kUnsupported,
+                    fmt::format("run.budget is {}, less than one step of this network, {}; give "
+                                "more, or a smaller network or data.batch_size",
+                                budget.in_words(), budget.in_words(step)));
+    length.total_steps = static_cast<std::int64_t>(std::ceil(budget.amount / step));
+    return length;
+}
+
 LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length) {
     const auto& o = config.optimization;
     LearningRateSchedule schedule;
@@ -151,7 +171,14 @@ LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLe
     schedule.warmup_steps = static_cast<std::uint64_t>(
         o.warmup.steps(length.steps_per_epoch, length.total_steps).value_or(0));
     schedule.cooldown = o.cooldown;
+    if (length.total_steps == 0 && o.warmup.unit == configs::TimeUnit::kRunShare)
+        schedule.warmup_share = o.warmup.value / 100;
     return schedule;
+}
+
+Course course_of(const configs::EsperConfig& config, const RunLength& length) {
+    const auto budget = configs::Budget::of_text(config.run.budget);
+    return {schedule_of(config, length), budget, kept_budgets(budget, config.run.finish_at)};
 }
 
 }  // namespace esper::tolaria

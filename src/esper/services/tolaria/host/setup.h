@@ -6,7 +6,7 @@
 #include "esper/core/hosts/host.h"
 #include "esper/core/model_wrapper.h"
 #include "esper/services/tolaria/data/dataset.h"
-#include "esper/services/tolaria/learn/schedule.h"
+#include "esper/services/tolaria/learn/course.h"
 
 namespace esper::tolaria {
 
@@ -25,14 +25,21 @@ Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
 /// Lengths of a run in steps.
 struct RunLength {
     std::int64_t steps_per_epoch = 0;
-    std::int64_t total_steps = 0;
+    std::int64_t total_steps = 0;  ///< 0: not known beforehand
 };
 /// Refuses a batch that is larger than the examples that a run learns from. Errors: kUnsupported.
 Status check_batch_size(const configs::EsperConfig& config, const Dataset& data);
 /// Examples in each optimizer step.
 std::int64_t examples_a_step(const configs::EsperConfig& config, const Dataset& data);
+/// Of a run of epochs; a budget is not looked at.
 RunLength run_length(const configs::EsperConfig& config, const Dataset& data);
+/// The same of any run. With a budget of FLOPs the length is what the host alone could do with it,
+/// the most there can be; with one of seconds it is not known beforehand, and 0. Errors: those of
+/// count_cost; kUnsupported for a budget that is less than one step.
+Result<RunLength> planned_length(const configs::EsperConfig& config, const Dataset& data,
+                                 const graph::ProgramPtr& host);
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data);
 LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLength& length);
+Course course_of(const configs::EsperConfig& config, const RunLength& length);
 
 }  // namespace esper::tolaria

@@ -118,13 +118,17 @@ std::string_view to_text(CheckpointKind kind) {
             return "best";
         case CheckpointKind::kStopped:
             return "stopped";
+        case CheckpointKind::kTrunk:
+            return "trunk";
     }
     return "?";
 }
 
 std::string CheckpointRing::file_name(std::int64_t step, CheckpointKind kind) {
-    return (kind == CheckpointKind::kStopped ? "stopped-" : "step-") + std::to_string(step) +
-           ".ckpt";
+    const std::string prefix = kind == CheckpointKind::kStopped ? "stopped-"
+                               : kind == CheckpointKind::kTrunk ? "trunk-"
+                                                                : "step-";
+    return prefix + std::to_string(step) + ".ckpt";
 }
 
 Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, CheckpointKind kind) {
@@ -137,29 +141,40 @@ Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, Ch
     const bool stopped = kind == CheckpointKind::kStopped;
     const auto name = file_name(step, kind);
     ESPER_CHECK_STATUS(write_checkpoint(folder_ / name, checkpoint));
+    if (kind == CheckpointKind::kTrunk) return {};
     ESPER_CHECK_STATUS(write_file_atomic(folder_ / "last", name + "\n"));
     if (stopped) return {};
     auto have = files();
+    std::erase_if(have, [&](const File& f) { return f.regular && f.step == held_; });
     auto regular = std::count_if(have.begin(), have.end(), [](const File& f) { return f.regular; });
     for (const auto& file : have)
         if (!file.regular || regular-- > keep_) std::filesystem::remove(file.path, ignored);
     return {};
 }
 
-std::vector<CheckpointRing::File> CheckpointRing::files() const {
+std::vector<CheckpointRing::File> CheckpointRing::files_named(
+    const std::vector<std::string_view>& prefixes) const {
     std::vector<File> found;
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
         const auto name = entry.path().filename().string();
         if (!name.ends_with(".ckpt")) continue;
-        for (const std::string_view prefix : {"step-", "stopped-"})
+        for (const auto prefix : prefixes)
             if (name.starts_with(prefix))
                 found.push_back(
-                    {std::atoll(name.c_str() + prefix.size()), prefix == "step-", entry.path()});
+                    {std::atoll(name.c_str() + prefix.size()), prefix != "stopped-", entry.path()});
     }
     std::sort(found.begin(), found.end(),
               [](const File& a, const File& b) { return a.step < b.step; });
     return found;
+}
+
+std::vector<CheckpointRing::File> CheckpointRing::files() const {
+    return files_named({"step-", "stopped-"});
+}
+
+std::vector<CheckpointRing::File> CheckpointRing::regular_files() const {
+    return files_named({"step-", "trunk-"});
 }
 
 std::vector<std::int64_t> CheckpointRing::steps() const {
@@ -230,9 +245,14 @@ Result<CheckpointRing::Found> CheckpointRing::newest_until(std::int64_t step) co
 
 void CheckpointRing::forget_after(std::int64_t step) {
     std::error_code ignored;
-    auto have = files();
+    auto have = files_named({"step-", "stopped-", "trunk-"});
     for (auto file = have.rbegin(); file != have.rend(); ++file)
         if (file->step > step) std::filesystem::remove(file->path, ignored);
+}
+
+void CheckpointRing::forget_trunk(std::int64_t step) {
+    std::error_code ignored;
+    std::filesystem::remove(folder_ / file_name(step, CheckpointKind::kTrunk), ignored);
 }
 
 }  // namespace esper::tolaria

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,13 +35,14 @@ enum class CheckpointKind {
     kRegular,  ///< at a step that the configuration names
     kBest,     ///< the same, and the lowest validation loss so far
     kStopped,  ///< on Ctrl-C, SIGTERM, a stop
+    kTrunk,    ///< where the cool-down of a smaller budget begins; kept beside the ring
 };
 
 std::string_view to_text(CheckpointKind kind);
 
 /// The folder `checkpoints/` of a run: a ring of the newest `keep` files `step-<n>.ckpt`,
 /// `best.ckpt`, the name of the newest in `last`, and `stopped-<n>.ckpt` from a stop until the next
-/// regular one.
+/// regular one. Beside the ring `trunk-<n>.ckpt` stay as long as the run does.
 class CheckpointRing {
   public:
     CheckpointRing(std::filesystem::path folder, int keep)
@@ -59,20 +61,30 @@ class CheckpointRing {
     };
     /// The newest undamaged regular checkpoint of at most this step. Error: kNotFound.
     Result<Found> newest_until(std::int64_t step) const;
+    /// The regular checkpoint of this step is kept beside the newest ones until it is released
+    /// (nothing).
+    void hold(std::optional<std::int64_t> step) { held_ = step; }
     /// Deletes the checkpoints after `step`, newest first (after a rollback to an earlier one).
     void forget_after(std::int64_t step);
-
-  private:
+    /// Deletes the trunk's checkpoint of this step, which was written after a split at the step.
+    void forget_trunk(std::int64_t step);
     struct File {
         std::int64_t step = 0;
         bool regular = true;
         std::filesystem::path path;
     };
-    /// Oldest first.
+    /// The checkpoints from which the run can be finished at a smaller budget, those of the trunk
+    /// and of the ring, oldest first.
+    std::vector<File> regular_files() const;
+
+  private:
+    /// Of the ring, oldest first.
     std::vector<File> files() const;
+    std::vector<File> files_named(const std::vector<std::string_view>& prefixes) const;
 
     std::filesystem::path folder_;
     int keep_;
+    std::optional<std::int64_t> held_ = {};
 };
 
 }  // namespace esper::tolaria

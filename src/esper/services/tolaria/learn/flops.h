@@ -23,6 +23,11 @@ struct Flops {
         return training + validation + test + measuring + forks + sampling + recording + precision +
                unattributed;
     }
+    /// What a run's budget pays for: training and all that growing costs. Not looking at the result
+    /// (validation, test, samples), which changes nothing in it.
+    double budgeted() const {
+        return training + measuring + forks + recording + precision + unattributed;
+    }
     template <typename Self, typename Visitor>
     static void fields(Self& self, Visitor& visit) {
         visit("training", self.training);

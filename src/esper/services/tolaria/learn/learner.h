@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "esper/configs/config.h"
+#include "esper/program/edits/split_block.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
 #include "esper/services/tolaria/learn/engine.h"
 #include "esper/services/tolaria/learn/optimizer.h"
@@ -59,6 +60,11 @@ class Learner {
     /// Replaces the network by `program`, whose tensors are or will be in the store. Drops the
     /// optimizer's state of blocks that the network no longer has.
     void adopt(graph::ProgramPtr program);
+
+    /// Gives the copy that a split has added to the Program its tensors, as the block `copy` of the
+    /// store: values, running statistics, the optimizer's moments and step count are the source's;
+    /// what is to be halved is halved in both. Errors: kUnknownName.
+    Status fill_copy(const graph::SplitTensors& tensors, const std::string& copy);
 
     /// One training step on a batch {inputs, targets}: forward, backward and, where the loss and
     /// all gradients are finite, a move of the parameters. `taps` are values of the Program that

@@ -50,6 +50,7 @@ class Optimizer {
     };
     const std::map<std::string, BlockState>& state() const { return state_; }
     void set_state(std::map<std::string, BlockState> state) { state_ = std::move(state); }
+    void put(const std::string& block, BlockState state) { state_[block] = std::move(state); }
     void forget(const std::string& block) { state_.erase(block); }
     std::map<std::string, BlockState> clone_state() const;
 

@@ -17,6 +17,26 @@ Status take(const Tensors& tensors, const std::string& name, const at::Tensor& i
     return {};
 }
 
+// What a Program declares is allocated only where the checkpoint brings as much: a stranger's text
+// may declare terabytes.
+Status check_brought(const Tensors& tensors, const std::string& name, std::int64_t declared) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end())
+        return fail(TolariaError::kBadCheckpoint, "the checkpoint lacks tensor '" + name + "'");
+    if (declared <= found->second.numel()) return {};
+    return fail(TolariaError::kBadCheckpoint, "the checkpoint's tensor '" + name + "' has " +
+                                                  std::to_string(found->second.numel()) +
+                                                  " elements, its Program declares " +
+                                                  std::to_string(declared));
+}
+
+// At most kMaxElements for each of kMaxValues: no sum of them overflows.
+std::int64_t elements_of(const graph::Program& program) {
+    std::int64_t sum = 0;
+    for (const auto& parameter : program.parameters()) sum += parameter.type.numel();
+    return sum;
+}
+
 // A Program that only declares the parameters of one block, in their order.
 Result<graph::ProgramPtr> declarations_of(const graph::Program& program, const std::string& block,
                                           const std::vector<std::string>& blocks) {
@@ -54,6 +74,8 @@ Result<graph::TensorStore> restore_store(const graph::TensorStore::Options& opti
     graph::TensorStore store(options);
     for (const auto& name : blocks) {
         ESPER_TRY(const auto declared, declarations_of(program, name, blocks));
+        ESPER_CHECK_STATUS(
+            check_brought(tensors, prefix + "block." + name, elements_of(*declared)));
         ESPER_CHECK_STATUS(store.add(*declared, name));
         const auto block = store.find_block(name);
         if (!block)
@@ -66,6 +88,9 @@ Result<graph::TensorStore> restore_store(const graph::TensorStore::Options& opti
         if (store.find_parameter(parameter.name) == nullptr)
             return fail(TolariaError::kBadCheckpoint,
                         "no block of the checkpoint holds parameter '" + parameter.name + "'");
+    for (const auto& buffer : program.buffers())
+        ESPER_CHECK_STATUS(
+            check_brought(tensors, prefix + "buffer." + buffer.name, buffer.type.numel()));
     ESPER_CHECK_STATUS(store.add(program, "none"));  // buffers and controls
     for (const auto& [name, t] : store.buffers())
         ESPER_CHECK_STATUS(take(tensors, prefix + "buffer." + name, t));

@@ -17,6 +17,8 @@ struct LearningRateSchedule {
     /// The last share of the run, in which the rate falls linearly towards zero
     /// (warmup_constant_cooldown only).
     double cooldown = 0.2;
+    /// Length of the warm-up as a share of the run, where the run has no length in steps (Course).
+    double warmup_share = 0;
 
     /// First step of the cool-down; total_steps for a kind without one.
     std::uint64_t cooldown_begin() const;

@@ -4,6 +4,7 @@
 
 #include "esper/base/fault_points.h"
 #include "esper/program/edits/edits.h"
+#include "esper/program/edits/seed_names.h"
 
 namespace esper::tolaria {
 
@@ -25,10 +26,10 @@ Status pass_seed_faults(const graph::Program& program, graph::TensorStore& store
     if (seeds.empty()) return {};
     const auto& seed = seeds.back().seed;
     if (spoilt)
-        if (auto block = store.find_block("seed." + seed)) fill_with_nan(block->flat);
+        if (auto block = store.find_block(graph::seed_scope(seed))) fill_with_nan(block->flat);
     if (thrown)
         return fail(graph::GraphError::kExecution,
-                    "seed." + seed + ": fault point 'seed.throw' fired as armed");
+                    graph::seed_scope(seed) + ": fault point 'seed.throw' fired as armed");
     return {};
 }
 
@@ -39,7 +40,8 @@ void spoil_gradients(const graph::Program& program, graph::TensorStore& store) {
     if (seeds.empty()) return;
     const bool isolated = seeds.back().mode == graph::SeedMode::kIsolated;
     for (const auto& block : store.blocks())
-        if (block->name == "seed." + seeds.back().seed || (!isolated && block->name == "host"))
+        if (block->name == graph::seed_scope(seeds.back().seed) ||
+            (!isolated && block->name == "host"))
             fill_with_nan(block->grad);
 }
 

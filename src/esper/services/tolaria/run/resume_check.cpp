@@ -68,15 +68,20 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
     return change;
 }
 
-Status check_unfinished(const records::RunFolder& folder, std::int64_t step,
-                        std::int64_t total_steps) {
+Status check_unfinished(const records::RunFolder& folder, std::int64_t step, const Course& course,
+                        double spent) {
     ESPER_TRY(const auto run, folder.read_run_json());
-    if (step < total_steps || run.value("status", "") != "done") return {};
-    return fail(
-        TolariaError::kAlreadyDone,
-        fmt::format("the run in {} is done, all {} steps of it; to train on, give it more "
-                    "epochs than its {} (run.epochs=N)",
-                    folder.path().string(), total_steps, run.value("epochs", std::int64_t{0})));
+    if (!course.is_over(step, spent) || run.value("status", "") != "done") return {};
+    if (course.has_budget())
+        return fail(TolariaError::kAlreadyDone,
+                    fmt::format("the run in {} is done, its budget of {} is spent; to train on, "
+                                "give it more (run.budget=N)",
+                                folder.path().string(), course.budget().in_words()));
+    return fail(TolariaError::kAlreadyDone,
+                fmt::format("the run in {} is done, all {} steps of it; to train on, give it more "
+                            "epochs than its {} (run.epochs=N)",
+                            folder.path().string(), course.schedule().total_steps,
+                            run.value("epochs", std::int64_t{0})));
 }
 
 Status write_changes(const ResumeChange& change, records::RunFolder& folder, std::int64_t step,

@@ -5,6 +5,7 @@
 #include "esper/configs/config.h"
 #include "esper/configs/yaml.h"
 #include "esper/services/records/run_folder.h"
+#include "esper/services/tolaria/learn/course.h"
 
 namespace esper::tolaria {
 
@@ -22,8 +23,8 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
                                   const configs::EsperConfig& wanted);
 
 /// Errors: kAlreadyDone when no step is left and run.json says so.
-Status check_unfinished(const records::RunFolder& folder, std::int64_t step,
-                        std::int64_t total_steps);
+Status check_unfinished(const records::RunFolder& folder, std::int64_t step, const Course& course,
+                        double spent);
 
 /// Makes the change part of the run: config.yaml, and an event `resumed_with`. Nothing when nothing
 /// changed.

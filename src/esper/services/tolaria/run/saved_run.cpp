@@ -27,6 +27,19 @@ void upgrade_from_1(Json& state) {
     state["flops"] = saved::write(flops);
 }
 
+// The rate of every later step is read off it.
+std::string problem_of(const SavedCourse& course, std::int64_t step) {
+    if (course.last_boundary < 0 || course.last_boundary > step)
+        return "'course.last_boundary' is no step of the run";
+    std::int64_t before = -1;
+    for (const auto& mark : course.marks) {
+        if (mark.step <= before || mark.step > step || !(mark.spent >= 0) || !(mark.step_cost >= 0))
+            return "'course.marks' are not in the order of their steps, or of no cost";
+        before = mark.step;
+    }
+    return "";
+}
+
 }  // namespace
 
 Result<SavedRun> read_saved_run(const Checkpoint& checkpoint) {
@@ -47,6 +60,9 @@ Result<SavedRun> read_saved_run(const Checkpoint& checkpoint) {
         if (name != "events.jsonl" && name != "metrics.csv")
             return bad("'lengths' names a file '" + name + "' that does not grow with a run");
     if (state.step < 0) return bad("'step' is negative");
+    if (state.course)
+        if (const auto problem = problem_of(*state.course, state.step); !problem.empty())
+            return bad(problem);
     return state;
 }
 

@@ -9,6 +9,7 @@
 #include "esper/base/declared_state.h"
 #include "esper/services/tolaria/grow/rollback.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
+#include "esper/services/tolaria/learn/course.h"
 #include "esper/services/tolaria/learn/flops.h"
 #include "esper/services/tolaria/learn/saved_learner.h"
 #include "esper/services/tolaria/run/spike_detector.h"
@@ -33,6 +34,18 @@ struct RunCurves {
     }
 };
 
+/// Of a run with a budget.
+struct SavedCourse {
+    std::vector<Course::Mark> marks;
+    std::int64_t last_boundary = 0;
+
+    template <typename Self, typename Visitor>
+    static void fields(Self& self, Visitor& visit) {
+        visit("marks", self.marks);
+        visit("last_boundary", self.last_boundary);
+    }
+};
+
 /// What a checkpoint of a run holds beside its tensors. Version 1 named no version, had lists where
 /// members have names now, and only the sum of all FLOPs.
 struct SavedRun {
@@ -51,6 +64,7 @@ struct SavedRun {
     std::map<std::string, std::uint64_t> lengths;  ///< of the growing files
     std::uint64_t journal_entries = 0;
     std::optional<saved::Json> growth;  ///< absent where growth is off
+    std::optional<SavedCourse> course;  ///< absent without a budget
 
     template <typename Self, typename Visitor>
     static void fields(Self& self, Visitor& visit) {
@@ -68,6 +82,7 @@ struct SavedRun {
         visit("lengths", self.lengths);
         visit("journal_entries", self.journal_entries);
         visit("growth", self.growth);
+        visit("course", self.course);
     }
 };
 

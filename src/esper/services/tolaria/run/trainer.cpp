@@ -9,6 +9,8 @@
 #include "esper/services/records/fields.h"
 #include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/data/text_files.h"
+#include "esper/services/tolaria/grow/policy_choice.h"
+#include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/determinism.h"
@@ -76,8 +78,8 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     refuse_varying_operators(config.run.deterministic);
     trainer->dataset_ = std::move(data);
     trainer->host_ = std::move(host);
-    trainer->length_ = run_length(config, *trainer->dataset_);
-    trainer->schedule_ = schedule_of(config, trainer->length_);
+    ESPER_TRY(trainer->length_, planned_length(config, *trainer->dataset_, trainer->host_));
+    trainer->course_ = course_of(config, trainer->length_);
     trainer->initial_parameters_ = trainer->host_->parameter_count();
     trainer->started_ns_ = clock.now_ns();
     ESPER_CHECK_STATUS(trainer->learner_.begin(trainer->host_));
@@ -87,11 +89,12 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
 Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wanted,
                                                  const std::filesystem::path& folder,
                                                  Clock& clock) {
-    const auto config = with_whole_paths(wanted);
+    auto config = with_whole_paths(wanted);
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
     if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
+    ESPER_TRY(config.controller.policy, choose_policy(config, host));
     ESPER_TRY(auto opened, records::RunFolder::create(folder));
     ESPER_TRY(auto trainer, make(config, std::move(opened), clock, data, host));
     if (is_exported_model(config))
@@ -118,6 +121,8 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
             "the run's data cannot be opened (if it has moved, say where it is: data.path=PATH)"));
     const auto data = *opened_data;
     ESPER_TRY(auto host, make_host(change.config, data->info()));
+    ESPER_TRY(const auto entries, graph::read_journal(opened.journal()));
+    host = as_begun(host, entries.front().initial);
     ESPER_TRY(auto trainer, make(change.config, std::move(opened), clock, data, host));
     ESPER_TRY(const auto record, trainer->folder_.read_run_json());
     trainer->waiting_for_ = records::text_of(record, "waiting_for");
@@ -126,7 +131,7 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
     ESPER_TRY(const auto state, read_saved_run(checkpoint));
     ESPER_CHECK_STATUS(trainer->load(state, checkpoint.tensors));
     ESPER_CHECK_STATUS(
-        check_unfinished(trainer->folder_, trainer->now_.step, trainer->length_.total_steps));
+        check_unfinished(trainer->folder_, trainer->now_.step, trainer->course_, trainer->spent()));
     ESPER_CHECK_STATUS(trainer->folder_.cut_back(state.lengths));
     ESPER_CHECK_STATUS(
         write_changes(change, trainer->folder_, trainer->now_.step, trainer->now_.epoch));
@@ -152,7 +157,7 @@ void Trainer::restart_loader() {
     LoaderOptions options;
     options.variation_seed = config_.run.seed;
     options.first_step = static_cast<std::uint64_t>(now_.step);
-    options.end_step = static_cast<std::uint64_t>(length_.total_steps);
+    if (!course_.has_budget()) options.end_step = static_cast<std::uint64_t>(length_.total_steps);
     options.workers = static_cast<std::size_t>(config_.data.workers);
     loader_ = std::make_unique<PrefetchingLoader>(
         dataset_, Part::kTrain,
@@ -163,7 +168,7 @@ void Trainer::restart_loader() {
 
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
-    ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, schedule_,
+    ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, course_,
                                        [this](std::int64_t step) { return rate_at(step); }, flops_},
                                       clock_));
     growth_->kasmina().on_edit(
@@ -190,36 +195,55 @@ Status Trainer::count_training_cost() {
     return {};
 }
 
+double Trainer::spent() const {
+    return course_.budget().of == configs::Budget::Of::kSeconds ? wall_seconds()
+                                                                : flops_.budgeted();
+}
+
+// A checkpoint of the trunk is written where the cool-down of a smaller budget begins.
+Status Trainer::note_course() {
+    if (!course_.has_budget()) return {};
+    const double step_cost = training_flops(cost_, examples_a_step(config_, *dataset_));
+    return course_.note(now_.step, spent(), step_cost) ? save(CheckpointKind::kTrunk) : Status{};
+}
+
 Result<RunStatus> Trainer::train_to_the_end() {
     restart_loader();
     measure_rate_anew();
     reported_ns_ = clock_.now_ns();
     reported_step_ = now_.step;
-    while (now_.step < length_.total_steps) {
+    while (true) {
+        const bool over = course_.is_over(now_.step, spent());
+        // A budget may end inside an epoch, which is then shorter.
+        if (over && now_.step == last_boundary_) break;
         if (stop_.is_requested() || now_.step >= stop_at_) {
             if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
             ESPER_CHECK_STATUS(end(RunStatus::kStopped));
             return RunStatus::kStopped;
         }
-        ESPER_CHECK_STATUS(count_training_cost());
         std::optional<Trouble> trouble;
+        if (!over) {
+            ESPER_TRY(trouble, mind_splits());
+        }
+        ESPER_CHECK_STATUS(count_training_cost());
         Step step;
-        if (rollback_requested_.exchange(false)) {
+        if (!trouble && rollback_requested_.exchange(false)) {
             trouble = Trouble{TroubleKind::kRequest, "it was asked for", "{}"};
-        } else {
+        } else if (!trouble && !over) {
+            ESPER_CHECK_STATUS(note_course());
             ESPER_TRY(step, train_step());
             trouble = step.trouble;
         }
         if (!trouble) {
             curves_.epoch_loss_sum += step.loss;
-            if (now_.step % length_.steps_per_epoch == 0) {
+            if (over || now_.step % length_.steps_per_epoch == 0) {
                 ESPER_TRY(trouble, end_epoch());
             } else {
                 ESPER_CHECK_STATUS(save_if_due(false));
             }
         }
         if (trouble) {
-            ESPER_CHECK_STATUS(roll_back(*trouble));
+            ESPER_CHECK_STATUS(roll_back(blame_split(*trouble)));
             reported_step_ = now_.step;
             measure_rate_anew();
         } else {
@@ -241,7 +265,7 @@ void Trainer::report_progress(double loss) {
     const double rate =
         static_cast<double>((now_.step - reported_step_) * examples_a_step(config_, *dataset_)) /
         (static_cast<double>(time - reported_ns_) * 1e-9);
-    watcher_({now_.step, length_.total_steps, now_.epoch, loss, std::nullopt, {}, rate});
+    watcher_({now_.step, course_.total_steps(now_.step), now_.epoch, loss, std::nullopt, {}, rate});
     reported_ns_ = time;
     reported_step_ = now_.step;
 }

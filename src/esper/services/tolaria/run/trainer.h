@@ -93,7 +93,9 @@ class Trainer {
     /// Null where growth is off.
     Growth* growth() { return growth_.get(); }
     std::int64_t step() const { return now_.step; }
+    /// Of a run with a budget, as planned before the first step.
     const RunLength& length() const { return length_; }
+    const Course& course() const { return course_; }
 
   private:
     friend struct TrainerTestAccess;
@@ -107,6 +109,8 @@ class Trainer {
     void restart_loader();
     Result<RunStatus> train_to_the_end();
     Status count_training_cost();
+    double spent() const;
+    Status note_course();
     void report_progress(double loss);
     void measure_rate_anew();
     Result<RunStatus> finish_run();
@@ -133,6 +137,11 @@ class Trainer {
     Result<std::optional<Trouble>> end_epoch();
     Status save_if_due(bool is_best);
 
+    // trainer_splits.cpp
+    Result<std::optional<Trouble>> mind_splits();
+    Status split(const BlockSplits::Wish& wish);
+    Trouble blame_split(Trouble trouble) const;
+
     // trainer_rollback.cpp
     Status roll_back(const Trouble& trouble);
     Status start_over_from(const SavedRun& state, const Tensors& tensors);
@@ -149,7 +158,7 @@ class Trainer {
     CheckpointRing ring_;
     std::shared_ptr<const Dataset> dataset_;
     RunLength length_;
-    LearningRateSchedule schedule_;
+    Course course_;
     StopSignal stop_;
     graph::ProgramPtr host_;  ///< as it was when the run started
     Learner learner_;
@@ -163,6 +172,7 @@ class Trainer {
     KeptBuffers buffers_;
 
     Moment now_;
+    std::int64_t last_boundary_ = 0;  ///< the step after which an epoch ended last
     std::int64_t stop_at_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t initial_parameters_ = 0;
     RunCurves curves_;

@@ -8,8 +8,21 @@
 
 namespace esper::tolaria {
 
+namespace {
+
+std::int64_t epochs_begun(std::int64_t step, const RunLength& length) {
+    return (step + length.steps_per_epoch - 1) / length.steps_per_epoch;
+}
+
+}  // namespace
+
 Result<std::optional<Trouble>> Trainer::end_epoch() {
-    const double train_loss = curves_.epoch_loss_sum / static_cast<double>(length_.steps_per_epoch);
+    const double train_loss =
+        curves_.epoch_loss_sum / static_cast<double>(now_.step - last_boundary_);
+    // What decides about growth below goes by what is spent by now.
+    if (course_.has_budget())
+        course_.note(now_.step, spent(),
+                     training_flops(cost_, examples_a_step(config_, *dataset_)));
     Evaluation validation;
     bool is_best = false;
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
@@ -28,6 +41,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
             curves_.best_step = now_.step;
         }
         curves_.epoch_loss_sum = 0;
+        last_boundary_ = now_.step;
         curves_.train_losses.push_back(train_loss);
         curves_.validation_losses.push_back(validation.loss);
         if (validation.accuracy) curves_.validation_accuracies.push_back(*validation.accuracy);
@@ -39,7 +53,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     const double seconds = wall_seconds();
     const auto examples = (now_.step - rate_since_step_) * examples_a_step(config_, *dataset_);
     ESPER_CHECK_STATUS(
-        folder_.metrics({{"epoch", static_cast<double>(now_.epoch)},
+        folder_.metrics({{"epoch", static_cast<double>(epochs_begun(now_.step, length_))},
                          {"step", static_cast<double>(now_.step)},
                          {"train_loss", train_loss},
                          {"val_loss", validation.loss},
@@ -54,7 +68,8 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     measure_rate_anew();
     if (watcher_)
         watcher_(
-            {now_.step, length_.total_steps, now_.epoch, train_loss, validation.loss,
+            {now_.step, course_.total_steps(now_.step), epochs_begun(now_.step, length_),
+             train_loss, validation.loss,
              metrics_of(dataset_->info(), validation.loss, validation.accuracy, validation.top5),
              0});
     ESPER_CHECK_STATUS(save_if_due(is_best));

@@ -23,9 +23,14 @@ Status Trainer::roll_back(const Trouble& trouble) {
     const auto epoch = now_.epoch;
     ESPER_CHECK_STATUS(check_allowed(config_, history_, trouble, from));
     const bool request = trouble.kind == TroubleKind::kRequest;
-    auto target = find_target(ring_, history_, trouble, from);
+    const bool of_split = trouble.kind == TroubleKind::kSplit;
+    const auto* trial = growth_ ? growth_->splits().on_trial() : nullptr;
+    auto target =
+        find_target(ring_, history_, trouble, from, trial != nullptr ? trial->step : from);
     if (!target) {
-        if (!request) return fail(target.error());
+        if (!request && !of_split) return fail(target.error());
+        // A run that was finished at a smaller budget begins with one checkpoint only.
+        if (of_split) growth_->splits().keep();
         ESPER_CHECK_STATUS(
             folder_.event("rollback_refused", from, epoch, {{"reason", target.error().message()}}));
         return {};
@@ -39,14 +44,20 @@ Status Trainer::roll_back(const Trouble& trouble) {
                     "the checkpoint cannot be read: 'lengths.metrics.csv' is missing");
     auto history = history_;
     ++history.rollbacks;
-    if (!request) ++history.spent;
+    if (!request && !of_split) ++history.spent;
     history.target = target->step;
-    if (!request) history.reached = std::max(history.reached, from);
+    if (!request && !of_split) history.reached = std::max(history.reached, from);
     nlohmann::json event{{"trouble", to_text(trouble.kind)},
                          {"reason", trouble.reason},
                          {"evidence", nlohmann::json::parse(trouble.evidence)},
                          {"to_step", target->step}};
-    const auto blamed = growth_ ? growth_->at_fault(target->step) : std::nullopt;
+    if (of_split && trial != nullptr) {
+        event["failed_split"] = {
+            {"block", trial->block}, {"copy", trial->copy}, {"step", trial->step}};
+        if (!history.splits) history.splits.emplace();
+        history.splits->push_back({trial->block, trial->step});
+    }
+    const auto blamed = growth_ && !of_split ? growth_->at_fault(target->step) : std::nullopt;
     if (blamed) {
         event["failed_seed"] = {{"layer", growth_->kasmina().slots()[blamed->slot].anchor},
                                 {"layer_index", blamed->slot},
@@ -54,7 +65,7 @@ Status Trainer::roll_back(const Trouble& trouble) {
         event["failed_blueprint_id"] = blamed->blueprint;
         history.locked.push_back(*blamed);
         history.trouble.clear();
-    } else if (!request) {
+    } else if (!request && !of_split) {
         history.rate_factor *= kRateAfterRollback;
         history.trouble = to_text(trouble.kind);
         history.trouble_step = from;
@@ -71,6 +82,8 @@ Status Trainer::roll_back(const Trouble& trouble) {
     const auto flops = flops_;
     const double wall = wall_seconds();
     ring_.forget_after(target->step);
+    ring_.hold(std::nullopt);
+    if (of_split) ring_.forget_trunk(target->step);
     ESPER_CHECK_STATUS(start_over_from(state, target->checkpoint.tensors));
     flops_ = flops;
     wall_seconds_before_ = wall;

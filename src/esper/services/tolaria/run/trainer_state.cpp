@@ -34,6 +34,7 @@ Status Trainer::save(CheckpointKind kind) {
     state.rollback = history_;
     state.flops = flops_;
     state.wall_seconds = wall_seconds();
+    if (course_.has_budget()) state.course = SavedCourse{course_.marks(), last_boundary_};
     state.lengths = folder_.lengths();
     state.journal_entries = journal_ ? journal_->size() : 0;
     if (growth_) state.growth.emplace(growth_->save(checkpoint.tensors));
@@ -47,6 +48,7 @@ Status Trainer::save(CheckpointKind kind) {
                                            " could not be written, the ones before it are as they "
                                            "were; make room, then " +
                                            what_to_do));
+    if (kind == CheckpointKind::kTrunk) return {};
     saved_step_ = now_.step;
     saved_ns_ = clock_.now_ns();
     return {};
@@ -74,8 +76,12 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
             return fail(TolariaError::kBadCheckpoint,
                         "the checkpoint cannot be read: 'growth' is missing");
         ESPER_CHECK_STATUS(growth_->restore(*state.growth, tensors));
+        if (const auto* trial = growth_->splits().on_trial()) ring_.hold(trial->step);
     }
     now_ = {state.step, static_cast<std::uint32_t>(state.step / length_.steps_per_epoch)};
+    last_boundary_ = state.course ? state.course->last_boundary
+                                  : state.step / length_.steps_per_epoch * length_.steps_per_epoch;
+    course_.restore(state.course ? state.course->marks : std::vector<Course::Mark>{});
     initial_parameters_ = state.initial_parameters;
     curves_ = state.curves;
     saved_step_ = state.step;
@@ -92,6 +98,7 @@ Status Trainer::write_run_json(RunStatus status) {
     flops_.recording += learner_.engine().take_recording_flops();
     const auto& program = *learner_.program();
     ESPER_TRY(auto cost, graph::count_cost(program));
+    const std::size_t splits = growth_ ? growth_->splits().made().size() : 0;
     const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
     // The controller forgets it in a resume.
@@ -121,6 +128,7 @@ Status Trainer::write_run_json(RunStatus status) {
                {"culled", seeds.culled},
                {"cancelled", seeds.cancelled},
                {"rolled_back", seeds.rolled_back}}},
+             {"splits", {{"made", splits}, {"taken_back", history_.splits_taken_back()}}},
              {"rollbacks", history_.rollbacks},
              {"program_sha256", program.hash().hex()},
              {"precision", contracts::to_text(config_.run.precision)},
@@ -140,7 +148,14 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
-    run["waiting_for"] = seeds.germinated == 0 ? waiting_for_ : "";
+    run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
+    if (course_.has_budget()) {
+        const auto& budget = course_.budget();
+        run["budget"] = {{"of", budget.of == configs::Budget::Of::kFlops ? "flops" : "seconds"},
+                         {"limit", budget.amount},
+                         {"spent", course_.spent_at(now_.step)},
+                         {"cooldown_from", course_.cooldown_begin(budget)}};
+    }
     std::error_code ignored;
     run["working_directory"] = std::filesystem::current_path(ignored).string();
     run["data"] = {{"path", config_.data.path}, {"fingerprint", dataset_->info().fingerprint}};

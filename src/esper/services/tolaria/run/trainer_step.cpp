@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/execution/kernels/kernel_error.h"
+#include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/block_settings.h"
 #include "esper/services/tolaria/run/trainer.h"
@@ -11,7 +12,7 @@ namespace esper::tolaria {
 using execution::KernelError;
 
 double Trainer::rate_at(std::int64_t step) const {
-    return history_.rate_factor * learning_rate(schedule_, static_cast<std::uint64_t>(step));
+    return history_.rate_factor * course_.rate(step);
 }
 
 StepRule Trainer::rule() const {
@@ -50,7 +51,7 @@ Result<double> Trainer::trial(const std::vector<std::uint32_t>& without,
     bool finite = std::isfinite(result.loss);
     for (const auto& block : store.blocks()) {
         bool gone = false;
-        for (const auto& seed : seeds) gone = gone || block->name == "seed." + seed;
+        for (const auto& seed : seeds) gone = gone || block->name == graph::seed_scope(seed);
         finite = finite && (gone || std::isfinite(Optimizer::norm(block->grad)));
     }
     if (finite) return result.loss;
@@ -92,12 +93,15 @@ Result<Trainer::Step> Trainer::train_step() {
     }
     auto loss = attempt(batch);
     flops_.training += training_flops(cost_, made->size());
+    // The rate of the next step depends on it, whenever the run is stopped.
+    if (course_.has_budget()) flops_.recording += learner_.engine().take_recording_flops();
     if (!loss && seeds) loss = without_faulty_seeds(Error(loss.error()), batch);
     if (!loss && loss.error().is(KernelError::kNotFinite))
         return Step{0, Trouble{TroubleKind::kNotFinite, loss.error().message(), "{}"}};
     if (!loss) return fail(loss.error());
     move_on();
     if (growth_) ESPER_CHECK_STATUS(growth_->kasmina().tick(*loss));
+    if (growth_) growth_->splits().take(*loss);
     Step step{*loss, std::nullopt};
     if (!config_.checkpoint.rollback.enabled) return step;
     if (const auto spike = spikes_.take(*loss))

@@ -1,0 +1,49 @@
+#include "esper/cli/signals.h"
+
+#include <atomic>
+#include <csignal>
+
+#include "esper/services/tolaria/run/trainer.h"
+
+namespace esper::cli {
+
+namespace {
+
+std::atomic<tolaria::Trainer*> running{nullptr};
+std::atomic<bool> stop_asked{false};
+
+// The second signal ends the process as it would have without us.
+extern "C" void on_stop_signal(int signal) {
+    stop_asked.store(true);
+    if (auto* trainer = running.load()) trainer->request_stop();
+    std::signal(signal, SIG_DFL);
+}
+
+extern "C" void on_rollback_signal(int) {
+    if (auto* trainer = running.load()) trainer->request_rollback();
+}
+
+}  // namespace
+
+void take_stop_signals() {
+    std::signal(SIGINT, on_stop_signal);
+    std::signal(SIGTERM, on_stop_signal);
+}
+
+SignalsToTrainer::SignalsToTrainer(tolaria::Trainer& trainer) {
+    running.store(&trainer);
+    std::signal(SIGUSR1, on_rollback_signal);
+    if (stop_asked.load())
+        trainer.request_stop();
+    else if (trainer.config().checkpoint.on_signal)
+        take_stop_signals();
+}
+
+SignalsToTrainer::~SignalsToTrainer() {
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
+    std::signal(SIGUSR1, SIG_IGN);
+    running.store(nullptr);
+}
+
+}  // namespace esper::cli
