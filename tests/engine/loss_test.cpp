@@ -20,6 +20,13 @@ ProgramPtr linear_host(std::int64_t outputs) {
     return value_or_throw(b.finish());
 }
 
+JointSpec forward_of(const ProgramPtr& program) {
+    JointSpec spec;
+    spec.program = program;
+    spec.training = false;
+    return spec;
+}
+
 at::Tensor logits_of(const TensorStore& store, const at::Tensor& x) {
     return at::linear(x, store.find_parameter("fc.weight")->value,
                       store.find_parameter("fc.bias")->value);
@@ -53,7 +60,7 @@ TEST(Loss, EachExampleHasItsOwnSquaredError) {
     TensorStore store({1, false});
     ASSERT_TRUE(store.add(*program, "host"));
     const std::vector<at::Tensor> inputs{at::randn({5, 6}), at::randn({5})};
-    auto joint = value_or_throw(JointProgram::record({program, false}, store, inputs));
+    auto joint = value_or_throw(JointProgram::record(forward_of(program), store, inputs));
     const auto got = value_or_throw(joint.run(inputs));
     const auto expected = (logits_of(store, inputs[0]).squeeze(1) - inputs[1]).square();
     EXPECT_TRUE(at::allclose(got.outputs[0], expected));
@@ -65,7 +72,7 @@ TEST(Loss, AmongTheBestIsWhatTopkSays) {
     TensorStore store({1, false});
     ASSERT_TRUE(store.add(*program, "host"));
     const std::vector<at::Tensor> inputs{at::randn({200, 6}), at::randint(0, 30, {200}, at::kLong)};
-    auto joint = value_or_throw(JointProgram::record({program, false}, store, inputs));
+    auto joint = value_or_throw(JointProgram::record(forward_of(program), store, inputs));
     const auto got = value_or_throw(joint.run(inputs));
     const auto best = std::get<1>(at::topk(logits_of(store, inputs[0]), 5));
     const auto expected = best.eq(inputs[1].unsqueeze(1)).any(1).to(at::kFloat);

@@ -13,6 +13,7 @@
 #include "esper/cli/sample_pictures.h"
 #include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
+#include "esper/services/tolaria/host/setup.h"
 
 namespace esper::cli {
 
@@ -120,7 +121,14 @@ Result<std::string> sample_text(const Dataset& data) {
 Status show_data(const InfoArguments& arguments) {
     ESPER_TRY(const auto own, look_at_own_data(arguments.path, arguments.overrides,
                                                configs::process_environment()));
-    const auto& data = *own.dataset;
+    // The parts as the run will have them.
+    configs::LoadOptions options;
+    options.overrides = arguments.overrides;
+    options.env = configs::process_environment();
+    ESPER_TRY(const auto chosen, configs::parse_config(tolaria::to_yaml(own.choices),
+                                                       "chosen for " + arguments.path, options));
+    ESPER_TRY(const auto opened, tolaria::open_data(chosen.config));
+    const auto& data = *opened;
     const auto& info = data.info();
     std::string out = fmt::format("{}: {}\n", arguments.path, own.recognised.what);
     out += fmt::format("  task        {}{}\n", tolaria::to_text(info.task),

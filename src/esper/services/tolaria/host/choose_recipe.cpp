@@ -114,6 +114,9 @@ class Recipe {
 
     // Stages of a seed's life in shares of the run, in whole epochs where the key wants them.
     void growth_over(std::int64_t steps) {
+        const bool regression = info_.task == Task::kRegression;
+        set("checkpoint.rollback.spike_factor", regression ? 100 : 20,
+            "one example far out may make the loss of its batch jump; that is no runaway");
         if (!grows_) return;
         const auto batches = [&](double share) {
             return fmt::format("{}ba", std::max<std::int64_t>(
