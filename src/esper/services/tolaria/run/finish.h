@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "esper/base/error.h"
 #include "esper/configs/config.h"
 #include "esper/services/tolaria/learn/course.h"
 #include "esper/services/tolaria/tolaria_errors.h"
