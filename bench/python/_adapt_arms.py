@@ -13,7 +13,8 @@ from _adapt_hosts import (BATCH, WIDTH, adam, loss_of, rate_at, step_at, token_l
 
 SHARE = 0.24  # of the host's parameters, for every arm but full fine-tuning
 LORA_RANK, HOULSBY_UNITS = 12, 49  # so that both train within 2 % of what ours does
-WARM_UP, REPORTED, PROBE = 30, 500, 200  # steps; windows
+WARM_UP = 30  # steps
+REPORTED, OLD, PROBE = 500, 200, 200  # windows of 64 characters
 RATES = {"full": (5e-4, 1.5e-3, 4e-3), "LoRA": (3e-3, 7e-3, 1e-2, 2e-2),
          "Houlsby": (4e-3, 1e-2), "top block": (4e-3, 1e-2),
          "ours": (4e-3, 8e-3, 1.5e-2)}
@@ -116,9 +117,9 @@ def run(host, old, text, arm, rate, seed, budget, **options):
         model, cost = run_peer(host, arm, rate, text, seed, budget)
     seconds = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.monotonic() - began}
     model.eval()
-    probe = token_losses(model, windows(text.probe, REPORTED)).mean().item()
+    probe = token_losses(model, windows(text.probe, PROBE)).mean().item()
     new = token_losses(model, windows(text.held_out, REPORTED))
-    old_part = windows(old.held_out, REPORTED)
+    old_part = windows(old.held_out, OLD)
     result = {"arm": arm, "rate": rate, "seed": seed, "budget": budget, **cost, **seconds,
               "probe": probe, "new": new.mean().item(),
               "old": token_losses(model, old_part).mean().item()}
