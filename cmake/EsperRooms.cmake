@@ -19,9 +19,33 @@ function(esper_room name)
   endif()
 endfunction()
 
-# Defines ESPER_SOURCE_DIR and ESPER_BINARY for those sources that name them, themselves or in a header
-# of tests/ that they include: all others compile to the same object in every checkout, which lets
-# the compiler cache serve them.
+# Whether a source names ESPER_SOURCE_DIR or ESPER_BINARY, itself or in a header of tests/ that it
+# includes at any depth.
+function(esper_names_paths source answer)
+  set(to_read ${source})
+  set(seen "")
+  set(${answer} OFF PARENT_SCOPE)
+  while(to_read)
+    list(POP_FRONT to_read file)
+    file(STRINGS ${file} lines REGEX "ESPER_SOURCE_DIR|ESPER_BINARY|^#include \"")
+    foreach(line IN LISTS lines)
+      if(NOT line MATCHES "^#include \"([^\"]+)\"")
+        set(${answer} ON PARENT_SCOPE)
+        return()
+      endif()
+      foreach(folder ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/${name})
+        set(header ${folder}/${CMAKE_MATCH_1})
+        if(EXISTS ${header} AND NOT header IN_LIST seen)
+          list(APPEND seen ${header})
+          list(APPEND to_read ${header})
+        endif()
+      endforeach()
+    endforeach()
+  endwhile()
+endfunction()
+
+# Defines both for those sources alone: all others compile to the same object in every checkout,
+# which lets the compiler cache serve them.
 function(esper_name_paths)
   if(CMAKE_UNITY_BUILD)  # sources with definitions of their own would not be joined
     target_compile_definitions(${name}_tests PRIVATE
@@ -29,22 +53,7 @@ function(esper_name_paths)
     return()
   endif()
   foreach(source ${ARGN})
-    file(STRINGS ${source} lines REGEX "ESPER_SOURCE_DIR|ESPER_BINARY|^#include \"")
-    set(names OFF)
-    foreach(line IN LISTS lines)
-      if(line MATCHES "^#include \"([^\"]+)\"")
-        foreach(folder ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/${name})
-          if(EXISTS ${folder}/${CMAKE_MATCH_1})
-            file(STRINGS ${folder}/${CMAKE_MATCH_1} found REGEX "ESPER_SOURCE_DIR|ESPER_BINARY")
-            if(found)
-              set(names ON)
-            endif()
-          endif()
-        endforeach()
-      else()
-        set(names ON)
-      endif()
-    endforeach()
+    esper_names_paths(${source} names)
     if(names)
       set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS
         ESPER_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ESPER_BINARY="${CMAKE_BINARY_DIR}/bin/esper")

@@ -67,7 +67,7 @@ class JournalTest : public ::testing::Test {
     }
 
     TemporaryFolder folder_;
-    std::filesystem::path path_;
+    std::filesystem::path path_ = folder_ / "journal.jsonl";
 };
 
 TEST_F(JournalTest, ReplayGivesTheLastProgramBitForBit) {
