@@ -5,6 +5,9 @@
 #include "esper/version.h"
 
 namespace esper::python {
+
+void bind_adapter(py::module_& m);  // adapter_bindings.cpp
+
 namespace {
 
 // EsperError(message) with .room, .name and .exit_code, so that callers need not read messages.
@@ -46,6 +49,7 @@ PYBIND11_MODULE(_esper, m) {
     bind_growth(m);
     bind_export(m);
     bind_records(m);
+    bind_adapter(m);
 }
 
 }  // namespace esper::python

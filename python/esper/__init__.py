@@ -7,7 +7,10 @@
     …
     model = growth.unwrap()                                     # plain PyTorch again
 
-`Trainer` is a training loop around that; `load_config`, `Journal` and `report` read what runs are
+    grown = esper.adapt(model, example, epochs=3)               # a trained model that stays as it is
+    grown.fit(train_loader, loss, probe=held_out_loader)
+
+`Trainer` is a training loop around the first; `load_config`, `Journal` and `report` read what runs are
 told and what they leave behind.
 """
 
@@ -18,6 +21,8 @@ _check_torch()  # loads libtorch, before the library that needs it
 from esper import _esper
 from esper._esper import Config, EsperError, Program
 from esper._esper import blueprint_names as blueprints
+from esper import adapters
+from esper._adapt import Adaptation, adapt
 from esper._export import ExportedModel, export
 from esper._growth import Growth, probe, unwrap, wrap
 from esper._limits import Unsupported
@@ -25,5 +30,6 @@ from esper._runs import Journal, load_config, report
 from esper._trainer import Trainer
 
 __version__ = _esper.__version__
-__all__ = ["Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program", "Trainer",
-           "Unsupported", "blueprints", "export", "load_config", "probe", "report", "unwrap", "wrap"]
+__all__ = ["Adaptation", "Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program",
+           "Trainer", "Unsupported", "adapt", "adapters", "blueprints", "export", "load_config",
+           "probe", "report", "unwrap", "wrap"]

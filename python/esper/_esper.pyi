@@ -166,3 +166,14 @@ class Imported:
 
 def declared(program: Program) -> dict[str, list[str]]:
     """Names of inputs, outputs, parameters, buffers, controls and anchors."""
+
+def adapter_names(kind: str) -> list[str]:
+    """Blueprints of adapters that fit a kind of anchor."""
+def adapter_parameters(name: str, kind: str, features: int, width: int) -> int: ...
+def with_adapters(host: Program, parts: Sequence[tuple[str, str, str, int]]) -> Program:
+    """The host's anchors with parts (name, anchor, blueprint, width) folded in."""
+def first_values(program: Program, seed: int) -> dict[str, Tensor]:
+    """What a Program's parameters begin with, by name."""
+def gate_look(differences: Sequence[float], rent: float, delta: float,
+              smallest: int) -> dict[str, Any]:
+    """The gate on paired differences in the order of their examples: verdict, mean, bounds, …"""

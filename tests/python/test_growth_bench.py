@@ -110,3 +110,62 @@ def test_the_binary_archive_is_unpacked_once(tmp_path):
 def test_without_data_it_says_what_to_do(tmp_path):
     with pytest.raises(cifar10.Missing, match="cifar-10-binary.tar.gz"):
         cifar10.find(tmp_path / "checkout", {})
+
+
+def adapt_run(arm, seed, new, rate=0.01, **more):
+    return {"pair": "python-shakespeare", "arm": arm, "rate": rate, "seed": seed, "budget": 0.15e12,
+            "new": new, "old": 3.0, "probe": new, "cpu_seconds": 2.0, "parameters": 10, **more}
+
+
+def test_adaptations_are_compared_in_pairs_of_seeds():
+    pytest.importorskip("torch")
+    import growth_adapt
+    done = {}
+    for seed in (1, 2, 3):
+        for r in (adapt_run("ours", seed, 1.5 + seed / 10, old_off=1.2, bit_equal=True),
+                  adapt_run("LoRA", seed, 1.65 + seed / 9)):
+            done[r["pair"], r["arm"], r["rate"], r["seed"], r["budget"]] = r
+    del done["python-shakespeare", "LoRA", 0.01, 3, 0.15e12]
+    rows = {r["case"]: r for r in growth_adapt.rows_of(done, (0.15e12,), ("python-shakespeare",), (1, 2, 3),
+                                                       lambda arm, budget: 0.01)}
+    at = "python-shakespeare, 0.15 TFLOP: new loss against LoRA, equal "
+    assert rows[at + "FLOPs"]["n"] == 2 and rows[at + "FLOPs"]["ratio"] > 1
+    assert rows[at + "FLOPs"]["ours"] == pytest.approx(1.65)
+    assert at + "parameters" in rows and not any("full" in case for case in rows)
+    assert rows["python-shakespeare: old loss kept"]["ratio"] == 1
+
+
+def test_an_old_loss_that_moved_is_not_kept():
+    pytest.importorskip("torch")
+    import growth_adapt
+    done = {seed: adapt_run("ours", seed, 1.5, old_off=1.2, bit_equal=seed == 1) for seed in (1, 2)}
+    rows = growth_adapt.rows_of(done, (0.15e12,), ("python-shakespeare",), (1, 2), lambda arm, budget: 0.01)
+    assert [r["ratio"] for r in rows] == [0]
+
+
+def test_rates_are_those_of_the_probe_and_only_of_a_finished_grid():
+    pytest.importorskip("torch")
+    import growth_adapt
+    jobs = growth_adapt.grid("full", 2.25e12)
+    assert {job[4] for job in jobs} == {0.75e12}
+    done = {job: {"probe": loss, "new": -loss} for job, loss in zip(jobs, (1.6, 1.5, 1.7))}
+    assert growth_adapt.tuned(done, "full", 2.25e12) == jobs[1][2]
+    del done[jobs[0]]
+    assert growth_adapt.tuned(done, "full", 2.25e12) is None
+
+
+def test_an_adaptation_that_another_process_is_at_is_not_begun(tmp_path):
+    pytest.importorskip("torch")
+    import fcntl
+    import json
+    import time
+    from _adapt_runs import Runs
+    job = ("a-b", "full", 0.01, 1, 0.15e12)
+    runs = Runs(tmp_path, {"a-b": ("a", "b")}, lambda text: None)
+    (tmp_path / "claims").mkdir()
+    with (tmp_path / "claims" / "-".join(map(str, job))).open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        assert not runs._do(job, time.time() + 60)
+    keys = ("pair", "arm", "rate", "seed", "budget")
+    (tmp_path / "runs.jsonl").write_text(json.dumps(dict(zip(keys, job))) + "\n{\"pair\": \"cut o")
+    assert runs.do_all([job])

@@ -1,0 +1,198 @@
+"""Where a trained, frozen network gains most from a new part: a closed-form estimate."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+
+from esper._anchors import main_tensor, with_main
+from esper._adapt_data import first_examples, rows, size_of
+
+RANDOM_UNITS, RIDGE, MOST_ROWS = 256, 0.03, 4096
+SHARES = (0.05, 0.15, 0.45)  # how large a change is tried, against what flows there
+FIXED_PASSES = 5  # whatever the number of places: gradients, the loss before, two more scales
+
+
+class Features:
+    """What a part of this kind could read at an anchor: the normed value, random hidden units as the
+    blueprint has them, and a constant."""
+
+    def __init__(self, anchor, blueprint, generator):
+        self.anchor = anchor
+        d = anchor.shape[-1 if anchor.kind == "tokens" else 1]
+        taps = 3 if blueprint == "wide_conv" else 1
+        units = torch.randn(RANDOM_UNITS, d, taps, taps, generator=generator) / (d * taps ** 2) ** .5
+        self.units = units if anchor.kind == "image" else units[:, :, 0, 0]
+
+    def __call__(self, y):
+        """[rows, features] of the anchor's value y, and a function that brings rows back to y."""
+        z = self.anchor.to_seed(y.detach().float())
+        units = self.units.to(z.device)
+        if self.anchor.kind == "image":
+            groups = next(g for g in (8, 4, 2, 1) if z.shape[1] % g == 0)
+            normed = F.group_norm(z, groups)
+            hidden = F.relu(F.conv2d(normed, units, padding=units.shape[-1] // 2)).square()
+            both = torch.cat([normed, hidden], 1).movedim(1, -1)
+        else:
+            normed = F.rms_norm(z, z.shape[-1:], eps=1e-6)
+            both = torch.cat([normed, F.relu(F.linear(normed, units)).square()], -1)
+        flat = both.flatten(0, -2)
+        return torch.cat([flat, torch.ones_like(flat[:, :1])], 1)
+
+    def flat(self, y):
+        """The value itself as [rows, d]."""
+        z = self.anchor.to_seed(y.detach().float())
+        return (z.movedim(1, -1) if self.anchor.kind == "image" else z).flatten(0, -2)
+
+    def back(self, change, y):
+        """Rows as a change of y."""
+        z = self.anchor.to_seed(y)
+        if self.anchor.kind == "image":
+            change = change.view(z.shape[0], *z.shape[2:], -1).movedim(-1, 1)
+        return self.anchor.from_seed(change.reshape(z.shape).to(y.dtype), y)
+
+
+@contextmanager
+def changed(model, anchor, change):
+    """Within the block, change(y) is added to the anchor's value y."""
+    def hook(module, args, output):
+        y, place = main_tensor(output)
+        return with_main(output, place, y + change(y))
+
+    handle = model.get_submodule(anchor.name).register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def gradients(task, anchors, batches):
+    """name -> [(value, gradient of the loss there), …], one pair a batch."""
+    seen = {a.name: [] for a in anchors}
+    kept = {}
+
+    def keep(name):
+        def hook(module, args, output):
+            y, place = main_tensor(output)
+            if name in kept:  # called again in this pass: its first call counts
+                return output
+            y = y if y.requires_grad else y.detach().requires_grad_()
+            y.retain_grad()
+            kept[name] = y
+            return with_main(output, place, y.clone())  # what follows may write into it
+        return hook
+
+    hooks = [task.model.get_submodule(a.name).register_forward_hook(keep(a.name)) for a in anchors]
+    try:
+        for batch in batches:
+            kept.clear()
+            with torch.enable_grad():
+                task.loss(batch).backward()
+            for name, y in kept.items():
+                if y.grad is not None:
+                    seen[name].append((y.detach(), y.grad.detach()))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def direction(features, pairs):
+    """The readout B [features, d] that goes against the gradient: ridge regression of −∂L/∂y on what
+    a part could read there. The second-order part of the answer is the scale, found by trying."""
+    phi = torch.cat([features(y) for y, _ in pairs])
+    g = torch.cat([features.flat(g) for _, g in pairs])
+    if len(phi) > MOST_ROWS:
+        few = torch.linspace(0, len(phi) - 1, MOST_ROWS, device=phi.device).long()
+        phi, g = phi[few], g[few]
+    a = phi.T @ phi
+    a += torch.eye(len(a), device=a.device) * (a.trace() / len(a) * RIDGE)
+    b = torch.linalg.solve(a, phi.T @ -g)
+    size = (phi @ b).square().mean().sqrt()
+    value = torch.cat([features.flat(y) for y, _ in pairs]).square().mean().sqrt()
+    return b * (value / size) if size > 0 else None  # as large as what flows there
+
+
+def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
+    """Gains by (anchor, blueprint): how much the mean loss of held-back examples falls when the best
+    linear readout of what a part could read is added, at a good scale; and the loss without it.
+    Sampled from `batches`, one half to fit on and one to measure. Best first.
+
+    The scale that is best in the middle of the network is used everywhere; where `spend`
+    floating-point operations allow (None: always), the two best places try two more each."""
+    taken = first_examples(batches, 2 * examples)
+    fit_on, try_on = [], []
+    for batch in taken:
+        n = size_of(batch)
+        half = max(n // 2, 1)
+        fit_on.append(rows(batch, 0, half, n))
+        if n > half:
+            try_on.append(rows(batch, half, n, n))
+    try_on = try_on or fit_on
+    generator = torch.Generator().manual_seed(seed)
+    count = sum(map(size_of, try_on))
+
+    def mean():
+        with torch.no_grad():
+            return sum(task.loss(b).item() * size_of(b) for b in try_on) / count
+
+    anchors = list({a.name: a for a, _ in choices}.values())
+    seen = account.run("measure gradients", sum(map(size_of, fit_on)),
+                       lambda: gradients(task, anchors, fit_on))
+    base = account.run("measure forward", count, mean)
+    ready = []
+    for anchor, blueprint in choices:
+        if not seen[anchor.name]:
+            continue
+        features = Features(anchor, blueprint, generator)
+        readout = direction(features, seen[anchor.name])
+        if readout is not None:
+            ready.append({"anchor": anchor, "blueprint": blueprint, "features": features,
+                          "readout": readout, "tried": {}})
+
+    def try_at(place, share):
+        features, readout = place["features"], place["readout"] * share
+        with changed(task.model, place["anchor"],
+                     lambda y: features.back(features(y) @ readout, y)):
+            value = base - account.run("measure forward", count, mean)
+        place["tried"][share] = value if math.isfinite(value) else -math.inf
+
+    def best_of(place):
+        return max(place["tried"], key=place["tried"].get)
+
+    def gain(place):
+        return place["tried"][best_of(place)]
+
+    if ready:
+        middle = ready[len(ready) // 2]
+        for share in SHARES:
+            try_at(middle, share)
+        for place in ready:
+            if place is not middle:
+                try_at(place, best_of(middle))
+        ready.sort(key=gain, reverse=True)
+        for place in ready[:2]:
+            two_more = 2 * account.cost("measure forward", count)
+            if spend is not None and account.measuring + two_more > spend:
+                break
+            share = best_of(place)
+            try_at(place, share / 3 ** 0.5)
+            try_at(place, share * 3 ** 0.5)
+        ready.sort(key=gain, reverse=True)
+    return [{"anchor": p["anchor"], "blueprint": p["blueprint"], "gain": gain(p), "share": best_of(p)}
+            for p in ready], base
+
+
+def affordable(choices, forward, spend):
+    """The choices that measuring can pay for, evenly spread over the network's depth. forward: of the
+    examples that are tried, in FLOPs; spend: what may be spent."""
+    if not forward or spend is None:
+        return choices
+    most = max(int(spend / forward) - FIXED_PASSES, 3)
+    if len(choices) <= most:
+        return choices
+    at = [round(i * (len(choices) - 1) / (most - 1)) for i in range(most)]
+    return [choices[i] for i in sorted(set(at))]

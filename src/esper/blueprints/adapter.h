@@ -1,0 +1,28 @@
+#pragma once
+// Parts that adapt a trained, frozen network: one wide residual branch whose last layer is zero, so
+// that the network computes at first what it did before.
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "esper/blueprints/catalogue.h"
+
+namespace esper::blueprints {
+
+/// Names of the adapters for a kind of anchor: `wide_mlp` everywhere, `wide_conv` for images.
+std::vector<std::string_view> adapter_names(graph::AnchorKind kind);
+
+/// The adapter `name` with `width` hidden units for an anchor whose value has type `type`:
+/// s(x) = V·relu²(U·norm(x)), U random with variance 1/fan-in, V zero. U is linear (a 1×1
+/// convolution for images) in `wide_mlp` and a 3×3 convolution in `wide_conv`; V is linear or 1×1.
+/// They stand apart from the catalogue: no controller germinates them by itself.
+/// Errors: kUnknownBlueprint, kWrongKind, kBadAnchor (also for a width outside 1 … 2^20).
+Result<Blueprint> make_adapter(std::string_view name, const graph::Anchor& anchor,
+                               const graph::TensorType& type, std::int64_t width);
+
+/// How many parameters such an adapter has.
+std::int64_t adapter_parameters(std::string_view name, graph::AnchorKind kind,
+                                std::int64_t features, std::int64_t width);
+
+}  // namespace esper::blueprints

@@ -1,0 +1,275 @@
+"""esper.adapt: parts on a frozen host, placed, trained, measured, switched off, handed back."""
+
+import copy
+import subprocess
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+from torch import nn  # noqa: E402
+
+from growing_models import ConvNet, Transformer  # noqa: E402
+
+
+def trained_mlp():
+    """A host that knows which of four products is largest."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32),
+                          nn.ReLU(), nn.Linear(32, 4))
+    x = torch.randn(1500, 8)
+    y = (x[:, :4] * x[:, 4:]).argmax(1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(6):
+        for a, b in zip(x.split(50), y.split(50)):
+            F.cross_entropy(model(a), b).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    return model
+
+
+@pytest.fixture(scope="module")
+def host():
+    return trained_mlp()
+
+
+def new_task(seed=1, count=1000):
+    """What the host is to learn now: which of the first four inputs is largest."""
+    draws = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 8, generator=draws)
+    y = x[:, :4].argmax(1)
+    return list(zip(x.split(50), y.split(50)))
+
+
+def adapted(esper, host, **options):
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), quiet=True, **{"epochs": 2, "lr": 2e-2, **options})
+    return model, grown.fit(new_task(), F.cross_entropy, probe=new_task(2, 500), old=new_task(3, 50))
+
+
+def test_a_frozen_host_learns_something_new_behind_the_gate(esper, host):
+    before = {n: t.clone() for n, t in host.state_dict().items()}
+    model, grown = adapted(esper, host)
+    assert grown.kept and grown.enabled
+    assert grown.losses["new"] < 0.5 * grown.losses["new, host"]
+    assert grown.adapter.parameter_count <= 0.25 * sum(p.numel() for p in host.parameters())
+    assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+    said = grown.summary()
+    for word in ("full fine-tuning", "LoRA", "gate: keep", "old loss", "floating-point"):
+        assert word in said
+
+
+def test_the_readout_begins_as_no_change(esper, host):
+    model = copy.deepcopy(host)
+    x = torch.randn(5, 8)
+    grown = esper.adapt(model, x, epochs=1, lr=1e-2, quiet=True)
+    grown.place(new_task()[:2], F.cross_entropy)
+    assert grown.enabled and torch.equal(model(x), host(x))
+
+
+MODELS = {
+    "convolutions": (ConvNet, lambda: torch.randn(4, 3, 8, 8), 5),
+    "transformer": (Transformer, lambda: torch.randint(0, 11, (4, 6)), 5),
+    "encoder": (lambda: nn.Sequential(nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True), 2,
+        enable_nested_tensor=False), nn.Flatten(), nn.Linear(48, 5)), lambda: torch.randn(4, 6, 8), 5),
+    "mlp": (lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(inplace=True), nn.Linear(16, 16),
+                                  nn.ReLU(inplace=True), nn.Linear(16, 5)),
+            lambda: torch.randn(4, 6), 5),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_off_is_the_host_to_the_last_bit(esper, kind):
+    make, inputs, classes = MODELS[kind]
+    torch.manual_seed(3)
+    model = make()
+    with torch.no_grad():  # statistics that batch norms would otherwise change
+        model.train()(inputs())
+    untouched = copy.deepcopy(model).eval()
+    x = inputs()
+    grown = esper.adapt(model, x, epochs=4, lr=1e-2, parameters=0.5, quiet=True)
+    batches = [(inputs(), torch.randint(0, classes, (4,))) for _ in range(4)]
+    model.train()  # as a loop of one's own might
+    grown.fit(batches, F.cross_entropy)
+    assert grown.enabled and not torch.equal(model(x), untouched(x))
+    with grown.off():
+        assert torch.equal(model(x), untouched(x))
+        assert not any(m._forward_hooks for m in model.modules())
+    grown.enabled = False
+    assert torch.equal(model(x), untouched(x))
+    assert all(torch.equal(t, untouched.state_dict()[n]) for n, t in model.state_dict().items())
+
+
+def test_nothing_is_computed_backwards_below_the_part(esper, host):
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, lr=1e-2, anchors=["4"], quiet=True)
+    grown.place(new_task()[:2], F.cross_entropy)
+    seen = {}
+    for name in ("2", "6"):
+        model.get_submodule(name).register_forward_hook(
+            lambda m, a, out, name=name: seen.__setitem__(name, out.requires_grad))
+    F.cross_entropy(model(torch.randn(3, 8)), torch.tensor([0, 1, 2])).backward()
+    assert seen == {"2": False, "6": True}
+
+
+def test_a_step_costs_what_autograd_carries_out(esper):
+    """Forward 2P everywhere; backward 2P in the host above the part and none below it; in the part
+    2P in its first layer, whose input needs no gradient, and 4P in its last."""
+    d, n = 16, 10
+    model = nn.Sequential(*(nn.Linear(d, d, bias=False) for _ in range(4)))
+    grown = esper.adapt(model, torch.randn(2, d), epochs=1, lr=1e-2, anchors=["1"], parameters=0.5,
+                        quiet=True)
+    batch = (torch.randn(n, d), torch.randn(n, d))
+    grown.place([batch, batch], F.mse_loss)
+    part, = grown.adapter.parts
+    matrix, own = d * d, part.width * d
+    below, above = 2 * 2 * matrix, 2 * 4 * matrix
+    assert grown.account.cost("train step", n) == n * (below + above + own * (2 + 2) + own * (2 + 4))
+
+
+def test_the_part_goes_where_there_is_something_to_read(esper):
+    """The second layer lets two numbers of sixteen through: nothing to the purpose is left after it."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 4))
+    with torch.no_grad():
+        model[1].weight[2:] = 0
+        model[1].bias.zero_()
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, lr=1e-2, parameters=200, quiet=True)
+    grown.place(new_task()[:2], F.cross_entropy)
+    gains = {g["anchor"].name: g["gain"] for g in grown.gains}
+    assert grown.adapter.parts[0].anchor.name == "0" == max(gains, key=gains.get)
+
+
+def test_a_part_that_does_not_help_is_switched_off(esper, host):
+    """What the labels of another task teach makes this one worse."""
+    model = copy.deepcopy(host)
+    right = [(x, (x[:, :4] * x[:, 4:]).argmax(1)) for x, _ in new_task(2, 500)]
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=2, lr=2e-2, quiet=True)
+    grown.fit(new_task(), F.cross_entropy, probe=right)
+    assert grown.verdict["verdict"] == "cull" and not grown.kept and not grown.enabled
+    x = torch.randn(7, 8)
+    assert torch.equal(model(x), copy.deepcopy(host).eval()(x))
+    assert "switched off" in grown.summary()
+
+
+def test_too_few_examples_are_no_proof(esper, host):
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, lr=2e-2, quiet=True)
+    grown.fit(new_task(), F.cross_entropy, probe=new_task(2, 50))
+    assert grown.verdict["verdict"] == "hold" and not grown.enabled
+
+
+def test_a_loop_of_ones_own(esper, host):
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, quiet=True,
+                        optimizer=lambda p: torch.optim.AdamW(p, lr=2e-2))
+    grown.budget.steps = 40
+    grown.place(new_task()[:2], F.cross_entropy)
+    for x, y in new_task() * 2:
+        share = grown.step(F.cross_entropy(model(x), y))
+    assert share == 1 and grown.steps == 40
+    grown.finish(probe=new_task(2, 500))
+    assert grown.kept and grown.losses["new"] < grown.losses["new, host"]
+
+
+def test_a_rate_is_found_where_none_is_given(esper, host):
+    _, grown = adapted(esper, host, lr=None)
+    assert grown.rate in grown.tried_rates and len(grown.tried_rates) >= 3
+    assert grown.rate == min(grown.tried_rates, key=grown.tried_rates.get)
+    assert grown.kept
+
+
+def test_a_budget_of_operations_holds_everything(esper, host):
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), budget=3e7, lr=2e-2, quiet=True)
+    grown.fit(new_task(count=5000), F.cross_entropy, probe=new_task(2, 500))
+    assert grown.account.measuring > 0
+    assert 0.9 * 3e7 < grown.account.total < 1.1 * 3e7
+
+
+def test_training_stops_where_the_probe_gets_worse(esper, host, capsys):
+    """Few examples are learnt by heart; the values of the best look come back."""
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=150, lr=5e-2)
+    grown.fit([(torch.cat([x for x, _ in new_task(count=100)]),
+                torch.cat([y for _, y in new_task(count=100)]))],
+              F.cross_entropy, probe=new_task(2, 500))
+    losses = [loss for _, loss in grown.looks]
+    assert "stopped early" in capsys.readouterr().err
+    assert grown.steps < 150 and min(losses) < losses[-1]
+    assert grown.kept
+
+
+def test_a_second_part_is_placed_on_the_way(esper, host):
+    model, grown = adapted(esper, host, places=2, epochs=3)
+    assert len(grown.adapter.parts) == 2
+    assert grown.adapter.parameter_count <= 0.25 * sum(p.numel() for p in host.parameters())
+    x = torch.randn(4, 8)
+    with grown.off():
+        assert torch.equal(model(x), host(x))
+    on = model(x)
+    plain = grown.unwrap()
+    assert torch.equal(plain(x), on) and len(list(plain.grown.children())) == 2
+
+
+def test_handed_back_with_and_without(esper, host):
+    model, grown = adapted(esper, host)
+    x = torch.randn(4, 8)
+    on = model(x)
+    plain = grown.unwrap()
+    assert plain is model and torch.equal(plain(x), on)
+    assert all("esper" not in type(m).__module__ for m in plain.modules())
+    assert all(p.requires_grad for p in plain.parameters()) and plain.training
+    other, grown = adapted(esper, host)
+    assert torch.equal(grown.unwrap(adapted=False)(x), host(x))
+    assert not hasattr(other, "grown")
+
+
+LOADS = """
+import sys
+import torch, safetensors.torch
+from torch import nn
+import grown
+assert "esper" not in sys.modules
+model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32),
+                      nn.ReLU(), nn.Linear(32, 4))
+model = grown.grow(model)
+model.load_state_dict(safetensors.torch.load_file("model.safetensors"))
+torch.save(model(torch.arange(8.0).view(1, 8)), "out.pt")
+"""
+
+
+def test_what_is_exported_loads_without_esper(esper, host, tmp_path):
+    model, grown = adapted(esper, host)
+    expected = model(torch.arange(8.0).view(1, 8)).detach()
+    grown.export(tmp_path)
+    (tmp_path / "loads.py").write_text(LOADS)
+    subprocess.run([sys.executable, "loads.py"], cwd=tmp_path, check=True)
+    assert torch.equal(torch.load(tmp_path / "out.pt").detach(), expected)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({}, "say how long"), ({"epochs": 1, "budget": 1e9}, "say how long"),
+    ({"budget": "soon"}, "expected floating-point"), 
+    ({"epochs": 1, "parameters": 0}, "expected a share"),
+    ({"epochs": 1, "name": "../x"}, "letters, digits"),
+    ({"epochs": 1, "lr": 1, "optimizer": torch.optim.SGD}, "not both")])
+def test_what_cannot_be_meant_is_refused(esper, host, options, message):
+    with pytest.raises(ValueError, match=message):
+        esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), quiet=True, **options)
+
+
+def test_an_optimizer_that_is_there_already_is_refused(esper, host):
+    with pytest.raises(TypeError, match="not there yet"):
+        esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1,
+                    optimizer=torch.optim.SGD(host.parameters(), lr=0.1))
+
+
+def test_too_small_a_number_of_parameters_is_said(esper, host):
+    grown = esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1, parameters=20, quiet=True)
+    with pytest.raises(ValueError, match="too few"):
+        grown.fit(new_task(), F.cross_entropy)
