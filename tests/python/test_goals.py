@@ -89,6 +89,14 @@ def test_too_few_runs_do_not_reach_the_goal(tmp_path):
     assert [c["state"] for c in one["checks"]] == ["reached", "short"]
 
 
+def test_a_soak_of_two_hours_is_short_of_the_goal_and_fails_nothing(tmp_path):
+    plant(tmp_path / "bench", "soak_training", ("memory, files and threads: flat", {"ours": 1}),
+          ("hours", {"ours": 2.0}))
+    status, _, judged = run(tmp_path / "bench")
+    assert status == 0
+    assert [c["state"] for c in target(judged, "leaks")["checks"]][-2:] == ["reached", "short"]
+
+
 def test_architectures_are_judged_by_all_that_were_tried(tmp_path):
     (tmp_path / "bench").mkdir()
     report = {"total": 488, "failed": 9, "models": []}
