@@ -184,9 +184,9 @@ TEST_P(Architecture, HasAnchorsCostsAndAJointProgram) {
 
 /// Residual blocks of each architecture that keep their shape.
 std::size_t blocks_of(const std::string& name) {
-    static const std::map<std::string, std::size_t> known{{"resnet18", 5},  {"mobilenetv3", 7},
-                                                          {"convnext", 12}, {"efficientnet", 9},
-                                                          {"vit", 2},       {"gpt2", 2}};
+    static const std::map<std::string, std::size_t> known{
+        {"resnet18", 5}, {"mobilenetv3", 7}, {"convnext", 12}, {"efficientnet", 9},
+        {"vit", 2},      {"gpt2", 2},        {"llama", 2},     {"t5", 7}};
     const auto found = known.find(name);
     return found == known.end() ? 0 : found->second;
 }

@@ -24,12 +24,15 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
 }
 
 // Operators through which half of the input becomes half of the result.
-constexpr std::array<std::string_view, 19> kPassing{
-    "aten::view",     "aten::reshape",  "aten::_unsafe_view",   "aten::transpose",
-    "aten::permute",  "aten::flatten",  "aten::unflatten",      "aten::contiguous",
-    "aten::clone",    "aten::squeeze",  "aten::unsqueeze",      "aten::dropout",
-    "aten::dropout_", "aten::to",       "aten::alias",          "aten::slice",
-    "aten::t",        "aten::_to_copy", "aten::feature_dropout"};
+constexpr std::array<std::string_view, 20> kPassing{
+    "aten::view",     "aten::reshape", "aten::_unsafe_view",    "aten::transpose",
+    "aten::permute",  "aten::flatten", "aten::unflatten",       "aten::contiguous",
+    "aten::clone",    "aten::squeeze", "aten::unsqueeze",       "aten::dropout",
+    "aten::dropout_", "aten::to",      "aten::alias",           "aten::slice",
+    "aten::t",        "aten::roll",    "aten::feature_dropout", "aten::_to_copy"};
+// Operators of one argument that change no value of a float32.
+constexpr std::array<std::string_view, 5> kSame{"aten::to", "aten::_to_copy", "aten::contiguous",
+                                                "aten::clone", "aten::alias"};
 // Layers whose result is halved with the weight (argument 1) and the bias (argument 2).
 constexpr std::array<std::string_view, 7> kLayers{
     "aten::linear",           "aten::conv1d",      "aten::conv2d",    "aten::conv3d",
@@ -192,7 +195,7 @@ class Reader {
             return kind == Value::Kind::kResult || kind == Value::Kind::kInput;
         }
         const auto& made = *maker(at);
-        if (is_one_of(family(made.op), kRelus)) {
+        if (is_one_of(family(made.op), kRelus) || is_one_of(family(made.op), kSame)) {
             const auto* from = std::get_if<ValueId>(&made.args[0]);
             return from != nullptr && follow(*from, branches);
         }
