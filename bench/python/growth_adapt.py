@@ -63,7 +63,7 @@ PLAN = ((0, ("LoRA", "full")), (1, ("LoRA", "full")), (0, ("Houlsby", "top block
         (2, ("LoRA", "full")), (1, ("Houlsby", "top block")))  # (budget, peers)
 PEERS = ("LoRA", "full", "Houlsby", "top block")
 EQUAL_PARAMETERS = ("LoRA", "Houlsby")
-QUICK_RATES = {"full": 1.5e-3, "LoRA": 7e-3, "Houlsby": 1e-2, "top block": 1e-2, "ours": 8e-3}
+QUICK_RATES = {"full": 4e-3, "LoRA": 1e-2, "Houlsby": 1.5e-2, "top block": 1.5e-2, "ours": 1.5e-2}
 
 
 def say(text):

@@ -333,11 +333,10 @@ class Adaptation:
         if self.places > 1:
             free = min(free, self.wanted // self.places)
         choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
-        spend = None
-        if total := self._total(size_of(batches[0])):
-            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * total)
-            spend = self.account.measuring + MEASURE_SHARE * total
-        self.gains, base = scores(self._task, choices, batches, self.account, spend, seed=self.seed)
+        spend = (total := self._total(size_of(batches[0]))) and MEASURE_SHARE * total
+        choices, examples = affordable(choices, self._flops, spend)
+        self.gains, base = scores(self._task, choices, batches, self.account,
+                                  spend and self.account.measuring + spend, examples, self.seed)
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
                              + ", ".join(a.name for a in self.anchors[:5]))
