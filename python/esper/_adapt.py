@@ -45,7 +45,7 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     optimizer: a function from a list of parameters to an optimizer, whose rates are full rates:
         they are warmed up and fall to zero over the last 60 % of the budget. lr: the same with
         AdamW. Without either, a few rates are tried for a moment and the best goes on; a new part
-        wants about five times the rate at which one would fine-tune the model.
+        wants several times the rate at which one would fine-tune the model.
     epochs, or budget: floating-point operations (3e12) or a time ("30m"), measuring included.
     parameters: of the new part: a share of the model's, or a number.
     anchors: globs of module names where it may sit (default: the model's blocks).
