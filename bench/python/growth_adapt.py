@@ -7,8 +7,8 @@ Hosts are character GPTs (213,696 parameters, _adapt_hosts.py) that were trained
 adapted to another, in both directions. Every arm gets the same floating-point operations, counted as
 PyTorch carries them out, all measurements of ours included; all but full fine-tuning train 24 % of
 the host's parameters. Rates are tuned with seed 0 of the pair python-shakespeare on the probe part,
-the two shorter budgets each for itself, the longest takes the rates of the middle one; seeds 1 … N
-are reported, on a part on which nothing was chosen. LoRA is PEFT's own, so this goes on under
+at the shortest budget, whose rates the longer ones take; seeds 1 … N are reported, on a part on
+which nothing was chosen. LoRA is PEFT's own, so this goes on under
 .venv-compat, where `make compat` installs PEFT.
 
 A finished run is a line of build/bench/growth_adapt/runs.jsonl; when interrupted, the next call goes
@@ -58,12 +58,12 @@ PAIRS = {"python-shakespeare": ("python", "shakespeare"),
          "shakespeare-python": ("shakespeare", "python")}
 TUNING = "python-shakespeare"
 BUDGETS = (0.15e12, 0.75e12, 2.25e12)
-TUNED_TO = 0.75e12  # longer budgets take its rates
+TUNED_TO = 0.15e12  # longer budgets take its rates
 PLAN = ((0, ("LoRA", "full")), (1, ("LoRA", "full")), (0, ("Houlsby", "top block")),
         (2, ("LoRA", "full")), (1, ("Houlsby", "top block")))  # (budget, peers)
 PEERS = ("LoRA", "full", "Houlsby", "top block")
 EQUAL_PARAMETERS = ("LoRA", "Houlsby")
-QUICK_RATES = {"full": 1.5e-3, "LoRA": 7e-3, "Houlsby": 1e-2, "top block": 1e-2, "ours": 8e-3}
+QUICK_RATES = {"full": 4e-3, "LoRA": 1e-2, "Houlsby": 1.5e-2, "top block": 1.5e-2, "ours": 1.5e-2}
 
 
 def say(text):

@@ -45,7 +45,7 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     optimizer: a function from a list of parameters to an optimizer, whose rates are full rates:
         they are warmed up and fall to zero over the last 60 % of the budget. lr: the same with
         AdamW. Without either, a few rates are tried for a moment and the best goes on; a new part
-        wants about five times the rate at which one would fine-tune the model.
+        wants several times the rate at which one would fine-tune the model.
     epochs, or budget: floating-point operations (3e12) or a time ("30m"), measuring included.
     parameters: of the new part: a share of the model's, or a number.
     anchors: globs of module names where it may sit (default: the model's blocks).
@@ -333,11 +333,10 @@ class Adaptation:
         if self.places > 1:
             free = min(free, self.wanted // self.places)
         choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
-        spend = None
-        if total := self._total(size_of(batches[0])):
-            choices = affordable(choices, 16 * self._flops, MEASURE_SHARE * total)
-            spend = self.account.measuring + MEASURE_SHARE * total
-        self.gains, base = scores(self._task, choices, batches, self.account, spend, seed=self.seed)
+        spend = (total := self._total(size_of(batches[0]))) and MEASURE_SHARE * total
+        choices, examples = affordable(choices, self._flops, spend)
+        self.gains, base = scores(self._task, choices, batches, self.account,
+                                  spend and self.account.measuring + spend, examples, self.seed)
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
                              + ", ".join(a.name for a in self.anchors[:5]))

@@ -12,6 +12,7 @@ from esper._anchors import main_tensor, with_main
 from esper._adapt_data import first_examples, rows, size_of
 
 RANDOM_UNITS, RIDGE, MOST_ROWS = 256, 0.03, 4096
+EXAMPLES, FEWEST_EXAMPLES = 16, 8
 SHARES = (0.05, 0.15, 0.45)  # how large a change is tried, against what flows there
 FIXED_PASSES = 5  # whatever the number of places: gradients, the loss before, two more scales
 
@@ -116,7 +117,7 @@ def direction(features, pairs):
     return b * (value / size) if size > 0 else None  # as large as what flows there
 
 
-def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
+def scores(task, choices, batches, account, spend=None, examples=EXAMPLES, seed=0):
     """Gains by (anchor, blueprint): how much the mean loss of held-back examples falls when the best
     linear readout of what a part could read is added, at a good scale; and the loss without it.
     Sampled from `batches`, one half to fit on and one to measure. Best first.
@@ -189,12 +190,17 @@ def scores(task, choices, batches, account, spend=None, examples=16, seed=0):
 
 
 def affordable(choices, forward, spend):
-    """The choices that measuring can pay for, evenly spread over the network's depth. forward: of the
-    examples that are tried, in FLOPs; spend: what may be spent."""
+    """(choices, examples in each half) that measuring can pay for: fewer examples before fewer places,
+    which then are evenly spread over the network's depth. forward: of one example, in FLOPs; spend:
+    what may be spent, None: no limit."""
     if not forward or spend is None:
-        return choices
-    most = max(int(spend / forward) - FIXED_PASSES, 3)
+        return choices, EXAMPLES
+    passes = spend / forward
+    examples = int(passes / (len(choices) + FIXED_PASSES))
+    if examples >= FEWEST_EXAMPLES:
+        return choices, min(examples, EXAMPLES)
+    most = max(int(passes / FEWEST_EXAMPLES) - FIXED_PASSES, 4)
     if len(choices) <= most:
-        return choices
+        return choices, FEWEST_EXAMPLES
     at = [round(i * (len(choices) - 1) / (most - 1)) for i in range(most)]
-    return [choices[i] for i in sorted(set(at))]
+    return [choices[i] for i in sorted(set(at))], FEWEST_EXAMPLES
