@@ -162,7 +162,8 @@ def opening(report):
     if report["not_reached"]:
         paragraphs.append(
             f"The run that wrote this page did not reach {report['not_reached']} further architectures "
-            "of these libraries. `make compat` continues with them.")
+            "of these libraries. `make compat` continues with them where the results under `build/` "
+            "have this state, and begins anew elsewhere.")
     return paragraphs + [
         "**Hook path.** Esper wraps the module. While all seeds sleep, the loss and all gradients have "
         "the bits that they have without Esper. A seed in isolation at one of up to three anchors "
@@ -170,8 +171,9 @@ def opening(report):
         "and changes the output at α = 1. A checkpoint that is loaded into a new model, and the model "
         "that `esper.unwrap` returns, compute the same as the grown model.",
         "**Export path.** `torch.export` exports the model in training mode, the importer reads it, "
-        "and the C++ interpreter computes the loss and the gradients of PyTorch. The table counts an "
-        "export only where all three succeed."]
+        "and the C++ interpreter computes the loss and the gradients of PyTorch. A model that draws "
+        "random numbers in training is compared in evaluation mode. The table counts an export only "
+        "where all three steps succeed."]
 
 
 def state_text(state):
