@@ -21,6 +21,7 @@ def tree(tmp_path, monkeypatch):
         "json.dump({'name': 'toy', 'machine': {'cpu': 'c', 'threads': 1}, 'versions': {},\n"
         "           'commit': 'abc', 'rows': [row]}, open(sys.argv[-1], 'w'))\n")
     monkeypatch.setattr(bench.repository, "ROOT", tmp_path)
+    monkeypatch.setattr(bench.repository, "BENCH", tmp_path / "build" / "bench")
     monkeypatch.setattr(bench, "benchmarks", lambda: {"toy": folder / "toy.py"})
     return tmp_path
 

@@ -16,7 +16,7 @@ using test::RawRequest;
 
 class Scripted {
   public:
-    explicit Scripted(std::function<std::string(const RawRequest&)> respond)
+    explicit Scripted(const std::function<std::string(const RawRequest&)>& respond)
         : server_([respond](test::Connection& c) {
               for (;;) {
                   const RawRequest r = test::read_request(c);
@@ -126,7 +126,7 @@ TEST_F(S3Answers, ARangeThatIsIgnoredIsNotTakenForTheRange) {
 }
 
 /// A server whose HEAD announces 4 bytes and whose GET returns `get()`.
-Scripted object_server(std::function<std::string()> get) {
+Scripted object_server(const std::function<std::string()>& get) {
     return Scripted([get](const RawRequest& r) {
         if (r.line().starts_with("HEAD")) {
             return std::string("HTTP/1.1 200 X\r\nContent-Length: 4\r\nETag: \"e\"\r\n\r\n");

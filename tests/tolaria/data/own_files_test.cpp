@@ -31,7 +31,7 @@ class OwnFiles : public testing::Test {
     ~OwnFiles() override { fs::remove_all(folder_); }
 
     fs::path write(const std::string& name, const std::string& content) {
-        const fs::path path = folder_ / name;
+        fs::path path = folder_ / name;
         fs::create_directories(path.parent_path());
         std::ofstream(path, std::ios::binary) << content;
         return path;

@@ -50,6 +50,8 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
     ResumeChange change{wanted, {}};
     if (wanted.run.precision == configs::Precision::kAuto)
         change.config.run.precision = saved.run.precision;
+    if (wanted.controller.policy == configs::Policy::kAuto)
+        change.config.controller.policy = saved.controller.policy;
     if (wanted.run.threads == 0) change.config.run.threads = saved.run.threads;
     change.changed = configs::differences(saved, change.config);
     // Of a network that is read from a file the shape keys say nothing.
