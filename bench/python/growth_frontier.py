@@ -3,8 +3,8 @@
 
     growth_frontier.py [--json PATH] [--seeds N] [--quick] [--budgets 3e11,6e11,12e11]
 
-The recipe is configs/frontier.yaml (initialisation, rate, cool-down and schedule of docs/growth.md),
-the same for both arms; its rate was tuned on seed 0, the rows are of seeds 1, 2, …
+The recipe is configs/frontier.yaml, the same for both arms; seed 0 is for tuning, the rows are of
+seeds 1, 2, …
 
     grown        one run with policy `clock`: trained for the largest budget, finished at the others
     L1 … L4      static nets of 1 to 4 blocks, trained and finished in the same way, each for the
