@@ -3,7 +3,8 @@
 
     check_unity.py [ROOT]     prints each; exit status 1 when there is one
 
-`make` compiles eight sources of a room as one (CONTRIBUTING.md, the build), where such names meet.
+`make UNITY=ON` and the coverage preset compile eight sources of a room as one (CONTRIBUTING.md, the
+build), where such names meet.
 Give one of them another name, or add its source to the list of those that are compiled alone in
 src/esper/CMakeLists.txt.
 Functions that differ in their parameters' types do not meet.
