@@ -148,7 +148,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     (["train", "growht.enabled=false"], 2, "did you mean 'growth'"),
     (["train", "run.epochs=many"], 2, "run.epochs"),
     (["train", "missing.yaml"], 2, "missing.yaml"),
-    (["train", "."], 2, "regular file"),
+    (["train", "."], 3, "a folder without data that are known"),
     (["train", "a.yaml", "b.yaml"], 2, "b.yaml"),
     (["train", "data.path=missing.txt", "--run", "x"], 3, "missing.txt"),
     (["trian"], 2, "did you mean 'train'"),

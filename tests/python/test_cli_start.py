@@ -146,22 +146,24 @@ def test_a_configuration_comes_from_standard_input(tmp_path):
     assert bad.returncode == 2 and "standard input:1" in bad.stderr
 
 
-@pytest.mark.parametrize("name, content, format", [
-    ("t.txt.gz", b"\x1f\x8b\x08\x00" + bytes(200), "a gzip file"),
-    ("t.npz", b"PK\x03\x04\x14\x00" + bytes(200), "a zip"),
-    ("t.png", b"\x89PNG\r\n\x1a\n" + bytes(200), "a PNG file"),
-    ("t.idx", b"\x00\x00\x08\x03" + bytes(200), "an IDX"),
-    ("t.parquet", b"PAR1\x15\x04" + bytes(200), "a Parquet file"),
+@pytest.mark.parametrize("name, content, as_text, as_it_is", [
+    ("t.txt.gz", b"\x1f\x8b\x08\x00" + bytes(200), "a gzip file", "cannot be read"),
+    ("t.npz", b"PK\x03\x04\x14\x00" + bytes(200), "a zip", "not a whole .npz archive"),
+    ("t.png", b"\x89PNG\r\n\x1a\n" + bytes(200), "a PNG file", "a sub-folder of images for each class"),
+    ("t.idx", b"\x00\x00\x08\x03" + bytes(200), "an IDX", "its head says 0 bytes, but 188 follow"),
+    ("t.parquet", b"PAR1\x15\x04" + bytes(200), "a Parquet file", "to_csv"),
 ])
-def test_a_format_that_cannot_be_read_is_named(tmp_path, name, content, format):
+def test_data_that_cannot_be_read_are_named(tmp_path, name, content, as_text, as_it_is):
     (tmp_path / name).write_bytes(content)
-    for words in (["train", f"data.path={name}"], ["data", "info", name]):
+    done = esper("train", f"data.path={name}", cwd=tmp_path)
+    assert done.returncode == 3 and as_text in done.stderr and "UTF-8 text" in done.stderr
+    for words in (["train", name], ["data", "info", name]):
         done = esper(*words, cwd=tmp_path)
-        assert done.returncode == 3 and format in done.stderr and "UTF-8 text" in done.stderr
+        assert done.returncode == 3 and name in done.stderr and as_it_is in done.stderr
 
 
-def test_a_folder_of_images_is_named(tmp_path):
+def test_an_image_that_is_none_is_named(tmp_path):
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "1.jpg").write_bytes(b"x")
     done = esper("data", "info", ".", cwd=tmp_path)
-    assert done.returncode == 3 and "a folder of .jpg images" in done.stderr
+    assert done.returncode == 3 and "cats/1.jpg" in done.stderr
