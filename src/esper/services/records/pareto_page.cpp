@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "esper/base/text.h"
+#include "esper/services/records/html_text.h"
 #include "report_embedded.h"  // made by CMake from the files of report/
 
 namespace esper::records {
@@ -15,23 +16,6 @@ namespace esper::records {
 namespace {
 
 using Cost = double ParetoPoint::*;
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '<')
-            out += "&lt;";
-        else if (c == '>')
-            out += "&gt;";
-        else if (c == '&')
-            out += "&amp;";
-        else if (c == '"')
-            out += "&quot;";
-        else
-            out += c;
-    }
-    return out;
-}
 
 /// A range of values on a length of pixels, by their logarithms or as they are.
 class Scale {
@@ -117,7 +101,7 @@ std::string plot(const std::vector<ParetoPoint>& points, Cost cost, bool ParetoP
             R"x(<circle cx="{:.1f}" cy="{:.1f}" r="{}" style="fill:var({});stroke:var(--card)">)x"
             R"(<title>{}: loss {:.4f}, {}{}</title></circle>)",
             x.at(p.*cost), y.at(p.loss), p.*best ? 6 : 4, p.trunk.empty() ? "--val" : "--kept",
-            escaped(p.name), p.loss, human_count(p.*cost), unit);
+            escape_html(p.name), p.loss, human_count(p.*cost), unit);
     return out + "</svg></figure>\n";
 }
 
@@ -130,7 +114,7 @@ std::string table(const std::vector<ParetoPoint>& points) {
         out += fmt::format(
             "<tr><td>{}</td><td>{:.4f}</td><td>{:.2f} %</td><td>{}</td><td>{}</td>"
             "<td>{:.4f}</td><td>{}{}{}</td></tr>\n",
-            escaped(p.name), p.loss, 100 * p.accuracy, human_count(p.flops),
+            escape_html(p.name), p.loss, 100 * p.accuracy, human_count(p.flops),
             human_count(p.parameters), p.milliseconds, p.best_by_flops ? "FLOPs " : "",
             p.best_by_parameters ? "parameters " : "", p.best_by_time ? "time" : "");
     return out + "</tbody></table></div>\n";

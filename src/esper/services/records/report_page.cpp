@@ -3,26 +3,12 @@
 #include <string_view>
 
 #include "esper/base/hash.h"
+#include "esper/services/records/html_text.h"
 #include "report_embedded.h"  // made by CMake from the files of report/
 
 namespace esper::records {
 
 namespace {
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '<')
-            out += "&lt;";
-        else if (c == '>')
-            out += "&gt;";
-        else if (c == '&')
-            out += "&amp;";
-        else
-            out += c;
-    }
-    return out;
-}
 
 std::string base64(std::span<const std::uint8_t> bytes) {
     constexpr std::string_view kDigits =
@@ -63,7 +49,7 @@ std::string report_page(const std::string& title, const std::string& json) {
     put(page, "@SCRIPT_SHA256@", base64(sha256(script).bytes));
     put(page, "@DATA@", data);
     put(page, "@STYLE@", kReportStyle);
-    put(page, "@TITLE@", escaped(title));
+    put(page, "@TITLE@", escape_html(title));
     return page;
 }
 
