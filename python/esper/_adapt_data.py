@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from esper._anchors import Flops, as_call, batch_size, first_tensors
+from esper._compiled import uncompiled
 
 
 class Task:
@@ -102,7 +103,7 @@ class Account:
         """What work() returns; its operations are charged to `kind`, "train …" or "measure …"."""
         if (known := self._each.get((kind, examples))) is None:
             try:
-                with Flops() as seen:
+                with uncompiled(), Flops() as seen:
                     result = work()
             except NotImplementedError:  # some models do not run under a dispatch mode
                 result, known = work(), 0

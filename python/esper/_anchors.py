@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from esper import _esper
+from esper._compiled import uncompiled
 
 # How a module's value is laid out, by what has to be done before a seed can read it.
 AS_IS = "as it is"
@@ -121,6 +122,15 @@ def batch_size(args, kwargs):
         if tensor.dim():
             return tensor.shape[0]
     return 1
+
+
+def length_of_list(args, kwargs):
+    """The length of the first list of tensors among the arguments, or 0: torchvision's detectors take
+    a list of images, which is a batch without an axis for it."""
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, list) and value and all(isinstance(t, torch.Tensor) for t in value):
+            return len(value)
+    return 0
 
 
 class Flops(TorchDispatchMode):
@@ -250,6 +260,7 @@ class Observer:
         self.order = []
         self.flops = 0
         self.batch = 1
+        self.listed = 0  # length of a list of tensors that may be the batch
         self.axes = {}  # of a module's output, which one is the batch, where that was found out
         self.makes_output = set()
         self.call = None  # (args, kwargs) of a pass whose operations are not counted yet
@@ -268,7 +279,7 @@ class Observer:
         modes = [(m, m.training) for m in self.model.modules()]
         try:
             self.model.eval()
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            with uncompiled(), torch.no_grad(), torch.random.fork_rng(devices=[]):
                 for counted in (True, False):  # some models do not run under a dispatch mode
                     if observed:
                         self._begin(args, kwargs)
@@ -320,7 +331,7 @@ class Observer:
         self.shapes.clear()
         self.tensors.clear()
         self.order.clear()
-        self.batch = batch_size(args, kwargs)
+        self.batch, self.listed = batch_size(args, kwargs), length_of_list(args, kwargs)
         self._hooks = [put_hook(m, self._seen(name))
                        for name, m in self.model.named_modules() if name]
 
@@ -330,6 +341,9 @@ class Observer:
         self._hooks = []
 
     def _end(self, output):
+        first = [shape[0] for shape in self.shapes.values() if shape]
+        if self.listed and first.count(self.listed) > first.count(self.batch):
+            self.batch = self.listed
         storages = {_storage(t) for t in first_tensors(output)}
         for name, reference in self.tensors.items():
             tensor = reference()

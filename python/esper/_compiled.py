@@ -18,9 +18,13 @@ def forget_compiled():
 
 @contextmanager
 def uncompiled():
-    """Compiled models run as they are written in here, with the hooks that there are."""
-    if "torch._dynamo" not in sys.modules:
-        yield
+    """Compiled models and functions run as they are written in here, with the hooks that there are.
+    What is first compiled under a dispatch mode, PyTorch would leave uncompiled for good."""
+    if "torch._dynamo" in sys.modules:
+        with torch.compiler.set_stance("force_eager"):
+            yield
         return
-    with torch.compiler.set_stance("force_eager"):
+    try:
         yield
+    finally:
+        forget_compiled()  # it may have been loaded by a function that compiles itself when called

@@ -1,10 +1,13 @@
 """What people do with PyTorch models besides training them: it works, or is refused in time."""
 
 import copy
+import inspect
 import io
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +119,104 @@ def test_a_shadow_of_a_compiled_model_learns(esper):
     before = [p.clone() for p in growth.parameters()]
     train(model, x, y, optimizer, growth, 3, compiled)
     assert any(not torch.equal(a, b) for a, b in zip(before, growth.parameters()))
+
+
+class CompiledInside(nn.Module):
+    """Calls a function that torch.compile has wrapped, as torchvision's detectors do."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.layers = function, nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4))
+
+    def forward(self, x):
+        return self.layers(self.function(x))
+
+
+def noting(compiled):
+    """A backend of torch.compile that notes what it compiles."""
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+    return backend
+
+
+def test_a_compiled_function_in_a_model_is_still_compiled_after_wrap(esper):
+    compiled = []
+    model = CompiledInside(torch.compile(lambda x: (2 * x).sin() + 1, backend=noting(compiled)))
+    x = torch.randn(16, 8)
+    esper.wrap(model, x, epochs=4, steps_per_epoch=1, quiet=True)
+    assert not compiled, "looking for anchors compiles nothing"
+    model(x).sum().backward()
+    assert len(compiled) == 1
+
+
+LAZY = """
+import sys, torch, esper
+from torch import nn
+
+compiled = []
+def backend(graph, inputs):
+    compiled.append(graph)
+    return graph.forward
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers, self.function = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4)), None
+
+    def forward(self, x):
+        self.function = self.function or torch.compile(lambda x: x.sin() + 1, backend=backend)
+        return self.layers(self.function(x))
+
+model, x = Lazy(), torch.randn(16, 8)
+assert "torch._dynamo" not in sys.modules
+esper.wrap(model, x, epochs=4, steps_per_epoch=1, quiet=True)
+compiled.clear()
+model(x).sum().backward()
+print("compiled", len(compiled))
+"""
+
+
+def test_a_function_that_compiles_itself_at_its_first_call_is_compiled_after_wrap(esper):
+    folder = str(Path(esper.__file__).parent.parent)
+    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "PYTHONPATH": folder})
+    assert done.stdout == "compiled 1\n", done.stdout + done.stderr
+
+
+# --- lists of images ---
+
+class Listed(nn.Module):
+    """Takes its batch as a list of images, as torchvision's detectors do."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(*(nn.Sequential(nn.Conv2d(3 if i == 0 else 8, 8, 3, padding=1),
+                                                    nn.ReLU()) for i in range(3)))
+
+    def forward(self, images):
+        return self.blocks(torch.stack(images))
+
+
+class TwoViews(Listed):
+    """Takes a list of two batches."""
+
+    def forward(self, views):
+        return self.blocks(views[0]) + self.blocks(views[1])
+
+
+@pytest.mark.parametrize("model, example", [
+    (Listed(), [torch.randn(3, 8, 8) for _ in range(4)]),
+    (TwoViews(), [torch.randn(5, 3, 8, 8) for _ in range(2)])], ids=["images", "batches"])
+def test_a_list_is_the_batch_where_the_model_makes_one_of_it(esper, model, example):
+    growth = esper.wrap(model, {next(iter(inspect.signature(model.forward).parameters)): example},
+                        epochs=4, steps_per_epoch=1, quiet=True)
+    assert [(a.name, a.kind) for a in growth.anchors] == [(f"blocks.{i}.0", "image")
+                                                       for i in range(3)]
+    seed = growth.germinate(1, "bottleneck_1x1")
+    model(example).square().mean().backward()
+    learned = growth._live.seeds[seed].parameters()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learned)
 
 
 # --- copies ---
