@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Names that two sources of one room have in their anonymous namespaces.
+"""Names in the anonymous namespace of a source that another source's, or a header of its room, has too.
 
     check_unity.py [ROOT]     prints each; exit status 1 when there is one
 
@@ -55,6 +55,18 @@ def names_of(text):
     return names
 
 
+def declared(text):
+    """The functions that a header declares, each with the namespace around it."""
+    names, space, lines = set(), "", text.splitlines()
+    for number, line in enumerate(lines):
+        if found := re.match(r"namespace ([\w:]+) \{", line):
+            space = found.group(1)
+        elif line and line[0] not in " }#/":
+            if found := FUNCTION.match("\n".join(lines[number:number + 6])):
+                names.add((space, f"{found.group(1)}({types_of(found.group(2))})"))
+    return names
+
+
 def alone(root):
     """The sources that are compiled by themselves, relative to src/esper."""
     words = " ".join(ALONE.findall((Path(root) / "src/esper/CMakeLists.txt").read_text())).split()
@@ -67,7 +79,11 @@ def problems(root):
     for name in sorted(apart):
         if not (base / name).exists():
             yield f"src/esper/CMakeLists.txt compiles {name} alone, which is not there"
-    where = defaultdict(list)
+    where, public = defaultdict(list), defaultdict(list)
+    for path in sorted(base.rglob("*.h")):
+        room = check_rooms.room_of(str(path.relative_to(base).parent))
+        for space, found in declared(path.read_text()):
+            public[room, space, found].append(str(path.relative_to(base)))
     for path in sorted(base.rglob("*.cpp")):
         name = str(path.relative_to(base))
         room = check_rooms.room_of(str(Path(name).parent))
@@ -75,9 +91,11 @@ def problems(root):
             continue
         for space, found in names_of(path.read_text()):
             where[room, space, found].append(name)
-    for (_, space, found), files in sorted(where.items()):
+    for (room, space, found), files in sorted(where.items()):
         if len(files) > 1:
             yield f"{space}::{found} stands in the anonymous namespaces of {', '.join(files)}"
+        for header in public[room, space, found]:
+            yield f"{space}::{found} of {files[0]}'s anonymous namespace is also declared in {header}"
 
 
 def main():

@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
 """Runs every test binary of a build folder and the Python tests, and sums up.
 
-    run_tests.py BUILD [ROOM …] [--filter ROOM=GTEST_FILTER]
+    run_tests.py BUILD [ROOM …] [--filter ROOM=GTEST_FILTER] [--jobs N]
 
-Prints one line a room, the output of what failed, and last `N passed, N failed[, N skipped]`.
+One room after the other, each divided among N processes (default: JOBS of the environment, else one a
+core). Prints one line a room with its time and its CPU time, the output of what failed, and last
+`N passed, N failed[, N skipped]`.
 Exit status 1 when anything failed. --json writes the counts as a benchmark's file, for `make goals`,
 when every room ran. Where the build has sanitizers, these are set to stop at what they find; what
 cannot run under them is named.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +35,11 @@ class Outcome:
     passed: int = 0
     skipped: int = 0
     failures: list = field(default_factory=list)  # (name, text)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.skipped += other.skipped
+        self.failures += other.failures
 
 
 def run(command, seconds, **options):
@@ -106,12 +116,33 @@ def run_gtest(binary, seconds, only=None, environment=None):
         return read_gtest_output(output, ending(status, seconds))
 
 
-def run_pytest(folder, build, seconds):
+def run_gtest_shards(binary, seconds, only, environment, jobs):
+    """run_gtest with the tests divided among `jobs` processes, which run at once."""
+    def shard(index):
+        return run_gtest(binary, seconds, only, {**environment, "GTEST_TOTAL_SHARDS": str(jobs),
+                                                 "GTEST_SHARD_INDEX": str(index)})
+
+    outcome = Outcome()
+    with ThreadPoolExecutor(jobs) as pool:
+        for part in pool.map(shard, range(jobs)):
+            outcome.add(part)
+    return outcome
+
+
+def divided(jobs):
+    """Options of pytest: `jobs` processes, each of which takes whole files, whose fixtures are
+    shared. Without pytest-xdist, none: one process."""
+    if jobs == 1 or importlib.util.find_spec("xdist") is None:
+        return []
+    return ["-n", str(jobs), "--dist", "loadfile"]
+
+
+def run_pytest(folder, build, seconds, jobs=1):
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         environment = dict(os.environ, ESPER_BINARY=str((build / "bin" / "esper").resolve()))
         status, output = run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder),
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *divided(jobs), str(folder),
              f"--junitxml={report}"], seconds, cwd=repository.ROOT, env=environment)
         if not report.exists():
             how = ending(status, seconds)
@@ -168,13 +199,19 @@ def sanitizer_options(sanitizers, root=repository.ROOT):
                             "allocator_may_return_null=1"}
 
 
-def describe(room, outcome, seconds):
+def cpu_seconds():
+    """Of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def describe(room, outcome, seconds, cpu):
     parts = [f"{outcome.passed} passed"]
     if outcome.failures:
         parts.append(f"{len(outcome.failures)} FAILED")
     if outcome.skipped:
         parts.append(f"{outcome.skipped} skipped")
-    print(f"{room:<12} {', '.join(parts)} ({seconds:.1f} s)", flush=True)
+    print(f"{room:<12} {', '.join(parts)} ({seconds:.1f} s, CPU {cpu:.1f} s)", flush=True)
     for name, text in outcome.failures:
         print(f"  FAILED {name}")
         print("\n".join(f"    {line}" for line in (text or "").rstrip().split("\n")), flush=True)
@@ -196,6 +233,8 @@ def main():
     parser.add_argument("rooms", nargs="*")
     parser.add_argument("--timeout", type=int, help="seconds a room may take")
     parser.add_argument("--filter", action="append", default=[], metavar="ROOM=GTEST_FILTER")
+    parser.add_argument("--jobs", type=int,
+                        default=int(os.environ.get("JOBS") or os.cpu_count() or 1))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
@@ -207,12 +246,10 @@ def main():
     total = Outcome()
 
     def take(room, function):
-        start = time.monotonic()
+        start, cpu = time.monotonic(), cpu_seconds()
         outcome = function()
-        describe(room, outcome, time.monotonic() - start)
-        total.passed += outcome.passed
-        total.skipped += outcome.skipped
-        total.failures += outcome.failures
+        describe(room, outcome, time.monotonic() - start, cpu_seconds() - cpu)
+        total.add(outcome)
 
     torchless = leaves_out_torch(build)
 
@@ -224,7 +261,7 @@ def main():
             return Outcome(failures=[(room, f"tests/{room} is not named in tests/CMakeLists.txt")])
         if not binary.exists():
             return Outcome(failures=[(room, f"{binary} was not built")])
-        return run_gtest(binary, seconds, filters.get(room), environment)
+        return run_gtest_shards(binary, seconds, filters.get(room), environment, arguments.jobs)
 
     for room, binary in rooms_to_run(build).items():
         if not arguments.rooms or room in arguments.rooms:
@@ -236,7 +273,7 @@ def main():
         print(f"python       is left out: a Python without {sanitizers} cannot load the package; "
               "'make leaks' runs the program")
     elif any(folder.glob("test_*.py")) and (not arguments.rooms or "python" in arguments.rooms):
-        take("python", lambda: run_pytest(folder, build, seconds))
+        take("python", lambda: run_pytest(folder, build, seconds, arguments.jobs))
 
     for name, _ in total.failures:
         print(f"FAILED {name}")

@@ -18,7 +18,7 @@ BUILD_PACKAGES=(
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
-PYTHON_PACKAGES=(numpy safetensors pillow pytest scikit-build-core gcovr coverage)
+PYTHON_PACKAGES=(numpy safetensors pillow pytest pytest-xdist scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
 refuse() {
@@ -128,6 +128,7 @@ needed=()
 for package in "${PYTHON_PACKAGES[@]}"; do
     module=${package/pillow/PIL}
     module=${module//-/_}
+    module=${module/pytest_xdist/xdist}
     "$venv" -c "import $module" 2>/dev/null || needed+=("$package")
 done
 if [[ ${#needed[@]} -gt 0 ]]; then

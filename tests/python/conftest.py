@@ -8,6 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 BINARY = Path(os.environ.get("ESPER_BINARY", ROOT / "build" / "release" / "bin" / "esper"))
+ESPER = str(BINARY)
+# For a whole file: `pytestmark = needs_esper`.
+needs_esper = pytest.mark.skipif(not BINARY.exists(), reason="the binary is not built")
 
 
 @pytest.fixture(scope="session")

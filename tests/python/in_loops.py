@@ -1,7 +1,6 @@
 """Growth in other people's training loops, one case each: in_loops.py CASE. Fails where what is seen
 is wrong, else prints `right`. Run by test_package_zoo.py in .venv-compat."""
 
-import copy
 import logging
 import math
 import sys
@@ -11,7 +10,7 @@ import warnings
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 import esper
 

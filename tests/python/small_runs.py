@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
+from conftest import ESPER, ROOT
+
 
 TINY = ["run.threads=1", "run.epochs=4", "run.steps_per_epoch=5", "data.workers=0",
         "model.width=16", "model.heads=2", "model.context=16", "data.batch_size=8",

@@ -4,13 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import needs_esper
 
-from small_runs import ESPER, TINY, esper, events_of, record_of, train, write_text
+from small_runs import TINY, esper, events_of, record_of, train, write_text
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 STATIC = [*TINY, "growth.enabled=false", "optimization.cooldown=0.6", "optimization.warmup=3ba",
           "run.steps_per_epoch=10", "optimization.learning_rate=0.01"]

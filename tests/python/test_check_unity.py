@@ -51,6 +51,16 @@ def test_overloads_and_names_outside_do_not_meet(tmp_path):
     assert tree(tmp_path / "b", "int kOutside = 2;") == []
 
 
+def test_a_function_of_a_header_meets_one_of_a_source(tmp_path):
+    tree(tmp_path, "bool is_under(const Part& part,\n              int depth) {\n}")
+    header = tmp_path / "src" / "esper" / "base" / "three.h"
+    for types, meets in (("const Part& part, int", True), ("const Part&", False)):
+        header.write_text(f"namespace esper {{\nbool is_under({types});\n}}  // namespace esper\n")
+        found = list(check_unity.problems(tmp_path))
+        assert [("base/two.cpp" in line, "base/three.h" in line) for line in found] == (
+            [(True, True)] if meets else []), found
+
+
 def test_a_source_that_is_compiled_alone_meets_nobody(tmp_path):
     assert tree(tmp_path / "a", "class Part {};", ALONE.format("base/two.cpp")) == []
     assert "not there" in tree(tmp_path / "b", "int i = 2;", ALONE.format("base/three.cpp"))[0]

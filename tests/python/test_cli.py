@@ -9,11 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ESPER, ROOT, needs_esper
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
-
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 # A whole life in seconds: growth as soon as the window opens.
 GROWS = [str(ROOT / "configs" / "testing.yaml"), "controller.policy=periodic",

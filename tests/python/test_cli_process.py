@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import needs_esper
 from test_cli import ESPER, GROWS, TEXT, esper
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 
 def limited(words, cwd, **limits):

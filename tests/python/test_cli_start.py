@@ -3,12 +3,12 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
+from conftest import needs_esper
 from test_cli import ESPER, GROWS, ROOT, TEXT, esper
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 
 def plan_of(*words, cwd):

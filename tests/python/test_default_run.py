@@ -2,19 +2,15 @@
 at chosen moments, also while a boundary measures, and resumed."""
 
 import json
-import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import kill_sweep
 import pytest
+from conftest import ESPER, ROOT, needs_esper
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
-
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 STEPS_PER_EPOCH = 8
 

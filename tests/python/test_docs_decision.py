@@ -1,17 +1,12 @@
 """The decision that docs/growth.md shows is one of a run: made by the commands beside it."""
 
 import json
-import os
 import re
 import subprocess
-from pathlib import Path
 
-import pytest
+from conftest import ESPER, ROOT, needs_esper
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
-
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 
 def shape(value):

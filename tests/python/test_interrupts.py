@@ -2,7 +2,6 @@
 resuming after them, SIGUSR1 and `esper rollback`, also in the first moments."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -10,11 +9,9 @@ from pathlib import Path
 
 import kill_sweep
 import pytest
+from conftest import ESPER, ROOT, needs_esper
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
-
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 GROWS = [str(ROOT / "configs" / "testing.yaml"), "controller.policy=periodic",
          "controller.period=1ep", "growth.start=0.1", "growth.graft_steps=30"]

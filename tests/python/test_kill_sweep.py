@@ -1,23 +1,19 @@
 """Killed and resumed runs end as undisturbed ones do (the short form of `make kill-sweep`)."""
 
 import json
-import os
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import kill_sweep
-import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from conftest import ESPER, ROOT, needs_esper
 
 
-@pytest.mark.skipif("ESPER_BINARY" not in os.environ, reason="needs the built esper")
+@needs_esper
 def test_runs_killed_at_random_moments_end_bit_equal():
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "kill_sweep.py"), "--binary",
-         os.environ["ESPER_BINARY"], "--kills", "10", "--per-run", "3"],
+         ESPER, "--kills", "10", "--per-run", "3"],
         capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 kills" in done.stdout

@@ -7,9 +7,9 @@ import struct
 import subprocess
 
 import pytest
-from conftest import BINARY, ROOT
+from conftest import ESPER, ROOT, needs_esper
 
-pytestmark = pytest.mark.skipif(not BINARY.exists(), reason="build the esper target first")
+pytestmark = needs_esper
 
 HOSTILE = """esper-program 1 "ff"
 input x: i64[?, 16]
@@ -31,7 +31,7 @@ def esper(folder, *arguments, memory=None):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
-    return subprocess.run([str(BINARY), *map(str, arguments)], cwd=folder, capture_output=True,
+    return subprocess.run([ESPER, *map(str, arguments)], cwd=folder, capture_output=True,
                           text=True, timeout=60, preexec_fn=limit if memory else None)
 
 

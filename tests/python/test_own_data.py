@@ -6,14 +6,11 @@ import os
 import pickle
 import struct
 import subprocess
-from pathlib import Path
 
 import pytest
+from conftest import ESPER, needs_esper
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
-
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 # Shorter than what is chosen; nothing that decides what is read or how it is divided.
 SHORT = ["run.threads=1", "run.precision=fp32", "run.epochs=2", "run.steps_per_epoch=4",

@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from conftest import needs_esper
 
-from small_runs import ESPER, TINY, esper, record_of, train, write_text
+from small_runs import TINY, esper, record_of, train, write_text
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 NEVER = [*TINY, "controller.policy=never"]
 

@@ -10,10 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from conftest import needs_esper
 
-from small_runs import ESPER, GROW, esper, record_of, train, write_text
+from small_runs import GROW, esper, record_of, train, write_text
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 HOSTILE = """</script><script>document.title='owned'</script><img src=x onerror="document.title='owned'">'"`${1}&lt;\u2028"""
 

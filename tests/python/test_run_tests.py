@@ -6,6 +6,7 @@ import stat
 import sys
 import time
 
+import pytest
 import run_tests
 
 
@@ -102,6 +103,31 @@ def test_pytest_results_are_counted(tmp_path):
     assert "assert 1 == 2" in outcome.failures[0][1]
 
 
+def test_each_shard_runs_its_own_part_and_all_are_counted(tmp_path):
+    body = """
+shard = os.environ["GTEST_SHARD_INDEX"] + "/" + os.environ["GTEST_TOTAL_SHARDS"]
+open("shards", "a").write(shard + "\\n")
+if shard.startswith("2"): os.kill(os.getpid(), signal.SIGKILL)
+""" + REPORT + "sys.exit(1)"
+    outcome = run_tests.run_gtest_shards(script(tmp_path, body), 20, None, {}, 3)
+    assert sorted((tmp_path / "shards").read_text().split()) == ["0/3", "1/3", "2/3"]
+    assert (outcome.passed, outcome.skipped, len(outcome.failures)) == (2, 2, 3)
+    assert "SIGKILL" in outcome.failures[2][1]
+
+
+def test_files_of_python_tests_are_divided_and_all_are_counted(tmp_path):
+    pytest.importorskip("xdist")
+    for name in "ab":
+        (tmp_path / f"test_{name}.py").write_text(
+            "import os, pathlib\n"
+            "def note(): pathlib.Path(__file__ + '.ran').write_text(str(os.getpid()))\n"
+            "def test_good(): note()\n"
+            f"def test_other(): assert '{name}' == 'b'\n")
+    outcome = run_tests.run_pytest(tmp_path, tmp_path, 60, jobs=2)
+    assert (outcome.passed, [name for name, _ in outcome.failures]) == (3, ["test_a.test_other"])
+    assert len({path.read_text() for path in tmp_path.glob("*.ran")}) == 2
+
+
 def test_what_sanitizers_find_is_set_to_end_the_test(tmp_path):
     body = REPORT.replace(', "failures": [{"failure": "1 != 2"}]', "") + (
         "sys.exit(0 if 'detect_leaks=1' in os.environ.get('ASAN_OPTIONS', '') else 7)")
@@ -121,7 +147,7 @@ def whole_run(tmp_path, monkeypatch, *arguments):
     root = tmp_path / "root"
     (root / "tests").mkdir(parents=True)
     monkeypatch.setattr(run_tests.repository, "ROOT", root)
-    monkeypatch.setattr(sys, "argv", ["run_tests.py", str(build), *arguments])
+    monkeypatch.setattr(sys, "argv", ["run_tests.py", str(build), *arguments, "--jobs", "1"])
     return run_tests.main()
 
 

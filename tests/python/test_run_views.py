@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import needs_esper
 
 from small_runs import ESPER, GROW, TINY, esper, events_of, record_of, train, write_text
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 
 @pytest.fixture(scope="module")

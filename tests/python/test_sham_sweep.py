@@ -1,14 +1,9 @@
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 import sham_sweep
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from conftest import ESPER, ROOT, needs_esper
 
 
 def outcome(**counts):
@@ -48,13 +43,12 @@ def test_a_run_whose_sham_met_no_gate_does_not_count():
     assert "no sham came to a gate" in sham_sweep.problems([outcome(measured=0)])[0]
 
 
-@pytest.mark.skipif(not Path(os.environ.get("ESPER_BINARY", "")).is_file(),
-                    reason="ESPER_BINARY names no built esper")
+@needs_esper
 def test_a_short_sweep_offers_shams_and_keeps_none(tmp_path):
     report = tmp_path / "sweep.json"
     swept = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "sham_sweep.py"), "--short", "--runs", "4",
-         "--json", str(report)], capture_output=True, text=True)
+        [sys.executable, str(ROOT / "scripts" / "sham_sweep.py"), "--binary", ESPER, "--short",
+         "--runs", "4", "--json", str(report)], capture_output=True, text=True)
     assert swept.returncode == 0, swept.stdout + swept.stderr
     runs = json.loads(report.read_text())["runs"]
     assert len(runs) == 4 and all(r["measured"] >= 1 for r in runs)

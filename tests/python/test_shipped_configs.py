@@ -2,16 +2,12 @@
 and its Program can be rebuilt from its journal."""
 
 import json
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
+from conftest import ESPER, ROOT, needs_esper
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ESPER = os.environ.get("ESPER_BINARY") or str(ROOT / "build" / "release" / "bin" / "esper")
-
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 # What makes each short: lengths and sizes, nothing that decides about growth.
 SHORTER = {

@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 
+from conftest import ESPER, needs_esper
+
+pytestmark = needs_esper
 
 def soak(*arguments, **environment):
     environment = {**os.environ, **environment}
-    result = subprocess.run([os.environ["ESPER_BINARY"], "soak", "--json", *arguments],
+    result = subprocess.run([ESPER, "soak", "--json", *arguments],
                             capture_output=True, text=True, timeout=120, env=environment)
     return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
 

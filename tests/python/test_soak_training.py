@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import os
 
 import pytest
 import soak
+from conftest import ESPER, needs_esper
 
 
 def watched(values):
@@ -56,10 +56,10 @@ def test_a_slow_machine_is_given_time_until_a_seed_was_culled(tmp_path, steps, c
     assert one.has_culled(run) == over
 
 
-@pytest.mark.skipif("ESPER_BINARY" not in os.environ, reason="needs the built esper")
+@needs_esper
 def test_a_run_is_stopped_resumed_and_watched(tmp_path):
     """A few segments, until a seed was culled, and a whole run; too short for a trend."""
-    one = soak.TrainingSoak(os.environ["ESPER_BINARY"], 60, 1, tmp_path)
+    one = soak.TrainingSoak(ESPER, 60, 1, tmp_path)
     run = tmp_path / "long"
     for segment in range(10):
         one.segment(run, 5)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import needs_esper
 
-from small_runs import ESPER, TINY, esper, events_of, record_of, train, write_text
+from small_runs import TINY, esper, events_of, record_of, train, write_text
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 CLOCK = [*TINY, "run.epochs=6", "run.steps_per_epoch=10", "model.depth=1",
          "controller.policy=clock", "controller.clock.ratio=1", "controller.clock.final_ratio=0.1",

@@ -5,14 +5,11 @@
 #include <algorithm>
 #include <map>
 
+#include "esper/program/edits/blocks.h"
 #include "esper/program/edits/seed_wiring.h"
 
 namespace esper::graph {
 namespace {
-
-bool is_under(std::string_view name, std::string_view scope) {
-    return name.starts_with(scope) && (name.size() == scope.size() || name[scope.size()] == '.');
-}
 
 bool is_taken(const Program& program, std::string_view scope) {
     const auto named = [&](const auto& items) {
