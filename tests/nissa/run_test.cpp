@@ -16,8 +16,8 @@ using nlohmann::json;
 struct RunTest : testing::Test {
     const TemporaryFolder above;
     const std::filesystem::path folder = make_run(above / "run");
-    Run run{"run", folder};
-    Run::News refresh(std::int64_t later_ns = 0) {
+    nissa::Run run{"run", folder};
+    nissa::Run::News refresh(std::int64_t later_ns = 0) {
         return run.refresh(system_clock().utc_ns() + later_ns);
     }
     json row() const { return json::parse(run.row()); }
@@ -146,7 +146,7 @@ TEST_F(RunTest, ALongRunIsDrawnInFewPointsAndExactlyFromNear) {
     EXPECT_EQ(far.at("exact"), false);
     EXPECT_LE(far.at("x").size(), 500u);
     const auto& high = far.at("curves").at("loss").at("high");
-    EXPECT_EQ(std::ranges::count(high, 99), 1);
+    EXPECT_EQ(std::count(high.begin(), high.end(), json(99)), 1);
     const auto near = json::parse(*run.curves({.metrics = {"loss"}, .from = 31'410, .to = 31'420}));
     EXPECT_EQ(near.at("exact"), true);
     EXPECT_EQ(near.at("x"), (json{31409, 31410, 31411, 31412, 31413, 31414, 31415, 31416, 31417,
@@ -167,7 +167,7 @@ TEST_F(RunTest, WhatIsNoColumnIsABadQuery) {
 
 TEST_F(RunTest, TheGrowthOfARealRunIsTold) {
     const auto real = copy_real_run(above / "real");
-    Run grown("real", real);
+    nissa::Run grown("real", real);
     const auto growth = grown.growth();
     EXPECT_EQ(growth.at("problems"), json::array());
     const auto& topology = growth.at("topology");
@@ -183,7 +183,7 @@ TEST_F(RunTest, TheGrowthOfARealRunIsTold) {
     EXPECT_EQ(edits.at(4).at("parameters"), 8928);
     const auto& last = edits.at(7);
     EXPECT_EQ(last.at("edit"), "blended");
-    EXPECT_EQ(last.at("parameters"), 9504);
+    EXPECT_EQ(last.at("parameters"), 9216);  // as run.json says
     EXPECT_EQ(last.at("seeds").at(1), (json{{"seed", "s4"},
                                             {"anchor", "blocks.0"},
                                             {"blueprint", "low_rank"},
@@ -205,7 +205,7 @@ TEST_F(RunTest, ADamagedRunIsShownAsFarAsItGoes) {
     std::filesystem::resize_file(journal, std::filesystem::file_size(journal) / 2);
     append(journal, "\n");
     write(real / "run.json", "{");
-    Run damaged("real", real);
+    nissa::Run damaged("real", real);
     damaged.refresh(system_clock().utc_ns());
     EXPECT_EQ(json::parse(damaged.row()).at("state"), "unreadable");
     EXPECT_EQ(json::parse(damaged.row()).at("alerts").at(0).at("kind"), "damaged");

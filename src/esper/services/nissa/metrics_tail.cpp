@@ -10,7 +10,7 @@ namespace esper::nissa {
 
 namespace {
 
-constexpr std::size_t kRowsAtOnce = std::size_t{256} << 10;
+constexpr std::size_t kRowsAtOnce = std::size_t{64} << 10;
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "esper/base/clock.h"
 #include "esper/base/own_file.h"
+#include "esper/base/text.h"
 #include "esper/services/nissa/curve_text.h"
 #include "esper/services/nissa/settings.h"
 #include "esper/services/nissa/topology.h"
@@ -23,6 +24,7 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 constexpr std::uint64_t kMostRecord = std::uint64_t{4} << 20;
 constexpr std::uint64_t kMostJournal = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostHead = std::uint64_t{64} << 10;
 constexpr std::uint64_t kMostConfig = std::uint64_t{1} << 20;
 constexpr std::int64_t kQuietNs = std::int64_t{60} * 1'000'000'000;
 
@@ -79,6 +81,16 @@ void Run::read_record() {
     record_ = record ? std::move(*record) : json::object();
 }
 
+std::vector<std::string> Run::columns() const {
+    if (!tail_.columns().empty()) return tail_.columns();
+    const auto head = read_stretch(folder_ / "metrics.csv", 0, kMostHead);
+    const auto end = head ? head->find('\n') : std::string::npos;
+    if (end == std::string::npos) return {};
+    auto columns = split(std::string_view(*head).substr(0, end), ',');
+    if (columns.size() > Series::kMostColumns) columns.resize(Series::kMostColumns);
+    return columns;
+}
+
 void Run::settle(std::int64_t now_ns) {
     const auto silent = now_ns - written_ns_;
     state_ = problem_.empty() ? state_of(records::text_of(record_, "status"), folder_, silent)
@@ -107,16 +119,23 @@ Run::News Run::refresh(std::int64_t now_ns) {
     const auto record = look_at(folder_ / "run.json");
     const auto events = look_at(folder_ / "events.jsonl");
     const auto journal = look_at(folder_ / "journal.jsonl");
-    if (record != record_look_) read_record();
-    if (tail_.has_changed()) {
+    const auto metrics = look_at(folder_ / "metrics.csv");
+    const bool is_first = row_.empty();
+    if (!is_first && is_final(state_) && record == record_look_ && events == events_look_ &&
+        journal == journal_look_ && metrics == metrics_look_)
+        return news;
+    if (is_first || record != record_look_) read_record();
+    // What a finished run has measured is read when somebody asks.
+    const bool trains = records::text_of(record_, "status") == "running";
+    if (trains ? tail_.has_changed() : !is_first && metrics != metrics_look_) {
         auto tail = tail_.read();
         news.again = tail.again;
         news.rows = std::move(tail.rows);
         news.columns = tail_.columns();
     }
-    const auto metrics = look_at(folder_ / "metrics.csv");
     news.growth = events != events_look_ || journal != journal_look_;
     record_look_ = record;
+    metrics_look_ = metrics;
     events_look_ = events;
     journal_look_ = journal;
     written_ns_ = std::max({record.changed_ns, events.changed_ns, metrics.changed_ns});
@@ -176,7 +195,7 @@ json Run::detail() {
                 {"written", written_ns_ / 1'000'000},
                 {"run", record_},
                 {"alerts", to_json(alerts_)},
-                {"columns", tail_.columns()}};
+                {"columns", columns()}};
     const auto config = read_own_file(folder_ / "config.yaml", kMostConfig);
     detail["config"] = config ? *config : "";
     return detail;

@@ -22,7 +22,7 @@ struct CurveQuery {
     std::vector<std::string> metrics;  ///< columns of metrics.csv
     std::string x = "step";
     std::size_t points = 1200;
-    std::optional<double> from, to;  ///< of x
+    std::optional<double> from = {}, to = {};  ///< of x
 };
 
 /// One run's folder, as far as somebody has asked for it. Thread-safe.
@@ -70,6 +70,7 @@ class Run {
 
   private:
     void read_record();
+    std::vector<std::string> columns() const;
     void settle(std::int64_t now_ns);
     Status load_series();
     Status load_events();
@@ -82,7 +83,7 @@ class Run {
 
     nlohmann::json record_ = nlohmann::json::object();  ///< run.json
     std::string problem_;                               ///< why it cannot be read
-    FileLook record_look_, events_look_, journal_look_;
+    FileLook record_look_, metrics_look_, events_look_, journal_look_;
     std::int64_t written_ns_ = 0;
     RunState state_ = RunState::kUnreadable;
     std::vector<Alert> alerts_;

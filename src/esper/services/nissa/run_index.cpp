@@ -49,6 +49,14 @@ void look_below(const fs::path& root, const fs::path& folder, int depth, Found& 
 
 }  // namespace
 
+RunIndex::RunIndex(const std::vector<fs::path>& roots) {
+    for (const auto& root : roots) {
+        const auto path = root.lexically_normal();
+        roots_.push_back(path.has_filename() || !path.has_parent_path() ? path
+                                                                        : path.parent_path());
+    }
+}
+
 // The path below the root: short, and the same after the next start.
 std::string RunIndex::new_id(const fs::path& root, const fs::path& folder) const {
     auto id = folder == root ? fs::absolute(root).lexically_normal().filename().string()

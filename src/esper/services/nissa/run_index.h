@@ -18,7 +18,7 @@ class RunIndex {
     static constexpr int kDeepest = 6;
 
     /// Each of `roots` is a run's folder, or one that holds runs at any depth up to kDeepest.
-    explicit RunIndex(std::vector<std::filesystem::path> roots) : roots_(std::move(roots)) {}
+    explicit RunIndex(const std::vector<std::filesystem::path>& roots);
 
     struct Changes {
         std::vector<std::shared_ptr<Run>> come;
@@ -39,7 +39,7 @@ class RunIndex {
     std::string new_id(const std::filesystem::path& root,
                        const std::filesystem::path& folder) const;
 
-    const std::vector<std::filesystem::path> roots_;
+    std::vector<std::filesystem::path> roots_;
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;  ///< by id
     std::map<std::string, std::string> ids_;                         ///< by folder

@@ -20,6 +20,10 @@ enum class RunState {
     kUnreadable,
 };
 std::string_view to_text(RunState state);
+/// Whether only what is written to its files can change it.
+constexpr bool is_final(RunState state) {
+    return state != RunState::kRunning && state != RunState::kStalled && state != RunState::kKilled;
+}
 
 constexpr std::int64_t kStalledAfterNs = std::int64_t{600} * 1'000'000'000;
 

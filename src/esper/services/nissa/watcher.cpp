@@ -51,10 +51,7 @@ void Watcher::work(const std::stop_token& stop) {
 void Watcher::look_for_runs() {
     const auto changes = index_->scan();
     const auto now = system_clock().utc_ns();
-    for (const auto& run : changes.come) {
-        run->refresh(now);
-        events_->publish("run", as_text({{"id", run->id()}, {"row", json::parse(run->row())}}));
-    }
+    for (const auto& run : changes.come) publish(*run, run->refresh(now));
     for (const auto& id : changes.gone) events_->publish("gone", as_text({{"id", id}}));
 }
 
@@ -69,7 +66,6 @@ void Watcher::look_at_runs(std::size_t turn) {
 
 void Watcher::publish(const Run& run, const Run::News& news) {
     json event{{"id", run.id()}};
-    if (news.row) event["row"] = json::parse(run.row());
     if (news.growth) event["growth"] = true;
     if (news.again || news.rows.size() > kMostRows) event["again"] = true;
     if (!news.rows.empty() && !event.contains("again")) {
@@ -77,7 +73,9 @@ void Watcher::publish(const Run& run, const Run::News& news) {
         event["rows"] = json::array();
         for (const auto& row : news.rows) event["rows"].push_back(list_of(row));
     }
-    events_->publish("run", as_text(event));
+    auto text = as_text(event);
+    if (news.row) text.replace(text.size() - 1, 1, ",\"row\":" + run.row() + "}");
+    events_->publish("run", text);
 }
 
 }  // namespace esper::nissa
