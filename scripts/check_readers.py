@@ -205,7 +205,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"](esper/[^">]+)[">]', re.M)
 # Where programs begin; the engine's schemas are linked in by name. `esper soak` is a test of what it
 # touches, not a use of it.
 PROGRAMS = ("src/esper/cli/*.cpp", "src/esper/api/*.cpp", "python/*", "include/*",
-            "src/esper/*guard_main.cpp", "src/esper/engine/shapes/infer_types.cpp")
+            "src/esper/*guard_main.cpp", "src/esper/*nissa_main.cpp",
+            "src/esper/engine/shapes/infer_types.cpp")
 NO_PROGRAM = ("src/esper/cli/soak*",)
 
 

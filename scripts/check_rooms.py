@@ -32,6 +32,8 @@ ROOMS = {
     "services/tamiyo": ["configs"],
     "services/ports": ["base"],
     "services/records": ["services/ports", "program", "contracts"],
+    "services/serving": ["contracts"],
+    "services/nissa": ["services/serving", "services/records", "configs"],
     "services/tolaria": ["base"],
     "services/tolaria/data": ["services/tolaria", "configs"],
     "services/tolaria/learn": ["services/tolaria/data", "services/records", "execution/kasmina"],
@@ -46,7 +48,8 @@ ROOMS = {
 TORCH_FREE = {
     "base", "contracts", "utils", "configs", "program", "engine/kernels", "blueprints",
     "execution/states", "execution/kernels", "services/tamiyo", "services/records",
-    "services/tolaria/data", "services/ports",
+    "services/tolaria/data", "services/ports", "services/serving",
+    "services/nissa",
 }
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh", ".py", ".sh", ".cmake"}
 MOST_LINES = 800

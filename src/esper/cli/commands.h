@@ -25,7 +25,9 @@ void add_finish(CLI::App& app, int& exit_code);
 void add_pareto(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
 void add_forge(CLI::App& app, int& exit_code);
-/// Adds the commands of the roles as processes. Each refuses, because it is not built yet.
+/// Adds `esper watch` and `esper nissa serve`.
+void add_watch(CLI::App& app, int& exit_code);
+/// Adds the commands of the other roles as processes. Each refuses, because it is not built yet.
 void add_roles(CLI::App& app, int& exit_code);
 
 struct OutputFlags;

@@ -18,7 +18,6 @@ constexpr Role kRoles[] = {
     {"urabrask", "the evaluator of kernels"},
     {"tamiyo", "the controller"},
     {"tolaria", "the trainer"},
-    {"nissa", "the observer"},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "esper/cli/drive.h"
 #include "esper/cli/finish.h"
 #include "esper/cli/own_data.h"
+#include "esper/cli/page_process.h"
 #include "esper/cli/plan.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
@@ -26,6 +27,7 @@ struct Arguments {
     std::string folder;
     std::string seed;  ///< as it was written; checked as run.seed is
     bool dry_run = false;
+    bool watch = false;
     OutputFlags output;
     std::string surplus;  ///< a second word that is no override
 };
@@ -134,6 +136,7 @@ int train(const Arguments& arguments) {
         return exit_code;
     }
     unfinished.keep();
+    if (arguments.watch) start_page(folder);
     if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
     const auto resolved = (*trainer)->config();
     trainer->reset();
@@ -172,6 +175,8 @@ void add_train(CLI::App& app, int& exit_code) {
     command->add_option("--seed", a->seed, "run.seed");
     command->add_flag("--dry-run", a->dry_run,
                       "check everything and print the plan; train nothing");
+    command->add_flag("--watch", a->watch,
+                      "show the run in the browser while it trains (see 'esper watch')");
     add_output_flags(command, a->output);
     command->callback([a, &exit_code] { exit_code = train(*a); });
 }

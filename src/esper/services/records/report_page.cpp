@@ -42,7 +42,8 @@ std::string report_page(const std::string& title, const std::string& json) {
         else
             data += c;
     std::string script;
-    for (const auto part : {kReportBase, kReportHead, kReportCurves, kReportTopology, kReportLives})
+    for (const auto part : {kReportFormat, kReportLifeCard, kReportTopologyPicture, kReportBase,
+                            kReportHead, kReportCurves, kReportTopology, kReportLives})
         script += std::string(part) + "\n";
     std::string page(kReportPage);
     put(page, "@SCRIPT@", script);

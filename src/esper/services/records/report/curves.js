@@ -1,11 +1,3 @@
-// What happened to seeds, as marks over the curves.
-const shapes = {
-  born: (x, y) => `<circle cx="${x}" cy="${y}" r="4" fill="none" stroke="var(--born)"
-    stroke-width="2"/>`,
-  kept: (x, y) => `<circle cx="${x}" cy="${y}" r="5" fill="var(--kept)"/>`,
-  culled: (x, y) => `<path d="M${x - 4} ${y - 4}l8 8m0 -8l-8 8" stroke="var(--culled)"
-    stroke-width="2.2" fill="none"/>`,
-};
 const marks = lives.flatMap(life => {
   const all = [{kind: "born", step: life.germinated, text: `${life.seed} germinated: ` +
     `${life.blueprint} at ${life.anchor}`}];
@@ -18,15 +10,6 @@ find("legend").innerHTML = lives.length
   ? [["born", "germinated"], ["kept", "kept"], ["culled", "culled, cancelled or rolled back"]].map(([kind, word]) =>
       `<svg width="14" height="14" viewBox="0 0 14 14">${shapes[kind](7, 7)}</svg>${word}`).join("")
   : "";
-
-function ticks(low, high, wanted) {
-  const raw = (high - low) / wanted || 1;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find(m => m * power >= raw * .999);
-  const all = [];
-  for (let t = Math.ceil(low / step) * step; t <= high + step * 1e-6; t += step) all.push(t);
-  return all;
-}
 
 // What the curves are drawn over. Marks stand at steps; between two rows they are interpolated.
 const axes = [["epoch", "epoch", number], ["step", "step", number],

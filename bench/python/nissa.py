@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""`esper watch` over 1,000 runs of 100 metrics and 1,000 points each; the peer is the goal.
+
+    nissa.py [--json PATH] [--runs N] [--rounds N] [--folder DIR] [--binary PATH]
+
+The runs are written into a folder (a gigabyte), which goes away afterwards unless DIR is named. Their
+pages leave the file cache before the first start, as far as the system lets them. Starts are timed
+until /ready says that the list has every run; curves are read when somebody asks for them, so a chart
+is timed both for a run that nobody has asked for yet and for one that somebody has.
+"""
+
+import argparse
+import http.client
+import json
+import math
+import os
+import random
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from _report import ROOT, report, write
+
+METRICS, POINTS, VARIANTS = 100, 1000, 16
+GOALS = {"first": 15.0, "later": 1.0, "list": 0.050, "chart": 0.100, "memory": 200.0, "live": 0.300}
+
+
+def metrics_text(variant):
+    """The metrics.csv of a run: curves that fall with some noise."""
+    draw = random.Random(variant)
+    names = ["epoch", "step", "train_loss", "val_loss"]
+    names += [f"metric_{i}" for i in range(METRICS - len(names))]
+    lines = [",".join(names)]
+    for row in range(1, POINTS + 1):
+        values = [f"{2 + 3 / math.sqrt(row) + draw.gauss(0, .1):.9g}" for _ in names[2:]]
+        lines.append(f"{row},{10 * row}," + ",".join(values))
+    return "\n".join(lines) + "\n"
+
+
+def write_runs(folder, runs):
+    texts = [metrics_text(variant) for variant in range(VARIANTS)]
+    config = (ROOT / "tests" / "fixtures" / "run-v1" / "config.yaml").read_text()
+    event = '{"event":"checkpoint","step":10000,"epoch":1000,"kind":"best","file":"best.ckpt"}\n'
+    for number in range(runs):
+        run = folder / f"run-{number:04}"
+        run.mkdir()
+        (run / "metrics.csv").write_text(texts[number % VARIANTS])
+        (run / "config.yaml").write_text(config)
+        (run / "events.jsonl").write_text(event)
+        (run / "run.json").write_text(json.dumps({
+            "status": "done" if number else "running", "name": f"run {number}", "seed": number,
+            "epochs": POINTS, "steps": 10 * POINTS, "train_loss": 2.1, "val_loss": 2.2 + number / runs,
+            "best_val_loss": 2.1, "parameters": 112512, "parameters_initial": 110000,
+            "flops_total": 1e15, "wall_seconds": 3600.5, "rollbacks": 0, "task": "next_token",
+            "seeds": {"germinated": 5, "fossilized": 2, "culled": 3, "cancelled": 0,
+                      "rolled_back": 0}}, indent=2))
+
+
+def drop_from_cache(folder):
+    os.sync()
+    for path in folder.glob("*/*"):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+class Server:
+    def __init__(self, binary, folder):
+        self.began = time.monotonic()
+        self.process = subprocess.Popen([binary, "watch", folder, "--port", "0"],
+                                        stdout=subprocess.PIPE, text=True)
+        self.host = self.process.stdout.readline().strip().removeprefix("http://")
+        if not self.host:
+            raise SystemExit("nissa: esper watch did not start")
+        self.connection = http.client.HTTPConnection(self.host, timeout=60)
+        while self.get("/ready")[0] != 200:
+            time.sleep(0.005)
+        self.ready_after = time.monotonic() - self.began
+
+    def get(self, path):
+        self.connection.request("GET", path)
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+    def seconds(self, path):
+        begin = time.monotonic()
+        status, body = self.get(path)
+        took = time.monotonic() - begin
+        if status != 200 or not body:
+            raise SystemExit(f"nissa: {path} answered {status}")
+        return took
+
+    def peak_mebibytes(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def stop(self):
+        self.process.terminate()
+        if self.process.wait(10) != 0:
+            raise SystemExit("nissa: esper watch did not end by itself")
+
+
+def live_seconds(server, run, rounds):
+    """From the write of a row of metrics to its arrival at a client of the stream."""
+    arrived, wait = {}, threading.Event()
+
+    def listen():
+        stream = http.client.HTTPConnection(server.host, timeout=120)
+        stream.request("GET", "/api/v1/events")
+        answer = stream.getresponse()
+        wait.set()
+        for line in answer:
+            if line.startswith(b"data: ") and b'"rows"' in line:
+                now = time.monotonic()
+                for row in json.loads(line[6:])["rows"]:
+                    arrived[int(row[1])] = now
+
+    threading.Thread(target=listen, daemon=True).start()
+    wait.wait(10)
+    time.sleep(0.5)
+    last = (run / "metrics.csv").read_text().splitlines()[-1].split(",")
+    written = {}
+    draw = random.Random(0)
+    for i in range(1, rounds + 1):
+        time.sleep(0.15 + 0.1 * draw.random())  # at any moment between two looks
+        step = 10 * POINTS + i
+        with (run / "metrics.csv").open("a") as metrics:
+            metrics.write(",".join([last[0], str(step), *last[2:]]) + "\n")
+        written[step] = time.monotonic()
+    time.sleep(2)
+    if written.keys() - arrived.keys():
+        raise SystemExit("nissa: a row of metrics did not arrive")
+    return [arrived[step] - written[step] for step in written]
+
+
+def row(case, times, goal, unit, scale=1.0):
+    """The median against the goal; the interval is that of the median (order statistics, 95 %)."""
+    times = sorted(scale * t for t in times)
+    n, middle = len(times), statistics.median(times)
+    radius = 0.98 * math.sqrt(n)
+    low = times[max(0, math.floor(n / 2 - radius))]
+    high = times[min(n - 1, math.ceil(n / 2 + radius) - 1)]
+    goal *= scale
+    print(f"{case}: median {middle:.4g} {unit}, {times[0]:.4g} to {times[-1]:.4g} of {n}; "
+          f"goal {goal:g}", flush=True)
+    return {"case": case, "ours": middle, "peer": goal, "unit": unit, "ratio": goal / middle,
+            "ci_low": goal / high, "ci_high": goal / low, "n": n}
+
+
+def measure(binary, folder, runs, rounds):
+    drop_from_cache(folder)
+    server = Server(binary, folder)
+    rows = [row("first start until the list is there", [server.ready_after], GOALS["first"], "s")]
+    later = []
+    for _ in range(5):
+        server.stop()
+        server = Server(binary, folder)
+        later.append(server.ready_after)
+    rows.append(row("later start", later, GOALS["later"], "s"))
+    rows.append(row("list of all runs", [server.seconds("/api/v1/runs") for _ in range(rounds)],
+                    GOALS["list"], "ms", 1e3))
+    chart = "/api/v1/runs/run-{:04}/series?metrics=val_loss&points=1200"
+    some = random.Random(1).sample(range(1, runs), min(rounds, runs - 1))
+    rows.append(row("chart of a run that nobody has asked for",
+                    [server.seconds(chart.format(n)) for n in some], GOALS["chart"], "ms", 1e3))
+    rows.append(row("chart of a run, again",
+                    [server.seconds(chart.format(some[-1 - n % 5])) for n in range(rounds)],
+                    GOALS["chart"], "ms", 1e3))
+    rows.append(row("live point at a client", live_seconds(server, folder / "run-0000", rounds),
+                    GOALS["live"], "ms", 1e3))
+    every = ("/api/v1/runs/run-{:04}/series?metrics=" +
+                      ",".join(f"metric_{i}" for i in range(60)))
+    for n in range(min(200, runs)):
+        server.get(every.format(n))
+    rows.append(row("memory at most", [server.peak_mebibytes()], GOALS["memory"], "MiB"))
+    server.stop()
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
+    arguments = parser.parse_args()
+    if not arguments.binary.exists():
+        raise SystemExit(f"nissa: {arguments.binary} is missing: run make build first")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or Path(scratch) / "runs"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            write_runs(folder, arguments.runs)
+        rows = measure(arguments.binary, folder, arguments.runs, arguments.rounds)
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    if arguments.json:
+        write(arguments.json, report("nissa", rows, {}, 3))
+
+
+if __name__ == "__main__":
+    main()

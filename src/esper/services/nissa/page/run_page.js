@@ -1,0 +1,188 @@
+// One run: its curves, how its network grew, every decision, what it cost, what it writes, its record.
+const figureNames = {accuracy: ["accuracy", percent], top5_accuracy: ["top-5 accuracy", percent],
+                     rmse: ["RMSE", number], perplexity: ["perplexity", number],
+                     bits_per_byte: ["bits a byte", number]};
+const costNames = {training: "training steps", validation: "validation", test: "test",
+                   measuring: "measuring candidates and seeds", forks: "forks for gates",
+                   sampling: "samples", recording: "recording gradients",
+                   precision: "choosing the precision", unattributed: "not attributed"};
+
+class RunPage {
+  constructor(id, view, address) {
+    this.id = id;
+    this.address = address;
+    this.views = {curves: "Curves", growth: "Growth", decisions: "Decisions", costs: "Costs",
+                  text: "Text", record: "Record"};
+    this.view = this.views[view] ? view : "curves";
+    this.alerts = h("div");
+    this.tiles = h("div", {class: "tiles"});
+    this.badge = h("span");
+    this.place = h("div", {id: "panel", role: "tabpanel", "aria-labelledby": `tab-${this.view}`});
+    this.tabs = h("div", {class: "tabs", role: "tablist", "aria-label": "views"},
+      Object.entries(this.views).map(([key, name], i) => h("a", {role: "tab", id: `tab-${key}`,
+        href: `#/run/${encodeURIComponent(id)}/${key}`, "aria-controls": "panel",
+        "aria-selected": String(key === this.view), title: `key ${i + 1}`}, name)));
+    this.element = h("div", {}, h("h1", {}, id, " ", this.badge), this.alerts, this.tiles, this.tabs,
+                     this.place);
+    this.loadGrowthSoon = () => {
+      clearTimeout(this.growthWaits);
+      this.growthWaits = setTimeout(() => this.loadGrowth(), 100);
+    };
+    this.open();
+    this.load();
+    this.loadGrowth();
+    this.stop = server.listen(change => this.hear(change));
+  }
+
+  open() {
+    if (this.view === "curves")
+      this.child = new CurvesView([this.id], this.address, () => this.marks());
+    else if (this.view === "growth") this.child = new GrowthView(this.id, this.address);
+    else this.child = {element: h("div", {}, "Loading …"), remove() {}};
+    this.place.replaceChildren(this.child.element);
+  }
+
+  hear(change) {
+    if (change.all) {
+      this.load();
+      this.loadGrowth();
+    }
+    if (change.id !== this.id) return;
+    if (change.gone) this.alerts.replaceChildren(
+      h("p", {class: "alert", role: "alert"}, "The folder of this run is gone."));
+    if (change.row) {
+      this.drawHead();
+      this.load();
+    }
+    if (change.growth) this.loadGrowthSoon();
+  }
+
+  async load() {
+    this.drawHead();
+    try {
+      this.detail = await server.ofRun(this.id, "");
+    } catch (error) {
+      return this.alerts.replaceChildren(h("p", {class: "alert", role: "alert"}, error.message));
+    }
+    this.draw();
+  }
+  async loadGrowth() {
+    try {
+      const growth = await server.ofRun(this.id, "/growth");
+      growth.lives = growth.lives.map(life => ({...life,
+        decisions: life.decisions.map(i => growth.events[i]),
+        gates: life.gates.map(i => growth.events[i])}));
+      this.growth = growth;
+    } catch {
+      return;  // load() says why
+    }
+    this.draw();
+  }
+
+  marks() {
+    return (this.growth?.lives || []).flatMap(life => [{kind: "born", step: life.germinated},
+      ...(life.outcome === "alive" ? [] : [{kind: toneOf(life.outcome), step: life.ended}])]);
+  }
+
+  drawHead() {
+    const row = server.runs.get(this.id);
+    if (!row) return;
+    this.badge.replaceChildren(stateBadge(row.state));
+    this.alerts.replaceChildren(...alertList(row.alerts));
+    const metrics = Object.entries(row.val_metrics || {accuracy: row.val_accuracy})
+      .filter(([key]) => figureNames[key]).map(([key, value]) =>
+        [`validation ${figureNames[key][0]}`, figureNames[key][1](value)]);
+    const seeds = row.seeds || {};
+    const tiles = [["epoch", number(row.epochs)], ["step", number(row.steps)],
+      ["training loss", loss(row.train_loss)], ["validation loss", loss(row.val_loss)],
+      ["validation loss, best", loss(bestLoss(row))], ...metrics,
+      ["test loss", loss(row.test_loss)],
+      ["parameters", number(row.parameters) + (row.parameters !== row.parameters_initial &&
+        isNumber(row.parameters_initial) ? `, from ${number(row.parameters_initial)}` : "")],
+      ["FLOPs in all", number(row.flops_total)], ["time", duration(row.wall_seconds)],
+      ["seeds germinated", number(seeds.germinated)], ["kept", number(seeds.fossilized)],
+      ["culled", number(seeds.culled)], ["written", ago(row.written)]];
+    this.tiles.replaceChildren(...tiles.filter(([, value]) => value !== "–").map(([name, value]) =>
+      h("div", {class: "tile"}, h("b", {}, value), h("span", {}, name))));
+  }
+
+  draw() {
+    const draws = {growth: () => this.growth && this.child.set(this.growth),
+                   curves: () => this.child.redrawMarks?.(),
+                   decisions: () => this.growth && this.drawDecisions(),
+                   costs: () => this.detail && this.drawCosts(),
+                   text: () => this.growth && this.drawText(),
+                   record: () => this.detail && this.drawRecord()};
+    draws[this.view]();
+  }
+
+  drawDecisions() {
+    const {lives, splits, events} = this.growth;
+    const lastStep = Math.max(1, server.runs.get(this.id)?.steps || 0,
+                              ...events.map(e => e.step || 0));
+    const waits = this.detail?.run.waiting_for;
+    const troubles = events.filter(e => ["fault", "rollback", "rollback_refused"].includes(e.event));
+    this.child.element.replaceChildren(
+      troubles.length ? h("div", {class: "card"}, h("h3", {}, "Faults and rollbacks"),
+        h("table", {}, troubles.map(e => h("tr", {}, h("td", {class: "step"}, `step ${e.step}`),
+          h("td", {class: "bad"}, e.event), h("td", {}, [e.seed, e.anchor && "at " + e.anchor,
+            e.event === "rollback" && `back to step ${e.to_step}:`, e.reason].filter(Boolean)
+            .join(" ")))))) : "",
+      fromHtml(splitsCard(splits) + [...lives].reverse().map(l => lifeCard(l, lastStep)).join("")),
+      lives.length ? "" : h("p", {class: "soft"}, "No seed has germinated" +
+        (waits ? `: ${waits}.` : " yet.")));
+  }
+
+  drawCosts() {
+    const costs = Object.entries(this.detail.run.flops || {}).filter(([, v]) => isNumber(v) && v > 0)
+      .sort((a, b) => b[1] - a[1]);
+    const all = costs.reduce((sum, [, v]) => sum + v, 0);
+    this.child.element.replaceChildren(h("div", {class: "card"},
+      h("h3", {}, "Where the FLOPs went"),
+      costs.length ? h("table", {}, h("tbody", {}, costs.map(([key, value]) => h("tr", {},
+        h("th", {scope: "row"}, costNames[key] || key),
+        h("td", {class: "number"}, number(value)), h("td", {class: "number"}, percent(value / all)),
+        h("td", {class: "wide"}, fromHtml(`<svg viewBox="0 0 100 4" preserveAspectRatio="none" ` +
+          `class="share"><rect width="${100 * value / all}" height="4" fill="var(--val)"/></svg>`))))))
+        : h("p", {class: "soft"}, "This run has not counted them."),
+      h("p", {class: "small soft"}, `As of the last epoch that run.json knows, with `,
+        `${number(this.detail.run.flops_total)} FLOPs and ${duration(this.detail.run.wall_seconds)} `,
+        "in all. What a run in progress has spent since stands in the curves.")));
+  }
+
+  drawText() {
+    const samples = this.growth.events.filter(e => e.event === "sample");
+    this.child.element.replaceChildren(...(samples.length ? samples.map(s =>
+      h("div", {class: "card"}, h("h3", {}, `${s.when} (step ${s.step})`), h("pre", {}, s.text)))
+      : [h("p", {class: "soft"}, "This run has written no text.")]));
+  }
+
+  drawRecord() {
+    const {run, config, folder} = this.detail;
+    const events = this.growth?.events || [];
+    const text = value => value !== null && typeof value === "object"
+      ? Object.entries(value).map(([k, v]) => `${k} ${text(v)}`).join(", ") : String(value);
+    this.child.element.replaceChildren(h("p", {}, "Folder: ", h("code", {}, folder)),
+      h("details", {open: true}, h("summary", {}, "Figures of run.json"), h("table", {},
+        Object.entries(run).map(([key, value]) => h("tr", {}, h("th", {scope: "row"}, key),
+          h("td", {}, text(value)))))),
+      h("details", {}, h("summary", {}, "Configuration"), h("pre", {}, config)),
+      h("details", {}, h("summary", {}, `Events (${events.length}, without those of health)`),
+        h("div", {class: "scroll"}, h("table", {}, events.slice(-500).map(
+          ({event, step, epoch, ...rest}) => h("tr", {}, h("td", {class: "step"}, String(step)),
+            h("td", {}, event), h("td", {}, h("pre", {}, JSON.stringify(rest)))))))));
+  }
+
+  key(event) {
+    const names = Object.keys(this.views);
+    if (event.key >= "1" && event.key <= String(names.length))
+      location.hash = `#/run/${encodeURIComponent(this.id)}/${names[+event.key - 1]}`;
+    else return this.child.key?.(event) || false;
+    return true;
+  }
+  remove() {
+    this.stop();
+    clearTimeout(this.growthWaits);
+    this.child.remove();
+  }
+}

@@ -1,0 +1,94 @@
+// What the server knows, and what it says has changed.
+const server = (() => {
+  const runs = new Map();        // id → its row in the list
+  const listeners = new Set();   // called with {id, row, rows, columns, again, growth, gone}
+  let isLoaded = false;
+
+  async function get(path) {
+    const response = await fetch(path, {headers: {Accept: "application/json"}});
+    const body = await response.json();
+    if (!response.ok) throw new Error(body.detail || response.statusText);
+    return body;
+  }
+
+  async function loadRuns() {
+    const all = await get("api/v1/runs");
+    runs.clear();
+    for (const row of all.runs) runs.set(row.id, row);
+    isLoaded = true;
+    tell({all: true});
+  }
+
+  function tell(change) {
+    for (const listener of [...listeners]) listener(change);
+  }
+
+  function take(kind, text) {
+    const change = JSON.parse(text);
+    if (kind === "gone") {
+      runs.delete(change.id);
+      change.gone = true;
+    } else if (change.row) {
+      runs.set(change.id, change.row);
+    }
+    tell(change);
+  }
+
+  // One tab holds the connection for all tabs of this browser, since a browser keeps few of them
+  // open to one server; the others hear what it hears. When it goes another one takes over.
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel("esper events") : null;
+  const show = state => {
+    const place = document.getElementById("live");
+    place.textContent = state;
+    place.dataset.state = state;
+  };
+  function hear(message) {
+    if (message.kind === "state") show(message.text);
+    else if (message.kind === "load") loadRuns().catch(() => {});
+    else take(message.kind, message.text);
+  }
+  if (channel) channel.onmessage = event => {
+    if (event.data.kind !== "who") hear(event.data);
+    else if (source) channel.postMessage({kind: "state", text: stateOf()});
+  };
+  let source = null;
+  const stateOf = () => source.readyState === EventSource.OPEN ? "live" : "reconnecting";
+  function say(message) {
+    hear(message);
+    if (channel) channel.postMessage(message);
+  }
+  function connect() {
+    source = new EventSource("api/v1/events");
+    source.onopen = () => say({kind: "state", text: "live"});
+    source.onerror = () => {
+      say({kind: "state", text: "reconnecting"});
+      // After an answer that is no stream, e.g. from a server that is just ending.
+      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
+    };
+    // A first hello, or one after the server has started anew: the state has to be asked for.
+    source.addEventListener("hello", () => isLoaded ? null : say({kind: "load"}));
+    source.addEventListener("resync", () => say({kind: "load"}));
+    for (const kind of ["run", "gone"])
+      source.addEventListener(kind, event => say({kind, text: event.data}));
+  }
+  function start() {
+    loadRuns().catch(() => {});
+    if (!navigator.locks) return connect();
+    if (channel) channel.postMessage({kind: "who"});
+    navigator.locks.request("esper events", () => {
+      connect();
+      return new Promise(() => {});
+    });
+  }
+
+  return {
+    runs, get, start,
+    isLoaded: () => isLoaded,
+    // Returns the function that ends it.
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    ofRun: (id, what) => get(`api/v1/runs/${encodeURIComponent(id)}${what}`),
+  };
+})();

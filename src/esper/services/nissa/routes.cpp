@@ -1,0 +1,123 @@
+#include "esper/services/nissa/routes.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "esper/base/text.h"
+
+namespace esper::nissa {
+
+using nlohmann::json;
+using serving::Request;
+using serving::Response;
+
+namespace {
+
+constexpr std::size_t kMostPoints = 4000;
+constexpr std::size_t kMostMetrics = 64;
+
+Response json_text(std::string text) {
+    return serving::content("application/json", std::move(text));
+}
+
+Response answer_of(Result<json> result) {
+    return result ? serving::json_content(*result) : serving::problem(result.error());
+}
+
+template <typename Number>
+Result<std::optional<Number>> number_asked(const Request& request, std::string_view name) {
+    const auto text = request.asked(name);
+    if (!text) return std::optional<Number>{};
+    Number value{};
+    const auto* const end = text->data() + text->size();
+    const auto [at, error] = std::from_chars(text->data(), end, value);
+    if (error != std::errc{} || at != end || !std::isfinite(static_cast<double>(value)))
+        return fail(NissaError::kBadQuery,
+                    fmt::format("expected a number for '{}', got '{}'", name, *text));
+    return std::optional<Number>{value};
+}
+
+Result<CurveQuery> curve_query(const Request& request) {
+    CurveQuery query;
+    const auto metrics = request.asked("metrics").value_or("");
+    if (!metrics.empty()) query.metrics = split(metrics, ',');
+    if (query.metrics.empty() || query.metrics.size() > kMostMetrics)
+        return fail(NissaError::kBadQuery,
+                    fmt::format("expected 'metrics' with 1 to {} names between commas, e.g. "
+                                "metrics=train_loss,val_loss",
+                                kMostMetrics));
+    query.x = request.asked("x").value_or("step");
+    ESPER_TRY(const auto points, number_asked<std::uint32_t>(request, "points"));
+    if (points && (*points < 2 || *points > kMostPoints))
+        return fail(NissaError::kBadQuery, fmt::format("'points' may be 2 to {}", kMostPoints));
+    if (points) query.points = *points;
+    ESPER_TRY(query.from, number_asked<double>(request, "from"));
+    ESPER_TRY(query.to, number_asked<double>(request, "to"));
+    return query;
+}
+
+Response list_of(const RunIndex& index) {
+    std::string text = R"({"runs":[)";
+    bool is_first = true;
+    for (const auto& run : index.runs()) {
+        const auto row = run->row();
+        if (row.empty()) continue;
+        if (!is_first) text += ',';
+        is_first = false;
+        text += row;
+    }
+    return json_text(text + "]}");
+}
+
+Response settings_of(const RunIndex& index, const Request& request) {
+    json all = json::object();
+    for (const auto& [name, id] : request.query) {
+        const auto run = index.find(id);
+        if (!run) return serving::problem(404, run.error());
+        all[id] = (*run)->settings();
+    }
+    if (request.query.empty())
+        for (const auto& run : index.runs()) all[run->id()] = run->settings();
+    return serving::json_content(all);
+}
+
+using OfRun = std::function<Response(Run&, const Request&)>;
+
+}  // namespace
+
+void add_routes(serving::Router& router, std::shared_ptr<RunIndex> index,
+                std::shared_ptr<serving::EventChannel> events) {
+    const auto add = [&](const char* pattern, OfRun handler) {
+        router.add("GET", pattern, [index, handler = std::move(handler)](const Request& request) {
+            const auto run = index->find(request.parameter("run"));
+            if (!run) return serving::problem(404, run.error());
+            auto response = handler(**run, request);
+            index->trim(kMostMemory);
+            return response;
+        });
+    };
+    router.add("GET", "/api/v1/runs", [index](const Request&) { return list_of(*index); });
+    router.add("GET", "/api/v1/settings",
+               [index](const Request& request) { return settings_of(*index, request); });
+    router.add("GET", "/api/v1/events",
+               [events](const Request&) { return serving::event_stream(events); });
+    add("/api/v1/runs/{run}",
+        [](Run& run, const Request&) { return serving::json_content(run.detail()); });
+    add("/api/v1/runs/{run}/growth",
+        [](Run& run, const Request&) { return serving::json_content(run.growth()); });
+    add("/api/v1/runs/{run}/series", [](Run& run, const Request& request) {
+        const auto query = curve_query(request);
+        if (!query) return serving::problem(query.error());
+        auto curves = run.curves(*query);
+        return curves ? json_text(std::move(*curves)) : serving::problem(curves.error());
+    });
+    add("/api/v1/runs/{run}/events", [](Run& run, const Request& request) {
+        const auto after = number_asked<std::uint32_t>(request, "after");
+        if (!after) return serving::problem(after.error());
+        return answer_of(run.events(after->value_or(0)));
+    });
+}
+
+}  // namespace esper::nissa

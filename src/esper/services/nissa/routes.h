@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "esper/services/nissa/run_index.h"
+#include "esper/services/serving/router.h"
+
+namespace esper::nissa {
+
+/// What the runs that were read may hold in memory.
+constexpr std::size_t kMostMemory = std::size_t{64} << 20;
+
+/// Adds what a page or a script asks (docs/watch.md): the list of runs, a run, its curves, its
+/// growth, its events, the settings of all, and `events` as a stream of what changes. All of it
+/// only reads.
+void add_routes(serving::Router& router, std::shared_ptr<RunIndex> index,
+                std::shared_ptr<serving::EventChannel> events);
+
+/// Adds the page.
+void add_page(serving::Router& router);
+
+}  // namespace esper::nissa

@@ -1,0 +1,211 @@
+"""`esper watch` as a user starts it: on a run that trains, and on one that a stranger made."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from small_runs import ESPER, GROW, ROOT, TINY, esper, write_text
+
+pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+
+
+class Page:
+    def __init__(self, process, address):
+        self.process, self.address = process, address
+
+    def get(self, path, **headers):
+        request = urllib.request.Request(self.address + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read().decode()
+
+    def json(self, path):
+        return json.loads(self.get(path))
+
+    def status(self, path, method="GET", **headers):
+        request = urllib.request.Request(self.address + path, method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def rows(self):
+        return {row["id"]: row for row in self.json("/api/v1/runs")["runs"]}
+
+    def events(self):
+        """Yields (kind, data) of the stream."""
+        with urllib.request.urlopen(self.address + "/api/v1/events", timeout=120) as stream:
+            kind = None
+            for line in stream:
+                word, _, value = line.decode().rstrip("\n").partition(": ")
+                if word == "event":
+                    kind = value
+                elif word == "data":
+                    yield kind, json.loads(value)
+
+
+@contextlib.contextmanager
+def watching(*words, cwd=ROOT, command=("watch",)):
+    process = subprocess.Popen([ESPER, *command, *map(str, words), "--port", "0"], cwd=cwd,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = process.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address), address + process.stderr.read()
+        page = Page(process, address)
+        until = time.monotonic() + 30
+        while page.status("/ready") != 200 and time.monotonic() < until:
+            time.sleep(0.02)
+        yield page
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_run_is_seen_while_it_trains_and_afterwards(tmp_path):
+    (tmp_path / "runs").mkdir()
+    heard = []
+    with watching(cwd=tmp_path) as page:
+        assert page.rows() == {}
+
+        def listen():
+            for kind, data in page.events():
+                heard.append((kind, data))
+                if data.get("row", {}).get("state") == "done":
+                    return
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        done = esper("train", *GROW, f"data.path={write_text(tmp_path / 'small.txt')}", "--run",
+                     "runs/small", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        listener.join(30)
+        assert not listener.is_alive(), heard[-1]
+        rows = [row for kind, data in heard if kind == "run" for row in data.get("rows", [])]
+        states = [data["row"]["state"] for kind, data in heard if "row" in data]
+        assert states[0] == "running" and states[-1] == "done"
+        # Each epoch came alone and in order, and is what the file says.
+        written = (tmp_path / "runs/small/metrics.csv").read_text().splitlines()[1:]
+        assert [row[0] for row in rows] == list(range(1, 17))[-len(rows):] and len(rows) > 8
+        assert rows[-1] == pytest.approx([float(x) for x in written[-1].split(",")])
+        record = json.loads((tmp_path / "runs/small/run.json").read_text())
+        assert page.rows()["small"]["seeds"] == record["seeds"]
+        growth = page.json("/api/v1/runs/small/growth")
+        assert growth["problems"] == []
+        assert len(growth["lives"]) == record["seeds"]["germinated"] > 0
+        last = growth["topology"]["edits"][-1]
+        assert last["parameters"] == record["parameters"]
+        curves = page.json("/api/v1/runs/small/series?metrics=train_loss,val_loss")
+        assert curves["exact"] and len(curves["x"]) == 16
+        assert curves["curves"]["val_loss"][-1] == pytest.approx(record["val_loss"])
+
+
+def test_the_replayed_network_and_the_page_say_the_same(tmp_path):
+    run = Path(shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "run"))
+    with watching(run, command=("nissa", "serve")) as page:
+        edits = page.json("/api/v1/runs/run/growth")["topology"]["edits"]
+    inspected = json.loads(esper("inspect", run, "--json", cwd=tmp_path).stdout)
+    assert edits[-1]["parameters"] == inspected["parameters"]
+    assert [(s["seed"], s["anchor"]) for s in edits[-1]["seeds"]] == [
+        (s["seed"], s["anchor"]) for s in inspected["seeds"]]
+
+
+def test_no_page_of_a_stranger_reads_or_changes_anything(tmp_path):
+    shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "run")
+    with watching(tmp_path) as page:
+        assert page.status("/api/v1/runs") == 200
+        assert page.status("/api/v1/runs", Host="evil.example") == 403
+        assert page.status("/api/v1/runs", Origin="http://evil.example") == 403
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            assert page.status("/api/v1/runs/run", method) == 405
+        for path in ("/api/v1/runs/..%2F..%2Fetc%2Fpasswd", "/api/v1/runs/run%2F..%2Frun",
+                     "/../../etc/passwd", "/api/v1/runs/%00", "/runs/run/run.json"):
+            assert page.status(path) in (400, 404)
+        port = int(page.address.rsplit(":", 1)[1])
+        inside = socket.create_connection(("127.0.0.1", port), 5)
+        inside.close()
+        # Only this machine reaches it.
+        listening = Path("/proc/net/tcp").read_text().splitlines()
+        assert any(f"0100007F:{port:04X}" in line for line in listening)
+        assert not any(f"00000000:{port:04X}" in line for line in listening)
+
+
+def test_a_hostile_run_harms_neither_the_page_nor_the_others(tmp_path):
+    hostile = '</script><img src=x onerror="alert(1)">'
+    shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "good")
+    run = Path(shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / f"bad {hostile[:2]}"))
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "name": hostile, "val_loss": hostile,
+                                              "seeds": [hostile], hostile: hostile}))
+    (run / "metrics.csv").write_bytes(b"step,val_loss," + hostile.encode() + b",\xff\xfe\n1,2,3,4\n")
+    with (run / "events.jsonl").open("a") as events:
+        events.write("[" * 100_000 + "\n" + '{"event":"sample","step":1,"epoch":1,"when":"'
+                     + "x" * 1_000_000 + '","text":""}\n{"event":')
+    os.mkfifo(run / "config.yaml.fifo")
+    (run / "config.yaml").unlink()
+    os.mkfifo(run / "config.yaml")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "run.json").write_bytes(b"\0" * 5_000_000)
+    with watching(tmp_path) as page:
+        rows = page.rows()
+        assert rows["good"]["state"] == "stopped"
+        assert rows["empty"]["state"] == "unreadable"
+        name = next(key for key in rows if key.startswith("bad"))
+        for what in ("", "/growth", "/series?metrics=val_loss", "/events"):
+            page.json(f"/api/v1/runs/{quote(name, safe='')}{what}")
+        assert len(page.json("/api/v1/settings")["good"]) > 50
+        shutil.rmtree(run)
+        until = time.monotonic() + 20
+        while name in page.rows() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert name not in page.rows()
+        assert page.process.poll() is None
+
+
+@pytest.mark.parametrize("sent, code", [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_it_at_once(tmp_path, sent, code):
+    with watching(tmp_path) as page:
+        stream = page.events()
+        assert next(stream)[0] == "hello"
+        page.process.send_signal(sent)
+        assert page.process.wait(10) == code
+
+
+def test_what_cannot_be_watched_is_said(tmp_path):
+    with watching(tmp_path) as page:
+        taken = esper("watch", tmp_path, "--port", page.address.rsplit(":", 1)[1], cwd=tmp_path)
+    assert taken.returncode == 1 and "Choose another port" in taken.stderr
+    nowhere = esper("watch", tmp_path / "nowhere", cwd=tmp_path)
+    assert nowhere.returncode == 2 and "is no folder" in nowhere.stderr
+    named = esper("watch", tmp_path, "--host", "some.where", cwd=tmp_path)
+    assert named.returncode == 2 and "expected an address in digits" in named.stderr
+    bad = esper("watch", tmp_path, "--port", "x", cwd=tmp_path)
+    assert bad.returncode == 2
+
+
+def test_training_alone_opens_no_port(tmp_path):
+    """Without --watch nothing listens: no socket of the process is one that does."""
+    data = write_text(tmp_path / "small.txt")
+    process = subprocess.Popen([ESPER, "train", *TINY, f"data.path={data}", "--run", "run", "-q"],
+                               cwd=tmp_path, stdout=subprocess.DEVNULL)
+    seen = set()
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    seen.add(os.readlink(fd).split(":")[0])
+        time.sleep(0.01)
+    assert process.returncode == 0
+    assert seen and "socket" not in seen
