@@ -59,6 +59,18 @@ TEST_F(BadKernels, ACrashIsAFindingNotACrash) {
     EXPECT_NE(found.why.find("signal 11"), std::string::npos) << found.why;
 }
 
+TEST_F(BadKernels, AWritePastTheEndOfAResultIsFound) {
+    const auto found =
+        tried("{float*d=(float*)call->dx.data;d[call->rows*16]=d[call->rows*16-1];}");
+    EXPECT_NE(found.why.find("signal 11"), std::string::npos) << found.why;
+}
+
+TEST_F(BadKernels, AReadPastTheEndOfAnInputIsFound) {
+    const auto found =
+        tried("{volatile float sink=((const float*)call->x.data)[call->rows*16];(void)sink;}");
+    EXPECT_NE(found.why.find("signal 11"), std::string::npos) << found.why;
+}
+
 TEST_F(BadKernels, AHangIsAFindingNotAHang) {
     const auto found = tried("for(volatile int i=0;;i=i+1);", 1);
     EXPECT_NE(found.why.find("was ended by signal"), std::string::npos) << found.why;

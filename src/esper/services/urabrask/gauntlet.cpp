@@ -14,6 +14,7 @@
 #include "esper/execution/kernels/child_process.h"
 #include "esper/services/urabrask/cases.h"
 #include "esper/services/urabrask/compare.h"
+#include "esper/services/urabrask/guarded_memory.h"
 
 namespace esper::urabrask {
 
@@ -37,8 +38,14 @@ std::vector<at::Tensor> in_float64(const std::vector<at::Tensor>& tensors) {
     return all;
 }
 
-Result<std::vector<at::Tensor>> run_kernel(const graph::BranchKernel& kernel, const Case& c,
-                                           const std::vector<at::Tensor>& parameters) {
+/// With an inaccessible page behind each input, result and what is saved.
+Result<std::vector<at::Tensor>> run_kernel(const graph::BranchKernel& kernel, const Case& given,
+                                           const std::vector<at::Tensor>& plain_parameters) {
+    const GuardedMemory guarded;
+    const auto copy = [](const at::Tensor& t) { return t.clone(at::MemoryFormat::Preserve); };
+    const Case c{given.name, copy(given.x), copy(given.gradient)};
+    std::vector<at::Tensor> parameters;
+    for (const auto& p : plain_parameters) parameters.push_back(copy(p));
     ESPER_TRY(auto forward, graph::run_forward(kernel, c.x, parameters, 1, 0));
     ESPER_TRY(auto backward,
               graph::run_backward(kernel, c.gradient, c.x, parameters, forward.saved, 1, 0));

@@ -46,9 +46,10 @@ struct Findings {
 };
 
 /// Tries a kernel in a jailed copy of this process, so that nothing of it runs here: forward and
-/// every gradient against the interpreter in float64 on the cases of cases.h, each call twice for
-/// the same bits; then its speed against the recorded operators (BranchList) on each shape. A crash
-/// or a hang is a finding. Errors: KernelError::kGuardUnavailable if no process can be made.
+/// every gradient against the interpreter in float64 on the cases of cases.h, with inaccessible
+/// pages behind all that it is given, each call twice for the same bits; then its speed against the
+/// recorded operators (BranchList) on each shape. A crash or a hang is a finding. Errors:
+/// KernelError::kGuardUnavailable if no process can be made.
 Result<Findings> try_kernel(const Trial& trial, const std::string& id, const std::string& object);
 
 }  // namespace esper::urabrask
