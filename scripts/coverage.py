@@ -29,9 +29,14 @@ LEAST = 95.0
 BUILD = repository.ROOT / "build" / "coverage"
 OUTPUT = repository.BENCH / "coverage.json"
 RELEASE = repository.ROOT / "build" / "release"
-# Tests that drive the program. Those of the package: test_package_*, of which these look at models
-# of other libraries or at sizes and say nothing of lines. Other libraries' training loops count.
-CLI_TESTS = ("test_cli*.py", "test_soak.py")
+JOBS = int(os.environ.get("JOBS") or os.cpu_count() or 1)
+# Tests that drive the program.
+CLI_TESTS = ("test_cli*.py", "test_soak.py", "test_looking.py", "test_own_data.py",
+             "test_run_views.py", "test_budget_finish.py", "test_splits.py",
+             "test_portable_runs.py", "test_report_page.py")
+# Those of the package; some of them look at models of other libraries or at sizes and say nothing of
+# lines. Other libraries' training loops count.
+PACKAGE_TESTS = ("test_package_*.py", "test_adapt*.py", "test_python_runs.py")
 NOT_FOR_LINES = ("test_package_scale.py", "test_package_install.py", "test_package_stubs.py")
 MODELS = "not gpt2 and not timm_network and not library_runs_models and not onnx"
 
@@ -75,7 +80,7 @@ def run_cli_tests():
         environment[options] += f":log_path={found / 'cli'}"
     status = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         *map(str, test_files(*CLI_TESTS))], cwd=repository.ROOT, env=environment).returncode
+         *run_tests.divided(JOBS), *map(str, test_files(*CLI_TESTS))], cwd=repository.ROOT, env=environment).returncode
     for path in sorted(found.iterdir()):
         print(f"{path}:\n{path.read_text(errors='replace')[:4000]}")
         status = status or 1
@@ -108,16 +113,16 @@ def measured_python():
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "coveragerc"
     settings.write_text(f"[run]\nsource = {repository.ROOT / 'python' / 'esper'}\n"
-                        f"data_file = {folder / 'data'}\nparallel = true\npatch = subprocess\n"
+                        f"data_file = {folder / 'data'}\nparallel = true\npatch = subprocess, fork, execv, _exit\n"
                         "sigterm = true\n")
     for old in folder.glob("data*"):
         old.unlink()
-    tests = [t for t in test_files("test_package_*.py") if t.name not in NOT_FOR_LINES]
+    tests = [t for t in test_files(*PACKAGE_TESTS) if t.name not in NOT_FOR_LINES]
     environment = {**os.environ, "ESPER_BINARY": str(RELEASE / "bin" / "esper")}
     command = [sys.executable, "-m", "coverage"]
     status = subprocess.run(
         [*command, "run", f"--rcfile={settings}", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         "-k", MODELS, *map(str, tests)], cwd=repository.ROOT, env=environment).returncode
+         *run_tests.divided(JOBS), "-k", MODELS, *map(str, tests)], cwd=repository.ROOT, env=environment).returncode
     more = {"stdout": subprocess.DEVNULL}
     run(*command, "combine", f"--rcfile={settings}", "-q", **more)
     run(*command, "json", f"--rcfile={settings}", "-o", folder / "summary.json", **more)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from esper._anchors import Flops, as_call, batch_size, first_tensors
+from esper._anchors import Flops, as_call, batch_size
 from esper._compiled import uncompiled
 
 
@@ -128,7 +128,3 @@ class Account:
             return self._each[kind, examples]
         known = [(n, c) for (k, n), c in self._each.items() if k == kind and n]
         return known[0][1] / known[0][0] * examples if known else None
-
-
-def devices(thing):
-    return {t.device for t in first_tensors(thing)}

@@ -118,13 +118,6 @@ class Adapter:
         self.modules[part.name] = module
         self.enabled = was
 
-    def drop(self, part):
-        was = self.enabled
-        self.enabled = False
-        self.parts.remove(part)
-        del self.modules[part.name]
-        self.enabled = was
-
     @property
     def enabled(self):
         return bool(self._hooks)

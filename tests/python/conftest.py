@@ -28,6 +28,15 @@ def esper():
     return esper
 
 
+def pytest_sessionfinish():
+    """pytest-xdist kills a worker that takes long to end; what `make coverage` measured in it is
+    written before."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage and coverage.Coverage.current()
+    if measuring:
+        measuring.save()
+
+
 @pytest.fixture
 def repository_with(tmp_path):
     """Makes a git repository that holds the given files, path -> text."""

@@ -1,10 +1,13 @@
-"""Growth in other people's training loops, one case each: in_loops.py CASE. Fails where what is seen
-is wrong, else prints `right`. Run by test_package_zoo.py in .venv-compat."""
+"""Growth in other people's training loops, one case each: in_loops.py CASE …. Each case runs in a
+process of its own, forked from one that has the libraries loaded; prints `--- CASE`, what the case
+says, and `right` where all that is seen is right. Run by test_package_zoo.py in .venv-compat."""
 
 import logging
 import math
+import os
 import sys
 import tempfile
+import traceback
 import warnings
 
 import torch
@@ -399,6 +402,34 @@ def timm_ema():
         assert torch.equal(average.module(x), model(x))
 
 
+def load_libraries(cases):
+    """What takes seconds to import."""
+    if any(case.startswith(("hf_", "peft_")) for case in cases):
+        from transformers import BertForSequenceClassification, Trainer  # noqa: F401
+    if any(case.startswith("lightning_") for case in cases):
+        import lightning.pytorch  # noqa: F401
+
+
+def ended_well(case):
+    """Runs it; its exit status. Output of both kinds is one text, in order."""
+    os.dup2(1, 2)
+    status = 0
+    try:
+        globals()[case]()
+        print("right")
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
-    print("right")
+    load_libraries(sys.argv[1:])
+    for name in sys.argv[1:]:
+        print(f"--- {name}", flush=True)
+        child = os.fork()
+        if child == 0:
+            os._exit(ended_well(name))
+        os.waitpid(child, 0)

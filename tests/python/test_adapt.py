@@ -191,6 +191,66 @@ def test_a_budget_of_operations_holds_everything(esper, host):
     assert 0.9 * 3e7 < grown.account.total < 1.1 * 3e7
 
 
+def test_a_budget_of_time_ends_training(esper, host):
+    model = copy.deepcopy(host)
+    grown = esper.adapt(model, torch.zeros(2, 8), budget="0.02m", quiet=True)
+    grown.fit(new_task(), F.cross_entropy)
+    assert grown.share == 1 and grown.steps > 0 and grown.rate in grown.tried_rates
+    assert grown.kept is None and grown.enabled  # without a probe nothing was measured
+
+
+def test_batches_that_come_once_are_an_epoch(esper, host):
+    """A generator has no length, which is known when it has ended."""
+    grown = esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1, lr=2e-2, quiet=True)
+    grown.fit((batch for batch in new_task()), F.cross_entropy)
+    assert grown.steps == 20 and grown.share == 1
+
+
+class ReturnsLoss(nn.Module):
+    """As models of transformers: keyword arguments in, and with labels a loss among what comes out."""
+
+    def __init__(self, host):
+        super().__init__()
+        self.host = host
+
+    def forward(self, x, labels=None):
+        logits = self.host(x)
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": F.cross_entropy(logits, labels), "logits": logits}
+
+
+def named(batches):
+    return [{"x": x, "labels": y} for x, y in batches]
+
+
+def test_a_model_that_returns_its_loss_needs_none(esper, host):
+    grown = esper.adapt(ReturnsLoss(copy.deepcopy(host)), {"x": torch.zeros(2, 8)}, epochs=2, lr=2e-2,
+                        quiet=True)
+    grown.fit(named(new_task()), probe=named(new_task(2, 500)))
+    assert grown.kept
+    _, plain = adapted(esper, host)
+    assert grown.losses["new, host"] == pytest.approx(plain.losses["new, host"], rel=1e-5)
+
+
+def test_a_loss_may_read_the_whole_batch(esper, host):
+    grown = esper.adapt(ReturnsLoss(copy.deepcopy(host)), {"x": torch.zeros(2, 8)}, epochs=2, lr=2e-2,
+                        quiet=True)
+    grown.fit(named(new_task()), lambda out, batch: F.cross_entropy(out["logits"], batch["labels"]),
+              probe=named(new_task(2, 500)))
+    assert grown.kept
+
+
+@pytest.mark.parametrize("batch, message", [
+    ({"x": torch.zeros(2, 8)}, "returned no `loss`"),
+    ((torch.zeros(2, 8), 1, 2), "a batch has to be"), (None, "no batch")])
+def test_batches_that_give_no_loss_are_refused(esper, host, batch, message):
+    grown = esper.adapt(ReturnsLoss(copy.deepcopy(host)), {"x": torch.zeros(2, 8)}, epochs=1, lr=1e-2,
+                        quiet=True)
+    with pytest.raises((TypeError, ValueError), match=message):
+        grown.fit([] if batch is None else [batch])
+
+
 def test_training_stops_where_the_probe_gets_worse(esper, host, capsys):
     """Few examples are learnt by heart; the values of the best look come back."""
     model = copy.deepcopy(host)
@@ -254,13 +314,33 @@ def test_what_is_exported_loads_without_esper(esper, host, tmp_path):
 
 @pytest.mark.parametrize("options, message", [
     ({}, "say how long"), ({"epochs": 1, "budget": 1e9}, "say how long"),
-    ({"budget": "soon"}, "expected floating-point"), 
+    ({"budget": "soon"}, "expected floating-point"), ({"budget": -1.0}, "more than zero"),
     ({"epochs": 1, "parameters": 0}, "expected a share"),
     ({"epochs": 1, "name": "../x"}, "letters, digits"),
     ({"epochs": 1, "lr": 1, "optimizer": torch.optim.SGD}, "not both")])
 def test_what_cannot_be_meant_is_refused(esper, host, options, message):
     with pytest.raises(ValueError, match=message):
         esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), quiet=True, **options)
+
+
+def test_steps_out_of_order_say_what_is_missing(esper, host):
+    with pytest.raises(TypeError, match="expected a torch.nn.Module, got str"):
+        esper.adapt("a model", torch.zeros(2, 8), epochs=1)
+    grown = esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1, quiet=True)
+    x, y = new_task()[0]
+    for too_early in (lambda: grown.step(F.cross_entropy(host(x), y)), grown.finish):
+        with pytest.raises(RuntimeError, match="placed"):
+            too_early()
+    grown.place([(x, y)], F.cross_entropy)
+    assert grown.parameters() and str(grown.adapter) in repr(grown)
+    with pytest.raises(RuntimeError, match="needs lr= or optimizer="):
+        grown.step(F.cross_entropy(grown.model(x), y))
+
+
+def test_a_loss_without_a_gradient_is_refused(esper, host):
+    grown = esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1, lr=1e-2, quiet=True)
+    with pytest.raises(ValueError, match="no gradient of the loss reaches"):
+        grown.fit(new_task(), lambda output, target: (output * 0).sum())
 
 
 def test_a_model_that_grows_is_refused(esper, host):

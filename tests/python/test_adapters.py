@@ -126,6 +126,11 @@ def test_several_on_one_host(esper, host, files):
         esper.adapters.use(model, "fives")
 
 
+def test_a_name_that_is_none_is_refused(esper, host, files):
+    with pytest.raises(ValueError, match="letters, digits"):
+        esper.adapters.add(copy.deepcopy(host), files / "threes.esper", name="../threes")
+
+
 def test_the_same_name_twice_is_refused_or_the_files(esper, host, files, tmp_path):
     model = copy.deepcopy(host)
     esper.adapters.add(model, files / "threes.esper")
@@ -172,6 +177,20 @@ def test_one_pass_with_a_shared_prefix_gives_what_many_give(esper, host, files):
     assert torch.allclose(shared, apart, atol=1e-5) and torch.allclose(weights, same, atol=1e-5)
 
 
+def test_a_shared_pass_takes_adapters_of_two_parts(esper, host, files):
+    model = copy.deepcopy(host)
+    esper.adapters.add(model, files / "fives.esper")
+    grown = esper.adapt(model, torch.zeros(2, 12, dtype=torch.long), epochs=2, lr=2e-2, places=2,
+                        anchors=["blocks.*"], quiet=True)
+    grown.fit(batches(3, 100), loss)
+    assert len(grown.adapter.parts) == 2
+    tokens, calls = language(3, 4)[:, :-1], []
+    model.embed.register_forward_hook(lambda *_: calls.append(1))
+    shared, _ = esper.adapters.mix(model, tokens)
+    assert len(calls) == 1
+    assert torch.allclose(shared, esper.adapters.mix(model, tokens, shared=False)[0], atol=1e-5)
+
+
 class Branches(NextToken):
     """Adds the blocks' outputs to what came before them: a wider batch does not pass."""
 
@@ -192,6 +211,33 @@ def test_where_a_wider_batch_does_not_pass_each_gets_its_own_pass(esper, host):
     again, same = esper.adapters.mix(model, tokens, shared=False)
     assert torch.equal(mixed, again) and torch.equal(weights, same)
     assert grown.enabled
+
+
+class Wordy(NextToken):
+    """Returns more than logits, as models of transformers do."""
+
+    def forward(self, tokens):
+        from types import SimpleNamespace
+
+        return SimpleNamespace(logits=super().forward(tokens))
+
+
+class Pair(NextToken):
+    def forward(self, tokens):
+        return tokens, super().forward(tokens)
+
+
+@pytest.mark.parametrize("kind, pick", [(Wordy, lambda out: out.logits), (Pair, lambda out: out[1])])
+def test_logits_are_found_in_what_a_model_returns(esper, host, kind, pick):
+    model = kind().eval()
+    model.load_state_dict(host.state_dict())
+    grown = esper.adapt(model, torch.zeros(2, 12, dtype=torch.long), epochs=2, lr=2e-2, quiet=True)
+    grown.fit(batches(3, 100), lambda output, target: loss(pick(output), target))
+    tokens = language(3, 4)[:, :-1]
+    mixed, _ = esper.adapters.mix(model, tokens, adapters=[])
+    assert torch.allclose(mixed, host(tokens).log_softmax(-1), atol=1e-6)
+    together, _ = esper.adapters.mix(model, tokens)
+    assert torch.isfinite(together).all() and not torch.allclose(together, mixed)
 
 
 def test_a_stream_goes_on_where_it_stopped(esper, host, files):

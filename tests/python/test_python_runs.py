@@ -1,11 +1,14 @@
 """What a run of one's own Python loop leaves behind, and how Python looks at runs."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import BINARY
 
 torch = pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -100,3 +103,21 @@ def test_the_version_is_spelled_in_one_place(esper):
                if name.endswith((".cpp", ".h", ".py", ".toml", "CMakeLists.txt"))
                and f'"{version}"' in (ROOT / name).read_text(errors="replace")]
     assert spelled == []
+
+
+def test_the_package_finds_and_runs_its_program(esper, tmp_path, monkeypatch):
+    from esper import _runs
+
+    if not BINARY.exists():
+        pytest.skip("the binary is not built")
+    assert _runs.executable() == BINARY
+    package = Path(esper._esper.__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", "from esper import _runs; _runs.main()", "--version"],
+                          env={**os.environ, "PYTHONPATH": str(package)}, capture_output=True,
+                          text=True)
+    assert done.stdout.startswith("esper "), done.stderr
+    monkeypatch.delenv("ESPER_BINARY", raising=False)
+    monkeypatch.setattr(_runs, "__file__", str(tmp_path / "_runs.py"))
+    monkeypatch.setattr(_runs._esper, "__file__", str(tmp_path / "a" / "b" / "_esper.so"))
+    with pytest.raises(FileNotFoundError, match="ESPER_BINARY"):
+        _runs.executable()
