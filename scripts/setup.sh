@@ -18,6 +18,8 @@ BUILD_PACKAGES=(
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
+# For the tests of the live page in a browser only; without it they are skipped.
+BROWSER_PACKAGES=(chromium)
 PYTHON_PACKAGES=(numpy safetensors pillow pytest pytest-xdist scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
@@ -69,6 +71,12 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
         if ! can_be_root || ! install_packages "${missing[@]}"; then
             say "without ${missing[*]}, 'make lint', 'make fuzz' or 'make coverage' will not work"
+        fi
+    fi
+    mapfile -t missing < <(missing_packages "${BROWSER_PACKAGES[@]}")
+    if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
+        if ! can_be_root || ! install_packages "${missing[@]}"; then
+            say "without ${missing[*]} the tests of the live page are skipped"
         fi
     fi
 else
@@ -144,6 +152,14 @@ if ! .venv-test/bin/python -c 'import boto3, flask, moto' 2>/dev/null; then
         .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
             "moto[server]>=5,<6" "boto3>=1.34"; }; then
         say "no moto or boto3: the S3 tests will be skipped"
+    fi
+fi
+
+if ! .venv-test/bin/python -c 'import playwright' 2>/dev/null; then
+    say "installing playwright into .venv-test (usually under a minute)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "playwright>=1.50,<2"; then
+        say "no playwright: the tests of the live page are skipped"
     fi
 fi
 

@@ -85,6 +85,20 @@ def test_every_blueprint_learns_in_isolation_where_images_are_stored_channels_la
         assert all(torch.equal(gradients[n], g) for n, g in wanted.items()), blueprint
 
 
+def test_every_blueprint_learns_in_isolation_where_images_are_one_pixel_large(esper):
+    """They are contiguous in both layouts at once, and libtorch then takes them for channels-last."""
+    for blueprint in esper.blueprints("image"):
+        model = nn.Sequential(nn.Conv2d(3, 16, 8), nn.ReLU(), nn.Conv2d(16, 16, 1))
+        model.to(memory_format=torch.channels_last)
+        x = torch.randn(4, 3, 8, 8)
+        growth = esper.wrap(model, x, quiet=True, anchors=["1"])
+        assert growth.anchors[0].shape == (-1, 16, 1, 1)
+        seed = germinate(growth, 0, blueprint)
+        loss_and_gradients(model, x)
+        learned = [p.grad for p in growth._live.seeds[seed].parameters() if p.requires_grad]
+        assert any(g.abs().max() > 0 for g in learned), blueprint
+
+
 @EVERY_MODEL
 def test_a_blended_seed_is_silent_at_alpha_0_and_heard_above(esper, name):
     model, x, growth = wrapped(esper, name)

@@ -58,8 +58,8 @@ class Page:
 
 
 @contextlib.contextmanager
-def watching(*words, cwd=ROOT, command=("watch",)):
-    process = subprocess.Popen([ESPER, *command, *map(str, words), "--port", "0"], cwd=cwd,
+def watching(*words, cwd=ROOT, command=("watch",), port="0"):
+    process = subprocess.Popen([ESPER, *command, *map(str, words), "--port", port], cwd=cwd,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         address = process.stdout.readline().strip()
@@ -72,6 +72,35 @@ def watching(*words, cwd=ROOT, command=("watch",)):
     finally:
         process.kill()
         process.communicate()
+
+
+HOSTILE = """</script><img src=x onerror="window.owned=1">'"`${1}&lt;"""
+
+
+def make_hostile(folder):
+    """A run with hostile words wherever a run has words."""
+    shutil.copytree(ROOT / "tests/fixtures/run-v1", folder)
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({
+        **record, "name": HOSTILE, "task": HOSTILE, "val_loss": HOSTILE, "seeds": [HOSTILE],
+        "flops": {HOSTILE: 3.0, "training": HOSTILE}, HOSTILE: HOSTILE, "waiting_for": HOSTILE}))
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    for event in events:
+        for key, value in list(event.items()):
+            if isinstance(value, str) and key not in ("event", "seed", "command", "to"):
+                event[key] = HOSTILE
+            elif isinstance(value, (dict, list)):
+                event[key] = type(value)([(HOSTILE, HOSTILE)] if isinstance(value, dict)
+                                         else [{"blueprint": HOSTILE, "anchor": HOSTILE,
+                                                "score": HOSTILE}, HOSTILE, None])
+    events += [{"event": "sample", "step": 1, "epoch": 0, "when": HOSTILE, "text": HOSTILE},
+               {"event": "fault", "step": 1, "epoch": 0, "seed": "s1", "anchor": HOSTILE,
+                "reason": HOSTILE}]
+    (folder / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    (folder / "config.yaml").write_text(HOSTILE)
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    (folder / "metrics.csv").write_text("\n".join(
+        [lines[0] + "," + HOSTILE.replace(",", "")] + [line + ",1" for line in lines[1:]]) + "\n")
 
 
 def test_a_run_is_seen_while_it_trains_and_afterwards(tmp_path):
@@ -209,3 +238,28 @@ def test_training_alone_opens_no_port(tmp_path):
         time.sleep(0.01)
     assert process.returncode == 0
     assert seen and "socket" not in seen
+
+
+def test_train_watch_shows_the_run_and_ends_with_it(tmp_path):
+    data = write_text(tmp_path / "small.txt")
+    process = subprocess.Popen([ESPER, "train", *GROW, f"data.path={data}", "--run", "run",
+                                "--watch"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+    address = None
+    for line in process.stderr:
+        if line.startswith("live at "):
+            address = line.split()[-1]
+            break
+    page = Page(process, address)
+    assert page.rows()["run"]["state"] == "running"
+    process.send_signal(signal.SIGINT)
+    process.stderr.read()
+    assert process.wait(120) == 130
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            page.status("/health")
+        except (urllib.error.URLError, ConnectionError):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the page outlived the run that it was started with")

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
+#include <c10/util/strides.h>
 
 #include "esper/engine/operators/operator_library.h"
 #include "esper/engine/torch_compat.h"
@@ -31,8 +32,11 @@ OpCall::ListArgument::Elements elements_of(const c10::Type& type) {
 void make_plain_where_no_gradient_is_wanted(torch::jit::Stack& stack) {
     if (c10::impl::tls_is_dispatch_key_included(c10::DispatchKey::Fake)) return;
     const auto& x = stack[0].toTensor();
-    if (c10::GradMode::is_enabled() && !x.requires_grad() && !x.is_contiguous())
-        stack[0] = x.contiguous();
+    if (!c10::GradMode::is_enabled() || x.requires_grad() ||
+        x.suggest_memory_format() == at::MemoryFormat::Contiguous)
+        return;
+    // What is one pixel or one channel large is contiguous in both layouts.
+    stack[0] = x.contiguous().as_strided(x.sizes(), c10::contiguous_strides(x.sizes()));
 }
 
 }  // namespace

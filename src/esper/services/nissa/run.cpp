@@ -57,6 +57,12 @@ std::string dumped(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// Counts stay integers.
+json as_number(double value) {
+    const bool is_whole = std::trunc(value) == value && std::abs(value) < 9e15;
+    return is_whole ? json(static_cast<std::int64_t>(value)) : json(value);
+}
+
 }  // namespace
 
 Run::Run(std::string id, std::filesystem::path folder)
@@ -104,7 +110,8 @@ void Run::settle(std::int64_t now_ns) {
     if (!tail_.last().empty() && (state_ == RunState::kRunning || state_ == RunState::kKilled ||
                                   state_ == RunState::kStalled))
         for (const auto& [key, column] : kNewer)
-            if (const double value = tail_.last_of(column); std::isfinite(value)) row[key] = value;
+            if (const double value = tail_.last_of(column); std::isfinite(value))
+                row[key] = as_number(value);
     const bool is_finite = tail_.last().empty() || !tail_.has("train_loss") ||
                            std::isfinite(tail_.last_of("train_loss"));
     alerts_ = alerts_of(state_, row, is_finite, folder_);

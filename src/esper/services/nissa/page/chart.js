@@ -11,6 +11,18 @@ function smoothed(values, weight) {
   });
 }
 
+// The texts of an axis; where two would be the same, all get more digits.
+function tickTexts(values, show) {
+  const texts = values.map(v => v === null || v === undefined ? "" : show(v));
+  const shown = texts.filter(Boolean);
+  if (new Set(shown).size === shown.length) return texts;
+  return values.map(v => {
+    if (!isNumber(v)) return "";
+    const unit = Math.abs(v) < 1e4 ? 0 : Math.min(6, Math.floor(Math.log10(Math.abs(v)) / 3));
+    return String(+(v / 1000 ** unit).toPrecision(6)) + ["", " k", " M", " G", " T", " P", " E"][unit];
+  });
+}
+
 class Chart {
   // options: title, xName, showX, showY, log, smoothing, marks (of {x, kind, text}), onZoom
   constructor(options) {
@@ -69,9 +81,9 @@ class Chart {
     this.plot = new uPlot({
       width: this.place.clientWidth || 480, height: 260, series, bands,
       scales: {x: {time: false}, y: {distr: log ? 3 : 1}},
-      axes: [{...axis, values: (_, all) => all.map(showX), label: xName, labelSize: 18,
+      axes: [{...axis, values: (_, all) => tickTexts(all, showX), label: xName, labelSize: 18,
               labelFont: font, size: 34, space: 70},
-             {...axis, values: (_, all) => all.map(v => v === null ? "" : showY(v)), size: 66}],
+             {...axis, values: (_, all) => tickTexts(all, showY), size: 66}],
       cursor: {drag: {x: true, y: false}, sync: {key: "esper"}},
       hooks: {
         draw: [plot => this.drawMarks(plot)],

@@ -34,7 +34,7 @@ class Comparison {
       h("tbody", {}, figures.map(key => line(runColumns.find(c => c.key === key).name,
         ids.map(id => figure(id, key)))),
         keys.map(key => line(key, ids.map(id => settings[id]?.[key] ?? "–"))))),
-      keys.length ? null : h("p", {class: "soft"}, "Their configurations are the same."));
+      keys.length ? "" : h("p", {class: "soft"}, "Their configurations are the same."));
   }
   key() { return false; }
   remove() { this.curves.remove(); }

@@ -65,8 +65,13 @@ const server = (() => {
       // After an answer that is no stream, e.g. from a server that is just ending.
       if (source.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
     };
-    // A first hello, or one after the server has started anew: the state has to be asked for.
-    source.addEventListener("hello", () => isLoaded ? null : say({kind: "load"}));
+    // What happened before a new connection has to be asked for; one that was only interrupted gets
+    // what it missed.
+    let isNew = true;
+    source.addEventListener("hello", () => {
+      if (isNew) say({kind: "load"});
+      isNew = false;
+    });
     source.addEventListener("resync", () => say({kind: "load"}));
     for (const kind of ["run", "gone"])
       source.addEventListener(kind, event => say({kind, text: event.data}));

@@ -1,0 +1,178 @@
+"""What test_watch_page.py does in a browser. Runs under .venv-test, which has Playwright, and prints
+one JSON object: what was seen.
+
+    in_browser.py ADDRESS SCENARIO [FOLDER OF THE RUNS]
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROW = "tr[data-id='{}']"
+
+
+def tile(page, name):
+    """The figure of a run's tile; '' where there is none."""
+    return page.evaluate("""name => [...document.querySelectorAll('.tile')]
+        .find(t => t.lastChild.textContent === name)?.firstChild.textContent || ''""", name)
+
+
+def until(what, seconds=20):
+    """Seconds until `what` became true; null where it did not."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if what():
+            return time.monotonic() - began
+        time.sleep(0.005)
+    return None
+
+
+def append_row(folder, step):
+    with (Path(folder) / "metrics.csv").open("a") as metrics:
+        columns = (Path(folder) / "metrics.csv").read_text().split("\n", 1)[0].split(",")
+        metrics.write(",".join({"step": str(step), "epoch": str(step // 6)}.get(c, "1.25")
+                               for c in columns) + "\n")
+
+
+def look(page, address, folder):
+    """All runs and the views of one of them."""
+    seen = {}
+    page.goto(address + "/")
+    page.wait_for_selector(ROW.format("v1"))
+    seen["rows"] = page.locator("table.runs tbody tr").count()
+    for view in ("curves", "growth", "decisions", "costs", "text", "record"):
+        page.goto(f"{address}/#/run/v1/{view}")
+        page.wait_for_selector(".tile")
+        until(lambda: len(page.locator("#panel").text_content()) > 20)
+    page.goto(f"{address}/#/run/v1/curves")
+    page.wait_for_selector("canvas")
+    seen["charts"] = page.locator("canvas").count()
+    page.goto(f"{address}/#/run/v1/decisions")
+    page.wait_for_selector("article.life")
+    seen["lives"] = page.locator("article.life").count()
+    return seen
+
+
+def live(page, address, folder):
+    """Rows that are written while the page shows the run."""
+    page.goto(f"{address}/#/run/live/curves")
+    page.wait_for_selector("canvas")
+    until(lambda: page.locator("#live").text_content() == "live")
+    waits = []
+    for step in (1006, 1012, 1018, 1024, 1030):
+        append_row(Path(folder) / "live", step)
+        waits.append(until(lambda: tile(page, "step") == str(step)))
+        time.sleep(0.13)
+    label = page.locator("[role=img]").first.get_attribute("aria-label")
+    return {"waits": waits, "label": label}
+
+
+def tabs(page, address, folder):
+    """Eight tabs of one browser: more than it opens connections to one server."""
+    pages = [page] + [page.context.new_page() for _ in range(7)]
+    for each in pages:
+        each.goto(f"{address}/#/run/live/curves")
+        each.wait_for_selector("canvas")
+    append_row(Path(folder) / "live", 2004)
+    heard = [until(lambda: tile(each, "step") == "2004") for each in pages]
+    pages[0].close()  # the one that holds the connection
+    append_row(Path(folder) / "live", 2010)
+    heard += [until(lambda: tile(each, "step") == "2010") for each in pages[1:]]
+    return {"heard": heard}
+
+
+def keyboard(page, address, folder):
+    page.goto(address + "/")
+    page.wait_for_selector(ROW.format("v1"))
+    seen = {}
+    page.keyboard.press("/")
+    page.keyboard.type("state=stopped")
+    seen["filtered"] = page.locator("table.runs tbody tr").count()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".tabs")
+    page.keyboard.press("2")
+    page.wait_for_selector("#panel output")
+    until(lambda: page.locator("#panel output").text_content() != "")
+    seen["moment"] = page.locator("#panel output").text_content()
+    page.keyboard.press("ArrowLeft")
+    seen["before"] = page.locator("#panel output").text_content()
+    seen["address"] = page.evaluate("location.hash")
+    page.keyboard.press("?")
+    seen["help"] = page.locator("dialog").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    seen["theme"] = page.evaluate("document.documentElement.dataset.theme")
+    page.keyboard.press("r")
+    page.wait_for_selector("#filter")
+    for _ in range(2):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    page.keyboard.press("c")
+    until(lambda: page.locator("canvas").count() > 2)
+    seen["compared"] = page.locator("h1").text_content()
+    return seen
+
+
+def phone(page, address, folder):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    wide = {}
+    for path in ("", "#/run/v1/curves", "#/run/v1/growth", "#/run/v1/decisions", "#/run/v1/record"):
+        page.goto(f"{address}/{path}")
+        page.wait_for_selector(".tile, table.runs tbody tr")
+        time.sleep(0.3)
+        wide[path] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return {"wide": wide,
+            "ground": page.evaluate("getComputedStyle(document.body).backgroundColor")}
+
+
+def hostile(page, address, folder):
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.goto(address + "/")
+    page.wait_for_selector("table.runs tbody tr")
+    links = [a.get_attribute("href") for a in page.locator("table.runs tbody a").all()]
+    for link in links:
+        for view in ("curves", "growth", "decisions", "costs", "text", "record"):
+            page.goto(f"{address}/{link}/{view}")
+            page.wait_for_selector("h1")
+            time.sleep(0.15)
+    return {"links": len(links), "images": page.locator("img, iframe, object").count(),
+            "owned": page.evaluate("window.owned || null")}
+
+
+def restart(page, address, folder):
+    """Whoever called restarts the server when the line `ready` comes, and answers with a line."""
+    page.goto(f"{address}/#/run/live/curves")
+    page.wait_for_selector("canvas")
+    until(lambda: page.locator("#live").text_content() == "live")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    healed = until(lambda: page.locator("#live").text_content() == "live" and
+                   tile(page, "step") == "3000", 60)
+    return {"healed": healed}
+
+
+def main():
+    address, scenario = sys.argv[1:3]
+    folder = sys.argv[3] if len(sys.argv) > 3 else ""
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path="/usr/bin/chromium",
+                                           args=["--no-sandbox", "--disable-dev-shm-usage"])
+        page = browser.new_context().new_page()
+        said, foreign = [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith((address, "data:"))
+                else foreign.append(request.url))
+        seen = globals()[scenario](page, address, folder)
+        print(json.dumps({**seen, "said": said, "foreign": foreign}))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
