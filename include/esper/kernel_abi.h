@@ -61,11 +61,11 @@ typedef struct EsperPool {
 typedef struct EsperKernelInfo {
     int32_t abi;
     int32_t parameters;
-    int32_t saved;       /* blocks that forward writes and backward reads */
-    int32_t tile_rows;   /* a block has room for a multiple of these rows */
-    int32_t most_pieces; /* parts of a call that may run at the same time */
-    int32_t unused;
-    int64_t features; /* of x */
+    int32_t saved;         /* blocks that forward writes and backward reads */
+    int32_t tile_rows;     /* a block has room for a multiple of these rows */
+    int32_t most_pieces;   /* parts of a call that may run at the same time */
+    int32_t rows_multiple; /* rows are a multiple of this: an image, a sequence; or 1 */
+    int64_t features;      /* of x */
     int64_t saved_bytes_per_row[ESPER_KERNEL_MAX_SAVED];
     /* workspace: shared + workers * worker + pieces * partial, at a multiple of 64 */
     int64_t shared_bytes;

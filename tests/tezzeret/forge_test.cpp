@@ -63,6 +63,22 @@ TEST_F(Forge, ABranchThatNobodyWroteATemplateForIsCompiled) {
     expect_validated(forged(value_or_throw(b.finish()), Precision::kFloat32), "gates");
 }
 
+TEST_F(Forge, ABranchThatMixesTokensIsCompiledForWholeSequences) {
+    const auto branch = token_branch("causal_mixer", 40);
+    for (auto precision : {Precision::kFloat32, Precision::kBFloat16}) {
+        const auto made = forge({branch, precision, {{2, 19, 40}}});
+        EXPECT_EQ(made.status, Forged::Status::kValidated) << made.why;
+        ASSERT_FALSE(made.object.empty());
+        const auto library = value_or_throw(execution::load_branch_library(made.id, made.object));
+        const graph::BranchKernel kernel{made.id, library.info, library.forward, library.backward,
+                                         library.handle};
+        const auto parameters = urabrask::trial_parameters(branch);
+        EXPECT_TRUE(graph::run_forward(kernel, at::randn({3, 19, 40}), parameters, 1, 0));
+        // As many rows, but of other sequences.
+        EXPECT_FALSE(graph::run_forward(kernel, at::randn({19, 3, 40}), parameters, 1, 0));
+    }
+}
+
 TEST_F(Forge, WhatHasNoRuleIsUnsupportedByName) {
     const auto made = forged(token_branch("transformer_block", 32), Precision::kFloat32);
     EXPECT_EQ(made.status, Forged::Status::kUnsupported);

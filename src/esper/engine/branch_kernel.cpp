@@ -79,6 +79,11 @@ Status check(const BranchKernel& kernel, const at::Tensor& x,
         return fail(GraphError::kShapeMismatch,
                     fmt::format("kernel {} takes f32 with {} features and {} parameters", kernel.id,
                                 info.features, info.parameters));
+    const auto whole = x.dim() == 4 ? x.size(2) * x.size(3) : x.dim() == 3 ? x.size(1) : 1;
+    if (info.rows_multiple > 1 && info.rows_multiple != whole)
+        return fail(GraphError::kShapeMismatch,
+                    fmt::format("kernel {} takes images or sequences of {} rows, not {}", kernel.id,
+                                info.rows_multiple, whole));
     return {};
 }
 

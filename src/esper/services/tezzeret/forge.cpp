@@ -75,8 +75,11 @@ std::string_view status_name(Forged::Status status) {
     return "failed";
 }
 
-Result<std::string> kernel_source(const graph::ProgramPtr& branch, Precision precision,
-                                  std::int64_t tile_rows) {
+namespace {
+
+/// Records and lowers a branch for inputs of N images, N sequences of `tokens`, or rows.
+Result<TileGraph> lowered(const graph::ProgramPtr& branch, Precision precision,
+                          std::int64_t tokens) {
     const auto& type = branch->inputs()[0].type;
     const bool images = type.shape.size() == 4;
     if (type.shape.size() < 2 || type.shape.size() > 4 || features_of(*branch) < 1 ||
@@ -84,19 +87,27 @@ Result<std::string> kernel_source(const graph::ProgramPtr& branch, Precision pre
         return fail(TezzeretError::kUnsupported, "no rule for an input " + graph::to_string(type));
     if (images && precision == Precision::kBFloat16)
         return fail(TezzeretError::kUnsupported, "no rule for images in bf16");
-    // Row counts that no width of a network has, so that rows and features are never confused.
-    std::vector<std::int64_t> shape = images ? type.shape
-                                      : type.shape.size() == 2
-                                          ? std::vector<std::int64_t>{1009, 0}
-                                          : std::vector<std::int64_t>{7, 149, 0};
-    shape[0] = images ? 3 : shape[0];
-    if (!images) shape.back() = features_of(*branch);
+    auto shape = type.shape;
+    // A number of rows that no width of a network has.
+    shape[0] = images ? 3 : shape.size() == 3 ? 7 : 1009;
+    if (shape.size() == 3) shape[1] = tokens;
     const auto layout = images ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     const auto parameters = urabrask::trial_parameters(branch);
     ESPER_TRY(const auto recording,
               graph::record_branch(branch, parameters, at::randn(shape).contiguous(layout),
                                    at::randn(shape).contiguous(layout), precision));
-    ESPER_TRY(const auto tiles, lower_to_tiles(recording));
+    return lower_to_tiles(recording);
+}
+
+}  // namespace
+
+Result<std::string> kernel_source(const graph::ProgramPtr& branch, Precision precision,
+                                  std::int64_t tile_rows, std::int64_t tokens) {
+    constexpr std::int64_t kPrime = 149;
+    ESPER_TRY(auto tiles, lowered(branch, precision, kPrime));
+    if (tiles.sequence > 0) {
+        ESPER_TRY(tiles, lowered(branch, precision, tokens));
+    }
     return emit_cpp(tiles, {precision == Precision::kBFloat16, tile_rows});
 }
 
@@ -130,7 +141,10 @@ Forged forge(const Order& order) {
     std::string wrong;
     std::string failed;
     for (const auto height : tile_heights(features_of(*order.branch), order.pipeline)) {
-        auto source = kernel_source(order.branch, order.precision, height);
+        const bool tokens = !order.shapes.empty() && order.shapes[0].size() == 3;
+        auto source = tokens
+                          ? kernel_source(order.branch, order.precision, height, order.shapes[0][1])
+                          : kernel_source(order.branch, order.precision, height);
         if (!source) {
             const bool unsupported = source.error().is(TezzeretError::kUnsupported);
             return end(unsupported ? Forged::Status::kUnsupported : Forged::Status::kFailed,

@@ -56,10 +56,10 @@ std::string_view status_name(Forged::Status status);
 /// process.
 Forged forge(const Order& order);
 
-/// The source text of a branch's kernel, as the compiler is given it. Errors: kUnsupported, those
-/// of recording.
+/// The source text of a branch's kernel, as the compiler is given it. Where the branch mixes tokens
+/// the kernel is for sequences of `tokens`. Errors: kUnsupported, those of recording.
 Result<std::string> kernel_source(const graph::ProgramPtr& branch, graph::Precision precision,
-                                  std::int64_t tile_rows);
+                                  std::int64_t tile_rows, std::int64_t tokens = 128);
 
 /// The id of what this compiler makes of this source: a hash of the source, which contains the
 /// interface and the runtime, of the compiler's version and of every flag.

@@ -19,6 +19,9 @@ constexpr auto kNoSlot = graph::OpCall::kNoSlot;
 struct Ref {
     std::size_t value = 0;
     bool transposed = false;
+    bool columns = false;      ///< of sequences: [N, features, padding + T]
+    std::int64_t padding = 0;  ///< zeros before the first token
+    bool is_plain() const { return !transposed && !columns; }
 };
 
 /// Ends the lowering; caught at its entry.
@@ -82,12 +85,14 @@ class Lowering {
             TileValue value{Op::kParameter, Kind::kVector};
             const bool taps = p.dim() == 4 && p.size(2) == 3 && p.size(3) == 3 &&
                               p.is_contiguous(at::MemoryFormat::ChannelsLast);
+            const bool shifts = p.dim() == 3 && p.size(1) == 1 && p.is_contiguous();
             const bool matrix = p.dim() == 2 || (p.dim() == 4 && p.size(2) * p.size(3) == 1);
-            if (!taps && ((p.dim() > 1 && !matrix) || !p.is_contiguous())) {
+            if (!taps && ((p.dim() > 1 && !matrix && !shifts) || !p.is_contiguous())) {
                 parameters_.push_back(TileOutput::kNothing);
                 continue;
             }
-            value.kind = taps ? Kind::kTaps : matrix ? Kind::kMatrix : Kind::kVector;
+            value.taps = taps ? 9 : shifts ? p.size(2) : 0;
+            value.kind = value.taps > 0 ? Kind::kTaps : matrix ? Kind::kMatrix : Kind::kVector;
             value.width = p.dim() == 0 ? 1 : p.dim() == 1 ? p.size(0) : p.size(1);
             value.height = p.dim() > 1 ? p.size(0) : 1;
             value.index = i;
@@ -130,7 +135,7 @@ class Lowering {
     }
     std::size_t plain(const graph::OpCall& call, std::uint32_t position) {
         const auto found = argument(call, position);
-        if (found.transposed) throw Unsupported{call.label + " of a transposed value"};
+        if (!found.is_plain()) throw Unsupported{call.label + " of a transposed value"};
         return found.value;
     }
     static bool is_one(const c10::IValue& value) {
@@ -141,6 +146,7 @@ class Lowering {
 
     void lower(const graph::OpCall& call) {
         if (images() && lower_image_operator(call)) return;
+        if (tensor(in_.x).dim() == 3 && lower_sequence_operator(call)) return;
         if (call.results.size() != 1 || call.results[0] == kNoSlot || !call.list_arguments.empty())
             throw Unsupported{call.label};
         const auto result = call.results[0];
@@ -158,7 +164,7 @@ class Lowering {
         if (is_view(name)) return view(call);
         if (name == "aten::t" || name == "aten::transpose.int") {
             auto found = argument(call, 0);
-            if (argument_tensor(call, 0).dim() != 2) throw Unsupported{name};
+            if (argument_tensor(call, 0).dim() != 2 || found.columns) throw Unsupported{name};
             found.transposed = !found.transposed;
             return found;
         }
@@ -178,6 +184,11 @@ class Lowering {
         const auto found = argument(call, 0);
         const auto& value = at(found.value);
         const auto& to = tensor(call.results[0]);
+        if (found.columns) {
+            if (to.sizes() != argument_tensor(call, 0).sizes())
+                throw Unsupported{call.label + " to another arrangement of the elements"};
+            return found;
+        }
         const auto fits = [&] {
             switch (value.kind) {
                 case Kind::kScalar:
@@ -191,7 +202,7 @@ class Lowering {
                             to.numel() == rows_ * value.width);
                 case Kind::kTaps:
                 case Kind::kTapsSum:
-                    return to.dim() == 4 && to.size(0) == value.height && to.size(1) == value.width;
+                    return to.sizes() == argument_tensor(call, 0).sizes();
                 case Kind::kRow:
                     return to.dim() > 0 && (to.numel() == rows_ || to.numel() % rows_ == 0) &&
                            to.dim() >= 2;
@@ -212,6 +223,7 @@ class Lowering {
     Ref product(const graph::OpCall& call, std::uint32_t first) {
         const auto left = argument(call, first);
         const auto right = argument(call, first + 1);
+        if (left.columns || right.columns) throw Unsupported{call.label + " of columns"};
         const auto& l = at(left.value);
         const auto& r = at(right.value);
         TileValue made{Op::kProduct, Kind::kRows};
@@ -314,6 +326,86 @@ class Lowering {
         if (!text) throw Unsupported{call.label + " with these settings"};
         if (*text == "$0") return args[0];
         return formula(*text, std::move(args), call.label);
+    }
+
+    // --- sequences
+    bool lower_sequence_operator(const graph::OpCall& call) {
+        if (call.label == "aten::transpose.int") return exchange(call);
+        if (call.label == "aten::constant_pad_nd") return pad(call);
+        if (call.label == "aten::convolution") return causal(call);
+        if (call.label == "aten::convolution_backward") return causal_backward(call);
+        return false;
+    }
+    void set_columns(const graph::OpCall& call, std::size_t result, std::size_t value,
+                     std::int64_t padding) {
+        if (call.results[result] != kNoSlot)
+            refs_[call.results[result]] = {value, false, true, padding};
+    }
+
+    bool exchange(const graph::OpCall& call) {
+        auto found = argument(call, 0);
+        const auto first = call.stack[1].toInt();
+        const auto second = call.stack[2].toInt();
+        if (argument_tensor(call, 0).dim() != 3) return false;
+        if (std::min(first, second) != 1 || std::max(first, second) != 2 || found.transposed ||
+            found.padding != 0 || at(found.value).kind != Kind::kRows)
+            throw Unsupported{call.label};
+        found.columns = !found.columns;
+        refs_[call.results[0]] = found;
+        return true;
+    }
+
+    bool pad(const graph::OpCall& call) {
+        auto found = argument(call, 0);
+        const auto sizes = call.stack[1].toIntVector();
+        const bool zero = call.stack[2].toScalar().toDouble() == 0;
+        if (!found.columns || sizes.size() != 2 || sizes[1] != 0 || !zero ||
+            (sizes[0] > 0 && found.padding != 0) || (sizes[0] < 0 && found.padding != -sizes[0]))
+            throw Unsupported{call.label + " other than before the first token"};
+        found.padding += sizes[0];
+        refs_[call.results[0]] = found;
+        return true;
+    }
+
+    /// Of the arguments from `first` on; see reach_of.
+    void expect_causal(const graph::OpCall& call, std::uint32_t first, const Ref& x,
+                       std::size_t weight) const {
+        const auto all = [&](std::uint32_t position, std::int64_t value) {
+            const auto list = call.stack[first + position].toIntVector();
+            return std::all_of(list.begin(), list.end(), [&](auto v) { return v == value; });
+        };
+        const auto& w = at(weight);
+        const auto width = at(x.value).width;
+        if (!x.columns || w.kind != Kind::kTaps || w.height != width || x.padding != w.taps - 1 ||
+            !all(0, 1) || !all(1, 0) || !all(2, 1) || call.stack[first + 3].toBool() ||
+            call.stack[first + 5].toInt() != width)
+            throw Unsupported{call.label + " other than over this token and those before"};
+    }
+
+    bool causal(const graph::OpCall& call) {
+        const auto x = argument(call, 0);
+        const auto w = plain(call, 1);
+        expect_causal(call, 3, x, w);
+        if (!absent(call, 2)) throw Unsupported{call.label + " with a bias"};
+        out_.sequence = tensor(in_.x).size(1);
+        set_columns(call, 0, made_of(Op::kCausal, Kind::kRows, at(w).height, 1, {x.value, w}), 0);
+        return true;
+    }
+
+    bool causal_backward(const graph::OpCall& call) {
+        const auto g = argument(call, 0);
+        const auto x = argument(call, 1);
+        const auto w = plain(call, 2);
+        expect_causal(call, 4, x, w);
+        if (!g.columns || g.padding != 0 || call.results[2] != kNoSlot)
+            throw Unsupported{call.label + " of another gradient"};
+        const auto width = at(w).height;
+        set_columns(call, 0, made_of(Op::kCausal, Kind::kRows, width, 1, {g.value, w}, true),
+                    x.padding);
+        const auto sum = made_of(Op::kCausalSum, Kind::kTapsSum, 1, width, {g.value, x.value});
+        out_.values[sum].taps = at(w).taps;
+        set(call, 1, sum);
+        return true;
     }
 
     // --- images
@@ -490,7 +582,7 @@ class Lowering {
         const auto& value = at(found.value);
         const bool fits = std::find(kinds.begin(), kinds.end(), value.kind) != kinds.end() &&
                           (value.kind != Kind::kRows || value.width == features_);
-        if (!fits || (found.transposed && value.kind != Kind::kMatrixSum))
+        if (!fits || found.columns || (found.transposed && value.kind != Kind::kMatrixSum))
             throw Unsupported{name + " is nothing that a kernel writes"};
         return {found.value, found.transposed};
     }

@@ -17,7 +17,7 @@ enum class Kind : std::uint8_t {
     kScalar,
     kVector,     ///< [features]: a parameter, or computed from parameters
     kMatrix,     ///< a parameter [out, in]
-    kTaps,       ///< a parameter [out, in, 3, 3] in the memory order out, 3, 3, in
+    kTaps,       ///< a parameter [out, in, 3, 3] in the memory order out, 3, 3, in, or [out, 1, n]
     kRow,        ///< [rows, 1]
     kImage,      ///< [features] for each image
     kRows,       ///< [rows, features]
@@ -46,6 +46,9 @@ enum class Op : std::uint8_t {
     kDepthwiseSum,    ///< its taps' gradient from (gradient, input)
     kConvolution,     ///< 3×3; `transposed`: from the outputs back to the inputs
     kConvolutionSum,  ///< its taps' gradient from (gradient, input)
+    // Of sequences:
+    kCausal,     ///< within each feature, this row and those before; `transposed`: and those after
+    kCausalSum,  ///< its taps' gradient from (gradient, input)
 };
 
 struct TileValue {
@@ -53,6 +56,7 @@ struct TileValue {
     Kind kind = Kind::kScalar;
     std::int64_t width = 1;   ///< features; of a matrix sum, the right one's
     std::int64_t height = 1;  ///< of a matrix or matrix sum
+    std::int64_t taps = 0;    ///< of taps and their sum
     std::vector<std::size_t> args{};
     std::string formula{};  ///< C++ with $0, $1, … for the arguments
     double number = 0;
@@ -75,6 +79,7 @@ struct TileGraph {
     std::int64_t features = 0;      ///< of x and y
     std::int64_t image_height = 0;  ///< 0: rows are no pixels
     std::int64_t image_width = 0;
+    std::int64_t sequence = 0;  ///< rows of a sequence; 0: rows do not mix
     std::int64_t pixels() const { return image_height * image_width; }
     TileOutput y;
     TileOutput dx;

@@ -18,28 +18,31 @@ constexpr std::uint64_t kSeed = 20261129;
 }  // namespace
 
 std::vector<Case> cases_of(const graph::TensorType& type, std::int64_t tile_rows,
-                           std::int64_t rows) {
+                           std::int64_t rows_multiple, std::int64_t rows) {
     auto random = at::detail::createCPUGenerator(kSeed);
     const bool images = type.shape.size() == 4;
+    const bool whole = rows_multiple > 1;
     const auto layout = images ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     std::vector<Case> all;
     const auto add = [&](std::int64_t n, const std::string& what, auto&& change) {
         auto shape = type.shape;
-        shape[0] = shape.size() == 3 ? 1 : n;
-        if (shape.size() == 3) shape[1] = n;
-        Case made{fmt::format("{} {}, {}", n, images ? "images" : "rows", what),
+        shape[0] = shape.size() == 3 && !whole ? 1 : n;
+        if (shape.size() == 3) shape[1] = whole ? rows_multiple : n;
+        Case made{fmt::format("{} {}, {}", n,
+                              images  ? "images"
+                              : whole ? "sequences"
+                                      : "rows",
+                              what),
                   at::randn(shape, random).contiguous(layout),
                   at::randn(shape, random).contiguous(layout)};
         change(made.x);
         all.push_back(std::move(made));
     };
     const auto as_it_is = [](at::Tensor&) {};
-    const std::int64_t prime = images ? 3 : 31;
-    const auto counts =
-        images
-            ? std::vector<std::int64_t>{1, 2, prime, 7, std::max<std::int64_t>(rows / tile_rows, 1)}
-            : std::vector<std::int64_t>{
-                  1, 2, prime, tile_rows - 1, tile_rows, tile_rows + 1, 8 * tile_rows + 5, rows};
+    const std::int64_t prime = whole ? 3 : 31;
+    std::vector<std::int64_t> counts{
+        1, 2, prime, tile_rows - 1, tile_rows, tile_rows + 1, 8 * tile_rows + 5, rows};
+    if (whole) counts = {1, 2, prime, 7, std::max<std::int64_t>(rows / rows_multiple, 1)};
     for (auto n : counts) add(n, "normal", as_it_is);
     add(prime, "zeros", [](at::Tensor& x) { x.zero_(); });
     add(prime, "offset", [](at::Tensor& x) { x.mul_(0.1).add_(100); });

@@ -92,8 +92,8 @@ Status check_cases(const Trial& trial, const graph::BranchKernel& kernel,
         rows = std::max(rows, elements / kernel.info->features);
     }
     double worst = -1;
-    const auto cases =
-        cases_of(type, kernel.info->tile_rows, std::min<std::int64_t>(rows, kMostRows));
+    const auto cases = cases_of(type, kernel.info->tile_rows, kernel.info->rows_multiple,
+                                std::min<std::int64_t>(rows, kMostRows));
     for (const auto& c : cases) {
         ESPER_TRY(const auto got, run_kernel(kernel, c, parameters));
         ESPER_TRY(const auto again, run_kernel(kernel, c, parameters));
