@@ -26,6 +26,14 @@ TEST(Budget, ItsTextReadsBackAsTheSame) {
     }
     EXPECT_EQ(Budget::parse("1500000000000")->to_string(), "1.5e12");
     EXPECT_EQ(Budget::parse("30m")->to_string(), "1800s");
+    EXPECT_EQ(Budget{}.to_string(), "");
+}
+
+TEST(Budget, PeopleReadItInItsOwnUnit) {
+    EXPECT_EQ(Budget::parse("1.5e12")->in_words(), "1.50 T FLOPs");
+    EXPECT_EQ(Budget::parse("1.5e12")->in_words(2e9), "2.00 G FLOPs");
+    EXPECT_EQ(Budget::parse("30m")->in_words(), "30m00s");
+    EXPECT_EQ(Budget{}.in_words(), "no budget");
 }
 
 }  // namespace
