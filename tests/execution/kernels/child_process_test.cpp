@@ -13,6 +13,9 @@ ChildEnd run(const std::vector<std::string>& command, const ChildLimits& limits 
     return value_or_throw(run_program(command, folder.path(), limits));
 }
 
+// Sanitizers need more address space than there is memory.
+constexpr ChildLimits kNoLimit{.memory_bytes = 0};
+
 TEST(ChildProcess, GivesTheExitCodeAndWhatWasPrinted) {
     const auto end = run({"/bin/sh", "-c", "echo hello; exit 3"});
     EXPECT_EQ(end.exit_code, 3);
@@ -55,7 +58,7 @@ TEST(ChildProcess, ACopyOfThisProcessReturnsWhatItComputed) {
     const auto folder = value_or_throw(WorkFolder::make());
     const std::string here = "computed";
     const auto end =
-        value_or_throw(run_in_copy([&] { return here + " there"; }, folder.path(), {}));
+        value_or_throw(run_in_copy([&] { return here + " there"; }, folder.path(), kNoLimit));
     EXPECT_EQ(end.output, "computed there");
     EXPECT_TRUE(end.ended_well());
 }
@@ -67,7 +70,7 @@ TEST(ChildProcess, ACrashOfACopyIsASignal) {
             std::raise(SIGKILL);
             return {};
         },
-        folder.path(), {}));
+        folder.path(), kNoLimit));
     EXPECT_EQ(end.how(), "was ended by signal 9");
 }
 
