@@ -45,6 +45,19 @@ TEST_F(RoutesTest, TheListARunItsCurvesAndItsSettingsCanBeAsked) {
     EXPECT_TRUE(ask("/api/v1/events").events);
 }
 
+TEST_F(RoutesTest, RunsAndAlertsAreCountedForPrometheusWithoutNamingARun) {
+    make_run(above / "failed", "failed");
+    index->scan();
+    for (const auto& run : index->runs()) run->refresh(0);
+    const auto text = std::string(ask("/metrics").text());
+    EXPECT_NE(text.find("esper_nissa_runs{state=\"done\"} 1\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("esper_nissa_runs{state=\"failed\"} 1\n"), std::string::npos);
+    EXPECT_NE(text.find("esper_nissa_runs{state=\"running\"} 0\n"), std::string::npos);
+    EXPECT_NE(text.find("esper_nissa_alerts{kind=\"failed\"} 1\n"), std::string::npos);
+    EXPECT_NE(text.find("process_resident_memory_bytes"), std::string::npos);
+    EXPECT_EQ(text.find("a b"), std::string::npos);
+}
+
 TEST_F(RoutesTest, AnUnknownRunIsNotFoundAndABadQueryIsRefused) {
     EXPECT_EQ(ask("/api/v1/runs/c").status, 404);
     EXPECT_EQ(ask("/api/v1/settings?run=c").status, 404);

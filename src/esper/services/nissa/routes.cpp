@@ -4,8 +4,10 @@
 
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "esper/base/text.h"
+#include "esper/services/serving/metrics_text.h"
 
 namespace esper::nissa {
 
@@ -83,6 +85,26 @@ Response settings_of(const RunIndex& index, const Request& request) {
     return serving::json_content(all);
 }
 
+// Each state and each kind of alert is there, also with 0: Prometheus knows only what it has seen.
+Response metrics_of(const RunIndex& index, const serving::EventChannel& events) {
+    std::map<std::string, double> states, alerts;
+    for (const auto state : kAllStates) states[std::string(to_text(state))] = 0;
+    for (const auto* kind : kAlertKinds) alerts[kind] = 0;
+    for (const auto& run : index.runs()) {
+        const auto [state, kinds] = run->condition();
+        states[std::string(to_text(state))] += 1;
+        for (const auto& kind : kinds) alerts[kind] += 1;
+    }
+    serving::MetricsText metrics;
+    metrics.gauge("esper_nissa_runs", "Runs by what they are doing.");
+    for (const auto& [state, n] : states) metrics.value({{"state", state}}, n);
+    metrics.gauge("esper_nissa_alerts", "Alerts of runs by kind.");
+    for (const auto& [kind, n] : alerts) metrics.value({{"kind", kind}}, n);
+    metrics.gauge("esper_nissa_streams", "Clients that hear what changes.")
+        .value({}, static_cast<double>(events.readers()));
+    return metrics.process().response();
+}
+
 using OfRun = std::function<Response(Run&, const Request&)>;
 
 }  // namespace
@@ -98,6 +120,8 @@ void add_routes(serving::Router& router, std::shared_ptr<RunIndex> index,
             return response;
         });
     };
+    router.add("GET", "/metrics",
+               [index, events](const Request&) { return metrics_of(*index, *events); });
     router.add("GET", "/api/v1/runs", [index](const Request&) { return list_of(*index); });
     router.add("GET", "/api/v1/settings",
                [index](const Request& request) { return settings_of(*index, request); });

@@ -75,6 +75,13 @@ std::string Run::row() const {
     return row_;
 }
 
+std::pair<RunState, std::vector<std::string>> Run::condition() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> kinds;
+    for (const auto& alert : alerts_) kinds.push_back(alert.kind);
+    return {state_, std::move(kinds)};
+}
+
 bool Run::is_active(std::int64_t now_ns) const {
     const std::lock_guard lock(mutex_);
     return state_ == RunState::kRunning || now_ns - written_ns_ < kQuietNs;

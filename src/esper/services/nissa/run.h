@@ -48,6 +48,8 @@ class Run {
     bool is_active(std::int64_t now_ns) const;
     bool is_there() const;
 
+    /// What it is doing, and the kinds of its alerts.
+    std::pair<RunState, std::vector<std::string>> condition() const;
     /// The run in the list of all, as JSON text.
     std::string row() const;
     /// run.json, configuration, columns and alerts.

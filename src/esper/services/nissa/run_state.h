@@ -19,6 +19,9 @@ enum class RunState {
     kFailed,
     kUnreadable,
 };
+constexpr RunState kAllStates[] = {RunState::kRunning,   RunState::kStalled, RunState::kKilled,
+                                   RunState::kDone,      RunState::kStopped, RunState::kFailed,
+                                   RunState::kUnreadable};
 std::string_view to_text(RunState state);
 /// Whether only what is written to its files can change it.
 constexpr bool is_final(RunState state) {
@@ -32,8 +35,10 @@ constexpr std::int64_t kStalledAfterNs = std::int64_t{600} * 1'000'000'000;
 RunState state_of(std::string_view status, const std::filesystem::path& folder,
                   std::int64_t silent_ns);
 
+constexpr const char* kAlertKinds[] = {"killed",     "stalled",  "failed",
+                                       "not finite", "rollback", "damaged"};
 struct Alert {
-    std::string kind;  ///< `killed`, `stalled`, `failed`, `not finite`, `rollback`, `damaged`
+    std::string kind;  ///< one of kAlertKinds
     std::string text;  ///< what happened, and what to do
 };
 
