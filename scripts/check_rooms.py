@@ -31,6 +31,7 @@ ROOMS = {
     "api": ["core"],
     "services/tamiyo": ["configs"],
     "services/ports": ["base"],
+    "services/urza": ["execution/kernels", "blueprints"],
     "services/records": ["services/ports", "program", "contracts"],
     "services/tolaria": ["base"],
     "services/tolaria/data": ["services/tolaria", "configs"],
@@ -38,13 +39,13 @@ ROOMS = {
     "services/tolaria/host": ["services/tolaria/learn", "core"],
     "services/tolaria/grow": ["services/tolaria/host", "services/tamiyo"],
     "services/tolaria/run": ["services/tolaria/grow"],
-    "cli": ["services/tolaria/run", "api"],
+    "cli": ["services/tolaria/run", "services/urza", "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {
     "base", "contracts", "utils", "configs", "program", "engine/kernels", "blueprints",
     "execution/states", "execution/kernels", "services/tamiyo", "services/records",
-    "services/tolaria/data", "services/ports",
+    "services/tolaria/data", "services/ports", "services/urza",
 }
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh", ".py", ".sh", ".cmake"}
 MOST_LINES = 800

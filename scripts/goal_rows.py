@@ -171,7 +171,9 @@ TARGETS = (
         Check("coverage", "error values without a test", None, most(0), "make coverage"))),
     Target("library and its API", "< 100 ms", "p50 300 µs, p99 2 ms at 2,000 requests a second", (
         waiting("urza_api", "*", "the library's server"),
-        waiting("urza_database", "*", "the library's store"))),
+        Check("urza_database", "durable write", None, ratio(1)),
+        Check("urza_database", "writes that share a sync*", None, ratio(1)),
+        Check("urza_database", "read of one blueprint*", None, ratio(1)))),
     Target("the page", "–", "list 50 ms, chart 100 ms, 200 MB", (
         waiting("nissa", "*", "the live page"),)),
     Target("building", "–", "esper in 6 minutes on two idle cores, no cache", (

@@ -23,6 +23,8 @@ void add_rollback(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_finish(CLI::App& app, int& exit_code);
 void add_pareto(CLI::App& app, int& exit_code);
+void add_library(CLI::App& app, int& exit_code);
+void add_keys(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
 /// Adds the commands of the roles as processes. Each refuses, because it is not built yet.
 void add_roles(CLI::App& app, int& exit_code);

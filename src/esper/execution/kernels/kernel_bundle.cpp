@@ -104,53 +104,71 @@ Result<KernelBundle> parse_bundle(std::string_view bytes) {
     return bundle;
 }
 
-Result<KernelManifest> verify_forged(const KernelBundle& bundle, const KeyRing& ring) {
+namespace {
+
+Result<KernelManifest> sealed_manifest(const KernelBundle& bundle, const KeyRing& ring) {
     ESPER_CHECK_STATUS(ring.check(KeyRole::kForge, kManifestType, bundle.manifest, bundle.forged));
-    ESPER_TRY(KernelManifest manifest, KernelManifest::parse(bundle.manifest));
+    return KernelManifest::parse(bundle.manifest);
+}
+
+Status is_the_object(const KernelManifest& manifest, std::string_view object) {
     const auto named = manifest.files.find(std::string(kKernelObject));
-    const std::string digest = sha256(bundle.object).hex();
-    if (named == manifest.files.end() || named->second != digest) {
-        return fail(
-            KernelError::kDigestMismatch,
-            fmt::format("{}: the object's SHA-256 is {}, the manifest says {}", manifest.artifact,
-                        digest, named == manifest.files.end() ? "nothing" : named->second));
-    }
+    const std::string digest = sha256(object).hex();
+    if (named != manifest.files.end() && named->second == digest) return {};
+    return fail(
+        KernelError::kDigestMismatch,
+        fmt::format("{}: the object's SHA-256 is {}, the manifest says {}", manifest.artifact,
+                    digest, named == manifest.files.end() ? "nothing" : named->second));
+}
+
+Result<Verdict> sealed_verdict(const KernelBundle& bundle, const KernelManifest& manifest,
+                               const KeyRing& ring) {
+    if (bundle.verdict.empty())
+        return fail(TrustError::kNoVerdict, fmt::format("{}: nobody has validated it; esper forge "
+                                                        "compiles and validates",
+                                                        manifest.artifact));
+    ESPER_CHECK_STATUS(ring.check(KeyRole::kGauntlet, kVerdictType, bundle.verdict, bundle.judged));
+    ESPER_TRY(Verdict verdict, Verdict::parse(bundle.verdict));
+    const std::string digest = sha256(bundle.manifest).hex();
+    if (verdict.manifest != digest || verdict.artifact != manifest.artifact)
+        return fail(TrustError::kOtherManifest,
+                    fmt::format("{} (manifest {}): the verdict is about {} (manifest {})",
+                                manifest.artifact, digest, verdict.artifact, verdict.manifest));
+    return verdict;
+}
+
+}  // namespace
+
+Result<KernelManifest> verify_forged(const KernelBundle& bundle, const KeyRing& ring) {
+    ESPER_TRY(KernelManifest manifest, sealed_manifest(bundle, ring));
+    ESPER_CHECK_STATUS(is_the_object(manifest, bundle.object));
+    return manifest;
+}
+
+Status fits_machine(const KernelManifest& manifest, const std::vector<std::string>& cpu_features) {
     if (manifest.abi != ESPER_KERNEL_ABI) {
         return fail(KernelError::kAbiMismatch,
                     fmt::format("{}: made for kernel interface {}, this is {}; compile it anew",
                                 manifest.artifact, manifest.abi, ESPER_KERNEL_ABI));
     }
-    const auto missing = missing_features(manifest.cpu_features, cpu_features_here());
-    if (!missing.empty()) {
-        return fail(TrustError::kOtherMachine,
-                    fmt::format("{}: made for {}; this processor lacks {}; compile it here",
-                                manifest.artifact, manifest.isa, fmt::join(missing, ", ")));
-    }
-    return manifest;
+    const auto missing = missing_features(manifest.cpu_features, cpu_features);
+    if (missing.empty()) return {};
+    return fail(TrustError::kOtherMachine,
+                fmt::format("{}: made for {}; this processor lacks {}; compile it here",
+                            manifest.artifact, manifest.isa, fmt::join(missing, ", ")));
 }
 
-Result<VerifiedBundle> verify_bundle(const KernelBundle& bundle, const KeyRing& ring,
-                                     const KernelWant& want) {
+Result<VerifiedBundle> verify_statements(const KernelBundle& bundle, const KeyRing& ring,
+                                         const KernelWant& want) {
     VerifiedBundle verified;
-    ESPER_TRY(verified.manifest, verify_forged(bundle, ring));
+    ESPER_TRY(verified.manifest, sealed_manifest(bundle, ring));
     const KernelManifest& manifest = verified.manifest;
-    if (bundle.verdict.empty())
-        return fail(
-            TrustError::kNoVerdict,
-            fmt::format("{}: nobody has validated it; esper forge does", manifest.artifact));
-    ESPER_CHECK_STATUS(ring.check(KeyRole::kGauntlet, kVerdictType, bundle.verdict, bundle.judged));
-    ESPER_TRY(verified.verdict, Verdict::parse(bundle.verdict));
-    if (const auto digest = sha256(bundle.manifest).hex();
-        verified.verdict.manifest != digest || verified.verdict.artifact != manifest.artifact) {
-        return fail(TrustError::kOtherManifest,
-                    fmt::format("{} (manifest {}): the verdict is about {} (manifest {})",
-                                manifest.artifact, digest, verified.verdict.artifact,
-                                verified.verdict.manifest));
-    }
+    ESPER_CHECK_STATUS(fits_machine(manifest, want.cpu_features));
+    ESPER_TRY(verified.verdict, sealed_verdict(bundle, manifest, ring));
     if (!verified.verdict.passed)
         return fail(TrustError::kRefuted,
-                    fmt::format("{}: the gauntlet refused it; esper library show {} has the report",
-                                manifest.artifact, manifest.artifact));
+                    fmt::format("{}: the gauntlet refused it; esper library show has its report",
+                                manifest.artifact));
     if ((want.id && kernel_id_of(manifest.artifact) != *want.id) ||
         (!want.branch.empty() && want.branch != manifest.branch) ||
         (!want.precision.empty() && want.precision != manifest.precision)) {
@@ -168,6 +186,13 @@ Result<VerifiedBundle> verify_bundle(const KernelBundle& bundle, const KeyRing& 
                                 manifest.artifact, to_string(manifest.shape),
                                 to_string(verified.verdict.shape), to_string(*want.shape)));
     }
+    return verified;
+}
+
+Result<VerifiedBundle> verify_bundle(const KernelBundle& bundle, const KeyRing& ring,
+                                     const KernelWant& want) {
+    ESPER_TRY(VerifiedBundle verified, verify_statements(bundle, ring, want));
+    ESPER_CHECK_STATUS(is_the_object(verified.manifest, bundle.object));
     return verified;
 }
 

@@ -44,23 +44,31 @@ Result<KernelBundle> parse_bundle(std::string_view bytes);
 
 /// What a caller needs of a kernel; what is empty may be anything.
 struct KernelWant {
-    std::optional<std::uint64_t> id;  ///< kernel_id_of the artifact
-    std::string branch;
-    std::string precision;
-    std::optional<ShapeClass> shape;  ///< the verdict must cover all of it
+    std::optional<std::uint64_t> id = {};  ///< kernel_id_of the artifact
+    std::string branch = {};
+    std::string precision = {};
+    std::optional<ShapeClass> shape = {};  ///< the verdict must cover all of it
+    /// Of the processor that shall run it.
+    std::vector<std::string> cpu_features = cpu_features_here();
 };
 struct VerifiedBundle {
     KernelManifest manifest;
     Verdict verdict;
 };
 
-/// Whether the forge sealed this manifest and the object is the manifest's. For the gauntlet, which
-/// looks at kernels that nobody has validated. Errors: those of KeyRing::check, kBadManifest,
-/// kDigestMismatch, kAbiMismatch, TrustError::kOtherMachine.
+/// Whether the forge sealed this manifest, and the object is the manifest's. For whoever keeps or
+/// tries kernels that nobody has validated. Errors: those of KeyRing::check, kBadManifest,
+/// kDigestMismatch.
 Result<KernelManifest> verify_forged(const KernelBundle& bundle, const KeyRing& ring);
-/// The same, and whether the gauntlet passed this very kernel for this shape. Only such a kernel
-/// may be loaded. More errors: TrustError::kNoVerdict, kBadVerdict, kOtherManifest, kRefuted,
+/// Errors: kAbiMismatch, TrustError::kOtherMachine.
+Status fits_machine(const KernelManifest& manifest, const std::vector<std::string>& cpu_features);
+/// Whether forge and gauntlet sealed these statements, the verdict is about this manifest, passed,
+/// and covers what is wanted; looks at the statements only. Errors: those of KeyRing::check and
+/// fits_machine, kBadManifest, TrustError::kNoVerdict, kBadVerdict, kOtherManifest, kRefuted,
 /// kOtherShape; kWrongKernel when it is not the kernel that is wanted.
+Result<VerifiedBundle> verify_statements(const KernelBundle& bundle, const KeyRing& ring,
+                                         const KernelWant& want);
+/// The same with the object. Only such a kernel may be loaded. Also kDigestMismatch.
 Result<VerifiedBundle> verify_bundle(const KernelBundle& bundle, const KeyRing& ring,
                                      const KernelWant& want);
 

@@ -180,20 +180,35 @@ Result<Verdict> Verdict::parse(std::string_view text) {
                 fmt::format("a verdict: {}; validate the kernel anew", fields.problem()));
 }
 
+namespace {
+
+/// What /proc/cpuinfo says of the first processor under that name.
+std::string cpuinfo(std::string_view name) {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);) {
+        const auto colon = line.find(':');
+        if (line.starts_with(name) && colon != std::string::npos)
+            return line.substr(std::min(colon + 2, line.size()));
+    }
+    return "";
+}
+
+}  // namespace
+
 const std::vector<std::string>& cpu_features_here() {
     static const std::vector<std::string> features = [] {
-        std::ifstream file("/proc/cpuinfo");
+        std::istringstream flags(cpuinfo("flags"));
         std::vector<std::string> words;
-        for (std::string line; std::getline(file, line);) {
-            if (!line.starts_with("flags")) continue;
-            std::istringstream rest(line.substr(line.find(':') + 1));
-            for (std::string word; rest >> word;) words.push_back(word);
-            break;
-        }
+        for (std::string word; flags >> word;) words.push_back(word);
         std::ranges::sort(words);
         return words;
     }();
     return features;
+}
+
+std::string hardware_here() {
+    const std::string name = cpuinfo("model name");
+    return name.empty() ? "unknown" : name;
 }
 
 std::vector<std::string> missing_features(const std::vector<std::string>& needed,

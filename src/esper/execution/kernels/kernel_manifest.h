@@ -67,6 +67,8 @@ struct Verdict {
 
 /// The features of this machine's processor that /proc/cpuinfo lists, sorted.
 const std::vector<std::string>& cpu_features_here();
+/// The processor's name, e.g. for Verdict::hardware.
+std::string hardware_here();
 /// Those of `needed` that are not among `present`.
 std::vector<std::string> missing_features(const std::vector<std::string>& needed,
                                           const std::vector<std::string>& present);

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kRingMagic = "ESPRING1";
 constexpr std::string_view kSecretMagic = "ESPSECR1";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kKeyFileVersion = 1;
 constexpr std::string_view kHowToMend =
     "restore it from a copy, or make new keys with esper keys init in another folder";
 
@@ -59,7 +59,7 @@ Status write_private(const fs::path& path, std::string_view magic, std::string_v
     const fs::path next = path.string() + ".new";
     const int made = ::open(next.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (made >= 0) ::close(made);  // write_checked_file keeps its permission bits
-    ESPER_CHECK_STATUS(write_checked_file(next, magic, kVersion, std::span(&payload, 1)));
+    ESPER_CHECK_STATUS(write_checked_file(next, magic, kKeyFileVersion, std::span(&payload, 1)));
     if (::rename(next.c_str(), path.c_str()) != 0)
         return fail(FileError::kUnwritable,
                     fmt::format("{}: {}", path.string(), std::strerror(errno)));
@@ -99,7 +99,7 @@ Result<std::string> read_private(const fs::path& path, std::string_view magic) {
     }
     auto file = read_checked_file(path, magic);
     if (!file) return bad_file(path, file.error().message());
-    if (file->version != kVersion)
+    if (file->version != kKeyFileVersion)
         return bad_file(path, fmt::format("version {} is newer than this build", file->version));
     return std::move(file->payload);
 }

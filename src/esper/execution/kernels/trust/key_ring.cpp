@@ -123,6 +123,7 @@ Status KeyRing::settle() {
     }
     for (std::size_t i = 0; i < keys_.size(); ++i) {
         auto& key = keys_[i];
+        if (find(key.id) != &key) return damaged(fmt::format("key {} is in it twice", key.id));
         for (const auto& seal : key.seals) {
             const auto* by = find(seal.key);
             if (by == nullptr || by - keys_.data() > static_cast<std::ptrdiff_t>(i))
