@@ -31,8 +31,9 @@ ROOMS = {
     "api": ["core"],
     "services/tamiyo": ["configs"],
     "services/ports": ["base"],
-    "services/urza": ["execution/kernels", "blueprints"],
+    "services/urza": ["execution/kernels", "blueprints", "services/serving"],
     "services/records": ["services/ports", "program", "contracts"],
+    "services/serving": ["contracts"],
     "services/tolaria": ["base"],
     "services/tolaria/data": ["services/tolaria", "configs"],
     "services/tolaria/learn": ["services/tolaria/data", "services/records", "execution/kasmina"],
@@ -45,7 +46,7 @@ ROOMS = {
 TORCH_FREE = {
     "base", "contracts", "utils", "configs", "program", "engine/kernels", "blueprints",
     "execution/states", "execution/kernels", "services/tamiyo", "services/records",
-    "services/tolaria/data", "services/ports", "services/urza",
+    "services/tolaria/data", "services/ports", "services/serving", "services/urza",
 }
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh", ".py", ".sh", ".cmake"}
 MOST_LINES = 800

@@ -1,0 +1,92 @@
+#include "esper/services/serving/router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "esper/base/text.h"
+
+namespace esper::serving {
+
+namespace {
+
+bool is_parameter(std::string_view segment) {
+    return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
+}
+
+bool fits(const Route& route, const std::vector<std::string>& path) {
+    return std::ranges::equal(route.segments, path, [](const auto& wanted, const auto& given) {
+        return is_parameter(wanted) ? !given.empty() : wanted == given;
+    });
+}
+
+Fields parameters_of(const Route& route, const std::vector<std::string>& path) {
+    Fields parameters;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        const auto& name = route.segments[i];
+        if (is_parameter(name)) parameters.emplace_back(name.substr(1, name.size() - 2), path[i]);
+    }
+    return parameters;
+}
+
+bool takes(const Route& route, std::string_view method) {
+    return route.method == method || (route.method == "GET" && method == "HEAD");
+}
+
+}  // namespace
+
+void Router::add(std::string method, std::string pattern, Handler handler, std::size_t most_body) {
+    Route route{std::move(method), std::move(pattern), most_body, std::move(handler)};
+    route.segments = split(std::string_view(route.pattern).substr(1), '/');
+    routes_.push_back(std::move(route));
+}
+
+const Route* Router::find(const Request& request) const {
+    for (const auto& route : routes_)
+        if (takes(route, request.method) && fits(route, request.segments)) return &route;
+    return nullptr;
+}
+
+std::size_t Router::most_body(const Request& request) const {
+    const auto* route = find(request);
+    return route == nullptr ? 0 : route->most_body;
+}
+
+std::string Router::allowed(const Request& request) const {
+    std::vector<std::string> methods;
+    for (const auto& route : routes_) {
+        if (!fits(route, request.segments)) continue;
+        methods.push_back(route.method);
+        if (route.method == "GET") methods.emplace_back("HEAD");
+    }
+    if (!methods.empty()) methods.emplace_back("OPTIONS");
+    std::ranges::sort(methods);
+    methods.erase(std::ranges::unique(methods).begin(), methods.end());
+    return join(methods, ", ");
+}
+
+Response Router::answer(Request request) const {
+    const auto* route = find(request);
+    if (route == nullptr) {
+        const auto methods = allowed(request);
+        if (methods.empty()) return problem(404, "there is nothing at " + request.path);
+        auto response = request.method == "OPTIONS"
+                            ? content("", "", 204)
+                            : problem(405, fmt::format("{} takes {}, not {}", request.path, methods,
+                                                       request.method));
+        response.headers.emplace_back("Allow", methods);
+        return response;
+    }
+    if (request.body.size() > route->most_body)
+        return problem(413, fmt::format("{} takes a body of at most {} bytes", request.path,
+                                        route->most_body));
+    request.parameters = parameters_of(*route, request.segments);
+    try {
+        return route->handler(request);
+    } catch (const std::exception& error) {
+        return problem(500, fmt::format("{} failed: {}", request.path, error.what()));
+    }
+}
+
+}  // namespace esper::serving

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "esper/services/serving/response.h"
+
+namespace esper::serving {
+
+/// Answers one request. Is called from several threads at a time.
+using Handler = std::function<Response(const Request&)>;
+
+struct Route {
+    std::string method;
+    std::string pattern;        ///< e.g. `/api/v1/runs/{run}/series`
+    std::size_t most_body = 0;  ///< bytes that a request's body may have
+    Handler handler = {};
+    std::vector<std::string> segments = {};  ///< of the pattern; add() fills them in
+};
+
+/// Finds the handler of a request.
+class Router {
+  public:
+    /// A `{name}` in the pattern stands for one segment of the path, which the handler finds among
+    /// the request's parameters. A route for GET also answers HEAD. Two routes of one method must
+    /// not fit the same path.
+    void add(std::string method, std::string pattern, Handler handler, std::size_t most_body = 0);
+
+    /// The handler's response, or a problem: 404 for a path that no route has, 405 with `Allow`
+    /// for another method, 413 for a body that is too long, 500 where the handler throws.
+    Response answer(Request request) const;
+    /// The longest body that answer() would take.
+    std::size_t most_body(const Request& request) const;
+
+    const std::vector<Route>& routes() const { return routes_; }
+
+  private:
+    const Route* find(const Request& request) const;
+    std::string allowed(const Request& request) const;
+    std::vector<Route> routes_;
+};
+
+}  // namespace esper::serving
