@@ -30,7 +30,7 @@ WAITING = {
             "execution/kernels/kernel_*.h", "execution/kernels/loaded_kernel.h",
             "execution/kernels/health_monitor.h"),
         "the bus between the roles": (
-            "contracts/registry.h", "contracts/json_schema.h"),
+            "contracts/registry.h",),
         "a store of health signals": ("contracts/telemetry_record.h",),
         "training on a GPU": ("execution/cuda/*",),
         "a log of the services": ("utils/log*.h", "utils/trace_id.h", "utils/bounded_queue.h"),

@@ -5,6 +5,8 @@ import os
 import sqlite3
 import stat
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,41 @@ def test_keys_rotate_and_are_revoked(esper, tmp_path):
     ring.write_bytes(content)
     assert "keys/ring" in esper("keys", "ls", expect=4).stderr
     assert "keys/ring" in esper("library", "ls", expect=4).stderr
+
+
+def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
+    token = lines(esper("token", "add", "Ada", "--role", "curator", "--json"))[0]["token"]
+    esper("token", "add", "Ada", expect=3)
+    assert lines(esper("token", "ls", "--json")) == [{"name": "Ada", "role": "curator"}]
+    server = subprocess.Popen(
+        [BINARY, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library")))
+    try:
+        address = server.stdout.readline().strip()
+
+        def ask(path, headers=None, body=None):
+            request = urllib.request.Request(address + path, data=body, headers=headers or {})
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.status, json.loads(answer.read())
+            except urllib.error.HTTPError as refused:
+                return refused.code, json.loads(refused.read())
+
+        bearer = {"Authorization": f"Bearer {token}"}
+        status, problem = ask("/api/v1/blueprints")
+        assert (status, problem["title"]) == (401, "Unauthorized")
+        status, page = ask("/api/v1/blueprints?limit=5", bearer)
+        assert status == 200 and len(page["items"]) == 5 and page["next"]
+        status, problem = ask("/api/v1/blueprints?limit=x", bearer)
+        assert status == 400 and problem["error"] == "urza.BadRequest"
+        described = ask("/openapi.json")[1]
+        assert described["openapi"] == "3.1.0" and "/api/v1/kernels/query" in described["paths"]
+        query = {**bearer, "Content-Type": "application/json"}
+        assert ask("/api/v1/kernels/query", query, b"{}")[1]["matching_kernels"] == []
+        assert ask("/api/v1/kernels/query", query, b'{"tags": 1}')[0] == 422
+        assert ask("/ready")[0] == 200
+        esper("token", "revoke", "Ada")
+        assert ask("/api/v1/blueprints", bearer)[0] == 401
+    finally:
+        server.terminate()
+        assert server.wait(timeout=30) == 0

@@ -80,6 +80,8 @@ int run(int argc, char** argv) {
     esper::cli::add_pareto(app, exit_code);
     esper::cli::add_library(app, exit_code);
     esper::cli::add_keys(app, exit_code);
+    esper::cli::add_token(app, exit_code);
+    esper::cli::add_urza(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);

@@ -10,6 +10,9 @@ namespace esper::urza {
     X(kBadBlueprint, kData) /* no Program, or operators that blueprints may not use */ \
     X(kConflict, kData)     /* another thing has that id, or two things contradict */  \
     X(kNoObject, kData)     /* the kernel's file was collected */                      \
+    X(kBadRequest, kUsage)                                                             \
+    X(kUnknownToken, kData)                                                            \
+    X(kBadTokens, kVerification) /* damaged, or others could have written it */        \
     X(kNetworkFileSystem, kUsage)                                                      \
     X(kTooNew, kData) /* made by a newer version */                                    \
     X(kReadOnly, kRuntime)                                                             \
