@@ -3,6 +3,8 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tl-expected REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # esper_room(NAME [TORCH] SOURCES ... LINKS ...): one static library per room.
 function(esper_room name)

@@ -11,7 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto bundle = parse_bundle(bytes);
     if (!bundle) return 0;
     if (serialise_bundle(*bundle) != bytes) std::abort();
-    const PublicKey key{1, 2, 3};
-    if (verify_bundle(*bundle, std::span(&key, 1), 1)) std::abort();
+    static const KeyRing ring =
+        *KeyRing::make(*Signer::make(KeyRole::kRoot, PrivateKey{1, 2, 3}), {});
+    if (verify_bundle(*bundle, ring, {})) std::abort();
+    (void)KernelManifest::parse(bundle->manifest);
+    (void)Verdict::parse(bundle->verdict);
+    (void)KeyRing::parse(bundle->manifest);
     return 0;
 }

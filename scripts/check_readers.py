@@ -28,12 +28,9 @@ WAITING = {
     "header": {
         "the library of blueprints and kernels": (
             "execution/kernels/kernel_*.h", "execution/kernels/loaded_kernel.h",
-            "execution/kernels/signature.h", "execution/kernels/health_monitor.h",
-            "contracts/identity.h", "contracts/assets.h", "contracts/operational.h",
-            "contracts/validators.h", "contracts/seed_ref.h", "contracts/codec.h",
-            "contracts/declare.h", "contracts/print.h"),
+            "execution/kernels/health_monitor.h"),
         "the bus between the roles": (
-            "contracts/messages.h", "contracts/registry.h", "contracts/json_schema.h"),
+            "contracts/registry.h",),
         "a store of health signals": ("contracts/telemetry_record.h",),
         "training on a GPU": ("execution/cuda/*",),
         "a log of the services": ("utils/log*.h", "utils/trace_id.h", "utils/bounded_queue.h"),
@@ -41,12 +38,10 @@ WAITING = {
     "error": {},
     "type": {
         "the library of blueprints and kernels": (
-            "Seed", "SeedRef", "Blueprint", "BlueprintSubmission", "KernelMetadata",
-            "CompilationRecord", "CompiledKernelArtifact", "UrabraskValidationReport",
-            "KernelQuery", "KernelMatch", "KernelQueryResult", "KernelArtifactEmbedding"),
+            "Seed", "SeedRef", "KernelArtifactEmbedding"),
         "the bus between the roles": (
             "OonaMessage", "BlueprintSubmitted", "KernelReady", "KernelCharacterized",
-            "EpochEvent", "KasminaControlCommand", "FieldReport", "RollbackNotice",
+            "EpochEvent", "KasminaControlCommand", "RollbackNotice",
             "KernelFailure", "CacheTelemetry", "HealthSummaryReport", "TrainingSession",
             "HealthSignal", "HardwareContext", "SeedStatus", "SystemStatePacket",
             "AdaptationSignal", "AdaptationDecision", "ModelGraphState"),

@@ -31,6 +31,7 @@ ROOMS = {
     "api": ["core"],
     "services/tamiyo": ["configs"],
     "services/ports": ["base"],
+    "services/urza": ["execution/kernels", "blueprints", "services/serving"],
     "services/records": ["services/ports", "program", "contracts"],
     "services/serving": ["contracts"],
     "services/nissa": ["services/serving", "services/records", "configs"],
@@ -42,14 +43,14 @@ ROOMS = {
     "services/tolaria/run": ["services/tolaria/grow"],
     "services/urabrask": ["engine", "execution/kernels"],
     "services/tezzeret": ["services/urabrask"],
-    "cli": ["services/tolaria/run", "services/tezzeret", "api"],
+    "cli": ["services/tolaria/run", "services/tezzeret", "services/urza", "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {
     "base", "contracts", "utils", "configs", "program", "engine/kernels", "blueprints",
     "execution/states", "execution/kernels", "services/tamiyo", "services/records",
-    "services/tolaria/data", "services/ports", "services/serving",
-    "services/nissa",
+    "services/tolaria/data", "services/ports", "services/serving", "services/nissa",
+    "services/urza",
 }
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh", ".py", ".sh", ".cmake"}
 MOST_LINES = 800

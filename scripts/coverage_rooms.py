@@ -11,6 +11,7 @@ FREE = {
     "vector": (["engine/kernels"], ["vector"]),
     "tamiyo": (["services/tamiyo"], ["tamiyo"]),
     "records": (["services/records"], ["records"]),
+    "urza": (["services/urza"], ["urza"]),
     "data": (["services/tolaria/data"], ["data"]),
 }
 # Their sources or their tests need libtorch.

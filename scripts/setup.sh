@@ -14,7 +14,7 @@ BUILD_PACKAGES=(
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
     libssl-dev libcurl4-openssl-dev zlib1g-dev
-    libturbojpeg0-dev libpng-dev libminizip-dev libboost-dev
+    libturbojpeg0-dev libpng-dev libminizip-dev libsqlite3-dev libboost-dev
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)

@@ -14,7 +14,7 @@ namespace {
 using namespace esper::execution;
 using esper::testing::bundle_of;
 using esper::testing::compile_kernel;
-using esper::testing::test_keys;
+using esper::testing::test_trust;
 
 std::vector<double> in_us(std::vector<double> ns) {
     for (double& x : ns) x /= 1000;
@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     const std::uint64_t id = kernel_id_of("double");
     const std::string bundle = bundle_of("double", compile_kernel(esper::testing::kDouble, "-O3"));
     VerifiedKernelSource source([&](std::uint64_t) { return std::string(bundle); },
-                                {test_keys().open});
+                                test_trust().ring);
     KernelCache cache({}, source);
     RecoveryManager recovery;
     std::vector<float> x(1 << 16, 1.0f), y(1 << 16);

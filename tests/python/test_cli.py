@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     (["inspect", "missing"], 3, "missing"),
     (["data", "info", "missing.txt"], 3, "missing.txt"),
     (["data", "fetch", "cifar11"], 2, "did you mean 'cifar10'"),
-    (["urza", "serve"], 1, "not built yet"),
+    (["tezzeret", "serve"], 1, "not built yet"),
 ])
 def test_a_mistake_is_named_with_its_exit_code(tmp_path, words, code, message):
     done = esper(*words, cwd=tmp_path)

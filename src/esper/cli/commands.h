@@ -23,6 +23,10 @@ void add_rollback(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_finish(CLI::App& app, int& exit_code);
 void add_pareto(CLI::App& app, int& exit_code);
+void add_library(CLI::App& app, int& exit_code);
+void add_keys(CLI::App& app, int& exit_code);
+void add_token(CLI::App& app, int& exit_code);
+void add_urza(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
 void add_forge(CLI::App& app, int& exit_code);
 /// Adds `esper watch` and `esper nissa serve`.

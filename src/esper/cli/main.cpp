@@ -78,6 +78,10 @@ int run(int argc, char** argv) {
     esper::cli::add_report(app, exit_code);
     esper::cli::add_finish(app, exit_code);
     esper::cli::add_pareto(app, exit_code);
+    esper::cli::add_library(app, exit_code);
+    esper::cli::add_keys(app, exit_code);
+    esper::cli::add_token(app, exit_code);
+    esper::cli::add_urza(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_forge(app, exit_code);
     esper::cli::add_watch(app, exit_code);

@@ -13,7 +13,6 @@ struct Role {
 };
 
 constexpr Role kRoles[] = {
-    {"urza", "the library of blueprints and kernels"},
     {"tezzeret", "the compiler of kernels"},
     {"urabrask", "the evaluator of kernels"},
     {"tamiyo", "the controller"},

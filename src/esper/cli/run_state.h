@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "esper/cli/print.h"
 #include "esper/services/records/lineage_check.h"
 #include "esper/services/tolaria/learn/learner.h"
 
@@ -38,8 +39,5 @@ inline constexpr const char* kCheckpointHelp =
 /// Errors: those of read_run_journal, kForeignJournal.
 Result<std::vector<graph::JournalEntry>> journal_of(const RunState& run,
                                                     const std::filesystem::path& folder);
-
-/// Prints the error and gives its exit code.
-int report_error(const Error& error);
 
 }  // namespace esper::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "esper/cli/print.h"
 #include "esper/cli/terminal.h"
 #include "esper/services/tolaria/run/trainer.h"
 
@@ -51,8 +52,5 @@ class Screen {
     Instant epoch_began_ = std::chrono::steady_clock::now();
     std::int64_t epoch_began_at_ = 0;  ///< the step
 };
-
-/// One JSON line on standard output.
-void print_json_line(const nlohmann::json& line);
 
 }  // namespace esper::cli

@@ -18,16 +18,23 @@ namespace {
 using esper::testing::bundle_of;
 using esper::testing::compile_kernel;
 using esper::testing::kDouble;
-using esper::testing::test_keys;
+using esper::testing::sealed_bundle;
+using esper::testing::test_manifest;
+using esper::testing::test_trust;
+using esper::testing::test_verdict;
+using esper::testing::TestTrust;
 
 const std::uint64_t kId = kernel_id_of("b3d4-cpu-fast-1");
 
-Result<std::unique_ptr<CachedKernel>> load(const std::string& bytes) {
-    VerifiedKernelSource source([](std::uint64_t) { return std::string(); }, {test_keys().open});
+Result<std::unique_ptr<CachedKernel>> load(const std::string& bytes,
+                                           const VerifiedKernelSource::Want& want = {}) {
+    VerifiedKernelSource source([](std::uint64_t) { return std::string(); }, test_trust().ring,
+                                want);
     return source.load(kId, bytes);
 }
+KernelBundle good_bundle() { return sealed_bundle(test_manifest("b3d4-cpu-fast-1"), "object"); }
 
-TEST(KernelBundle, WhatIsSignedByATrustedKeyLoads) {
+TEST(KernelBundle, WhatForgeAndGauntletSealedLoads) {
     const auto kernel = load(bundle_of("b3d4-cpu-fast-1", compile_kernel(kDouble)));
     ASSERT_TRUE(kernel) << kernel.error().to_string();
     EXPECT_EQ(dynamic_cast<LoadedKernel&>(**kernel).artifact_id(), "b3d4-cpu-fast-1");
@@ -35,67 +42,138 @@ TEST(KernelBundle, WhatIsSignedByATrustedKeyLoads) {
 }
 
 TEST(KernelBundle, AKeyThatOpenSslWillNotTakeIsAnErrorEverywhere) {
+    const Signer& forge = test_trust().forge;
     ASSERT_TRUE(FaultPoints::arm("signature.openssl@1+"));
     EXPECT_TRUE(generate_key_pair().error().is(KernelError::kBadKey));
     EXPECT_TRUE(public_key_of(PrivateKey{}).error().is(KernelError::kBadKey));
     EXPECT_TRUE(sign(PrivateKey{}, "message").error().is(KernelError::kBadKey));
-    EXPECT_TRUE(make_bundle("a", "object", PrivateKey{}).error().is(KernelError::kBadKey));
+    EXPECT_TRUE(forge_bundle(test_manifest("a"), "object", forge).error().is(KernelError::kBadKey));
     FaultPoints::disarm_all();
     EXPECT_TRUE(sign(PrivateKey{}, "message"));
 }
 
-TEST(KernelBundle, ASignatureOfAnotherKeyIsRefused) {
-    const KeyPair stranger = *generate_key_pair();
-    const auto bundle = make_bundle("b3d4-cpu-fast-1", "object", stranger.secret);
-    EXPECT_TRUE(load(serialise_bundle(*bundle)).error().is(KernelError::kBadSignature));
-    EXPECT_EQ(*public_key_of(stranger.secret), stranger.open);
-    PublicKey no_point;
-    no_point.fill(0xff);
-    EXPECT_FALSE(signed_by_one_of(std::span(&no_point, 1), bundle->manifest, bundle->signature));
+TEST(KernelBundle, AKernelThatNobodyValidatedIsRefused) {
+    KernelBundle bundle =
+        *forge_bundle(test_manifest("b3d4-cpu-fast-1"), "object", test_trust().forge);
+    EXPECT_TRUE(verify_forged(bundle, test_trust().ring));
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kNoVerdict));
+    ASSERT_TRUE(judge_bundle(bundle, test_verdict(false), test_trust().gauntlet));
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kRefuted));
 }
 
-TEST(KernelBundle, AChangedObjectOrManifestIsRefused) {
-    auto bundle = *make_bundle("b3d4-cpu-fast-1", "object", test_keys().secret);
-    auto tampered = bundle;
+TEST(KernelBundle, EachSealMustBeOfTheRightRole) {
+    const auto& trust = test_trust();
+    KernelBundle bundle = good_bundle();
+    bundle.forged = *trust.gauntlet.seal(kManifestType, bundle.manifest);
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kWrongRole));
+    bundle = good_bundle();
+    ASSERT_TRUE(judge_bundle(bundle, test_verdict(), trust.forge)) << "the forge praises itself";
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kWrongRole));
+    ASSERT_TRUE(judge_bundle(bundle, test_verdict(), TestTrust::make(KeyRole::kGauntlet)));
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kUnknownKey));
+}
+
+TEST(KernelBundle, ASealOfOneKindIsNoneOfAnother) {
+    KernelBundle bundle = good_bundle();
+    bundle.judged = *test_trust().gauntlet.seal(kManifestType, bundle.verdict);
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(KernelError::kBadSignature));
+}
+
+TEST(KernelBundle, AVerdictAboutAnotherKernelIsNone) {
+    KernelBundle bundle = good_bundle();
+    const KernelBundle other = sealed_bundle(test_manifest("b3d4-cpu-fast-1"), "another object");
+    bundle.verdict = other.verdict;
+    bundle.judged = other.judged;
+    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kOtherManifest));
+}
+
+TEST(KernelBundle, AChangedObjectOrStatementIsRefused) {
+    auto tampered = good_bundle();
     tampered.object = "objecT";
     EXPECT_TRUE(load(serialise_bundle(tampered)).error().is(KernelError::kDigestMismatch));
-    tampered = bundle;
+    tampered = good_bundle();
     tampered.manifest.replace(tampered.manifest.find("b3d4"), 4, "b3d5");
+    EXPECT_TRUE(load(serialise_bundle(tampered)).error().is(KernelError::kBadSignature));
+    tampered = good_bundle();
+    tampered.verdict.replace(tampered.verdict.find("1024"), 4, "4096");
     EXPECT_TRUE(load(serialise_bundle(tampered)).error().is(KernelError::kBadSignature));
 }
 
-TEST(KernelBundle, AGoodKernelUnderAnotherIdIsRefused) {
+TEST(KernelBundle, AGoodKernelThatIsNotTheOneWantedIsRefused) {
     EXPECT_TRUE(load(bundle_of("another", "object")).error().is(KernelError::kWrongKernel));
+    const std::string bytes = serialise_bundle(good_bundle());
+    const auto wanting = [&](KernelWant want) {
+        return load(bytes, [want](std::uint64_t) { return want; });
+    };
+    EXPECT_TRUE(wanting({.branch = std::string(64, 'b'), .precision = "fp32"}));
+    EXPECT_TRUE(wanting({.precision = "bf16"}).error().is(KernelError::kWrongKernel));
+    EXPECT_TRUE(wanting({.branch = std::string(64, 'c')}).error().is(KernelError::kWrongKernel));
+    EXPECT_TRUE(wanting({.shape = ShapeClass{{64, 16, 16}, 32, 32}}));
+    const ShapeClass more_rows{{64, 16, 16}, 2048, 2048};  // the forge says so, nobody tried it
+    EXPECT_TRUE(wanting({.shape = more_rows}).error().is(TrustError::kOtherShape));
+    const ShapeClass wider{{128, 16, 16}, 32, 32};
+    EXPECT_TRUE(wanting({.shape = wider}).error().is(TrustError::kOtherShape));
 }
 
-TEST(KernelBundle, AnotherInterfaceVersionIsRefusedBeforeAnythingIsMapped) {
-    KernelBundle bundle = *make_bundle("b3d4-cpu-fast-1", "object", test_keys().secret);
-    bundle.manifest.replace(bundle.manifest.find("\"abi\":1"), 7, "\"abi\":9");
-    bundle.signature = *sign(test_keys().secret, bundle.manifest);
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(KernelError::kAbiMismatch));
+TEST(KernelBundle, AKernelForAnotherMachineIsRefusedBeforeAnythingIsMapped) {
+    auto manifest = test_manifest("b3d4-cpu-fast-1");
+    manifest.cpu_features = {"sse2", "no_such_instructions"};
+    const auto refused = load(serialise_bundle(sealed_bundle(manifest, "object")));
+    ASSERT_TRUE(refused.error().is(TrustError::kOtherMachine));
+    EXPECT_NE(refused.error().message().find("no_such_instructions"), std::string::npos);
+    manifest.cpu_features = {"sse2"};
+    EXPECT_TRUE(load(serialise_bundle(sealed_bundle(manifest, "object"))));
+    manifest.abi = ESPER_KERNEL_ABI + 1;
+    EXPECT_TRUE(load(serialise_bundle(sealed_bundle(manifest, "object")))
+                    .error()
+                    .is(KernelError::kAbiMismatch));
 }
 
 TEST(KernelBundle, NoDamageGetsThrough) {
     const std::string good = bundle_of("b3d4-cpu-fast-1", "some object");
-    for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+    ASSERT_TRUE(load(good));
+    for (std::size_t byte = 0; byte < good.size(); ++byte) {
         std::string bad = good;
-        bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
-        ASSERT_FALSE(load(bad)) << "bit " << bit;
+        bad[byte] = static_cast<char>(bad[byte] ^ (1 << (byte % 8)));
+        ASSERT_FALSE(load(bad)) << "byte " << byte;
     }
     for (std::size_t n = 0; n < good.size(); ++n) {
         EXPECT_TRUE(parse_bundle(good.substr(0, n)).error().is(KernelError::kBadBundle));
     }
 }
 
+TEST(KernelBundle, WhatIsWrittenIsReadBack) {
+    const KernelBundle whole = good_bundle();
+    EXPECT_EQ(*parse_bundle(serialise_bundle(whole)), whole);
+    const KernelBundle unjudged = *forge_bundle(test_manifest("a"), "object", test_trust().forge);
+    EXPECT_EQ(*parse_bundle(serialise_bundle(unjudged)), unjudged);
+    const auto manifest = *KernelManifest::parse(whole.manifest);
+    EXPECT_EQ(manifest.text(), whole.manifest);
+    EXPECT_EQ(Verdict::parse(whole.verdict)->text(), whole.verdict);
+}
+
 TEST(KernelBundle, AManifestMustSayWhatItMust) {
-    for (const char* manifest :
-         {"[]", "{", "{}", R"({"artifact":"a"})", R"({"artifact":"a","abi":1})",
-          R"({"artifact":"a","abi":1,"files":{}})", R"({"artifact":1,"abi":1,"files":{}})"}) {
-        KernelBundle bundle;
-        bundle.manifest = manifest;
-        EXPECT_TRUE(parse_bundle(serialise_bundle(bundle)).error().is(KernelError::kBadManifest))
-            << manifest;
+    const std::string good = good_bundle().manifest;
+    for (const char* bad : {"[]", "{", "{}"})
+        EXPECT_TRUE(KernelManifest::parse(bad).error().is(KernelError::kBadManifest)) << bad;
+    const std::pair<const char*, const char*> changes[] = {{R"("manifest":2)", R"("manifest":3)"},
+                                                           {R"("abi":)", R"("abx":)"},
+                                                           {R"("branch":"bb)", R"("branch":"B)"},
+                                                           {R"("sandbox":0)", R"("sandbox":9)"},
+                                                           {R"("fast")", R"("slow")"},
+                                                           {R"([1,4096])", R"([1])"},
+                                                           {R"([1,4096])", R"([0,4096])"},
+                                                           {R"(["-O1"])", R"([1])"},
+                                                           {R"("files":{)", R"("files":{"x":1,)"}};
+    for (const auto& [from, to] : changes) {
+        std::string text = good;
+        ASSERT_NE(text.find(from), std::string::npos) << from;
+        text.replace(text.find(from), std::string_view(from).size(), to);
+        EXPECT_TRUE(KernelManifest::parse(text).error().is(KernelError::kBadManifest)) << to;
     }
+    std::string verdict = good_bundle().verdict;
+    verdict.replace(verdict.find("true"), 4, "\"no\"");
+    EXPECT_TRUE(Verdict::parse(verdict).error().is(TrustError::kBadVerdict));
 }
 
 TEST(KernelBundle, AFileIsReadOnlyWhenNobodyElseCanHaveWrittenIt) {

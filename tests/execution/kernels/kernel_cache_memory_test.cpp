@@ -40,7 +40,7 @@ bool memory_can_be_judged() {
 TEST(KernelCacheMemory, MachineCodeThatIsReplacedLeavesNothingMapped) {
     const std::string& object = compile_kernel(kDouble);
     VerifiedKernelSource source([](std::uint64_t) { return std::string(); },
-                                {esper::testing::test_keys().open});
+                                esper::testing::test_trust().ring);
     std::vector<float> x = {1, 2, 3}, y(3);
     const KernelTensor in{x.data(), {3}, KernelDtype::kF32};
     const KernelTensor out{y.data(), {3}, KernelDtype::kF32};

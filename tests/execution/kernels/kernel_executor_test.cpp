@@ -14,7 +14,7 @@ namespace {
 using esper::testing::bundle_of;
 using esper::testing::compile_kernel;
 using esper::testing::kDouble;
-using esper::testing::test_keys;
+using esper::testing::test_trust;
 using enum contracts::SeedState;
 
 /// An executor with a library of its own: kernels by name.
@@ -51,7 +51,7 @@ class KernelExecutorTest : public ::testing::Test {
                                      if (it != library_.end()) return it->second;
                                      return fail(KernelError::kNetwork, "no such kernel");
                                  },
-                                 {test_keys().open}};
+                                 test_trust().ring};
     StateTable table_;
     ManualClock clock_;
     std::vector<std::string> told_;

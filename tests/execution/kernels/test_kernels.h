@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/temporary_folder.h"
-#include "esper/execution/kernels/kernel_bundle.h"
+#include "execution/kernels/test_trust.h"
 
 namespace esper::testing {
 
@@ -50,16 +50,5 @@ inline const std::string& compile_kernel(const std::string& body, const std::str
 
 inline const char* kDouble =
     "like(out, in); for (int64_t i = 0; i < count(in); ++i) y[i] = 2 * x[i];";
-
-inline const execution::KeyPair& test_keys() {
-    static const execution::KeyPair keys = *execution::generate_key_pair();
-    return keys;
-}
-
-/// The object signed with the test's key, as it would come from the library.
-inline std::string bundle_of(const std::string& artifact, const std::string& object) {
-    return execution::serialise_bundle(
-        *execution::make_bundle(artifact, object, test_keys().secret));
-}
 
 }  // namespace esper::testing

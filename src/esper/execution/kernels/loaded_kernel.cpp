@@ -58,9 +58,11 @@ Status LoadedKernel::run(std::span<const KernelTensor> inputs,
 Result<std::unique_ptr<CachedKernel>> VerifiedKernelSource::load(std::uint64_t id,
                                                                  std::string bytes) {
     ESPER_TRY(KernelBundle bundle, parse_bundle(bytes));
-    ESPER_CHECK_STATUS(verify_bundle(bundle, trusted_, id));
+    KernelWant want = want_ ? want_(id) : KernelWant{};
+    want.id = id;
+    ESPER_TRY(const VerifiedBundle verified, verify_bundle(bundle, ring_, want));
     ESPER_TRY(OwnedFd image, seal_image(bundle.object));
-    return std::make_unique<LoadedKernel>(bundle.artifact_id, bundle.object.size(),
+    return std::make_unique<LoadedKernel>(verified.manifest.artifact, bundle.object.size(),
                                           std::move(image));
 }
 

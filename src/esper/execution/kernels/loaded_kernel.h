@@ -54,18 +54,21 @@ class LoadedKernel final : public CachedKernel {
     Runtime runtime_;
 };
 
-/// Fetches bundles through `fetch` and loads only kernels signed by a trusted key.
+/// Fetches bundles through `fetch` and loads only kernels that verify_bundle() accepts.
 class VerifiedKernelSource final : public KernelSource {
   public:
     using Fetch = std::function<Result<std::string>(std::uint64_t id)>;
-    VerifiedKernelSource(Fetch fetch, std::vector<PublicKey> trusted)
-        : fetch_(std::move(fetch)), trusted_(std::move(trusted)) {}
+    /// What is needed of the kernel besides its id, e.g. the shape that a seed will call it with.
+    using Want = std::function<KernelWant(std::uint64_t id)>;
+    VerifiedKernelSource(Fetch fetch, KeyRing ring, Want want = {})
+        : fetch_(std::move(fetch)), ring_(std::move(ring)), want_(std::move(want)) {}
     Result<std::string> fetch(std::uint64_t id) override { return fetch_(id); }
     Result<std::unique_ptr<CachedKernel>> load(std::uint64_t id, std::string bytes) override;
 
   private:
     const Fetch fetch_;
-    const std::vector<PublicKey> trusted_;
+    const KeyRing ring_;
+    const Want want_;
 };
 
 }  // namespace esper::execution

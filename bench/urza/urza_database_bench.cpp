@@ -1,0 +1,115 @@
+// What a durable write to the library costs beside what the disk needs for it: the same bytes
+// appended to a file with one fdatasync. Both write to the same folder, in turn.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/temporary_folder.h"
+#include "bench_report.h"
+#include "esper/services/urza/sqlite_library.h"
+
+namespace {
+
+using namespace esper;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kPairs = 400;
+constexpr int kWriters = 64;
+constexpr int kRounds = 20;
+
+double microseconds(Clock::time_point from) {
+    return std::chrono::duration<double, std::micro>(Clock::now() - from).count();
+}
+
+contracts::FieldReport report_of(std::uint32_t epoch) {
+    contracts::FieldReport report;
+    report.blueprint_id = "b3d4f5";
+    report.kernel_artifact_id = "b3d4f5-x86-fast-a1c3b2";
+    report.at.layer = "layer1.0";
+    report.ended_epoch = epoch;
+    return report;
+}
+
+/// One sync of as many bytes as a commit of SQLite writes: three pages.
+class PlainFile {
+  public:
+    explicit PlainFile(const std::filesystem::path& path)
+        : fd_(::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600)), page_(3 * 4096, 'x') {}
+    ~PlainFile() { ::close(fd_); }
+    void write() {
+        if (::write(fd_, page_.data(), page_.size()) < 0 || ::fdatasync(fd_) != 0)
+            throw std::runtime_error("the plain file cannot be written");
+    }
+
+  private:
+    int fd_;
+    std::string page_;
+};
+
+void one_writer(bench::Report& report, urza::SqliteLibrary& library, PlainFile& plain) {
+    std::vector<double> ratios;
+    bench::Samples s;
+    for (int i = -20; i < kPairs; ++i) {
+        auto began = Clock::now();
+        plain.write();
+        const double peer = microseconds(began);
+        began = Clock::now();
+        value_or_throw(library.file_report(report_of(static_cast<std::uint32_t>(i + 20))));
+        const double ours = microseconds(began);
+        if (i < 0) continue;
+        s.ours.push_back(ours);
+        s.peer.push_back(peer);
+        ratios.push_back(ours / peer);
+    }
+    report.add_pairs("durable write, 1 writer", "us", s, "write + fdatasync");
+    report.add_goal("durable write", "fdatasyncs", ratios, 2.2);
+}
+
+void many_writers(bench::Report& report, urza::SqliteLibrary& library) {
+    std::vector<double> sharing;
+    for (int round = 0; round < kRounds; ++round) {
+        const std::uint64_t before = library.commits();
+        std::vector<std::thread> threads;
+        constexpr int kEach = 16;
+        for (int t = 0; t < kWriters; ++t)
+            threads.emplace_back([&library] {
+                for (std::uint32_t i = 0; i < kEach; ++i)
+                    value_or_throw(library.file_report(report_of(i)));
+            });
+        for (auto& thread : threads) thread.join();
+        sharing.push_back(double(kWriters) * kEach / double(library.commits() - before));
+    }
+    report.add_goal("writes that share a sync, 64 writers", "writes", sharing, 15, 0.5,
+                    bench::Better::kHigher);
+}
+
+void reads(bench::Report& report, urza::SqliteLibrary& library) {
+    contracts::BlueprintSubmission submission;
+    submission.name = submission.description = submission.submitted_by = "bench";
+    submission.architecture =
+        "esper-program 1 \"branch\"\ninput x: f32[?, 64]\nparam w: f32[64, 64] normal(0.1)\n"
+        "%0 = aten::linear(x, w, none)\noutput y: %0\n";
+    const std::string id = value_or_throw(library.add_blueprint(submission));
+    std::vector<double> us;
+    for (int i = 0; i < 4000; ++i) {
+        const auto began = Clock::now();
+        value_or_throw(library.blueprint(id));
+        us.push_back(microseconds(began));
+    }
+    report.add_goal("read of one blueprint, p50", "us", us, 300);
+    report.add_goal("read of one blueprint, p99", "us", us, 2000, 0.99);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    bench::Report report("urza_database");
+    const TemporaryFolder folder;
+    const auto library = value_or_throw(urza::SqliteLibrary::open(folder / "library"));
+    PlainFile plain(folder / "plain");
+    one_writer(report, *library, plain);
+    many_writers(report, *library);
+    reads(report, *library);
+    return report.finish(argc, argv);
+}

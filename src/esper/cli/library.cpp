@@ -1,0 +1,314 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "esper/base/files.h"
+#include "esper/base/text.h"
+#include "esper/cli/commands.h"
+#include "esper/cli/library_text.h"
+#include "esper/cli/print.h"
+#include "esper/contracts/codec.h"
+#include "esper/services/urza/catalogue.h"
+
+namespace esper::cli {
+
+namespace {
+
+using nlohmann::json;
+using urza::Library;
+using urza::UrzaError;
+
+struct Arguments {
+    std::string folder;
+    std::string id;
+    std::string name, by = "a person", about, parent, file;
+    std::string head;
+    std::string precision = "fp32", sample, rows = "1";
+    std::uint64_t after = 0;
+    std::uint32_t keep = urza::Retention{}.kernels_per_blueprint;
+    bool kernels = false;
+    bool json = false;
+};
+
+/// What `esper library` works on: the library, with the catalogue in it where it can be written.
+Result<std::unique_ptr<Library>> open(const Arguments& a) {
+    ESPER_TRY(auto library, urza::open_library(a.folder));
+    const auto added = urza::add_catalogue(*library);
+    if (!added && !added.error().is(UrzaError::kReadOnly)) return fail(added.error());
+    return library;
+}
+
+/// Calls `visit` with every record, page by page.
+template <typename Record, typename Visit>
+Status each(Library& library, Result<std::vector<Record>> (Library::*page)(const urza::PageOf&),
+            const std::function<std::string(const Record&)>& id_of, const Visit& visit) {
+    urza::PageOf at;
+    for (;;) {
+        ESPER_TRY(const auto records, (library.*page)(at));
+        for (const auto& record : records) visit(record);
+        if (records.size() < at.limit) return {};
+        at.after = id_of(records.back());
+    }
+}
+template <typename Visit>
+Status each_blueprint(Library& library, const Visit& visit) {
+    return each<contracts::Blueprint>(
+        library, &Library::blueprints, [](const auto& b) { return b.blueprint_id; }, visit);
+}
+template <typename Visit>
+Status each_kernel(Library& library, const Visit& visit) {
+    return each<urza::KernelRecord>(
+        library, &Library::kernels, [](const auto& k) { return k.artifact.kernel_artifact_id; },
+        visit);
+}
+
+template <typename T>
+void print_contract(const T& value) {
+    if (const auto text = contracts::to_json(value)) std::printf("%s\n", text->c_str());
+}
+
+/// The artifact with what the signatures say, not what the row says.
+json json_of(const urza::KernelRecord& record) {
+    json line{{"id", record.manifest.artifact},
+              {"blueprint", record.manifest.branch},
+              {"state", state_of(record)},
+              {"manifest", json::parse(record.manifest_text)},
+              {"forge_key", record.forged.key}};
+    if (record.verdict) {
+        line["verdict"] = json::parse(record.verdict_text);
+        line["gauntlet_key"] = record.judged.key;
+        line["report"] = json::parse(record.report_text);
+    }
+    return line;
+}
+
+Status list(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    if (!a.kernels)
+        return each_blueprint(*library, [&](const contracts::Blueprint& blueprint) {
+            a.json ? print_contract(blueprint) : print_blueprint_line(blueprint);
+        });
+    return each_kernel(*library, [&](const urza::KernelRecord& record) {
+        a.json ? print_json_line(json_of(record)) : print_kernel_line(record);
+    });
+}
+
+/// The only id that begins so, of a blueprint or a kernel.
+Result<std::string> whole_id(Library& library, const std::string& prefix) {
+    std::vector<std::string> found;
+    const auto note = [&](const std::string& id) {
+        if (id == prefix) found.assign(1, id);
+        if (id.starts_with(prefix) && (found.empty() || found.front() != prefix))
+            found.push_back(id);
+    };
+    ESPER_CHECK_STATUS(
+        each_blueprint(library, [&](const auto& blueprint) { note(blueprint.blueprint_id); }));
+    ESPER_CHECK_STATUS(each_kernel(
+        library, [&](const auto& record) { note(record.artifact.kernel_artifact_id); }));
+    if (found.size() == 1) return found.front();
+    return fail(UrzaError::kUnknownKernel,
+                found.empty() ? fmt::format("no blueprint and no kernel begins with {}; esper "
+                                            "library ls [--kernels] shows them",
+                                            prefix)
+                              : fmt::format("{} things begin with {}: {}", found.size(), prefix,
+                                            join(found, ", ")));
+}
+
+Status show(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    ESPER_TRY(const std::string id, whole_id(*library, a.id));
+    if (const auto blueprint = library->blueprint(id)) {
+        ESPER_TRY(const auto reports, library->reports(id));
+        a.json ? print_contract(*blueprint) : print_blueprint(*blueprint, reports);
+        if (a.json)
+            for (const auto& report : reports) print_contract(report);
+        return {};
+    }
+    ESPER_TRY(const auto record, library->kernel(id));
+    a.json ? print_json_line(json_of(record)) : print_kernel(record);
+    return {};
+}
+
+Status add(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    contracts::BlueprintSubmission submission;
+    ESPER_TRY(submission.architecture, read_file(a.file));
+    submission.name = a.name.empty() ? std::filesystem::path(a.file).stem().string() : a.name;
+    submission.description = a.about.empty() ? "added from " + a.file : a.about;
+    submission.submitted_by = a.by;
+    if (!a.parent.empty()) {
+        ESPER_TRY(const std::string parent, whole_id(*library, a.parent));
+        submission.parents.push_back(parent);
+    }
+    ESPER_TRY(const std::string id, library->add_blueprint(submission));
+    a.json ? print_json_line({{"event", "added"}, {"id", id}})
+           : (void)std::printf("%s\n", id.c_str());
+    return {};
+}
+
+/// `12:<hash>`, as verify prints it.
+Result<std::optional<urza::LedgerHead>> head_of(const std::string& text) {
+    if (text.empty()) return std::optional<urza::LedgerHead>();
+    const auto parts = split(text, ':');
+    urza::LedgerHead head;
+    const auto* end = parts[0].data() + parts[0].size();
+    const auto read = std::from_chars(parts[0].data(), end, head.number);
+    if (parts.size() != 2 || read.ec != std::errc() || read.ptr != end)
+        return fail(
+            UrzaError::kUnknownKernel,
+            fmt::format("--head {}: expected NUMBER:HASH, as esper library verify prints it",
+                        text));
+    head.hash = parts[1];
+    return std::optional(head);
+}
+
+Status verify(const Arguments& a) {
+    ESPER_TRY(const auto remembered, head_of(a.head));
+    ESPER_TRY(const auto library, urza::open_library(a.folder));
+    ESPER_TRY(const auto wrong, library->verify(remembered));
+    for (const auto& error : wrong) {
+        if (a.json)
+            print_json_line({{"event", "wrong"},
+                             {"error", fmt::format("{}.{}", error.room(), error.name())},
+                             {"message", error.message()}});
+        else
+            std::fprintf(stderr, "esper: %s\n", error.to_string().c_str());
+    }
+    if (!wrong.empty())
+        return fail(UrzaError::kBadRow,
+                    fmt::format("{} thing{} of the library {} not what was signed", wrong.size(),
+                                wrong.size() == 1 ? "" : "s", wrong.size() == 1 ? "is" : "are"));
+    ESPER_TRY(const auto head, library->head());
+    if (a.json)
+        print_json_line({{"event", "verified"}, {"number", head.number}, {"hash", head.hash}});
+    else
+        std::printf("every signature, digest and entry holds; the ledger's head is %llu:%s\n",
+                    static_cast<unsigned long long>(head.number), head.hash.c_str());
+    return {};
+}
+
+Status ledger(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    constexpr std::uint32_t kAtOnce = 1000;
+    for (std::uint64_t after = a.after;;) {
+        ESPER_TRY(const auto entries, library->ledger(after, kAtOnce));
+        for (const auto& entry : entries) {
+            after = entry.number;
+            if (!a.json) {
+                print_entry(entry);
+                continue;
+            }
+            print_json_line({{"number", entry.number},
+                             {"at", entry.at},
+                             {"actor", entry.actor},
+                             {"action", entry.action},
+                             {"subject", entry.subject},
+                             {"digest", entry.digest},
+                             {"hash", entry.hash}});
+        }
+        if (entries.size() < kAtOnce) return {};
+    }
+}
+
+Status collect(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    ESPER_TRY(const auto collected, library->collect({a.keep}));
+    if (a.json)
+        print_json_line({{"event", "collected"},
+                         {"kernels", collected.kernels},
+                         {"files", collected.files},
+                         {"bytes", collected.bytes}});
+    else
+        std::printf(
+            "%llu kernels lost their object, %llu files and %s bytes were removed; every "
+            "blueprint, verdict and ledger entry is still there\n",
+            static_cast<unsigned long long>(collected.kernels),
+            static_cast<unsigned long long>(collected.files),
+            human_count(static_cast<double>(collected.bytes)).c_str());
+    return {};
+}
+
+Result<std::int64_t> number_of(const std::string& text) {
+    std::int64_t number = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (read.ec == std::errc() && read.ptr == text.data() + text.size() && number > 0)
+        return number;
+    return fail(UrzaError::kUnknownKernel, fmt::format("'{}' is no size", text));
+}
+
+/// What `--sample 64x16x16 --rows 1-128` asks for.
+Result<std::optional<urza::KernelAsk>> ask_of(const Arguments& a, const std::string& branch) {
+    if (a.sample.empty()) return std::optional<urza::KernelAsk>();
+    urza::KernelAsk ask;
+    ask.branch = branch;
+    ask.precision = a.precision;
+    for (const auto& size : split(a.sample, 'x')) {
+        ESPER_TRY(const std::int64_t number, number_of(size));
+        ask.shape.sample.push_back(number);
+    }
+    const auto rows = split(a.rows, '-');
+    ESPER_TRY(ask.shape.rows_min, number_of(rows.front()));
+    ESPER_TRY(ask.shape.rows_max, number_of(rows.back()));
+    return std::optional(ask);
+}
+
+Status why(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    ESPER_TRY(const std::string id, whole_id(*library, a.id));
+    ESPER_TRY(const auto record, library->kernel(id));
+    ESPER_TRY(const auto ask, ask_of(a, record.manifest.branch));
+    ESPER_TRY(const auto reasons, library->why(id, ask));
+    for (const auto& reason : reasons)
+        a.json
+            ? print_json_line({{"what", reason.what}, {"holds", reason.holds}, {"why", reason.why}})
+            : print_reason(reason);
+    return {};
+}
+
+}  // namespace
+
+void add_library(CLI::App& app, int& exit_code) {
+    auto a = std::make_shared<Arguments>();
+    auto* library = app.add_subcommand(
+        "library", "blueprints and kernels, their verdicts, and who signed them");
+    library->require_subcommand(1);
+    const auto command = [&](const char* name, const char* what, Status (*act)(const Arguments&)) {
+        auto* made = library->add_subcommand(name, what);
+        made->add_option("--library", a->folder,
+                         "the folder (default: $ESPER_LIBRARY or ~/.local/share/esper/library)");
+        made->add_flag("--json", a->json, "standard output is JSON lines only");
+        made->callback([a, act, &exit_code] {
+            const Status done = act(*a);
+            exit_code = done ? 0 : report_error(done.error());
+        });
+        return made;
+    };
+    command("ls", "the blueprints, or the kernels", list)
+        ->add_flag("--kernels", a->kernels, "the kernels");
+    command("show", "all that is known of one blueprint or kernel", show)
+        ->add_option("id", a->id, "its id, or how it begins")
+        ->required();
+    auto* adds = command("add", "add a blueprint from the text of a Program", add);
+    adds->add_option("file", a->file, "the Program's text")->required();
+    adds->add_option("--name", a->name, "its name (default: the file's)");
+    adds->add_option("--about", a->about, "one sentence about it");
+    adds->add_option("--parent", a->parent, "the blueprint that it descends from");
+    adds->add_option("--by", a->by, "who adds it");
+    command("verify", "check every digest, signature and ledger entry", verify)
+        ->add_option("--head", a->head, "NUMBER:HASH of a ledger head that was seen before");
+    command("ledger", "every change, in order", ledger)
+        ->add_option("--after", a->after, "from the entry after this number on");
+    command("gc", "drop objects that nobody needs; rows and lineage stay", collect)
+        ->add_option("--keep", a->keep, "kernels of each blueprint (default: 100)");
+    auto* reasons = command("why", "why a kernel is, or is not, used", why);
+    reasons->add_option("kernel", a->id, "its id, or how it begins")->required();
+    reasons->add_option("--sample", a->sample, "sizes of one sample, e.g. 64x16x16");
+    reasons->add_option("--rows", a->rows, "numbers of samples, e.g. 32 or 1-128");
+    reasons->add_option("--precision", a->precision, "fp32 or bf16");
+}
+
+}  // namespace esper::cli

@@ -1,0 +1,112 @@
+#include "esper/cli/library_text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+
+#include "esper/base/hash.h"
+
+namespace esper::cli {
+
+namespace {
+
+constexpr std::size_t kShort = 12;  // hex digits of a hash that a table shows
+
+void row(const char* name, const std::string& value) {
+    if (!value.empty()) std::printf("  %-14s %s\n", name, value.c_str());
+}
+
+std::string figures(const contracts::Metrics& metrics) {
+    std::vector<std::string> parts;
+    for (const auto& [name, value] : metrics)
+        parts.push_back(fmt::format("{} {:.4g}", name, value));
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace
+
+std::string state_of(const urza::KernelRecord& record) {
+    std::string state(contracts::to_text(record.artifact.status));
+    const bool judged = record.verdict && record.verdict->passed;
+    if (record.artifact.status == contracts::KernelStatus::kValidated && !judged)
+        state += " (by nobody: it is not used)";
+    return state;
+}
+
+void print_blueprint_line(const contracts::Blueprint& blueprint) {
+    std::printf("%s  %-32s %-11s %3zu  %s\n", blueprint.blueprint_id.substr(0, kShort).c_str(),
+                blueprint.name.c_str(), std::string(contracts::to_text(blueprint.status)).c_str(),
+                blueprint.compiled_artifacts.size(), blueprint.created_by.c_str());
+}
+
+void print_kernel_line(const urza::KernelRecord& record) {
+    std::string measured;
+    if (record.artifact.validation_report)
+        measured = figures(record.artifact.validation_report->baseline_comparison);
+    std::printf("%-48s %s  %s  %-10s %s  %s\n", record.artifact.kernel_artifact_id.c_str(),
+                record.manifest.branch.substr(0, kShort).c_str(), record.manifest.precision.c_str(),
+                record.manifest.isa.c_str(), state_of(record).c_str(), measured.c_str());
+}
+
+void print_blueprint(const contracts::Blueprint& blueprint,
+                     const std::vector<contracts::FieldReport>& reports) {
+    std::printf("blueprint %s\n", blueprint.blueprint_id.c_str());
+    row("name", blueprint.name);
+    row("what", blueprint.description);
+    row("status", std::string(contracts::to_text(blueprint.status)));
+    row("by",
+        fmt::format("{}, {}", blueprint.created_by, contracts::to_string(blueprint.created_at)));
+    row("descends from", fmt::format("{}", fmt::join(blueprint.parents, ", ")));
+    row("kernels", fmt::format("{}", fmt::join(blueprint.compiled_artifacts, ", ")));
+    for (const auto& report : reports)
+        row("in the field",
+            fmt::format("{} at {} epoch {}, {}", contracts::to_text(report.outcome),
+                        report.at.layer, report.ended_epoch, figures(report.eval_metrics)));
+    std::printf("\n%s", blueprint.architecture.c_str());
+}
+
+void print_kernel(const urza::KernelRecord& record) {
+    const auto& manifest = record.manifest;
+    std::printf("kernel %s\n", manifest.artifact.c_str());
+    row("blueprint", manifest.branch);
+    row("state", state_of(record));
+    row("made for", fmt::format("{}, {}; {} (needs {})", manifest.precision,
+                                to_string(manifest.shape), manifest.isa,
+                                manifest.cpu_features.empty()
+                                    ? "nothing more"
+                                    : fmt::format("{}", fmt::join(manifest.cpu_features, ", "))));
+    row("compiled by",
+        fmt::format("{}, pipeline {}, sandbox level {}, in {:.2f} s", manifest.toolchain,
+                    contracts::to_text(manifest.pipeline), manifest.sandbox,
+                    record.artifact.compilation_metadata.compilation_seconds));
+    row("flags", fmt::format("{}", fmt::join(manifest.flags, " ")));
+    row("forge key", record.forged.key);
+    if (!record.verdict) return;
+    const auto& verdict = *record.verdict;
+    row("gauntlet key", record.judged.key);
+    row("validated on", fmt::format("{}, {}, {}", verdict.hardware, to_string(verdict.shape),
+                                    contracts::to_string(verdict.at)));
+    row("tags", fmt::format("{}", fmt::join(verdict.tags, ", ")));
+    if (!record.artifact.validation_report) return;
+    const auto& report = *record.artifact.validation_report;
+    row("measured", figures(report.benchmark_results));
+    row("against", figures(report.baseline_comparison));
+    if (report.risk_score)
+        row("risk",
+            fmt::format("{:.3f} ({})", *report.risk_score, contracts::to_text(*report.conf_level)));
+    row("failure", report.failure.value_or(""));
+}
+
+void print_entry(const urza::LedgerEntry& entry) {
+    std::printf("%6llu  %s  %-24s %-20s %s  %s\n", static_cast<unsigned long long>(entry.number),
+                entry.at.substr(0, 19).c_str(), entry.actor.c_str(), entry.action.c_str(),
+                entry.subject.c_str(), entry.hash.substr(0, kShort).c_str());
+}
+
+void print_reason(const urza::Reason& reason) {
+    std::printf("%-4s %s: %s\n", reason.holds ? "yes" : "NO", reason.what.c_str(),
+                reason.why.c_str());
+}
+
+}  // namespace esper::cli

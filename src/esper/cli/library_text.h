@@ -1,0 +1,20 @@
+#pragma once
+
+#include "esper/services/urza/library.h"
+
+namespace esper::cli {
+
+/// The library's records for people, on standard output.
+
+void print_blueprint_line(const contracts::Blueprint& blueprint);
+void print_kernel_line(const urza::KernelRecord& record);
+void print_blueprint(const contracts::Blueprint& blueprint,
+                     const std::vector<contracts::FieldReport>& reports);
+void print_kernel(const urza::KernelRecord& record);
+void print_entry(const urza::LedgerEntry& entry);
+void print_reason(const urza::Reason& reason);
+
+/// Its status and whether it may be used: `VALIDATED` only where a verdict was verified.
+std::string state_of(const urza::KernelRecord& record);
+
+}  // namespace esper::cli

@@ -1,0 +1,68 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "esper/cli/commands.h"
+#include "esper/cli/print.h"
+#include "esper/services/serving/http_server.h"
+#include "esper/services/urza/api.h"
+#include "esper/services/urza/catalogue.h"
+
+namespace esper::cli {
+
+namespace {
+
+struct ServeArguments {
+    std::string folder;
+    serving::ServerOptions server{.port = 8000};
+};
+
+/// Serves until SIGINT or SIGTERM.
+Status serve(const ServeArguments& a) {
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    // Before any thread begins, so that all of them leave these signals to sigwait().
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+    ESPER_TRY(const auto library, urza::open_library(a.folder));
+    const auto added = urza::add_catalogue(*library);
+    if (!added && !added.error().is(urza::UrzaError::kReadOnly)) return fail(added.error());
+    const std::filesystem::path folder = a.folder.empty() ? urza::default_library_path() : a.folder;
+    urza::Tokens tokens(folder / "tokens");
+    ESPER_CHECK_STATUS(tokens.all());
+    const auto router = std::make_shared<serving::Router>();
+    urza::add_api(*router, *library, tokens);
+    ESPER_TRY(const auto server, serving::HttpServer::start(router, a.server));
+    std::printf("%s\n", server->address().c_str());
+    std::fflush(stdout);
+    std::fprintf(stderr, "the library %s is served; Ctrl-C ends it\n", folder.c_str());
+    int signal = 0;
+    sigwait(&ends, &signal);
+    server->stop();
+    return {};
+}
+
+}  // namespace
+
+void add_urza(CLI::App& app, int& exit_code) {
+    auto a = std::make_shared<ServeArguments>();
+    auto* urza = app.add_subcommand("urza", "the library of blueprints and kernels as a server");
+    urza->require_subcommand(1);
+    auto* command = urza->add_subcommand("serve", "answer HTTP under /api/v1 (see /openapi.json)");
+    command->add_option("--library", a->folder, "the library's folder");
+    command->add_option("--host", a->server.host,
+                        "where to listen (default: 127.0.0.1, which only this machine reaches)");
+    command->add_option("--port", a->server.port, "0: any free one (default: 8000)");
+    command->add_option("--name", a->server.access.names,
+                        "a name of this machine under which clients may ask");
+    command->add_option("--threads", a->server.threads, "that answer (default: 2)")
+        ->check(CLI::Range(1, 256));
+    command->callback([a, &exit_code] {
+        const Status done = serve(*a);
+        exit_code = done ? 0 : report_error(done.error());
+    });
+}
+
+}  // namespace esper::cli

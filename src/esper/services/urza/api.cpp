@@ -1,0 +1,271 @@
+#include "esper/services/urza/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "esper/contracts/codec.h"
+#include "esper/program/text/text_format.h"
+#include "esper/services/serving/health.h"
+#include "esper/services/urza/http_answers.h"
+
+namespace esper::urza {
+namespace {
+
+using contracts::AccessRole;
+using contracts::record_info;
+using nlohmann::json;
+using serving::problem;
+using serving::Request;
+using serving::Response;
+
+constexpr std::uint32_t kMostItems = 1000;
+constexpr std::size_t kMostBody = std::size_t{17} << 20;  // a submission's longest text, and more
+
+/// Unknown things are 404, conflicts 409; the rest as serving::problem says.
+Response refuse(const Error& error) {
+    if (error.is(UrzaError::kUnknownBlueprint) || error.is(UrzaError::kUnknownKernel))
+        return problem(404, error);
+    if (error.is(UrzaError::kNoObject)) return problem(410, error);
+    if (error.is(UrzaError::kConflict) || error.is(contracts::ContractError::kIllegalTransition))
+        return problem(409, error);
+    if (error.is(contracts::ContractError::kWrongRole)) return problem(403, error);
+    if (error.is(UrzaError::kReadOnly) || error.is(UrzaError::kDiskFull))
+        return problem(503, error);
+    return problem(error);
+}
+
+Result<std::uint64_t> number_of(const Request& request, const char* name, std::uint64_t usual,
+                                std::uint64_t most) {
+    const auto text = request.asked(name);
+    if (!text) return usual;
+    std::uint64_t number = 0;
+    const auto read = std::from_chars(text->data(), text->data() + text->size(), number);
+    if (read.ec == std::errc() && read.ptr == text->data() + text->size() && number <= most)
+        return number;
+    return fail(UrzaError::kBadRequest,
+                fmt::format("{}={}: expected a number from 0 to {}", name, *text, most));
+}
+
+Result<PageOf> page_of(const Request& request) {
+    ESPER_TRY(const auto limit, number_of(request, "limit", PageOf{}.limit, kMostItems));
+    return PageOf{std::string(request.asked("after").value_or("")),
+                  static_cast<std::uint32_t>(std::max<std::uint64_t>(limit, 1))};
+}
+
+/// A page as {"items": […], "next": "…" or null}; `next` is the `after` of the page behind it.
+template <typename Records, typename JsonOf, typename IdOf>
+Response page_response(const Result<Records>& records, const PageOf& page, const JsonOf& json_of,
+                       const IdOf& id_of) {
+    if (!records) return refuse(records.error());
+    json items = json::array();
+    for (const auto& record : *records) items.push_back(json_of(record));
+    const bool more = records->size() == page.limit;
+    return serving::json_content(
+        {{"items", items}, {"next", more ? json(id_of(records->back())) : json()}});
+}
+
+template <typename T>
+Response contract_response(const Result<T>& value, int status = 200) {
+    if (!value) return refuse(value.error());
+    auto text = contracts::to_json(*value);
+    if (!text) return refuse(text.error());
+    return serving::content("application/json", std::move(*text), status);
+}
+
+/// The artifact with its newest report. A kernel that nobody validated is never called so, whatever
+/// its row says.
+Result<contracts::CompiledKernelArtifact> artifact_of(Library& library,
+                                                      const KernelRecord& record) {
+    auto artifact = record.artifact;
+    if (artifact.status != contracts::KernelStatus::kValidated) return artifact;
+    execution::KernelWant any;
+    any.cpu_features = record.manifest.cpu_features;
+    const execution::KernelBundle statements{record.manifest_text, record.forged,
+                                             record.verdict_text, record.judged, ""};
+    ESPER_CHECK_STATUS(execution::verify_statements(statements, library.ring(), any));
+    return artifact;
+}
+
+Response list_blueprints(Library& library, const Request& request) {
+    const auto page = page_of(request);
+    if (!page) return refuse(page.error());
+    return page_response(
+        library.blueprints(*page), *page,
+        [](const auto& b) { return json::parse(contracts::to_json(b).value_or("null")); },
+        [](const auto& b) { return b.blueprint_id; });
+}
+
+Response add_blueprint(Library& library, const Request& request, const Caller& caller) {
+    auto submission = contracts::from_json<contracts::BlueprintSubmission>(request.body);
+    if (!submission) return refuse(submission.error());
+    submission->submitted_by = caller.name;  // who asks, not who they say they are
+    if (const auto program = graph::from_text(submission->architecture)) {
+        const std::string present = (*program)->hash().hex();
+        if (library.blueprint(present))
+            return problem(409, fmt::format("this Program is blueprint {} already", present),
+                           "urza.Conflict");
+    }
+    const auto id = library.add_blueprint(*submission);
+    if (!id) return refuse(id.error());
+    const auto blueprint = library.blueprint(*id);
+    auto response = contract_response(blueprint, 201);
+    response.headers.emplace_back("Location", "/api/v1/blueprints/" + *id);
+    return response;
+}
+
+Response list_kernels(Library& library, const Request& request) {
+    const auto page = page_of(request);
+    if (!page) return refuse(page.error());
+    return page_response(
+        library.kernels(*page), *page,
+        [&](const KernelRecord& record) {
+            const auto artifact = artifact_of(library, record);
+            if (!artifact)
+                return json{{"kernel_artifact_id", record.manifest.artifact},
+                            {"refused", artifact.error().to_string()}};
+            return json::parse(contracts::to_json(*artifact).value_or("null"));
+        },
+        [](const KernelRecord& record) { return record.manifest.artifact; });
+}
+
+Response show_kernel(Library& library, const Request& request) {
+    const auto record = library.kernel(request.parameter("id"));
+    if (!record) return refuse(record.error());
+    return contract_response(artifact_of(library, *record));
+}
+
+Response fetch_kernel(Library& library, const Request& request) {
+    auto bytes = library.fetch(request.parameter("id"));
+    if (!bytes) return refuse(bytes.error());
+    return serving::content("application/octet-stream", std::move(*bytes));
+}
+
+Response query_kernels(Library& library, const Request& request) {
+    const auto query = contracts::from_json<contracts::KernelQuery>(request.body);
+    if (!query) return refuse(query.error());
+    return contract_response(library.query(*query));
+}
+
+Response deprecate_kernel(Library& library, const Request& request, const Caller& caller) {
+    const std::string id(request.parameter("id"));
+    const auto reason = request.asked("reason");
+    const Status done = library.deprecate(
+        id, caller.role, fmt::format("{} ({})", reason.value_or("no reason given"), caller.name));
+    if (!done) return refuse(done.error());
+    return show_kernel(library, request);
+}
+
+Response list_ledger(Library& library, const Request& request) {
+    constexpr std::uint64_t kLast = std::uint64_t{1} << 62;
+    const auto after = number_of(request, "after", 0, kLast);
+    const auto limit = number_of(request, "limit", PageOf{}.limit, kMostItems);
+    if (!after || !limit) return refuse((after ? limit : after).error());
+    const PageOf page{"", static_cast<std::uint32_t>(std::max<std::uint64_t>(*limit, 1))};
+    return page_response(
+        library.ledger(*after, page.limit), page,
+        [](const LedgerEntry& e) {
+            return json{{"number", e.number}, {"at", e.at},           {"actor", e.actor},
+                        {"action", e.action}, {"subject", e.subject}, {"digest", e.digest},
+                        {"hash", e.hash}};
+        },
+        [](const LedgerEntry& e) { return std::to_string(e.number); });
+}
+
+Response show_head(Library& library) {
+    const auto head = library.head();
+    if (!head) return refuse(head.error());
+    return serving::json_content({{"number", head->number}, {"hash", head->hash}});
+}
+
+/// The caller, or the problem.
+tl::expected<Caller, Response> caller_of(const Request& request, Tokens& tokens, AccessRole least) {
+    constexpr std::string_view kBearer = "Bearer ";
+    const auto header = request.header("authorization");
+    const bool bearer = header.starts_with(kBearer);
+    const auto found = tokens.find(bearer ? header.substr(kBearer.size()) : "");
+    if (!found) return tl::unexpected(refuse(found.error()));
+    if (!*found) {
+        auto response = problem(401, bearer ? "nobody has this token"
+                                            : "expected a header Authorization: Bearer TOKEN; "
+                                              "esper token add makes a token");
+        response.headers.emplace_back("WWW-Authenticate", "Bearer");
+        return tl::unexpected(std::move(response));
+    }
+    if ((*found)->role < least)
+        return tl::unexpected(
+            problem(403, fmt::format("this needs the role {}; {} is {}", contracts::to_text(least),
+                                     (*found)->name, contracts::to_text((*found)->role))));
+    return **found;
+}
+
+}  // namespace
+
+std::vector<Operation> operations(Library& l) {
+    const auto* blueprint = &record_info<contracts::Blueprint>();
+    const auto* kernel = &record_info<contracts::CompiledKernelArtifact>();
+    return {
+        {"GET", "/api/v1/blueprints", "Blueprints in the order of their ids",
+         AccessRole::kResearcher, nullptr, blueprint, true,
+         [&l](const Request& r, const Caller&) { return list_blueprints(l, r); }},
+        {"POST", "/api/v1/blueprints", "Adds a blueprint; 409 where it is there already",
+         AccessRole::kCurator, &record_info<contracts::BlueprintSubmission>(), blueprint, false,
+         [&l](const Request& r, const Caller& c) { return add_blueprint(l, r, c); }},
+        {"GET", "/api/v1/blueprints/{id}", "One blueprint with the ids of its kernels",
+         AccessRole::kResearcher, nullptr, blueprint, false,
+         [&l](const Request& r, const Caller&) {
+             return contract_response(l.blueprint(r.parameter("id")));
+         }},
+        {"GET", "/api/v1/kernels", "Kernels in the order of their ids", AccessRole::kResearcher,
+         nullptr, kernel, true,
+         [&l](const Request& r, const Caller&) { return list_kernels(l, r); }},
+        {"POST", "/api/v1/kernels/query", "Validated kernels by tags and limits, best first",
+         AccessRole::kResearcher, &record_info<contracts::KernelQuery>(),
+         &record_info<contracts::KernelQueryResult>(), false,
+         [&l](const Request& r, const Caller&) { return query_kernels(l, r); }},
+        {"GET", "/api/v1/kernels/{id}", "One kernel with its newest report",
+         AccessRole::kResearcher, nullptr, kernel, false,
+         [&l](const Request& r, const Caller&) { return show_kernel(l, r); }},
+        {"GET", "/api/v1/kernels/{id}/bundle", "The signed statements and the object",
+         AccessRole::kResearcher, nullptr, nullptr, false,
+         [&l](const Request& r, const Caller&) { return fetch_kernel(l, r); }},
+        {"POST", "/api/v1/kernels/{id}/deprecate", "Takes a kernel out of use",
+         AccessRole::kCurator, nullptr, kernel, false,
+         [&l](const Request& r, const Caller& c) { return deprecate_kernel(l, r, c); }},
+        {"GET", "/api/v1/ledger", "Every change, in order", AccessRole::kResearcher, nullptr,
+         nullptr, true, [&l](const Request& r, const Caller&) { return list_ledger(l, r); }},
+        {"GET", "/api/v1/ledger/head", "The signed head of the ledger", AccessRole::kResearcher,
+         nullptr, nullptr, false, [&l](const Request&, const Caller&) { return show_head(l); }},
+    };
+}
+
+void add_api(serving::Router& router, Library& library, Tokens& tokens) {
+    auto all = operations(library);
+    const std::string description = openapi(all).dump(2);
+    router.add("GET", "/openapi.json", [description](const Request& request) {
+        return tagged(request, serving::content("application/json", description));
+    });
+    serving::add_health(router, "urza", [&library]() -> std::vector<std::string> {
+        const auto head = library.head();
+        if (head) return {};
+        return {head.error().message()};
+    });
+    for (auto& operation : all) {
+        const std::size_t body = operation.method == "POST" ? kMostBody : 0;
+        router.add(
+            operation.method, operation.pattern,
+            [operation, &tokens](const Request& request) {
+                const auto caller = caller_of(request, tokens, operation.least);
+                if (!caller) return caller.error();
+                const auto type = request.header("content-type");
+                if (operation.takes != nullptr && !type.starts_with("application/json"))
+                    return problem(415, "expected Content-Type: application/json");
+                return tagged(request, operation.act(request, *caller));
+            },
+            body);
+    }
+}
+
+}  // namespace esper::urza

@@ -1,0 +1,77 @@
+#include "esper/services/urza/artifacts.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "esper/base/files.h"
+#include "esper/base/hash.h"
+#include "esper/base/own_file.h"
+#include "esper/contracts/rule_check.h"
+#include "esper/services/urza/file_system.h"
+
+namespace esper::urza {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr auto kYoung = std::chrono::hours(1);
+
+}  // namespace
+
+fs::path Artifacts::path_of(std::string_view digest) const {
+    return folder_ / std::string(digest.substr(0, 2)) / std::string(digest);
+}
+
+Result<std::string> Artifacts::put(std::string_view content) const {
+    std::string digest = sha256(content).hex();
+    if (const auto present = get(digest)) return digest;
+    const fs::path path = path_of(digest);
+    ESPER_CHECK_STATUS(make_private_folder(folder_));
+    ESPER_CHECK_STATUS(make_private_folder(path.parent_path()));
+    if (const Status written = write_file_atomic(path, content); !written) {
+        return fail(UrzaError::kDiskFull,
+                    fmt::format("{}; make room (esper library gc), or set ESPER_LIBRARY to another "
+                                "disk. Nothing was added",
+                                written.error().message()));
+    }
+    return digest;
+}
+
+Result<std::string> Artifacts::get(std::string_view digest) const {
+    if (!contracts::has_format(digest, contracts::Format::kSha256))
+        return fail(UrzaError::kBadObject, fmt::format("'{}' is no SHA-256", digest));
+    auto content = read_own_file(path_of(digest));
+    if (!content && content.error().is(FileError::kNotFound))
+        return fail(UrzaError::kNoObject,
+                    fmt::format("{}: the file is not there (collected?); esper forge makes the "
+                                "kernel again",
+                                path_of(digest).string()));
+    ESPER_CHECK_STATUS(content);
+    if (const std::string found = sha256(*content).hex(); found != digest)
+        return fail(UrzaError::kBadObject,
+                    fmt::format("{}: the content's SHA-256 is {}, so it was changed; delete it and "
+                                "let esper forge make the kernel again",
+                                path_of(digest).string(), found));
+    return content;
+}
+
+Artifacts::Removed Artifacts::remove_unless(
+    const std::function<bool(const std::string&)>& keep) const {
+    Removed removed;
+    std::error_code error;
+    const auto young = fs::file_time_type::clock::now() - kYoung;
+    for (fs::recursive_directory_iterator at(folder_, error), end; !error && at != end;
+         at.increment(error)) {
+        const std::string name = at->path().filename().string();
+        std::error_code failed;
+        if (!at->is_regular_file(failed) || keep(name)) continue;
+        const auto size = at->file_size(failed);
+        const auto written = at->last_write_time(failed);
+        if (failed || written > young || !fs::remove(at->path(), failed)) continue;
+        ++removed.files;
+        removed.bytes += size;
+    }
+    return removed;
+}
+
+}  // namespace esper::urza

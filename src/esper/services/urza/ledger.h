@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+
+#include "esper/services/urza/database.h"
+#include "esper/services/urza/library.h"
+
+namespace esper::urza {
+
+/// The ledger: one entry for each change, each with the hash of the one before, so that none can be
+/// changed or left out alone; the library's key signs the last.
+
+/// What an entry says; number, time and hash are filled in.
+struct LedgerNote {
+    std::string actor, action, subject;
+    std::string digest;  ///< SHA-256 of what was added, or of the words of the change
+};
+Status append_entry(Database& database, std::int64_t utc_ns, const LedgerNote& note);
+/// Signs the head unless it is signed.
+Status sign_head(Database& database, const execution::Signer& library);
+Result<std::vector<LedgerEntry>> read_entries(Database& database, std::uint64_t after,
+                                              std::uint32_t limit);
+/// The head that was signed; number 0 for an empty ledger.
+/// Errors: kBrokenLedger, those of KeyRing::check.
+Result<LedgerHead> read_head(Database& database, const execution::KeyRing& ring);
+/// Follows the chain from its beginning to the signed head. Error: kBrokenLedger, with the entry.
+Status verify_ledger(Database& database, const execution::KeyRing& ring,
+                     const std::optional<LedgerHead>& remembered);
+
+}  // namespace esper::urza

@@ -1,0 +1,144 @@
+#pragma once
+// urza: the library of blueprints and kernels, and of who vouches for them.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "esper/contracts/assets.h"
+#include "esper/contracts/messages.h"
+#include "esper/contracts/validators.h"
+#include "esper/execution/kernels/kernel_bundle.h"
+#include "esper/services/urza/urza_error.h"
+
+namespace esper::urza {
+
+/// A kernel as the forge hands it in: sealed by its key, without a verdict.
+struct NewKernel {
+    execution::KernelBundle bundle;
+    contracts::KernelMetadata metadata;  ///< its checksum is filled in
+    contracts::CompilationRecord compilation;
+};
+
+/// A kernel of the library. Every text is kept as the bytes that were signed.
+struct KernelRecord {
+    contracts::CompiledKernelArtifact artifact;  ///< with the newest report
+    execution::KernelManifest manifest;
+    std::optional<execution::Verdict> verdict;  ///< the newest
+    std::string manifest_text;
+    execution::Seal forged;
+    std::string verdict_text;
+    execution::Seal judged;
+    std::string report_text;
+};
+
+/// What a trainer needs a kernel for.
+struct KernelAsk {
+    std::string branch;  ///< hash of the branch's Program: the blueprint's id
+    std::string precision;
+    execution::ShapeClass shape;
+    /// Of the processor it shall run on; by default this one's.
+    std::vector<std::string> cpu_features = execution::cpu_features_here();
+};
+
+/// One thing that must hold for a kernel to be used, and whether it does.
+struct Reason {
+    std::string what;
+    bool holds = false;
+    std::string why;  ///< the error, or what was found
+};
+
+/// A page of a list in the order of ids: give the last id as `after` to get the next page.
+struct PageOf {
+    std::string after;
+    std::uint32_t limit = 100;
+};
+
+struct LedgerEntry {
+    std::uint64_t number = 0;
+    std::string at, actor, action, subject, digest;
+    std::string hash;  ///< over this entry and the hash of the one before
+};
+/// The last entry's number and hash: whoever remembers it finds a ledger that was cut or rewritten.
+struct LedgerHead {
+    std::uint64_t number = 0;
+    std::string hash;
+};
+
+/// How many kernels to keep.
+struct Retention {
+    std::uint32_t kernels_per_blueprint = 100;
+};
+struct Collected {
+    std::uint64_t kernels = 0;  ///< whose object was dropped; their rows stay
+    std::uint64_t files = 0;    ///< of no row
+    std::uint64_t bytes = 0;
+};
+
+/// The library. Content has the id of its hash, so adding the same twice is no error; nothing that
+/// was added ever changes but its status. Thread-safe. A call that changes something returns when
+/// it is on the disk.
+class Library {
+  public:
+    virtual ~Library() = default;
+
+    /// Reads the Program (never runs it), holds it to the operators that blueprints may use, and
+    /// stores it. Returns its id, the hash of the Program. Errors: UrzaError::kBadBlueprint.
+    virtual Result<std::string> add_blueprint(const contracts::BlueprintSubmission& submission) = 0;
+    /// Errors: kUnknownBlueprint.
+    virtual Result<contracts::Blueprint> blueprint(std::string_view id) = 0;
+    virtual Result<std::vector<contracts::Blueprint>> blueprints(const PageOf& page) = 0;
+    /// Errors: kUnknownBlueprint, those of contracts::check_transition.
+    virtual Status set_blueprint_status(std::string_view id, contracts::BlueprintStatus to,
+                                        const contracts::Actor& actor) = 0;
+
+    /// Stores a kernel, PENDING_BENCHMARKING. Returns the artifact's id. Errors: those of
+    /// execution::verify_forged; kUnknownBlueprint when its branch is none; kConflict when another
+    /// kernel has that id.
+    virtual Result<std::string> add_kernel(NewKernel kernel) = 0;
+    /// Stores a verdict, and with it the kernel's status. `report` is the JSON text of a
+    /// UrabraskValidationReport, whose hash the verdict names. Errors: kUnknownKernel, kConflict
+    /// when report and verdict contradict each other, those of KeyRing::check and Verdict::parse.
+    virtual Status add_verdict(std::string_view kernel, std::string verdict, execution::Seal seal,
+                               std::string report) = 0;
+    /// Errors: kUnknownKernel; kBadRow for a row that was changed.
+    virtual Result<KernelRecord> kernel(std::string_view id) = 0;
+    virtual Result<std::vector<KernelRecord>> kernels(const PageOf& page) = 0;
+    /// The kernels that may be loaded for this, fastest first. Each was verified: both seals, the
+    /// shape, the processor's features. A status in the database is believed by nobody.
+    virtual Result<std::vector<KernelRecord>> offers(const KernelAsk& ask) = 0;
+    /// The same by tags and limits, for the controller.
+    virtual Result<contracts::KernelQueryResult> query(const contracts::KernelQuery& query) = 0;
+    /// The kernel with its object, for execution::parse_bundle. Errors: kUnknownKernel, kNoObject,
+    /// kBadRow.
+    virtual Result<std::string> fetch(std::string_view id) = 0;
+    /// Takes a kernel out of use. Errors: kUnknownKernel, those of contracts::check_transition.
+    virtual Status deprecate(std::string_view id, const contracts::Actor& actor,
+                             std::string_view reason) = 0;
+    /// Everything that must hold before `id` is used, in the order in which it is checked.
+    virtual Result<std::vector<Reason>> why(std::string_view id,
+                                            const std::optional<KernelAsk>& ask) = 0;
+
+    virtual Status file_report(const contracts::FieldReport& report) = 0;
+    virtual Result<std::vector<contracts::FieldReport>> reports(std::string_view blueprint) = 0;
+
+    virtual Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::uint32_t limit) = 0;
+    virtual Result<LedgerHead> head() = 0;
+    /// Checks every digest, signature and link; what is wrong, one line each. `remembered`: a head
+    /// that was seen before.
+    virtual Result<std::vector<Error>> verify(const std::optional<LedgerHead>& remembered) = 0;
+    virtual Result<Collected> collect(const Retention& retention) = 0;
+
+    /// The keys that are trusted here.
+    virtual const execution::KeyRing& ring() const = 0;
+};
+
+/// The library of this user: a folder with a SQLite file, the objects and the keys. `path` "" means
+/// $ESPER_LIBRARY or ~/.local/share/esper/library. Made (mode 0700) where it is missing. Errors:
+/// kNetworkFileSystem, kTooNew, kReadOnly, kDatabase, kDamaged.
+Result<std::unique_ptr<Library>> open_library(const std::string& path = "");
+std::string default_library_path();
+
+}  // namespace esper::urza

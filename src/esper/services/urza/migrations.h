@@ -1,0 +1,13 @@
+#pragma once
+
+#include "esper/services/urza/database.h"
+
+namespace esper::urza {
+
+/// Brings the tables to this version's form, one transaction for each file in migrations/, under
+/// the database's write lock: of several processes that start at once, one does it. Error: kTooNew.
+Status migrate(Database& database);
+/// Error: kTooNew, or kDamaged for a file without tables.
+Status check_version(Database& database);
+
+}  // namespace esper::urza

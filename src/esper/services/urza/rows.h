@@ -1,0 +1,34 @@
+#pragma once
+
+#include "esper/services/urza/database.h"
+#include "esper/services/urza/library.h"
+
+namespace esper::urza {
+
+/// Rows as records. What a row says beside its signed texts must be what those say (kBadRow).
+
+inline constexpr const char* kBlueprintColumns = "id, status, updated, record";
+Result<contracts::Blueprint> blueprint_of(const Statement& row);
+
+/// A kernel's columns, and those of its newest verdict; select from kKernelTables.
+inline constexpr const char* kKernelColumns =
+    "kernel.id, kernel.blueprint, kernel.precision, kernel.status, kernel.object, kernel.manifest, "
+    "kernel.forge_key, kernel.forge_signature, kernel.record, verdict.statement, "
+    "verdict.gauntlet_key, verdict.gauntlet_signature, verdict.report";
+inline constexpr const char* kKernelTables =
+    "kernel LEFT JOIN verdict ON verdict.number = (SELECT max(number) FROM verdict AS newer WHERE "
+    "newer.kernel = kernel.id)";
+Result<KernelRecord> kernel_of(const Statement& row);
+
+/// Its statements, without the object.
+execution::KernelBundle bundle_of(const KernelRecord& record);
+
+/// A signature as the 64 bytes of a column. Error: kBadRow.
+Result<execution::Seal> seal_of(std::string key, std::string_view signature, std::string_view what);
+std::string_view bytes_of(const execution::Signature& signature);
+
+/// The digest that the ledger keeps of a kernel, and of a verdict.
+std::string digest_of(const KernelRecord& record);
+std::string digest_of(std::string_view statement, std::string_view report);
+
+}  // namespace esper::urza

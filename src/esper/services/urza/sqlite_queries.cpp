@@ -1,0 +1,169 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "esper/contracts/codec.h"
+#include "esper/services/urza/rows.h"
+#include "esper/services/urza/sqlite_library.h"
+
+// Which kernels may be used, and why not the others.
+
+namespace esper::urza {
+namespace {
+
+using contracts::KernelStatus;
+
+execution::KernelWant want_of(const KernelAsk& ask) {
+    execution::KernelWant want;
+    want.branch = ask.branch;
+    want.precision = ask.precision;
+    want.shape = ask.shape;
+    want.cpu_features = ask.cpu_features;
+    return want;
+}
+
+std::optional<double> figure(const KernelRecord& record, const char* name) {
+    if (!record.artifact.validation_report) return std::nullopt;
+    const auto& measured = record.artifact.validation_report->benchmark_results;
+    const auto found = measured.find(name);
+    return found == measured.end() ? std::nullopt : std::optional(found->second);
+}
+
+double latency_of(const KernelRecord& record) {
+    return figure(record, "latency_ms_mean").value_or(1e300);
+}
+
+/// `name = ?` for each of `names`, joined: a list of values to bind, never of texts to paste.
+std::string placeholders(std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += i == 0 ? "?" : ", ?";
+    return text;
+}
+
+/// The tags and limits of a query as a condition.
+std::string condition_of(const contracts::KernelQuery& query) {
+    std::string where = "kernel.status = 'VALIDATED' AND kernel.collected = 0";
+    if (query.blueprint_id) where += " AND kernel.blueprint = ?";
+    if (query.max_latency_ms) where += " AND kernel.latency <= ?";
+    if (query.max_memory_mb) where += " AND kernel.memory <= ?";
+    const auto tagged = [](std::size_t count) {
+        return fmt::format(
+            "(SELECT count(*) FROM tag WHERE tag.kernel = kernel.id AND tag.tag IN "
+            "({}))",
+            placeholders(count));
+    };
+    if (!query.required_tags.empty())
+        where += fmt::format(" AND {} = {}", tagged(query.required_tags.size()),
+                             query.required_tags.size());
+    if (!query.excluded_tags.empty())
+        where += fmt::format(" AND {} = 0", tagged(query.excluded_tags.size()));
+    return where + " ORDER BY kernel.latency, kernel.id LIMIT ?";
+}
+
+contracts::KernelMatch match_of(const KernelRecord& record, const contracts::Words& preferred) {
+    contracts::KernelMatch match;
+    match.blueprint_id = record.artifact.blueprint_id;
+    match.kernel_artifact_id = record.artifact.kernel_artifact_id;
+    match.status = record.artifact.status;
+    match.tags = record.verdict->tags;
+    match.latency_ms = figure(record, "latency_ms_mean");
+    match.memory_mb = figure(record, "memory_mb_peak");
+    match.risk_score = record.artifact.validation_report->risk_score;
+    // A preferred tag outweighs any latency; among equals the faster kernel is ahead.
+    for (const auto& tag : preferred)
+        if (std::ranges::find(match.tags, tag) != match.tags.end()) match.score += 1;
+    match.score += 1 / (1 + match.latency_ms.value_or(1e9));
+    return match;
+}
+
+Reason reason(std::string what, const Status& status, std::string good) {
+    return {std::move(what), status.has_value(),
+            status ? std::move(good) : status.error().to_string()};
+}
+
+}  // namespace
+
+Result<std::vector<KernelRecord>> SqliteLibrary::offers(const KernelAsk& ask) {
+    ESPER_TRY(
+        auto records,
+        select_kernels("kernel.blueprint = ? AND kernel.precision = ? AND kernel.collected = 0",
+                       [&](Statement& select) { select.bind(ask.branch).bind(ask.precision); }));
+    const auto want = want_of(ask);
+    std::erase_if(records, [&](const KernelRecord& record) {
+        return record.artifact.status != KernelStatus::kValidated ||
+               !execution::verify_statements(bundle_of(record), ring_, want);
+    });
+    std::ranges::stable_sort(records, {}, latency_of);
+    return records;
+}
+
+Result<contracts::KernelQueryResult> SqliteLibrary::query(const contracts::KernelQuery& query) {
+    ESPER_CHECK_STATUS(contracts::check(query));
+    // Read more than asked for: some rows may not survive the verification.
+    constexpr std::int64_t kMost = 4096;
+    ESPER_TRY(auto records, select_kernels(condition_of(query), [&](Statement& select) {
+                  if (query.blueprint_id) select.bind(*query.blueprint_id);
+                  if (query.max_latency_ms) select.bind(query.max_latency_ms);
+                  if (query.max_memory_mb) select.bind(query.max_memory_mb);
+                  for (const auto& tag : query.required_tags) select.bind(tag);
+                  for (const auto& tag : query.excluded_tags) select.bind(tag);
+                  select.bind(kMost);
+              }));
+    execution::KernelWant want;
+    contracts::KernelQueryResult result;
+    for (const auto& record : records) {
+        want.cpu_features = record.manifest.cpu_features;  // the asker's machine is not this one
+        if (!execution::verify_statements(bundle_of(record), ring_, want)) continue;
+        if (query.input_shape && !record.artifact.metadata.accepts(*query.input_shape)) continue;
+        if (query.target_gpu_arch && record.manifest.isa != *query.target_gpu_arch) continue;
+        result.matching_kernels.push_back(match_of(record, query.preferred_tags));
+    }
+    result.total_matches = result.matching_kernels.size();
+    std::ranges::stable_sort(result.matching_kernels, std::greater{},
+                             &contracts::KernelMatch::score);
+    if (result.matching_kernels.size() > query.limit)
+        result.matching_kernels.erase(result.matching_kernels.begin() + query.limit,
+                                      result.matching_kernels.end());
+    return result;
+}
+
+Result<std::vector<Reason>> SqliteLibrary::why(std::string_view id,
+                                               const std::optional<KernelAsk>& ask) {
+    ESPER_TRY(const KernelRecord record, kernel(id));
+    execution::KernelBundle bundle = bundle_of(record);
+    std::vector<Reason> reasons;
+    reasons.push_back(reason("the forge sealed its manifest",
+                             ring_.check(execution::KeyRole::kForge, execution::kManifestType,
+                                         bundle.manifest, bundle.forged),
+                             "key " + record.forged.key));
+    auto object = artifacts_.get(*record.artifact.metadata.checksum);
+    reasons.push_back(reason("its object is the manifest's",
+                             object ? Status{} : Status(tl::unexpected(object.error())),
+                             *record.artifact.metadata.checksum));
+    const auto& features = ask ? ask->cpu_features : execution::cpu_features_here();
+    reasons.push_back(reason("this machine can run it",
+                             execution::fits_machine(record.manifest, features),
+                             record.manifest.isa));
+    execution::KernelWant any;
+    any.cpu_features = record.manifest.cpu_features;
+    const auto judged = execution::verify_statements(bundle, ring_, any);
+    reasons.push_back(reason(
+        "the gauntlet validated it", judged ? Status{} : Status(tl::unexpected(judged.error())),
+        judged ? fmt::format("key {}, on {}", record.judged.key, judged->verdict.hardware) : ""));
+    reasons.push_back({"it is in use", record.artifact.status == KernelStatus::kValidated,
+                       fmt::format("status {}", contracts::to_text(record.artifact.status))});
+    if (!ask) return reasons;
+    const auto fits = execution::verify_statements(bundle, ring_, want_of(*ask));
+    reasons.push_back(reason("it is for what was asked",
+                             fits ? Status{} : Status(tl::unexpected(fits.error())),
+                             to_string(record.manifest.shape)));
+    ESPER_TRY(const auto best, offers(*ask));
+    const bool first = !best.empty() && best.front().artifact.kernel_artifact_id == id;
+    reasons.push_back({"it is the fastest that fits", first,
+                       best.empty()
+                           ? "none fits"
+                           : "the fastest is " + best.front().artifact.kernel_artifact_id});
+    return reasons;
+}
+
+}  // namespace esper::urza

@@ -1,0 +1,172 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "esper/base/hash.h"
+#include "esper/contracts/codec.h"
+#include "esper/program/operators.h"
+#include "esper/program/program_hash.h"
+#include "esper/program/text/text_format.h"
+#include "esper/services/urza/rows.h"
+#include "esper/services/urza/sqlite_library.h"
+
+// Checking the whole library, and dropping what nobody needs.
+
+namespace esper::urza {
+namespace {
+
+Status check_pages(Database& database) {
+    ESPER_TRY(auto check, database.prepare("PRAGMA integrity_check(1)"));
+    ESPER_CHECK_STATUS(check.step());
+    if (check.text(0) == "ok") return {};
+    return fail(UrzaError::kDamaged,
+                fmt::format("the database's file: {}; restore it from a copy", check.text(0)));
+}
+
+Status check_program(const contracts::Blueprint& blueprint) {
+    ESPER_TRY(const auto program, graph::from_text(blueprint.architecture));
+    ESPER_CHECK_STATUS(graph::validate_blueprint_operators(*program));
+    if (program->hash().hex() == blueprint.blueprint_id) return {};
+    return fail(UrzaError::kBadRow, fmt::format("blueprint {}: its Program has the hash {}",
+                                                blueprint.blueprint_id, program->hash().hex()));
+}
+
+Status check_in_ledger(const std::vector<std::string>& digests, const std::string& digest,
+                       std::string_view what) {
+    if (std::ranges::find(digests, digest) != digests.end()) return {};
+    return fail(UrzaError::kBadRow,
+                fmt::format("{}: the ledger has it with other content, or not at all; somebody "
+                            "changed the row. Take the database from a copy",
+                            what));
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> SqliteLibrary::ledger_digests(Database& database,
+                                                               std::string_view action,
+                                                               std::string_view subject) {
+    ESPER_TRY(auto select,
+              database.prepare("SELECT digest FROM ledger WHERE subject = ? AND action = ?"));
+    select.bind(subject).bind(action);
+    std::vector<std::string> digests;
+    for (;;) {
+        ESPER_TRY(const bool more, select.step());
+        if (!more) return digests;
+        digests.push_back(select.text(0));
+    }
+}
+
+Status SqliteLibrary::verify_blueprints(std::vector<Error>& wrong) {
+    ESPER_TRY(const auto database, reader());
+    ESPER_TRY(auto select, database->prepare(fmt::format("SELECT {} FROM blueprint ORDER BY id",
+                                                         kBlueprintColumns)));
+    for (;;) {
+        ESPER_TRY(const bool more, select.step());
+        if (!more) return {};
+        const auto check = [&]() -> Status {
+            ESPER_TRY(const auto blueprint, blueprint_of(select));
+            ESPER_CHECK_STATUS(check_program(blueprint));
+            ESPER_TRY(const auto digests,
+                      ledger_digests(*database, "add blueprint", blueprint.blueprint_id));
+            return check_in_ledger(digests, sha256(select.text(3)).hex(),
+                                   "blueprint " + blueprint.blueprint_id);
+        };
+        if (const Status sound = check(); !sound) wrong.push_back(sound.error());
+    }
+}
+
+Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
+    ESPER_TRY(const auto database, reader());
+    ESPER_TRY(auto select, database->prepare(fmt::format("SELECT {}, kernel.collected FROM {}",
+                                                         kKernelColumns, kKernelTables)));
+    for (;;) {
+        ESPER_TRY(const bool more, select.step());
+        if (!more) return {};
+        const auto check = [&]() -> Status {
+            ESPER_TRY(const auto record, kernel_of(select));
+            const std::string& id = record.artifact.kernel_artifact_id;
+            execution::KernelBundle bundle = bundle_of(record);
+            ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kForge, execution::kManifestType,
+                                           bundle.manifest, bundle.forged));
+            if (select.integer(13) == 0) {
+                ESPER_CHECK_STATUS(artifacts_.get(*record.artifact.metadata.checksum));
+            }
+            ESPER_TRY(const auto added, ledger_digests(*database, "add kernel", id));
+            ESPER_CHECK_STATUS(check_in_ledger(added, digest_of(record), "kernel " + id));
+            if (record.artifact.status == contracts::KernelStatus::kValidated) {
+                execution::KernelWant any;
+                any.cpu_features = record.manifest.cpu_features;
+                ESPER_CHECK_STATUS(execution::verify_statements(bundle, ring_, any));
+            }
+            if (bundle.verdict.empty()) return {};
+            ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kGauntlet, execution::kVerdictType,
+                                           bundle.verdict, bundle.judged));
+            ESPER_TRY(
+                const auto judged,
+                ledger_digests(*database,
+                               record.verdict->passed ? "validate kernel" : "reject kernel", id));
+            return check_in_ledger(judged, digest_of(record.verdict_text, record.report_text),
+                                   "verdict of " + id);
+        };
+        if (const Status sound = check(); !sound) wrong.push_back(sound.error());
+    }
+}
+
+Result<std::vector<Error>> SqliteLibrary::verify(const std::optional<LedgerHead>& remembered) {
+    std::vector<Error> wrong;
+    {
+        ESPER_TRY(const auto database, reader());
+        if (const Status pages = check_pages(*database); !pages) wrong.push_back(pages.error());
+        if (const Status chain = verify_ledger(*database, ring_, remembered); !chain)
+            wrong.push_back(chain.error());
+    }
+    ESPER_CHECK_STATUS(verify_blueprints(wrong));
+    ESPER_CHECK_STATUS(verify_kernels(wrong));
+    return wrong;
+}
+
+Result<Collected> SqliteLibrary::collect(const Retention& retention) {
+    Collected collected;
+    const Status stored = write([&](Database& database) -> Status {
+        // What is out of use, and what is too much of one blueprint, slowest first.
+        ESPER_TRY(
+            auto select,
+            database.prepare("SELECT id FROM (SELECT id, status, row_number() OVER (PARTITION "
+                             "BY blueprint ORDER BY status = 'VALIDATED' DESC, latency, id) AS "
+                             "place FROM kernel WHERE collected = 0) "
+                             "WHERE status IN ('REJECTED', 'DEPRECATED') OR place > ?"));
+        select.bind(static_cast<std::int64_t>(retention.kernels_per_blueprint));
+        std::vector<std::string> ids;
+        for (;;) {
+            ESPER_TRY(const bool more, select.step());
+            if (!more) break;
+            ids.push_back(select.text(0));
+        }
+        for (const auto& id : ids) {
+            ESPER_TRY(auto update,
+                      database.prepare("UPDATE kernel SET collected = 1 WHERE id = ?"));
+            ESPER_CHECK_STATUS(update.bind(id).run());
+            ESPER_CHECK_STATUS(
+                append_entry(database, clock_.utc_ns(), {"urza", "collect object", id, ""}));
+        }
+        collected.kernels = ids.size();
+        return {};
+    });
+    ESPER_CHECK_STATUS(stored);
+    std::set<std::string> kept;
+    ESPER_TRY(const auto database, reader());
+    ESPER_TRY(auto select, database->prepare("SELECT object FROM kernel WHERE collected = 0"));
+    for (;;) {
+        ESPER_TRY(const bool more, select.step());
+        if (!more) break;
+        kept.insert(select.text(0));
+    }
+    const auto removed =
+        artifacts_.remove_unless([&](const std::string& name) { return kept.contains(name); });
+    collected.files = removed.files;
+    collected.bytes = removed.bytes;
+    return collected;
+}
+
+}  // namespace esper::urza

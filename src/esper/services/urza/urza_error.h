@@ -1,0 +1,27 @@
+#pragma once
+
+#include "esper/base/error.h"
+
+namespace esper::urza {
+
+#define ESPER_URZA_ERRORS(X)                                                           \
+    X(kUnknownBlueprint, kData)                                                        \
+    X(kUnknownKernel, kData)                                                           \
+    X(kBadBlueprint, kData) /* no Program, or operators that blueprints may not use */ \
+    X(kConflict, kData)     /* another thing has that id, or two things contradict */  \
+    X(kNoObject, kData)     /* the kernel's file was collected */                      \
+    X(kBadRequest, kUsage)                                                             \
+    X(kUnknownToken, kData)                                                            \
+    X(kBadTokens, kVerification) /* damaged, or others could have written it */        \
+    X(kNetworkFileSystem, kUsage)                                                      \
+    X(kTooNew, kData) /* made by a newer version */                                    \
+    X(kReadOnly, kRuntime)                                                             \
+    X(kDiskFull, kRuntime)                                                             \
+    X(kDatabase, kRuntime)       /* what SQLite reports otherwise */                   \
+    X(kDamaged, kVerification)   /* the database's file */                             \
+    X(kBadObject, kVerification) /* the object's file is not what its name says */     \
+    X(kBadRow, kVerification)    /* a row is not what was signed */                    \
+    X(kBrokenLedger, kVerification)
+ESPER_DEFINE_ERRORS(UrzaError, "urza", ESPER_URZA_ERRORS)
+
+}  // namespace esper::urza

@@ -1,0 +1,153 @@
+"""`esper library` and `esper keys` as a user meets them."""
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import BINARY
+
+pytestmark = pytest.mark.skipif(not BINARY.exists(), reason="the binary is not built")
+
+BRANCH = """esper-program 1 "mine"
+input x: f32[?, 8]
+param w: f32[8, 8] normal(0.1)
+%0 = aten::linear(x, w, none)
+output y: %0
+"""
+
+
+@pytest.fixture
+def esper(tmp_path):
+    def run(*words, expect=0):
+        done = subprocess.run(
+            [BINARY, *map(str, words)], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+            env=dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library"), OMP_NUM_THREADS="1"))
+        assert done.returncode == expect, done.stderr
+        return done
+
+    return run
+
+
+def lines(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def database(tmp_path):
+    return sqlite3.connect(tmp_path / "library" / "urza.sqlite")
+
+
+def test_a_fresh_machine_has_the_catalogue_and_keys_of_its_own(esper, tmp_path):
+    blueprints = lines(esper("library", "ls", "--json"))
+    names = {b["name"] for b in blueprints}
+    assert {"conv_block_3x3/image", "low_rank/tokens", "low_rank/vector"} <= names
+    assert not any("sham" in name for name in names)
+    assert all(b["schema"].startswith("Blueprint/") for b in blueprints)
+    assert stat.S_IMODE((tmp_path / "library").stat().st_mode) == 0o700
+    keys = lines(esper("keys", "ls", "--json"))
+    assert [k["role"] for k in keys] == ["root", "forge", "gauntlet", "library"]
+    for key in keys:
+        assert key["state"] == "trusted"
+        secret = tmp_path / "library" / "keys" / f"{key['id']}.key"
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    again = lines(esper("library", "ls", "--json"))
+    assert again == blueprints
+    shown = esper("library", "show", blueprints[0]["blueprint_id"][:10]).stdout
+    assert blueprints[0]["name"] in shown and "esper-program 1" in shown
+    assert esper("library", "ls", "--kernels").stdout == ""
+
+
+def test_adding_a_blueprint_stands_in_the_ledger(esper, tmp_path):
+    (tmp_path / "mine.txt").write_text(BRANCH)
+    parent = lines(esper("library", "ls", "--json"))[0]["blueprint_id"]
+    added = lines(esper("library", "add", "mine.txt", "--parent", parent[:12], "--by", "Ada",
+                        "--json"))[0]["id"]
+    shown = lines(esper("library", "show", added, "--json"))[0]
+    assert shown["name"] == "mine" and shown["parents"] == [parent]
+    entry = lines(esper("library", "ledger", "--json"))[-1]
+    assert (entry["actor"], entry["action"], entry["subject"]) == ("Ada", "add blueprint", added)
+    forbidden = BRANCH.replace("aten::linear(x, w, none)", "aten::save(x)")
+    (tmp_path / "bad.txt").write_text(forbidden)
+    assert "aten::save" in esper("library", "add", "bad.txt", expect=3).stderr
+    assert "no blueprint" in esper("library", "show", "0000000", expect=3).stderr
+
+
+def test_verify_ends_with_4_and_names_what_was_changed(esper, tmp_path):
+    esper("library", "ls")
+    head = lines(esper("library", "verify", "--json"))[-1]
+    assert head["event"] == "verified"
+    with database(tmp_path) as db:
+        db.execute("UPDATE blueprint SET record = replace(record, 'catalogue', 'CATALOGUE')")
+    wrong = esper("library", "verify", expect=4)
+    assert "urza.BadRow" in wrong.stderr and "somebody changed the row" in wrong.stderr
+    with database(tmp_path) as db:
+        db.execute("UPDATE blueprint SET record = replace(record, 'CATALOGUE', 'catalogue')")
+        db.execute("UPDATE ledger SET actor = 'nobody' WHERE number = 3")
+    assert "entry 3 of the ledger" in esper("library", "verify", expect=4).stderr
+    with database(tmp_path) as db:
+        db.execute("UPDATE ledger SET actor = 'catalogue' WHERE number = 3")
+    esper("library", "verify", "--head", f"{head['number']}:{head['hash']}")
+    seen = f"{head['number'] + 1}:{head['hash']}"
+    assert "was seen before" in esper("library", "verify", "--head", seen, expect=4).stderr
+
+
+def test_keys_rotate_and_are_revoked(esper, tmp_path):
+    esper("keys", "init")
+    old = next(k["id"] for k in lines(esper("keys", "ls", "--json")) if k["role"] == "forge")
+    new = lines(esper("keys", "rotate", "forge", "--json"))[0]["id"]
+    rotated = {k["id"]: k for k in lines(esper("keys", "ls", "--json"))}
+    assert old in rotated[new]["signed_by"] and rotated[old]["state"] == "trusted"
+    esper("keys", "revoke", old)
+    states = {k["id"]: k["state"] for k in lines(esper("keys", "ls", "--json"))}
+    assert states[old] == "revoked" and states[new] == "trusted"
+    esper("keys", "revoke", "0123456789abcdef", expect=4)
+    esper("keys", "rotate", "nobody", expect=2)
+    ring = tmp_path / "library" / "keys" / "ring"
+    content = bytearray(ring.read_bytes())
+    content[200] ^= 1
+    ring.write_bytes(content)
+    assert "keys/ring" in esper("keys", "ls", expect=4).stderr
+    assert "keys/ring" in esper("library", "ls", expect=4).stderr
+
+
+def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
+    token = lines(esper("token", "add", "Ada", "--role", "curator", "--json"))[0]["token"]
+    esper("token", "add", "Ada", expect=3)
+    assert lines(esper("token", "ls", "--json")) == [{"name": "Ada", "role": "curator"}]
+    server = subprocess.Popen(
+        [BINARY, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library")))
+    try:
+        address = server.stdout.readline().strip()
+
+        def ask(path, headers=None, body=None):
+            request = urllib.request.Request(address + path, data=body, headers=headers or {})
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.status, json.loads(answer.read())
+            except urllib.error.HTTPError as refused:
+                return refused.code, json.loads(refused.read())
+
+        bearer = {"Authorization": f"Bearer {token}"}
+        status, problem = ask("/api/v1/blueprints")
+        assert (status, problem["title"]) == (401, "Unauthorized")
+        status, page = ask("/api/v1/blueprints?limit=5", bearer)
+        assert status == 200 and len(page["items"]) == 5 and page["next"]
+        status, problem = ask("/api/v1/blueprints?limit=x", bearer)
+        assert status == 400 and problem["error"] == "urza.BadRequest"
+        described = ask("/openapi.json")[1]
+        assert described["openapi"] == "3.1.0" and "/api/v1/kernels/query" in described["paths"]
+        query = {**bearer, "Content-Type": "application/json"}
+        assert ask("/api/v1/kernels/query", query, b"{}")[1]["matching_kernels"] == []
+        assert ask("/api/v1/kernels/query", query, b'{"tags": 1}')[0] == 422
+        assert ask("/ready")[0] == 200
+        esper("token", "revoke", "Ada")
+        assert ask("/api/v1/blueprints", bearer)[0] == 401
+    finally:
+        server.terminate()
+        assert server.wait(timeout=30) == 0

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "base/temporary_folder.h"
+#include "esper/base/hash.h"
+#include "esper/contracts/codec.h"
+#include "esper/execution/kernels/trust/key_folder.h"
+#include "esper/kernel_abi.h"
+#include "esper/services/urza/sqlite_library.h"
+
+namespace esper::testing {
+
+/// A branch of `width` features, as the text of a Program.
+inline std::string branch_text(int width) {
+    const std::string n = std::to_string(width);
+    return "esper-program 1 \"branch\"\ninput x: f32[?, " + n + "]\nparam w: f32[" + n + ", " + n +
+           "] normal(0.1)\n%0 = aten::linear(x, w, none)\n%1 = aten::relu(%0)\noutput y: %1\n";
+}
+
+inline contracts::BlueprintSubmission submission(int width) {
+    contracts::BlueprintSubmission s;
+    s.name = "branch-" + std::to_string(width);
+    s.description = "for a test";
+    s.architecture = branch_text(width);
+    s.submitted_by = "a test";
+    return s;
+}
+
+/// Temporary folders in memory from now on: these tests are about what is written, not about a
+/// disk.
+inline bool in_memory() {
+    std::error_code ignored;
+    return !std::filesystem::is_directory("/dev/shm", ignored) ||
+           ::setenv("TMPDIR", "/dev/shm", 1) == 0;
+}
+
+/// A library in a folder of its own, and the keys to make kernels for it.
+class SmallLibrary {
+  public:
+    SmallLibrary() : library_(value_or_throw(urza::SqliteLibrary::open(path()))) {}
+
+    std::filesystem::path path() const { return folder_ / "library"; }
+    urza::SqliteLibrary& operator*() { return *library_; }
+    urza::SqliteLibrary* operator->() { return library_.get(); }
+    execution::KeyFolder keys() const { return execution::KeyFolder(path() / "keys"); }
+    void reopen() {
+        library_.reset();
+        library_ = value_or_throw(urza::SqliteLibrary::open(path()));
+    }
+
+    static urza::NewKernel new_kernel(const std::string& id, const std::string& branch,
+                                      const execution::Signer& forge, std::string object = "") {
+        execution::KernelManifest manifest;
+        manifest.artifact = id;
+        manifest.abi = ESPER_KERNEL_ABI;
+        manifest.branch = branch;
+        manifest.precision = "fp32";
+        manifest.shape = {{64}, 1, 4096};
+        manifest.isa = "x86-64";
+        manifest.cpu_features = {"sse2"};
+        manifest.toolchain = "a compiler";
+        if (object.empty()) object = "object of " + id;
+        urza::NewKernel made;
+        made.bundle = value_or_throw(execution::forge_bundle(manifest, object, forge));
+        made.metadata.name = id;
+        made.metadata.input_shape = made.metadata.output_shape = {64};
+        made.compilation.toolchain_version = "1";
+        return made;
+    }
+    /// Adds a blueprint (of 64 features) where it is missing, and a kernel of it.
+    std::string add(const std::string& id) {
+        const auto branch = value_or_throw(library_->add_blueprint(submission(64)));
+        const auto forge = value_or_throw(keys().signer(execution::KeyRole::kForge));
+        return value_or_throw(library_->add_kernel(new_kernel(id, branch, forge)));
+    }
+
+    struct Judgement {
+        std::string statement, report;
+        execution::Seal seal;
+    };
+    Judgement judge(const std::string& id, bool passed = true, double latency = 1,
+                    std::vector<std::string> tags = {"high_speed"}) {
+        contracts::UrabraskValidationReport report;
+        report.passed_validation = passed;
+        report.benchmark_results = {{"latency_ms_mean", latency}, {"memory_mb_peak", 8}};
+        report.generated_tags = tags;
+        if (!passed) report.failure = "a wrong gradient";
+        Judgement judgement;
+        judgement.report = value_or_throw(contracts::to_json(report));
+        execution::Verdict verdict;
+        verdict.report = sha256(judgement.report).hex();
+        verdict.hardware = "a machine";
+        verdict.shape = {{64}, 1, 1024};
+        verdict.passed = passed;
+        verdict.tags = std::move(tags);
+        auto bundle = value_or_throw(execution::parse_bundle(value_or_throw(library_->fetch(id))));
+        value_or_throw(execution::judge_bundle(
+            bundle, verdict, value_or_throw(keys().signer(execution::KeyRole::kGauntlet))));
+        judgement.statement = bundle.verdict;
+        judgement.seal = bundle.judged;
+        return judgement;
+    }
+    Status validate(const std::string& id, bool passed = true, double latency = 1,
+                    std::vector<std::string> tags = {"high_speed"}) {
+        const Judgement j = judge(id, passed, latency, std::move(tags));
+        return library_->add_verdict(id, j.statement, j.seal, j.report);
+    }
+
+    urza::KernelAsk ask(std::int64_t rows = 32) {
+        urza::KernelAsk ask;
+        ask.branch = value_or_throw(library_->add_blueprint(submission(64)));
+        ask.precision = "fp32";
+        ask.shape = {{64}, rows, rows};
+        return ask;
+    }
+    /// What a trainer would do with the first offer: fetch it and verify all of it.
+    Result<execution::VerifiedBundle> load(const std::string& id) {
+        ESPER_TRY(const std::string bytes, library_->fetch(id));
+        ESPER_TRY(const auto bundle, execution::parse_bundle(bytes));
+        return execution::verify_bundle(bundle, library_->ring(), {});
+    }
+
+    /// What somebody with the rights to the database does.
+    void sql(const std::string& text) {
+        sqlite3* raw = nullptr;
+        ASSERT_EQ(sqlite3_open((path() / "urza.sqlite").c_str(), &raw), SQLITE_OK);
+        char* problem = nullptr;
+        EXPECT_EQ(sqlite3_exec(raw, text.c_str(), nullptr, nullptr, &problem), SQLITE_OK)
+            << (problem == nullptr ? "" : problem);
+        sqlite3_free(problem);
+        sqlite3_close(raw);
+    }
+
+  private:
+    const bool in_memory_ = in_memory();
+    const TemporaryFolder folder_;
+    std::unique_ptr<urza::SqliteLibrary> library_;
+};
+
+}  // namespace esper::testing
