@@ -18,6 +18,8 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/core/hosts/host.h"
+#include "esper/execution/kernels/child_process.h"
+#include "esper/services/tezzeret/toolchain.h"
 #include "esper/services/tolaria/data/open_dataset.h"
 #include "esper/services/tolaria/learn/engine.h"
 #include "esper/services/tolaria/learn/optimizer.h"
@@ -91,6 +93,19 @@ Result<std::string> fast_bf16() {
                 "the processor has no bf16 arithmetic; run.precision: auto takes fp32");
 }
 
+Result<std::string> native_kernels() {
+    const auto compilers = tezzeret::find_compilers();
+    if (compilers.empty())
+        return fail(tolaria::TolariaError::kUnsupported,
+                    "esper forge needs g++ or clang++ in /usr/bin or /usr/local/bin; seeds run as "
+                    "operators");
+    const bool jailed = execution::sandbox_level() == execution::SandboxLevel::kJail;
+    return fmt::format("{} for {}, in a child {}", compilers.front().version,
+                       tezzeret::this_machine().name,
+                       jailed ? "that sees its own folder alone"
+                              : "with limits alone: this system has no Landlock or no seccomp");
+}
+
 Result<std::string> training_on_a_gpu() {
     return fail(tolaria::TolariaError::kUnsupported,
                 "not built yet: run.device: cuda is refused, networks train on the processor");
@@ -116,12 +131,12 @@ Result<std::string> runs_here() {
 }
 
 json checks() {
-    return json::array({check("training in fp32", train_a_step(graph::Precision::kFloat32)),
-                        check("training in bf16", train_a_step(graph::Precision::kBFloat16)),
-                        check("fast bf16", fast_bf16()),
-                        check("training on a GPU", training_on_a_gpu()),
-                        check("bundled text", data_set("text")),
-                        check("cifar10", data_set("cifar10")), check("runs here", runs_here())});
+    return json::array(
+        {check("training in fp32", train_a_step(graph::Precision::kFloat32)),
+         check("training in bf16", train_a_step(graph::Precision::kBFloat16)),
+         check("fast bf16", fast_bf16()), check("training on a GPU", training_on_a_gpu()),
+         check("compiling kernels", native_kernels()), check("bundled text", data_set("text")),
+         check("cifar10", data_set("cifar10")), check("runs here", runs_here())});
 }
 
 int examine(bool as_json) {
