@@ -60,8 +60,8 @@ inline configs::EsperConfig small() {
 /// A somewhat larger one that keeps seeds and culls seeds.
 inline configs::EsperConfig growing() {
     auto config = small();
-    config.run.seed = 3;
-    config.run.epochs = 10;
+    config.run.seed = 5;
+    config.run.epochs = 11;
     config.run.steps_per_epoch = 6;
     config.model.depth = 2;
     config.optimization.cooldown = 0.1;

@@ -50,18 +50,24 @@ Status check(const HostSpec& spec) {
 
 }  // namespace
 
-// Initialised as GPT-2 (Radford et al., 2019): normal 0.02; layers that add to the residual stream
-// have a scale smaller by the square root of the number of additions.
+// First values are normal. A layer that reads the normalised stream has 1/√d, so that its output
+// has about the scale of its input; one that adds to the stream has 0.8/√d. GPT-2's 0.02 (Radford
+// et al., 2019) is meant for widths near 768: at the widths used here it leaves the attention
+// almost uniform and the blocks almost silent for the first part of a run. A head that shares the
+// embedding's weight asks for larger values there, since the logits are made with them.
 Result<ProgramPtr> make_gpt(const HostSpec& spec) {
     ESPER_CHECK_STATUS(check(spec));
     const auto d = spec.width;
-    const auto init = normal(0.02);
-    const auto residual = normal(0.02 / std::sqrt(2.0 * static_cast<double>(spec.depth)));
+    const double fan_in = 1 / std::sqrt(static_cast<double>(d));
+    const auto init = normal(fan_in);
+    const auto residual = normal(0.8 * fan_in);
 
     ProgramBuilder b(fmt::format("gpt-{}x{}", spec.depth, d));
     auto x = b.input("x", {DType::kInt64, {-1, spec.context}});
-    auto tokens = b.parameter("tok_emb.weight", {DType::kFloat32, {spec.classes, d}}, init);
-    auto positions = b.parameter("pos_emb.weight", {DType::kFloat32, {spec.context, d}}, init);
+    auto tokens = b.parameter("tok_emb.weight", {DType::kFloat32, {spec.classes, d}},
+                              normal(spec.tied_head ? 0.5 * fan_in : 0.1));
+    auto positions =
+        b.parameter("pos_emb.weight", {DType::kFloat32, {spec.context, d}}, normal(0.05));
     Dropout dropout(b, spec.dropout);
 
     auto h = add(b, b.call("aten::embedding", {tokens, x}, "tok_emb"), positions, "pos_emb");
@@ -80,7 +86,7 @@ Result<ProgramPtr> make_gpt(const HostSpec& spec) {
     }
     h = layer_norm(b, "ln_f", h, d);
     auto logits = spec.tied_head ? b.call("aten::linear", {h, tokens, none()}, "head")
-                                 : linear(b, "head", h, {d, spec.classes, false}, init);
+                                 : linear(b, "head", h, {d, spec.classes, false}, normal(0.02));
     b.output("logits", logits);
     return b.finish();
 }

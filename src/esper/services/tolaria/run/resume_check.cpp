@@ -30,6 +30,25 @@ constexpr std::array<std::string_view, 14> kFixed = {"run.seed",
                                                      "growth.isolation",
                                                      "controller.policy"};
 
+/// A key that stood open is what the run chose.
+template <auto Section, auto Key, auto kOpen>
+void keep_choice(configs::EsperConfig& wanted, const configs::EsperConfig& saved) {
+    auto& value = wanted.*Section.*Key;
+    if (value == kOpen) value = saved.*Section.*Key;
+}
+
+using configs::EsperConfig;
+
+// Keys whose value may leave a choice to Trainer::create, which writes what it chose into the run's
+// config.yaml. A further key of this kind needs a row, or a resume with the caller's own
+// configuration is refused.
+constexpr std::array kSettledAtTheStart = {
+    keep_choice<&EsperConfig::run, &configs::RunConfig::precision, configs::Precision::kAuto>,
+    keep_choice<&EsperConfig::run, &configs::RunConfig::threads, 0>,
+    keep_choice<&EsperConfig::controller, &configs::ControllerConfig::policy,
+                configs::Policy::kAuto>,
+};
+
 bool is_fixed(const std::string& path) {
     // Where the data and the model lie is not what they are: the data's fingerprint and the host's
     // hash are compared with the run's.
@@ -48,11 +67,7 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
     options.of_a_run = true;
     ESPER_TRY(const auto saved, configs::load_config(options));
     ResumeChange change{wanted, {}};
-    if (wanted.run.precision == configs::Precision::kAuto)
-        change.config.run.precision = saved.run.precision;
-    if (wanted.controller.policy == configs::Policy::kAuto)
-        change.config.controller.policy = saved.controller.policy;
-    if (wanted.run.threads == 0) change.config.run.threads = saved.run.threads;
+    for (const auto keep : kSettledAtTheStart) keep(change.config, saved);
     change.changed = configs::differences(saved, change.config);
     // Of a network that is read from a file the shape keys say nothing.
     const auto shape = configs::shape_keys();
