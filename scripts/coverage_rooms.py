@@ -19,7 +19,7 @@ TORCH = {
     "program": (["program"], ["program", "engine", "exchange", "blueprints"]),
     "engine": (["engine/operators", "engine/shapes", "engine/joint", "engine/rewrites",
                 "engine"],
-               ["engine", "program", "core"]),
+               ["engine", "program", "core", "tezzeret"]),
     "exchange": (["exchange"], ["exchange", "core"]),
     "blueprints": (["blueprints"], ["blueprints", "core"]),
     "kasmina": (["execution/kasmina"], ["kasmina", "tolaria"]),
@@ -27,6 +27,8 @@ TORCH = {
     "api": (["api"], ["api"]),
     "tolaria": (["services/tolaria/learn", "services/tolaria/host", "services/tolaria/grow",
                  "services/tolaria/run"], ["tolaria"]),
+    "urabrask": (["services/urabrask"], ["urabrask", "tezzeret"]),
+    "tezzeret": (["services/tezzeret"], ["tezzeret"]),
     # The program itself, driven by its Python tests.
     "cli": (["cli"], []),
 }

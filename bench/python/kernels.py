@@ -48,7 +48,7 @@ def main():
     arguments = parser.parse_args()
     kernels = forge(arguments.binary, "--all", "--precision", "all", "--features",
                     arguments.features, "--rows", arguments.rows)
-    unsupported = sorted({kernel["blueprint"] for kernel in kernels
+    unsupported = sorted({f"{kernel['blueprint']} {kernel['precision']}" for kernel in kernels
                           if kernel["status"] == "unsupported"})
     print("unsupported:", ", ".join(unsupported) or "none")
     rows = list(rows_of(kernels))
