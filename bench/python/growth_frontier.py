@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One growing run against a tuned static frontier: every budget from one run, no size chosen.
 
-    growth_frontier.py [--json PATH] [--seeds N] [--quick] [--budgets 3e11,6e11,12e11]
+    growth_frontier.py [--json PATH] [--seeds N] [--quick] [--budgets 6e10,1.2e11,2.4e11]
 
 The recipe is configs/frontier.yaml, the same for both arms; seed 0 is for tuning, the rows are of
 seeds 1, 2, …
@@ -33,9 +33,9 @@ from _training_runs import Job, Runs, result
 
 NAME = "growth_frontier"
 TASK = "tinyshakespeare"
-BUDGETS = (3e11, 6e11, 12e11)
+BUDGETS = (6e10, 1.2e11, 2.4e11)
 # Blocks -> which of the three budgets the sweep tries them for.
-SWEEP = {1: (0, 1), 2: (0, 1, 2), 3: (1, 2), 4: (2,)}
+SWEEP = {1: (0, 1, 2), 2: (0, 1, 2), 3: (1, 2), 4: (2,)}
 GIVEN = 4  # blocks of the given larger net, at the largest budget
 GROW = ("controller.policy=clock",)
 NEVER = ("growth.enabled=false", "controller.policy=never")

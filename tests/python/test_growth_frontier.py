@@ -35,7 +35,7 @@ def put_run(folder, losses, budgets):
 class MadeRuns:
     """Stands for the runs of two seeds, which lie there already."""
 
-    LOSSES = {"grown": (1.8, 1.6, 1.4), "L1": (1.81, 1.65), "L2": (1.9, 1.61, 1.45),
+    LOSSES = {"grown": (1.8, 1.6, 1.4), "L1": (1.81, 1.65, 1.6), "L2": (1.9, 1.61, 1.45),
               "L3": (1.7, 1.41), "L4": (1.5,)}
 
     def __init__(self, folder):
@@ -69,7 +69,7 @@ def test_each_budget_is_compared_with_its_own_best_size(rows):
 def test_a_trunk_is_counted_once_in_a_run_and_in_the_sweep(rows):
     row = rows["tinyshakespeare: FLOPs against the sweep"]
     assert row["ours"] == pytest.approx(4e9 + 0.6 * 3e9)
-    assert row["peer"] == pytest.approx((2e9 + 0.6e9) + (4e9 + 1.8e9) + (4e9 + 1.2e9) + 4e9)
+    assert row["peer"] == pytest.approx(2 * (4e9 + 1.8e9) + (4e9 + 1.2e9) + 4e9)
     assert row["ratio"] == pytest.approx(row["peer"] / row["ours"])
 
 

@@ -90,6 +90,7 @@ EsperConfig that_keeps() {
     auto config = growing();
     config.growth.gate.rent = -100;
     config.growth.limits.max_fossilized = 1;
+    config.checkpoint.keep = 20;  // the one at which it is kept is looked at
     return config;
 }
 
@@ -315,7 +316,7 @@ const Case kCases[] = {
      }},
     {"telemetry_every", growing, [](EsperConfig& c) { c.telemetry.every = 2; },
      [](const Ended& before, const Ended& after) {
-         // Of the sixty steps, six and thirty are sampled.
+         // Of the 66 steps, 6 and 33 are sampled.
          const auto samples = [](const Ended& run) {
              std::int64_t sum = 0;
              for (const auto& e : run.events("health"))
@@ -323,7 +324,7 @@ const Case kCases[] = {
              return sum;
          };
          EXPECT_EQ(samples(before), 6);
-         EXPECT_EQ(samples(after), 30);
+         EXPECT_EQ(samples(after), 33);
      }},
 };
 
