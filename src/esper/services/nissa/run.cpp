@@ -181,8 +181,8 @@ Status Run::load_series() {
     while (more) {
         auto news = series_->file.read(kPiece);
         if (news && news->again) series_->series = Series();
-        const auto added = news ? series_->series.add(news->lines, news->at)
-                                : Status(fail(std::move(news.error())));
+        auto added = news ? series_->series.add(news->lines, news->at)
+                          : Status(fail(std::move(news.error())));
         if (!added) {
             series_.reset();
             return added;

@@ -28,7 +28,7 @@ class Comparison {
       const row = server.runs.get(id), column = runColumns.find(c => c.key === key);
       return row ? (column.show || String)(column.value(row), row) : "–";
     };
-    this.differences.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, h("th"),
+    this.differences.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, h("td"),
       ids.map((id, i) => h("th", {scope: "col"}, h("a", {href: `#/run/${encodeURIComponent(id)}`,
         style: `border-bottom:3px solid ${lineColour(i)}`}, id))))),
       h("tbody", {}, figures.map(key => line(runColumns.find(c => c.key === key).name,

@@ -23,7 +23,7 @@ class RunPage {
         href: `#/run/${encodeURIComponent(id)}/${key}`, "aria-controls": "panel",
         "aria-selected": String(key === this.view), title: `key ${i + 1}`}, name)));
     this.element = h("div", {}, h("h1", {}, id, " ", this.badge), this.alerts, this.tiles, this.tabs,
-                     this.place);
+                     h("h2", {class: "hidden"}, this.views[this.view]), this.place);
     this.loadGrowthSoon = () => {
       clearTimeout(this.growthWaits);
       this.growthWaits = setTimeout(() => this.loadGrowth(), 100);
