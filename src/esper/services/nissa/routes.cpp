@@ -109,8 +109,8 @@ using OfRun = std::function<Response(Run&, const Request&)>;
 
 }  // namespace
 
-void add_routes(serving::Router& router, std::shared_ptr<RunIndex> index,
-                std::shared_ptr<serving::EventChannel> events) {
+void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
+                const std::shared_ptr<serving::EventChannel>& events) {
     const auto add = [&](const char* pattern, OfRun handler) {
         router.add("GET", pattern, [index, handler = std::move(handler)](const Request& request) {
             const auto run = index->find(request.parameter("run"));

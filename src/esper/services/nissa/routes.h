@@ -14,8 +14,8 @@ constexpr std::size_t kMostMemory = std::size_t{64} << 20;
 /// Adds what a page or a script asks (docs/watch.md): the list of runs, a run, its curves, its
 /// growth, its events, the settings of all, and `events` as a stream of what changes. All of it
 /// only reads.
-void add_routes(serving::Router& router, std::shared_ptr<RunIndex> index,
-                std::shared_ptr<serving::EventChannel> events);
+void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
+                const std::shared_ptr<serving::EventChannel>& events);
 
 /// Adds the page.
 void add_page(serving::Router& router);
