@@ -40,7 +40,9 @@ ROOMS = {
     "services/tolaria/host": ["services/tolaria/learn", "core"],
     "services/tolaria/grow": ["services/tolaria/host", "services/tamiyo"],
     "services/tolaria/run": ["services/tolaria/grow"],
-    "cli": ["services/tolaria/run", "services/urza", "api"],
+    "services/urabrask": ["engine", "execution/kernels"],
+    "services/tezzeret": ["services/urabrask"],
+    "cli": ["services/tolaria/run", "services/tezzeret", "services/urza", "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {

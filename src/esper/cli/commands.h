@@ -28,6 +28,7 @@ void add_keys(CLI::App& app, int& exit_code);
 void add_token(CLI::App& app, int& exit_code);
 void add_urza(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
+void add_forge(CLI::App& app, int& exit_code);
 /// Adds the commands of the roles as processes. Each refuses, because it is not built yet.
 void add_roles(CLI::App& app, int& exit_code);
 

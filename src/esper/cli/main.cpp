@@ -83,6 +83,7 @@ int run(int argc, char** argv) {
     esper::cli::add_token(app, exit_code);
     esper::cli::add_urza(app, exit_code);
     esper::cli::add_soak(app, exit_code);
+    esper::cli::add_forge(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);
     if (refuse_unknown_command(app, words)) return 2;

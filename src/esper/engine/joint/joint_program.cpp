@@ -1,6 +1,5 @@
 #include "esper/engine/joint/joint_program.h"
 
-#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +9,7 @@
 #include <map>
 
 #include "esper/engine/interpreter.h"
+#include "esper/engine/joint/autocast_scope.h"
 #include "esper/engine/joint/joint_impl.h"
 #include "esper/engine/joint/recorder.h"
 #include "esper/engine/rewrites/rewrites.h"
@@ -18,24 +18,6 @@
 namespace esper::graph {
 
 namespace {
-
-struct AutocastScope {
-    explicit AutocastScope(bool on) : on_(on) {
-        if (!on_) return;
-        at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
-        at::autocast::set_autocast_enabled(at::kCPU, true);
-        at::autocast::set_autocast_cache_enabled(true);
-        at::autocast::increment_nesting();
-    }
-    ~AutocastScope() {
-        if (!on_) return;
-        if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-        at::autocast::set_autocast_enabled(at::kCPU, false);
-    }
-    AutocastScope(const AutocastScope&) = delete;
-    AutocastScope& operator=(const AutocastScope&) = delete;
-    bool on_;
-};
 
 // Recording runs the real operators once; this restores the buffers that they change.
 struct BufferRestore {

@@ -1,0 +1,228 @@
+#include "esper/services/tezzeret/forge.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "esper/base/text.h"
+#include "esper/blueprints/catalogue.h"
+#include "esper/cli/commands.h"
+#include "esper/cli/store_kernel.h"
+#include "esper/execution/kernels/child_process.h"
+
+namespace esper::cli {
+
+namespace {
+
+using graph::AnchorKind;
+using nlohmann::json;
+using tezzeret::Forged;
+
+struct ForgeFlags {
+    std::string blueprint;
+    bool all = false;
+    std::string pipeline = "fast";
+    std::string precision = "fp32";
+    std::vector<std::int64_t> features{128};
+    std::int64_t rows = 4096;
+    bool dry = false;
+    bool as_json = false;
+};
+
+/// A blueprint for one kind and size of anchor.
+struct Wanted {
+    std::string blueprint;
+    AnchorKind kind;
+    std::vector<std::int64_t> shape;  ///< of x
+    graph::ProgramPtr branch;
+};
+
+constexpr std::int64_t kTokens = 128;
+constexpr std::int64_t kSide = 16;
+
+std::vector<std::int64_t> shape_of(AnchorKind kind, std::int64_t features, std::int64_t rows) {
+    switch (kind) {
+        case AnchorKind::kTokens:
+            return rows % kTokens == 0
+                       ? std::vector<std::int64_t>{rows / kTokens, kTokens, features}
+                       : std::vector<std::int64_t>{1, rows, features};
+        case AnchorKind::kImage:
+            return {32, features, kSide, kSide};
+        case AnchorKind::kVector:
+            return {rows, features};
+    }
+    return {};
+}
+
+Result<Wanted> make_wanted(const std::string& blueprint, AnchorKind kind, std::int64_t features,
+                           std::int64_t rows) {
+    auto shape = shape_of(kind, features, rows);
+    graph::TensorType type{graph::DType::kFloat32, shape};
+    type.shape[0] = -1;
+    if (kind == AnchorKind::kTokens) type.shape[1] = -1;
+    graph::Anchor anchor;
+    anchor.name = "anchor";
+    anchor.kind = kind;
+    anchor.features = features;
+    ESPER_TRY(auto made, blueprints::make_blueprint(blueprint, anchor, type));
+    return Wanted{blueprint, kind, std::move(shape), made.program};
+}
+
+Result<std::vector<Wanted>> wanted_of(const ForgeFlags& flags) {
+    std::vector<Wanted> all;
+    std::optional<Error> last;
+    for (auto kind : {AnchorKind::kTokens, AnchorKind::kVector, AnchorKind::kImage}) {
+        const auto names = flags.all ? blueprints::blueprint_names(kind)
+                                     : std::vector<std::string>{flags.blueprint};
+        for (const auto& name : names)
+            for (auto features : flags.features) {
+                auto made = make_wanted(name, kind, features, flags.rows);
+                if (made)
+                    all.push_back(std::move(*made));
+                else
+                    last = made.error();
+            }
+    }
+    if (all.empty()) return fail(*last);
+    return all;
+}
+
+json row_of(const Wanted& wanted, const Forged& made, const std::string& precision) {
+    json row{{"blueprint", wanted.blueprint},
+             {"anchor", std::string(graph::anchor_kind_name(wanted.kind))},
+             {"precision", precision},
+             {"shape", wanted.shape},
+             {"status", std::string(tezzeret::status_name(made.status))},
+             {"why", made.why},
+             {"id", made.id},
+             {"program", wanted.branch->hash().hex()},
+             {"isa", made.isa},
+             {"compiler", made.compiler},
+             {"flags", made.flags},
+             {"object_bytes", made.object.size()},
+             {"cases", made.findings.cases},
+             {"error", made.findings.error},
+             {"allowed", made.findings.allowed},
+             {"sandbox", made.findings.sandbox},
+             {"compile_cpu_seconds", made.compile_seconds},
+             {"trial_cpu_seconds", made.findings.seconds},
+             {"seconds", made.seconds}};
+    for (const auto& s : made.findings.speeds)
+        row["speeds"].push_back({{"shape", s.shape},
+                                 {"kernel_us", s.times.ours_seconds * 1e6},
+                                 {"operators_us", s.times.peer_seconds * 1e6},
+                                 {"ratio", s.times.ratio},
+                                 {"ci_low", s.times.low},
+                                 {"ci_high", s.times.high},
+                                 {"n", s.times.rounds},
+                                 {"chosen", s.chosen()}});
+    return row;
+}
+
+void print_row(const Wanted& wanted, const Forged& made, const std::string& precision) {
+    std::string speed = "-";
+    if (!made.findings.speeds.empty()) {
+        const auto& s = made.findings.speeds.front();
+        speed = fmt::format("{:.2f} [{:.2f}, {:.2f}]{}", s.times.ratio, s.times.low, s.times.high,
+                            s.chosen() ? "" : " not chosen");
+    }
+    std::printf(
+        "%s\n",
+        fmt::format("{:<20} {:<18} {:<5} {:<11} {:<16} {:<28} {:>5.1f}  {}", wanted.blueprint,
+                    fmt::format("{}", fmt::join(wanted.shape, "x")), precision,
+                    tezzeret::status_name(made.status),
+                    made.findings.cases > 0 ? fmt::format("{:.1e} of {:.1e}", made.findings.error,
+                                                          made.findings.allowed)
+                                            : "-",
+                    speed, made.seconds, made.why)
+            .c_str());
+    std::fflush(stdout);
+}
+
+int refuse(const Error& error) {
+    std::fprintf(stderr, "esper: %s\n", error.message().c_str());
+    return error.exit_code();
+}
+
+Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& made) {
+    ESPER_TRY(const auto library, urza::open_library());
+    const execution::KeyFolder keys(
+        execution::KeyFolder::default_path(urza::default_library_path()));
+    return store_kernel(*library, keys, wanted.blueprint,
+                        std::string(graph::anchor_kind_name(wanted.kind)), order, made);
+}
+
+int run_forge(const ForgeFlags& flags) {
+    const auto pipeline = tezzeret::pipeline_from_name(flags.pipeline);
+    if (flags.blueprint.empty() == !flags.all || !pipeline) {
+        std::fprintf(stderr,
+                     "esper: name a blueprint or --all, and a pipeline, fast or standard\n");
+        return 2;
+    }
+    const bool sizes_fit = flags.rows > 0 && flags.rows <= (1 << 22) &&
+                           std::all_of(flags.features.begin(), flags.features.end(),
+                                       [](std::int64_t f) { return f > 0 && f <= 4096; });
+    if (!sizes_fit) {
+        std::fprintf(stderr, "esper: --features takes 1 to 4096, --rows 1 to %d\n", 1 << 22);
+        return 2;
+    }
+    auto wanted = wanted_of(flags);
+    if (!wanted) return refuse(wanted.error());
+    std::vector<std::string> precisions{flags.precision};
+    if (flags.precision == "all") precisions = {"fp32", "bf16"};
+    // A trial is a copy of this process, which must have one thread.
+    at::set_num_threads(1);
+    if (!flags.as_json)
+        std::printf("%-20s %-18s %-5s %-11s %-16s %-28s %5s\n", "blueprint", "shape", "", "status",
+                    "error", "times the operators' speed", "s");
+    bool failed = false;
+    for (const auto& w : *wanted)
+        for (const auto& precision : precisions) {
+            const tezzeret::Order order{
+                w.branch,
+                precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32,
+                {w.shape},
+                *pipeline};
+            const auto made = tezzeret::forge(order);
+            failed = failed || made.status == Forged::Status::kFailed ||
+                     made.status == Forged::Status::kWrong;
+            if (flags.as_json) {
+                std::printf("%s\n", row_of(w, made, precision).dump().c_str());
+                std::fflush(stdout);
+            } else {
+                print_row(w, made, precision);
+            }
+            if (flags.dry) continue;
+            // Opened for each: a trial is a copy of this process, which must have one thread.
+            const Status stored = store(w, order, made);
+            if (!stored) return refuse(stored.error());
+        }
+    return failed ? 1 : 0;
+}
+
+}  // namespace
+
+void add_forge(CLI::App& app, int& exit_code) {
+    auto flags = std::make_shared<ForgeFlags>();
+    auto* command =
+        app.add_subcommand("forge", "compile a blueprint to a native kernel, and try it");
+    command->add_option("BLUEPRINT", flags->blueprint, "its name");
+    command->add_flag("--all", flags->all, "every blueprint of the catalogue");
+    command->add_option("--pipeline", flags->pipeline, "fast (default) or standard");
+    command->add_option("--precision", flags->precision, "fp32 (default), bf16 or all")
+        ->check(CLI::IsMember({"fp32", "bf16", "all"}));
+    command->add_option("--features", flags->features, "features of the anchor (default 128)")
+        ->delimiter(',');
+    command->add_option("--rows", flags->rows, "rows that speed is measured on (default 4096)");
+    command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
+    command->add_flag("--json", flags->as_json, "one JSON line per kernel");
+    command->callback([flags, &exit_code] { exit_code = run_forge(*flags); });
+}
+
+}  // namespace esper::cli

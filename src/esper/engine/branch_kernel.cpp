@@ -1,0 +1,177 @@
+#include "esper/engine/branch_kernel.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <new>
+
+#include "esper/engine/kernels/parallel.h"
+#include "esper/program/types.h"
+
+namespace esper::graph {
+
+namespace {
+
+/// Memory for one call, kept for the next call of this thread.
+class Workspace {
+  public:
+    EsperOut take(std::int64_t bytes) {
+        if (bytes > size_) {
+            memory_.reset(::operator new(static_cast<std::size_t>(bytes), std::align_val_t{64}));
+            size_ = bytes;
+        }
+        return {memory_.get(), size_};
+    }
+
+  private:
+    struct Free {
+        void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+    };
+    std::unique_ptr<void, Free> memory_;
+    std::int64_t size_ = 0;
+};
+
+/// Pieces on libtorch's threads. Which thread computes a piece differs from run to run; what it
+/// computes does not.
+struct Pool {
+    EsperPool face{};
+    explicit Pool(std::int32_t workers) {
+        face.self = this;
+        face.workers = workers;
+        face.run = [](void*, void (*task)(void*, std::int64_t, std::int32_t), void* argument,
+                      std::int64_t pieces) {
+            std::atomic<std::int32_t> next{0};
+            kernels::parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+                const auto worker = next.fetch_add(1);
+                for (auto i = begin; i < end; ++i) task(argument, i, worker);
+            });
+        };
+    }
+};
+
+EsperIn in(const at::Tensor& t) {
+    return {t.const_data_ptr(), static_cast<std::int64_t>(t.nbytes())};
+}
+EsperOut out(at::Tensor& t) {
+    return {t.mutable_data_ptr(), static_cast<std::int64_t>(t.nbytes())};
+}
+
+/// What a call of either function needs.
+struct Call {
+    EsperKernelCall call{};
+    std::vector<EsperIn> parameters;
+    std::vector<EsperOut> saved;
+    std::vector<EsperOut> gradients;
+    std::int64_t room = 0;  ///< rows, whole tiles
+    std::optional<Pool> pool;
+};
+
+Status check(const BranchKernel& kernel, const at::Tensor& x,
+             const std::vector<at::Tensor>& parameters) {
+    const auto& info = *kernel.info;
+    if (x.scalar_type() != at::kFloat || x.dim() < 2 ||
+        x.size(x.dim() == 4 ? 1 : -1) != info.features ||
+        parameters.size() != static_cast<std::size_t>(info.parameters))
+        return fail(GraphError::kShapeMismatch,
+                    fmt::format("kernel {} takes f32 with {} features and {} parameters", kernel.id,
+                                info.features, info.parameters));
+    const auto whole = x.dim() == 4 ? x.size(2) * x.size(3) : x.dim() == 3 ? x.size(1) : 1;
+    if (info.rows_multiple > 1 && info.rows_multiple != whole)
+        return fail(GraphError::kShapeMismatch,
+                    fmt::format("kernel {} takes images or sequences of {} rows, not {}", kernel.id,
+                                info.rows_multiple, whole));
+    return {};
+}
+
+/// x as a kernel reads it: features last in memory.
+at::Tensor dense(const at::Tensor& x) {
+    return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast
+                                     : at::MemoryFormat::Contiguous);
+}
+
+std::int64_t saved_floats(const EsperKernelInfo& info, std::int64_t room) {
+    std::int64_t bytes = 0;
+    for (int i = 0; i < info.saved; ++i) bytes += info.saved_bytes_per_row[i];
+    return room * bytes / 4;
+}
+
+void prepare(Call& c, const BranchKernel& kernel, const at::Tensor& x,
+             const std::vector<at::Tensor>& parameters, float* saved, double alpha, double beta) {
+    static thread_local Workspace workspace;
+    const auto& info = *kernel.info;
+    const auto rows = x.numel() / info.features;
+    const auto tiles = (rows + info.tile_rows - 1) / info.tile_rows;
+    c.room = tiles * info.tile_rows;
+    const auto pieces = std::clamp<std::int64_t>(tiles, 1, info.most_pieces);
+    const auto workers =
+        static_cast<std::int32_t>(std::clamp<std::int64_t>(at::get_num_threads(), 1, pieces));
+    for (const auto& p : parameters) c.parameters.push_back(in(p));
+    auto* at = reinterpret_cast<char*>(saved);
+    for (int i = 0; i < info.saved; ++i) {
+        const auto bytes = c.room * info.saved_bytes_per_row[i];
+        c.saved.push_back({at, bytes});
+        at += bytes;
+    }
+    if (workers > 1) c.pool.emplace(workers);
+    c.call.x = in(x);
+    c.call.parameters = c.parameters.data();
+    c.call.saved = c.saved.data();
+    c.call.alpha = alpha;
+    c.call.beta = beta;
+    c.call.rows = rows;
+    c.call.pool = c.pool ? &c.pool->face : nullptr;
+    c.call.workspace = workspace.take(info.shared_bytes + workers * info.worker_bytes +
+                                      pieces * info.partial_bytes);
+}
+
+Status finished(const BranchKernel& kernel, std::int32_t code) {
+    if (code == 0) return {};
+    return fail(GraphError::kExecution, fmt::format("kernel {} returned {}", kernel.id, code));
+}
+
+}  // namespace
+
+Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& x_,
+                                  const std::vector<at::Tensor>& parameters, double alpha,
+                                  double beta) {
+    ESPER_CHECK_STATUS(check(kernel, x_, parameters));
+    const auto x = dense(x_);
+    BranchForward made;
+    made.y = at::empty_like(x);
+    const auto& info = *kernel.info;
+    const auto rows = x.numel() / info.features;
+    const auto room = (rows + info.tile_rows - 1) / info.tile_rows * info.tile_rows;
+    made.saved = at::empty({saved_floats(info, room)}, x.options());
+    Call c;
+    prepare(c, kernel, x, parameters, made.saved.mutable_data_ptr<float>(), alpha, beta);
+    c.call.y = out(made.y);
+    ESPER_CHECK_STATUS(finished(kernel, kernel.forward(&c.call)));
+    return made;
+}
+
+Result<std::vector<at::Tensor>> run_backward(const BranchKernel& kernel,
+                                             const at::Tensor& gradient_, const at::Tensor& x_,
+                                             const std::vector<at::Tensor>& parameters,
+                                             const at::Tensor& saved, double alpha, double beta) {
+    ESPER_CHECK_STATUS(check(kernel, x_, parameters));
+    const auto x = dense(x_);
+    const auto gradient = dense(gradient_.to(at::kFloat));
+    std::vector<at::Tensor> made{at::empty_like(x)};
+    for (const auto& p : parameters) made.push_back(at::empty_like(p));
+    Call c;
+    // Backward only reads what forward has saved; the interface has one type for both.
+    prepare(c, kernel, x, parameters, const_cast<float*>(saved.const_data_ptr<float>()), alpha,
+            beta);
+    c.call.gradient = in(gradient);
+    c.call.dx = out(made[0]);
+    for (std::size_t i = 1; i < made.size(); ++i) c.gradients.push_back(out(made[i]));
+    c.call.parameter_gradients = c.gradients.data();
+    ESPER_CHECK_STATUS(finished(kernel, kernel.backward(&c.call)));
+    return made;
+}
+
+}  // namespace esper::graph

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "esper/base/error.h"
+#include "esper/kernel_abi.h"
+
+namespace esper::graph {
+
+/// A branch's native kernel in this process (include/esper/kernel_abi.h, interface 2).
+struct BranchKernel {
+    std::string id;  ///< of the artifact
+    const EsperKernelInfo* info = nullptr;
+    decltype(&esper_kernel_forward) forward = nullptr;
+    decltype(&esper_kernel_backward) backward = nullptr;
+    std::shared_ptr<void> library;  ///< keeps the code mapped
+};
+using BranchKernelPtr = std::shared_ptr<const BranchKernel>;
+
+struct BranchForward {
+    at::Tensor y;      ///< beta · x + alpha · s(x), dense, of x's shape
+    at::Tensor saved;  ///< f32, what backward reads
+};
+
+/// x is f32 with `info->features` in its last dimension; parameters are those of the branch in
+/// order. Work is split over libtorch's threads; their number changes no bit.
+/// Errors: kShapeMismatch, kExecution.
+Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& x,
+                                  const std::vector<at::Tensor>& parameters, double alpha,
+                                  double beta);
+/// dx, then the gradient of each parameter in its own memory order.
+Result<std::vector<at::Tensor>> run_backward(const BranchKernel& kernel, const at::Tensor& gradient,
+                                             const at::Tensor& x,
+                                             const std::vector<at::Tensor>& parameters,
+                                             const at::Tensor& saved, double alpha, double beta);
+
+}  // namespace esper::graph

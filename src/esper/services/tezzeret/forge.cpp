@@ -1,0 +1,190 @@
+#include "esper/services/tezzeret/forge.h"
+
+#include <ATen/ops/randn.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "esper/base/hash.h"
+#include "esper/engine/joint/branch_recording.h"
+#include "esper/execution/kernels/branch_library.h"
+#include "esper/services/tezzeret/emit_cpp.h"
+#include "esper/services/tezzeret/tile_graph.h"
+#include "esper/services/urabrask/cases.h"
+
+namespace esper::tezzeret {
+
+using graph::Precision;
+
+namespace {
+
+/// A build of one source by one compiler, and what came of trying it.
+struct Attempt {
+    std::string id;
+    Compiled built;
+    std::string compiler;
+    urabrask::Findings findings;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// Geometric mean of the gains over the shapes.
+double gain(const urabrask::Findings& findings) {
+    double sum = 0;
+    for (const auto& s : findings.speeds) sum += std::log(std::max(s.times.ratio, 1e-9));
+    return findings.speeds.empty() ? 0 : sum / static_cast<double>(findings.speeds.size());
+}
+
+std::int64_t features_of(const graph::Program& branch) {
+    const auto& shape = branch.inputs()[0].type.shape;
+    return shape.empty() ? 0 : shape.size() == 4 ? shape[1] : shape.back();
+}
+
+std::vector<std::int64_t> tile_heights(std::int64_t features, Pipeline pipeline) {
+    const std::int64_t usual = features <= 128 ? 96 : 48;
+    if (pipeline == Pipeline::kFast) return {usual};
+    return {usual, usual == 96 ? std::int64_t{48} : std::int64_t{96}};
+}
+
+}  // namespace
+
+std::string_view pipeline_name(Pipeline pipeline) {
+    return pipeline == Pipeline::kFast ? "fast" : "standard";
+}
+
+std::optional<Pipeline> pipeline_from_name(std::string_view name) {
+    for (auto p : {Pipeline::kFast, Pipeline::kStandard})
+        if (name == pipeline_name(p)) return p;
+    return {};
+}
+
+std::string_view status_name(Forged::Status status) {
+    switch (status) {
+        case Forged::Status::kValidated:
+            return "validated";
+        case Forged::Status::kUnsupported:
+            return "unsupported";
+        case Forged::Status::kWrong:
+            return "wrong";
+        case Forged::Status::kFailed:
+            return "failed";
+    }
+    return "failed";
+}
+
+namespace {
+
+/// Records and lowers a branch for inputs of N images, N sequences of `tokens`, or rows.
+Result<TileGraph> lowered(const graph::ProgramPtr& branch, Precision precision,
+                          std::int64_t tokens) {
+    const auto& type = branch->inputs()[0].type;
+    const bool images = type.shape.size() == 4;
+    if (type.shape.size() < 2 || type.shape.size() > 4 || features_of(*branch) < 1 ||
+        (images && (type.shape[2] < 1 || type.shape[3] < 1)))
+        return fail(TezzeretError::kUnsupported, "no rule for an input " + graph::to_string(type));
+    if (images && precision == Precision::kBFloat16)
+        return fail(TezzeretError::kUnsupported, "no rule for images in bf16");
+    auto shape = type.shape;
+    // A number of rows that no width of a network has.
+    shape[0] = images ? 3 : shape.size() == 3 ? 7 : 1009;
+    if (shape.size() == 3) shape[1] = tokens;
+    const auto layout = images ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    const auto parameters = urabrask::trial_parameters(branch);
+    ESPER_TRY(const auto recording,
+              graph::record_branch(branch, parameters, at::randn(shape).contiguous(layout),
+                                   at::randn(shape).contiguous(layout), precision));
+    return lower_to_tiles(recording);
+}
+
+}  // namespace
+
+Result<std::string> kernel_source(const graph::ProgramPtr& branch, Precision precision,
+                                  std::int64_t tile_rows, std::int64_t tokens) {
+    constexpr std::int64_t kPrime = 149;
+    ESPER_TRY(auto tiles, lowered(branch, precision, kPrime));
+    if (tiles.sequence > 0) {
+        ESPER_TRY(tiles, lowered(branch, precision, tokens));
+    }
+    return emit_cpp(tiles, {precision == Precision::kBFloat16, tile_rows});
+}
+
+std::string artifact_id(const std::string& source, const Compiler& compiler, const TargetIsa& isa,
+                        const std::string& level, Pipeline pipeline) {
+    Sha256Hasher hasher;
+    hasher.update_field(source).update_field(compiler.version).update_field(isa.name);
+    for (const auto& flag : compiler_flags(isa, level)) hasher.update_field(flag);
+    const bool clang = compiler.version.find("clang") != std::string::npos;
+    return fmt::format("{}-{}-{}-{}", hasher.finish().hex().substr(0, 32), isa.name,
+                       pipeline_name(pipeline), clang ? "clang" : "gcc");
+}
+
+Forged forge(const Order& order) {
+    const auto begin = std::chrono::steady_clock::now();
+    Forged made;
+    const auto end = [&](Forged::Status status, std::string why) {
+        made.status = status;
+        made.why = std::move(why);
+        made.seconds = seconds_since(begin);
+        return made;
+    };
+    const auto isa = this_machine();
+    made.isa = isa.name;
+    const auto compilers = find_compilers();
+    if (compilers.empty())
+        return end(Forged::Status::kFailed,
+                   "no g++ or clang++ in /usr/bin or /usr/local/bin; seeds run as operators");
+    const std::string level = "-O2";
+    std::optional<Attempt> best;
+    std::string wrong;
+    std::string failed;
+    for (const auto height : tile_heights(features_of(*order.branch), order.pipeline)) {
+        const bool tokens = !order.shapes.empty() && order.shapes[0].size() == 3;
+        auto source = tokens
+                          ? kernel_source(order.branch, order.precision, height, order.shapes[0][1])
+                          : kernel_source(order.branch, order.precision, height);
+        if (!source) {
+            const bool unsupported = source.error().is(TezzeretError::kUnsupported);
+            return end(unsupported ? Forged::Status::kUnsupported : Forged::Status::kFailed,
+                       source.error().message());
+        }
+        for (const auto& compiler : compilers) {
+            if (order.pipeline == Pipeline::kFast && &compiler != &compilers.front()) continue;
+            Attempt attempt;
+            attempt.id = artifact_id(*source, compiler, isa, level, order.pipeline);
+            attempt.compiler = compiler.version;
+            auto built = compile(compiler, isa, *source, level);
+            if (!built) {
+                failed = built.error().message();
+                continue;
+            }
+            attempt.built = std::move(*built);
+            made.compile_seconds += attempt.built.cpu_seconds;
+            auto findings = urabrask::try_kernel({order.branch, order.precision, order.shapes},
+                                                 attempt.id, attempt.built.object);
+            if (!findings) {
+                failed = findings.error().message();
+                continue;
+            }
+            attempt.findings = std::move(*findings);
+            if (const auto verdict = attempt.findings.verdict(); !verdict) {
+                wrong = verdict.error().message();
+                continue;
+            }
+            if (!best || gain(attempt.findings) > gain(best->findings)) best = std::move(attempt);
+        }
+    }
+    if (!best)
+        return wrong.empty() ? end(Forged::Status::kFailed, failed)
+                             : end(Forged::Status::kWrong, wrong);
+    made.id = best->id;
+    made.object = std::move(best->built.object);
+    made.flags = std::move(best->built.flags);
+    made.compiler = std::move(best->compiler);
+    made.findings = std::move(best->findings);
+    return end(Forged::Status::kValidated, "");
+}
+
+}  // namespace esper::tezzeret

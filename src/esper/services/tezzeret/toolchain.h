@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "esper/services/tezzeret/tezzeret_errors.h"
+
+namespace esper::tezzeret {
+
+/// A C++ compiler of this machine.
+struct Compiler {
+    std::filesystem::path path;
+    std::string version;  ///< "g++ 12.2.0"
+};
+
+/// The compilers found in the usual folders, g++ first. Empty on a machine without any.
+std::vector<Compiler> find_compilers();
+
+/// The instruction set that kernels are compiled for here, by the processor's list of features.
+struct TargetIsa {
+    std::string name;  ///< avx512bf16, avx512, avx2 or baseline
+    std::vector<std::string> flags;
+    bool has_bf16_products = false;
+};
+TargetIsa this_machine();
+
+struct Compiled {
+    std::string object;  ///< the shared object's bytes
+    double cpu_seconds = 0;
+    std::string flags;  ///< as they were passed
+};
+
+/// Compiles one source in a child (execution/kernels/child_process.h). The same source, compiler
+/// and flags give the same bytes in any folder. Errors: kCompileFailed,
+/// KernelError::kGuardUnavailable.
+Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const std::string& source,
+                         const std::string& level = "-O2");
+
+/// Every flag of compile() except the output, as it goes into an artifact's id.
+std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string& level);
+
+}  // namespace esper::tezzeret

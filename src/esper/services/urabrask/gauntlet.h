@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "esper/engine/joint/joint_program.h"
+#include "esper/services/urabrask/measure.h"
+#include "esper/services/urabrask/urabrask_errors.h"
+
+namespace esper::urabrask {
+
+/// What a kernel is tried for.
+struct Trial {
+    graph::ProgramPtr branch;  ///< input [rows, features] or [N, T, features]
+    graph::Precision precision = graph::Precision::kFloat32;
+    /// Shapes of the branch's input that speed is measured on.
+    std::vector<std::vector<std::int64_t>> shapes;
+    int rounds = 25;
+    double seconds_per_shape = 0.4;
+    int most_seconds = 60;  ///< processor time that a trial may take; 20 times that by the clock
+};
+
+struct ShapeSpeed {
+    std::vector<std::int64_t> shape;
+    PairedTimes times;
+    /// Whether to use the kernel for this shape: it is faster beyond doubt.
+    bool chosen() const { return times.low > kLeastGain; }
+    static constexpr double kLeastGain = 1.03;
+};
+
+/// What came of a trial. `why` is "" where every case was within its bound.
+struct Findings {
+    std::string why;
+    int cases = 0;
+    double error = 0;    ///< of normal values, of the result that came nearest to its bound
+    double allowed = 0;  ///< of that result
+    std::vector<ShapeSpeed> speeds;
+    double seconds = 0;  ///< of the child's processor time
+    int sandbox = 0;     ///< SandboxLevel of the child
+    /// Error: kWrong.
+    Status verdict() const {
+        if (why.empty()) return {};
+        return fail(UrabraskError::kWrong, why);
+    }
+};
+
+/// Tries a kernel in a jailed copy of this process, so that nothing of it runs here: forward and
+/// every gradient against the interpreter in float64 on the cases of cases.h, with inaccessible
+/// pages behind all that it is given, each call twice for the same bits; then its speed against the
+/// recorded operators (BranchList) on each shape. A crash or a hang is a finding. Errors:
+/// KernelError::kGuardUnavailable if no process can be made.
+Result<Findings> try_kernel(const Trial& trial, const std::string& id, const std::string& object);
+
+}  // namespace esper::urabrask

@@ -1,0 +1,95 @@
+#include "esper/execution/kernels/branch_library.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "esper/base/files.h"
+#include "esper/execution/kernels/child_process.h"
+#include "esper/execution/kernels/kernel_error.h"
+
+namespace esper::execution {
+namespace {
+
+constexpr const char* kCompiler = "/usr/bin/g++";
+
+/// The object that a source becomes, as the forge's compiler makes one.
+std::string object_of(const std::string& source) {
+    const auto folder = value_or_throw(WorkFolder::make());
+    value_or_throw(write_file_atomic(folder.path() / "k.cpp", source));
+    const auto end = value_or_throw(run_program(
+        {kCompiler, "-O1", "-shared", "-fPIC", "-nostdlib", "-w", "k.cpp", "-o", "k.so"},
+        folder.path(), {}));
+    EXPECT_TRUE(end.ended_well()) << end.output;
+    return value_or_throw(read_file(folder.path() / "k.so"));
+}
+
+std::string kernel_source(int abi, const std::string& more = "") {
+    return "static const int info[64] = {" + std::to_string(abi) +
+           "};\nextern \"C\" const void* esper_kernel_info() { return info; }\n"
+           "extern \"C\" int esper_kernel_forward(const void*) { return 0; }\n"
+           "extern \"C\" int esper_kernel_backward(const void*) { return 0; }\n" +
+           more;
+}
+
+class BranchLibraryTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (::access(kCompiler, X_OK) != 0) GTEST_SKIP() << "this machine has no g++";
+    }
+};
+
+TEST_F(BranchLibraryTest, AnObjectWithTheThreeFunctionsIsMapped) {
+    const auto library = load_branch_library("good", object_of(kernel_source(2)));
+    ASSERT_TRUE(library) << library.error().message();
+    EXPECT_EQ(library->info->abi, 2);
+    EXPECT_EQ(library->forward(nullptr), 0);
+}
+
+TEST_F(BranchLibraryTest, BytesThatAreNoObjectAreRefused) {
+    for (const auto* bytes : {"", "no object",
+                              "\x7f"
+                              "ELF"}) {
+        const auto refused = check_object(bytes);
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(KernelError::kBadBundle)) << refused.error().to_string();
+    }
+}
+
+TEST_F(BranchLibraryTest, AnObjectThatWasCutOffAnywhereIsRefused) {
+    const auto object = object_of(kernel_source(2));
+    for (std::size_t size = 0; size < object.size(); size += 13)
+        EXPECT_FALSE(check_object(std::string_view(object).substr(0, size))) << size;
+}
+
+TEST_F(BranchLibraryTest, AnObjectThatAsksForAnotherFunctionIsRefusedByItsName) {
+    const auto refused = check_object(
+        object_of(kernel_source(2,
+                                "extern \"C\" int system(const char*);\n"
+                                "extern \"C\" int other() { return system(\"true\"); }\n")));
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(KernelError::kNotLoadable));
+    EXPECT_NE(refused.error().message().find("'system'"), std::string::npos);
+}
+
+TEST_F(BranchLibraryTest, AnObjectThatRunsSomethingWhenItIsLoadedIsRefused) {
+    const auto refused = check_object(
+        object_of(kernel_source(2,
+                                "static volatile int seen;\n__attribute__((constructor)) static "
+                                "void first() { seen = 1; }\n")));
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message().find("when it is loaded"), std::string::npos)
+        << refused.error().message();
+}
+
+TEST_F(BranchLibraryTest, AnObjectWithoutTheFunctionsOrOfAnotherInterfaceIsRefused) {
+    const auto lacks =
+        load_branch_library("lacks", object_of("extern \"C\" int f() { return 0; }\n"));
+    ASSERT_FALSE(lacks);
+    EXPECT_TRUE(lacks.error().is(KernelError::kMissingSymbol));
+    const auto other = load_branch_library("other", object_of(kernel_source(3)));
+    ASSERT_FALSE(other);
+    EXPECT_TRUE(other.error().is(KernelError::kAbiMismatch));
+}
+
+}  // namespace
+}  // namespace esper::execution

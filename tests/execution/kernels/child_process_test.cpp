@@ -1,0 +1,89 @@
+#include "esper/execution/kernels/child_process.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+namespace esper::execution {
+namespace {
+
+ChildEnd run(const std::vector<std::string>& command, const ChildLimits& limits = {}) {
+    const auto folder = value_or_throw(WorkFolder::make());
+    return value_or_throw(run_program(command, folder.path(), limits));
+}
+
+// Sanitizers need more address space than there is memory.
+constexpr ChildLimits kNoLimit{.memory_bytes = 0};
+
+TEST(ChildProcess, GivesTheExitCodeAndWhatWasPrinted) {
+    const auto end = run({"/bin/sh", "-c", "echo hello; exit 3"});
+    EXPECT_EQ(end.exit_code, 3);
+    EXPECT_EQ(end.output, "hello\n");
+    EXPECT_FALSE(end.ended_well());
+}
+
+TEST(ChildProcess, HasNoEnvironmentButPathsAndTheLanguage) {
+    ::setenv("ESPER_SECRET", "x", 1);
+    const auto end = run({"/usr/bin/env"});
+    ::unsetenv("ESPER_SECRET");
+    EXPECT_EQ(end.output.find("ESPER_SECRET"), std::string::npos);
+    EXPECT_NE(end.output.find("TMPDIR="), std::string::npos);
+}
+
+TEST(ChildProcess, ASignalIsReported) {
+    EXPECT_EQ(run({"/bin/sh", "-c", "kill -SEGV $$"}).signal, SIGSEGV);
+}
+
+TEST(ChildProcess, WhatTakesTooLongIsEnded) {
+    const auto end = run({"/bin/sleep", "30"}, {.wall_seconds = 1});
+    EXPECT_TRUE(end.timed_out);
+    EXPECT_EQ(end.how(), "took too long");
+}
+
+TEST(ChildProcess, AFileLargerThanTheLimitCannotBeWritten) {
+    const auto end =
+        run({"/bin/sh", "-c", "exec head -c 2000000 /dev/zero > file"}, {.file_bytes = 1000000});
+    EXPECT_FALSE(end.ended_well());
+}
+
+TEST(ChildProcess, AJailedChildReadsNoFileOfTheUser) {
+    if (sandbox_level() != SandboxLevel::kJail) GTEST_SKIP() << "no Landlock here";
+    EXPECT_FALSE(run({"/bin/cat", "/etc/passwd"}).ended_well());
+    EXPECT_FALSE(run({"/bin/sh", "-c", "echo x > /var/tmp/esper-outside"}).ended_well());
+    EXPECT_TRUE(run({"/bin/sh", "-c", "echo x > inside"}).ended_well());
+}
+
+TEST(ChildProcess, ACopyOfThisProcessReturnsWhatItComputed) {
+    const auto folder = value_or_throw(WorkFolder::make());
+    const std::string here = "computed";
+    const auto end =
+        value_or_throw(run_in_copy([&] { return here + " there"; }, folder.path(), kNoLimit));
+    EXPECT_EQ(end.output, "computed there");
+    EXPECT_TRUE(end.ended_well());
+}
+
+TEST(ChildProcess, ACrashOfACopyIsASignal) {
+    const auto folder = value_or_throw(WorkFolder::make());
+    const auto end = value_or_throw(run_in_copy(
+        []() -> std::string {
+            std::raise(SIGKILL);
+            return {};
+        },
+        folder.path(), kNoLimit));
+    EXPECT_EQ(end.how(), "was ended by signal 9");
+}
+
+TEST(ChildProcess, AWorkFolderIsGoneAfterwards) {
+    std::filesystem::path path;
+    {
+        const auto folder = value_or_throw(WorkFolder::make());
+        path = folder.path();
+        std::ofstream(path / "file") << "x";
+        EXPECT_TRUE(std::filesystem::exists(path));
+    }
+    EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+}  // namespace
+}  // namespace esper::execution

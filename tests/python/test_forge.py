@@ -1,0 +1,84 @@
+"""`esper forge`: a blueprint becomes a kernel that was tried."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+needs_compiler = pytest.mark.skipif(
+    not any(shutil.which(name, path="/usr/local/bin:/usr/bin") for name in ("g++", "c++", "clang++")),
+    reason="this machine has no compiler")
+
+
+def forge(*arguments):
+    done = subprocess.run([os.environ["ESPER_BINARY"], "forge", *arguments, "--dry"],
+                          capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+@needs_compiler
+def test_a_blueprint_becomes_a_kernel_that_was_tried_and_measured():
+    status, output, _ = forge("low_rank", "--features", "32", "--rows", "256", "--json")
+    kernels = [json.loads(line) for line in output.splitlines()]
+    assert status == 0
+    # For tokens and for vectors.
+    assert [k["anchor"] for k in kernels] == ["tokens", "vector"]
+    for kernel in kernels:
+        assert (kernel["status"], kernel["why"]) == ("validated", "")
+        assert kernel["cases"] >= 14 and 0 < kernel["error"] <= kernel["allowed"]
+        assert kernel["id"].split("-")[1:] == [kernel["isa"], "fast", kernel["id"].split("-")[-1]]
+        speed = kernel["speeds"][0]
+        assert speed["ci_low"] <= speed["ratio"] <= speed["ci_high"]
+        assert speed["chosen"] == (speed["ci_low"] > 1.03)
+        assert speed["kernel_us"] > 0 and speed["operators_us"] > 0
+
+
+@needs_compiler
+def test_an_operator_without_a_rule_is_named_and_is_no_failure():
+    status, output, _ = forge("transformer_block", "--features", "32", "--rows", "64", "--json")
+    kernel = json.loads(output)
+    assert status == 0
+    assert kernel["status"] == "unsupported"
+    assert "aten::" in kernel["why"]
+
+
+def test_an_unknown_blueprint_is_bad_usage_with_the_names_that_are_known():
+    status, _, error = forge("bottlenek_mlp")
+    assert status == 2
+    assert "bottleneck_mlp" in error
+
+
+@pytest.mark.parametrize("arguments", [(), ("low_rank", "--all"), ("low_rank", "--pipeline", "slow"),
+                                       ("low_rank", "--features", "0"),
+                                       ("low_rank", "--rows", "0")])
+def test_bad_usage_is_refused(arguments):
+    assert forge(*arguments)[0] == 2
+
+
+@needs_compiler
+def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_path):
+    environment = dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library"))
+
+    def esper(*arguments):
+        done = subprocess.run([os.environ["ESPER_BINARY"], *arguments], capture_output=True,
+                              text=True, timeout=120, env=environment)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    made = esper("forge", "low_rank", "--features", "32", "--rows", "256", "--json")
+    kernels = {k["blueprint"]: k for k in esper("library", "ls", "--kernels", "--json")}
+    assert set(kernels) == {k["program"] for k in made}
+    for row in made:
+        kernel = kernels[row["program"]]
+        assert kernel["state"] == "VALIDATED" and kernel["id"].endswith(row["id"])
+        assert kernel["verdict"]["passed"] and kernel["gauntlet_key"] != kernel["forge_key"]
+        median = kernel["report"]["benchmark_results"]["latency_ms_median"]
+        assert abs(1000 * median - row["speeds"][0]["kernel_us"]) < 1e-6
+        blueprint = esper("library", "show", row["program"], "--json")[0]
+        assert blueprint["parents"] and blueprint["compiled_artifacts"] == [kernel["id"]]
+    vector = kernels[next(k["program"] for k in made if k["anchor"] == "vector")]["id"]
+    reasons = esper("library", "why", vector, "--sample", "32", "--rows", "64", "--json")
+    assert all(reason["holds"] for reason in reasons), reasons
+    assert esper("library", "verify", "--json")[-1]["event"] == "verified"
