@@ -10,7 +10,7 @@ BINARY = ROOT / "build" / "release" / "bin" / "esper"
 
 def forge(binary, *arguments):
     """One dictionary a kernel. A wrong or failed kernel ends the benchmark."""
-    command = [str(binary), "forge", *arguments, "--json"]
+    command = [str(binary), "forge", *arguments, "--dry", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT,
                           env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"})
     rows = [json.loads(line) for line in done.stdout.splitlines()]

@@ -13,8 +13,8 @@ needs_compiler = pytest.mark.skipif(
 
 
 def forge(*arguments):
-    done = subprocess.run([os.environ["ESPER_BINARY"], "forge", *arguments], capture_output=True,
-                          text=True, timeout=120)
+    done = subprocess.run([os.environ["ESPER_BINARY"], "forge", *arguments, "--dry"],
+                          capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -55,3 +55,30 @@ def test_an_unknown_blueprint_is_bad_usage_with_the_names_that_are_known():
                                        ("low_rank", "--rows", "0")])
 def test_bad_usage_is_refused(arguments):
     assert forge(*arguments)[0] == 2
+
+
+@needs_compiler
+def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_path):
+    environment = dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library"))
+
+    def esper(*arguments):
+        done = subprocess.run([os.environ["ESPER_BINARY"], *arguments], capture_output=True,
+                              text=True, timeout=120, env=environment)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    made = esper("forge", "low_rank", "--features", "32", "--rows", "256", "--json")
+    kernels = {k["blueprint"]: k for k in esper("library", "ls", "--kernels", "--json")}
+    assert set(kernels) == {k["program"] for k in made}
+    for row in made:
+        kernel = kernels[row["program"]]
+        assert kernel["state"] == "VALIDATED" and kernel["id"].endswith(row["id"])
+        assert kernel["verdict"]["passed"] and kernel["gauntlet_key"] != kernel["forge_key"]
+        median = kernel["report"]["benchmark_results"]["latency_ms_median"]
+        assert abs(1000 * median - row["speeds"][0]["kernel_us"]) < 1e-6
+        blueprint = esper("library", "show", row["program"], "--json")[0]
+        assert blueprint["parents"] and blueprint["compiled_artifacts"] == [kernel["id"]]
+    vector = kernels[next(k["program"] for k in made if k["anchor"] == "vector")]["id"]
+    reasons = esper("library", "why", vector, "--sample", "32", "--rows", "64", "--json")
+    assert all(reason["holds"] for reason in reasons), reasons
+    assert esper("library", "verify", "--json")[-1]["event"] == "verified"

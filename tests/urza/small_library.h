@@ -59,7 +59,7 @@ class SmallLibrary {
         manifest.precision = "fp32";
         manifest.shape = {{64}, 1, 4096};
         manifest.isa = "x86-64";
-        manifest.cpu_features = {"sse2"};
+        manifest.cpu_features = {"sse2", "sse", "fpu"};  // in no order
         manifest.toolchain = "a compiler";
         if (object.empty()) object = "object of " + id;
         urza::NewKernel made;

@@ -13,6 +13,7 @@
 #include "esper/base/text.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/store_kernel.h"
 #include "esper/execution/kernels/child_process.h"
 
 namespace esper::cli {
@@ -30,6 +31,7 @@ struct ForgeFlags {
     std::string precision = "fp32";
     std::vector<std::int64_t> features{128};
     std::int64_t rows = 4096;
+    bool dry = false;
     bool as_json = false;
 };
 
@@ -148,6 +150,14 @@ int refuse(const Error& error) {
     return error.exit_code();
 }
 
+Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& made) {
+    ESPER_TRY(const auto library, urza::open_library());
+    const execution::KeyFolder keys(
+        execution::KeyFolder::default_path(urza::default_library_path()));
+    return store_kernel(*library, keys, wanted.blueprint,
+                        std::string(graph::anchor_kind_name(wanted.kind)), order, made);
+}
+
 int run_forge(const ForgeFlags& flags) {
     const auto pipeline = tezzeret::pipeline_from_name(flags.pipeline);
     if (flags.blueprint.empty() == !flags.all || !pipeline) {
@@ -174,11 +184,12 @@ int run_forge(const ForgeFlags& flags) {
     bool failed = false;
     for (const auto& w : *wanted)
         for (const auto& precision : precisions) {
-            const auto made = tezzeret::forge(
-                {w.branch,
-                 precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32,
-                 {w.shape},
-                 *pipeline});
+            const tezzeret::Order order{
+                w.branch,
+                precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32,
+                {w.shape},
+                *pipeline};
+            const auto made = tezzeret::forge(order);
             failed = failed || made.status == Forged::Status::kFailed ||
                      made.status == Forged::Status::kWrong;
             if (flags.as_json) {
@@ -187,6 +198,10 @@ int run_forge(const ForgeFlags& flags) {
             } else {
                 print_row(w, made, precision);
             }
+            if (flags.dry) continue;
+            // Opened for each: a trial is a copy of this process, which must have one thread.
+            const Status stored = store(w, order, made);
+            if (!stored) return refuse(stored.error());
         }
     return failed ? 1 : 0;
 }
@@ -205,6 +220,7 @@ void add_forge(CLI::App& app, int& exit_code) {
     command->add_option("--features", flags->features, "features of the anchor (default 128)")
         ->delimiter(',');
     command->add_option("--rows", flags->rows, "rows that speed is measured on (default 4096)");
+    command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
     command->add_flag("--json", flags->as_json, "one JSON line per kernel");
     command->callback([flags, &exit_code] { exit_code = run_forge(*flags); });
 }

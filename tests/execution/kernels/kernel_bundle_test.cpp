@@ -123,7 +123,7 @@ TEST(KernelBundle, AKernelForAnotherMachineIsRefusedBeforeAnythingIsMapped) {
     EXPECT_NE(refused.error().message().find("no_such_instructions"), std::string::npos);
     manifest.cpu_features = {"sse2"};
     EXPECT_TRUE(load(serialise_bundle(sealed_bundle(manifest, "object"))));
-    manifest.abi = ESPER_KERNEL_ABI + 1;
+    manifest.abi = ESPER_BRANCH_KERNEL_ABI + 1;
     EXPECT_TRUE(load(serialise_bundle(sealed_bundle(manifest, "object")))
                     .error()
                     .is(KernelError::kAbiMismatch));

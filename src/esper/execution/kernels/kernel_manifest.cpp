@@ -215,7 +215,7 @@ std::vector<std::string> missing_features(const std::vector<std::string>& needed
                                           const std::vector<std::string>& present) {
     std::vector<std::string> missing;
     for (const auto& feature : needed)
-        if (!std::ranges::binary_search(present, feature)) missing.push_back(feature);
+        if (std::ranges::find(present, feature) == present.end()) missing.push_back(feature);
     return missing;
 }
 

@@ -71,7 +71,9 @@ Status insert_verdict(Database& database, const KernelRecord& record) {
     ESPER_TRY(auto update, database.prepare("UPDATE kernel SET status = ?, latency = ?, memory = ? "
                                             "WHERE id = ?"));
     update.bind(contracts::to_text(record.artifact.status));
-    update.bind(figure(measured, "latency_ms_mean")).bind(figure(measured, "memory_mb_peak"));
+    const auto mean = figure(measured, "latency_ms_mean");
+    update.bind(mean ? mean : figure(measured, "latency_ms_median"))
+        .bind(figure(measured, "memory_mb_peak"));
     ESPER_CHECK_STATUS(update.bind(record.manifest.artifact).run());
     ESPER_TRY(auto forget, database.prepare("DELETE FROM tag WHERE kernel = ?"));
     ESPER_CHECK_STATUS(forget.bind(record.manifest.artifact).run());

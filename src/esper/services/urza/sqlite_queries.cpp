@@ -29,9 +29,12 @@ std::optional<double> figure(const KernelRecord& record, const char* name) {
     return found == measured.end() ? std::nullopt : std::optional(found->second);
 }
 
-double latency_of(const KernelRecord& record) {
-    return figure(record, "latency_ms_mean").value_or(1e300);
+std::optional<double> measured_latency(const KernelRecord& record) {
+    const auto mean = figure(record, "latency_ms_mean");
+    return mean ? mean : figure(record, "latency_ms_median");
 }
+
+double latency_of(const KernelRecord& record) { return measured_latency(record).value_or(1e300); }
 
 /// `name = ?` for each of `names`, joined: a list of values to bind, never of texts to paste.
 std::string placeholders(std::size_t count) {
@@ -66,7 +69,7 @@ contracts::KernelMatch match_of(const KernelRecord& record, const contracts::Wor
     match.kernel_artifact_id = record.artifact.kernel_artifact_id;
     match.status = record.artifact.status;
     match.tags = record.verdict->tags;
-    match.latency_ms = figure(record, "latency_ms_mean");
+    match.latency_ms = measured_latency(record);
     match.memory_mb = figure(record, "memory_mb_peak");
     match.risk_score = record.artifact.validation_report->risk_score;
     // A preferred tag outweighs any latency; among equals the faster kernel is ahead.

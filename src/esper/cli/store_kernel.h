@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "esper/execution/kernels/trust/key_folder.h"
+#include "esper/services/tezzeret/forge.h"
+#include "esper/services/urza/library.h"
+
+namespace esper::cli {
+
+/// Puts what the forge made into the library: the branch as a blueprint that descends from the
+/// catalogue's `blueprint`/`kind`, the kernel sealed by the forge's key, and the verdict of its
+/// trial sealed by the gauntlet's. A kernel that was wrong is stored as rejected; nothing is stored
+/// where nothing was compiled.
+Status store_kernel(urza::Library& library, const execution::KeyFolder& keys,
+                    const std::string& blueprint, const std::string& kind,
+                    const tezzeret::Order& order, const tezzeret::Forged& made);
+
+}  // namespace esper::cli
