@@ -15,6 +15,7 @@
 #include "bench_report.h"
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
+#include "esper/services/urza/sqlite_library.h"
 
 namespace {
 
