@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "esper/services/tolaria/data/data_config.h"
 #include "esper/services/tolaria/data/text_dataset.h"
 
@@ -15,12 +16,6 @@ using std::string_literals::operator""s;
 
 class FileFormat : public testing::Test {
   protected:
-    FileFormat() : folder_(fs::path(testing::TempDir()) / "esper_file_format") {
-        fs::remove_all(folder_);
-        fs::create_directories(folder_);
-    }
-    ~FileFormat() override { fs::remove_all(folder_); }
-
     fs::path write(const std::string& name, const std::string& content) {
         const fs::path path = folder_ / name;
         fs::create_directories(path.parent_path());
@@ -35,7 +30,8 @@ class FileFormat : public testing::Test {
         return opened.error().message();
     }
 
-    fs::path folder_;
+    TemporaryFolder temporary_;
+    fs::path folder_ = temporary_.path();
 };
 
 TEST_F(FileFormat, WhatIsNoTextIsNamed) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <random>
 
+#include "base/temporary_folder.h"
 #include "esper/base/files.h"
 #include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/idx_file.h"
@@ -23,12 +24,7 @@ using std::string_literals::operator""s;
 
 class OwnFiles : public testing::Test {
   protected:
-    OwnFiles() : folder_(fs::path(testing::TempDir()) / "esper_own_files") {
-        fs::remove_all(folder_);
-        fs::create_directories(folder_);
-        setenv("XDG_CACHE_HOME", (folder_ / "cache").c_str(), 1);
-    }
-    ~OwnFiles() override { fs::remove_all(folder_); }
+    OwnFiles() { setenv("XDG_CACHE_HOME", (folder_ / "cache").c_str(), 1); }
 
     fs::path write(const std::string& name, const std::string& content) {
         fs::path path = folder_ / name;
@@ -43,7 +39,8 @@ class OwnFiles : public testing::Test {
         EXPECT_TRUE(write_png(folder_ / "made.png", width, height, rgb));
         return *read_file(folder_ / "made.png");
     }
-    fs::path folder_;
+    TemporaryFolder temporary_;
+    fs::path folder_ = temporary_.path();
 };
 
 template <typename T>

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 
+#include "base/temporary_folder.h"
 #include "esper/services/tolaria/data/csv.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
 
@@ -72,18 +73,14 @@ TEST(Csv, WhatIsNoTableIsRefused) {
 
 class TableFile : public testing::Test {
   protected:
-    TableFile()
-        : path_(fs::path(testing::TempDir()) /
-                fmt::format("esper_table_{}.csv",
-                            testing::UnitTest::GetInstance()->current_test_info()->name())) {}
-    ~TableFile() override { fs::remove(path_); }
     Result<std::shared_ptr<const Dataset>> open(const std::string& text,
                                                 TableOptions options = {}) {
         std::ofstream(path_, std::ios::binary) << text;
         options.path = path_;
         return open_table(options);
     }
-    fs::path path_;
+    TemporaryFolder temporary_;
+    fs::path path_ = temporary_ / "table.csv";
 };
 
 std::string rows_of(int count, const std::function<std::string(int)>& row) {
