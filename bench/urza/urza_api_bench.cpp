@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "base/temporary_folder.h"
 #include "bench_report.h"
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
+#include "esper/services/urza/sqlite_library.h"
 
 namespace {
 
