@@ -7,7 +7,8 @@ namespace esper::cli {
 
 /// The page about runs is a program of its own beside this one, esper-nissa, without libtorch.
 
-/// Becomes that program. Returns only where it cannot be started: with exit code 1, after a message.
+/// Becomes that program. Returns only where it cannot be started: with exit code 1, after a
+/// message.
 int become_page(std::vector<std::string> arguments);
 
 /// Starts it beside this process, to end with it; its address goes to standard error. Where it
