@@ -19,8 +19,8 @@ using execution::TrustError;
 /// One value of the database, to be changed and put back.
 class Cell {
   public:
-    Cell(const std::filesystem::path& library, std::string table, std::string column,
-         std::string where)
+    Cell(const std::filesystem::path& library, const std::string& table, const std::string& column,
+         const std::string& where)
         : name_(table + "." + column) {
         EXPECT_EQ(sqlite3_open((library / "urza.sqlite").c_str(), &raw_), SQLITE_OK);
         sqlite3_exec(raw_, "PRAGMA synchronous = OFF", nullptr, nullptr, nullptr);

@@ -102,8 +102,8 @@ TEST(KernelBundle, AChangedObjectOrStatementIsRefused) {
 TEST(KernelBundle, AGoodKernelThatIsNotTheOneWantedIsRefused) {
     EXPECT_TRUE(load(bundle_of("another", "object")).error().is(KernelError::kWrongKernel));
     const std::string bytes = serialise_bundle(good_bundle());
-    const auto wanting = [&](KernelWant want) {
-        return load(bytes, [want](std::uint64_t) { return want; });
+    const auto wanting = [&](const KernelWant& want) {
+        return load(bytes, [&want](std::uint64_t) { return want; });
     };
     EXPECT_TRUE(wanting({.branch = std::string(64, 'b'), .precision = "fp32"}));
     EXPECT_TRUE(wanting({.precision = "bf16"}).error().is(KernelError::kWrongKernel));

@@ -17,7 +17,7 @@ using std::string_literals::operator""s;
 class FileFormat : public testing::Test {
   protected:
     fs::path write(const std::string& name, const std::string& content) {
-        const fs::path path = folder_ / name;
+        fs::path path = folder_ / name;
         fs::create_directories(path.parent_path());
         std::ofstream(path, std::ios::binary) << content;
         return path;

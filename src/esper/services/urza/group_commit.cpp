@@ -5,7 +5,7 @@ namespace {
 
 Status all_of(Database& database, const GroupCommit::Change& change) {
     ESPER_CHECK_STATUS(database.run("SAVEPOINT change"));
-    const Status done = change(database);
+    Status done = change(database);
     if (!database.in_transaction()) return done;  // a full disk ends the transaction by itself
     if (!done) ESPER_CHECK_STATUS(database.run("ROLLBACK TO change"));
     ESPER_CHECK_STATUS(database.run("RELEASE change"));
