@@ -30,19 +30,24 @@ long argument(int argc, char** argv, const char* name, long usual) {
     return usual;
 }
 
-/// A connection that is kept, and one request at a time over it.
+int connected(int port) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int one = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        throw std::runtime_error("cannot reach the server");
+    return fd;
+}
+
+/// A connection that is kept, and one request at a time over it. The server ends it after 10,000
+/// requests; then there is another.
 class Client {
   public:
-    explicit Client(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(static_cast<std::uint16_t>(port));
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        const int one = 1;
-        ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-            throw std::runtime_error("cannot reach the server");
-    }
+    explicit Client(int port) : port_(port), fd_(connected(port)) {}
     ~Client() { ::close(fd_); }
     void ask(const std::string& request) {
         if (::send(fd_, request.data(), request.size(), 0) < 0) throw std::runtime_error("send");
@@ -59,9 +64,13 @@ class Client {
             whole = head + 4 + std::strtoul(answer.c_str() + length + 16, nullptr, 10);
         }
         if (!answer.starts_with("HTTP/1.1 200")) throw std::runtime_error(answer.substr(0, 200));
+        if (answer.find("Connection: close") == std::string::npos) return;
+        ::close(fd_);
+        fd_ = connected(port_);
     }
 
   private:
+    int port_;
     int fd_;
 };
 
