@@ -25,12 +25,7 @@ std::vector<int> allowed_processors() {
 
 /// The features of the first processor, with a space before and behind each.
 const std::string& features() {
-    static const std::string list = [] {
-        std::ifstream file("/proc/cpuinfo");
-        for (std::string line; std::getline(file, line);)
-            if (line.starts_with("flags")) return line + ' ';
-        return std::string();
-    }();
+    static const std::string list = ' ' + processor_info("flags") + ' ';
     return list;
 }
 
@@ -50,6 +45,16 @@ int physical_cores(const std::vector<int>& processors, const std::filesystem::pa
 int physical_cores() {
     const int cores = physical_cores(allowed_processors(), "/sys/devices/system/cpu");
     return cores > 0 ? cores : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+std::string processor_info(std::string_view name) {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);) {
+        const auto colon = line.find(':');
+        if (line.starts_with(name) && colon != std::string::npos)
+            return line.substr(std::min(colon + 2, line.size()));
+    }
+    return "";
 }
 
 bool has_avx512_bf16() { return features().find(" avx512_bf16 ") != std::string::npos; }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace esper {
@@ -11,6 +13,10 @@ int physical_cores(const std::vector<int>& processors, const std::filesystem::pa
 
 /// Physical cores that this process may run on; processors where cores cannot be told. At least 1.
 int physical_cores();
+
+/// What the kernel says of the first processor under that name ("flags", "model name"); "" where it
+/// says nothing.
+std::string processor_info(std::string_view name);
 
 /// Whether the processor has the instructions AVX512-BF16, by the kernel's list of its features.
 bool has_avx512_bf16();

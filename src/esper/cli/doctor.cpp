@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -32,24 +31,15 @@ namespace {
 
 using nlohmann::json;
 
-std::string cpuinfo(const std::string& key) {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with(key)) continue;
-        const auto colon = line.find(':');
-        if (colon != std::string::npos && colon + 2 <= line.size()) return line.substr(colon + 2);
-    }
-    return "unknown";
-}
-
 json machine() {
-    const auto flags = " " + cpuinfo("flags") + " ";
+    const auto name = processor_info("model name");
+    const auto flags = " " + processor_info("flags") + " ";
     const auto has = [&](const char* flag) {
         return flags.find(std::string(" ") + flag + " ") != std::string::npos;
     };
     const double memory =
         static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-    return {{"cpu", cpuinfo("model name")},
+    return {{"cpu", name.empty() ? "unknown" : name},
             {"cores", physical_cores()},
             {"hardware_threads", std::thread::hardware_concurrency()},
             {"memory_bytes", memory},
@@ -94,7 +84,7 @@ Result<std::string> fast_bf16() {
 }
 
 Result<std::string> native_kernels() {
-    const auto compilers = tezzeret::find_compilers();
+    const auto& compilers = tezzeret::find_compilers();
     if (compilers.empty())
         return fail(tolaria::TolariaError::kUnsupported,
                     "esper forge needs g++ or clang++ in /usr/bin or /usr/local/bin; seeds run as "

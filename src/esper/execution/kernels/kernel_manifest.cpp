@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "esper/base/processor.h"
 #include "esper/contracts/rule_check.h"
 
 namespace esper::execution {
@@ -180,24 +180,9 @@ Result<Verdict> Verdict::parse(std::string_view text) {
                 fmt::format("a verdict: {}; validate the kernel anew", fields.problem()));
 }
 
-namespace {
-
-/// What /proc/cpuinfo says of the first processor under that name.
-std::string cpuinfo(std::string_view name) {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        const auto colon = line.find(':');
-        if (line.starts_with(name) && colon != std::string::npos)
-            return line.substr(std::min(colon + 2, line.size()));
-    }
-    return "";
-}
-
-}  // namespace
-
 const std::vector<std::string>& cpu_features_here() {
     static const std::vector<std::string> features = [] {
-        std::istringstream flags(cpuinfo("flags"));
+        std::istringstream flags(processor_info("flags"));
         std::vector<std::string> words;
         for (std::string word; flags >> word;) words.push_back(word);
         std::ranges::sort(words);
@@ -207,7 +192,7 @@ const std::vector<std::string>& cpu_features_here() {
 }
 
 std::string hardware_here() {
-    const std::string name = cpuinfo("model name");
+    const std::string name = processor_info("model name");
     return name.empty() ? "unknown" : name;
 }
 

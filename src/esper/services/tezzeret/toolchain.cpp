@@ -4,12 +4,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "esper/base/files.h"
 #include "esper/execution/kernels/child_process.h"
+#include "esper/execution/kernels/kernel_manifest.h"
 
 namespace esper::tezzeret {
 
@@ -17,18 +16,6 @@ using execution::run_program;
 using execution::WorkFolder;
 
 namespace {
-
-std::set<std::string> processor_features() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with("flags")) continue;
-        std::istringstream words(line.substr(line.find(':') + 1));
-        std::set<std::string> features;
-        for (std::string word; words >> word;) features.insert(word);
-        return features;
-    }
-    return {};
-}
 
 std::string version_of(const std::filesystem::path& path) {
     auto folder = WorkFolder::make();
@@ -38,9 +25,7 @@ std::string version_of(const std::filesystem::path& path) {
     return end->output.substr(0, end->output.find('\n'));
 }
 
-}  // namespace
-
-std::vector<Compiler> find_compilers() {
+std::vector<Compiler> look_for_compilers() {
     std::vector<Compiler> found;
     std::set<std::string> seen;
     for (const auto* name : {"g++", "c++", "clang++", "clang++-16"})
@@ -56,19 +41,24 @@ std::vector<Compiler> find_compilers() {
     return found;
 }
 
+}  // namespace
+
+const std::vector<Compiler>& find_compilers() {
+    static const std::vector<Compiler> found = look_for_compilers();
+    return found;
+}
+
 TargetIsa this_machine() {
-    const auto has = processor_features();
-    const auto all = [&](std::initializer_list<const char*> names) {
-        for (const auto* name : names)
-            if (!has.contains(name)) return false;
-        return true;
+    const auto& present = execution::cpu_features_here();
+    const auto all = [&](const std::vector<std::string>& names) {
+        return execution::missing_features(names, present).empty();
     };
     if (all({"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma", "avx2"})) {
         TargetIsa isa{"avx512",
                       {"-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq",
                        "-mprefer-vector-width=512"},
                       false};
-        if (has.contains("avx512_bf16")) {
+        if (all({"avx512_bf16"})) {
             isa.name = "avx512bf16";
             isa.flags.emplace_back("-mavx512bf16");
             isa.has_bf16_products = true;

@@ -14,8 +14,9 @@ struct Compiler {
     std::string version;  ///< "g++ 12.2.0"
 };
 
-/// The compilers found in the usual folders, g++ first. Empty on a machine without any.
-std::vector<Compiler> find_compilers();
+/// The compilers found in the usual folders, g++ first. Empty on a machine without any. Each is
+/// asked for its version, so they are looked for once in a process.
+const std::vector<Compiler>& find_compilers();
 
 /// The instruction set that kernels are compiled for here, by the processor's list of features.
 struct TargetIsa {
