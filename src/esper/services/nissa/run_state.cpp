@@ -1,40 +1,15 @@
 #include "esper/services/nissa/run_state.h"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "esper/base/own_file.h"
 #include "esper/services/records/fields.h"
+#include "esper/services/records/run_lock.h"
 
 namespace esper::nissa {
 
 using nlohmann::json;
-
-namespace {
-
-// Whether the process that the lock file names is known not to be there. One of another machine,
-// or none that is named, may be.
-bool is_gone(const std::filesystem::path& folder) {
-    const auto text = read_own_file(folder / "lock", 1024);
-    if (!text) return false;
-    int process = 0;
-    const auto* const end = text->data() + text->size();
-    const auto [at, error] = std::from_chars(text->data(), end, process);
-    if (error != std::errc{} || at == end || *at != ' ' || process <= 0) return false;
-    std::array<char, 256> name{};
-    if (::gethostname(name.data(), name.size() - 1) != 0) return false;
-    std::string host(at + 1, end);
-    host.erase(host.find_last_not_of('\n') + 1);
-    return host == name.data() && ::kill(process, 0) != 0 && errno == ESRCH;
-}
-
-}  // namespace
 
 std::string_view to_text(RunState state) {
     switch (state) {
@@ -61,7 +36,7 @@ RunState state_of(std::string_view status, const std::filesystem::path& folder,
     if (status == "done") return RunState::kDone;
     if (status == "stopped") return RunState::kStopped;
     if (status == "failed") return RunState::kFailed;
-    if (is_gone(folder)) return RunState::kKilled;
+    if (records::RunLock::is_left_behind(folder)) return RunState::kKilled;
     return silent_ns > kStalledAfterNs ? RunState::kStalled : RunState::kRunning;
 }
 

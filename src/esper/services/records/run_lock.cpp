@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -32,16 +33,20 @@ struct Holder {
     std::string host;
 };
 
+std::optional<Holder> holder_in(std::string_view text) {
+    Holder found;
+    const auto* const all = text.data() + text.size();
+    const auto [end, code] = std::from_chars(text.data(), all, found.process);
+    if (code != std::errc{} || end == all || *end != ' ') return std::nullopt;
+    found.host = std::string(end + 1, all);
+    found.host.erase(found.host.find_last_not_of('\n') + 1);
+    return found;
+}
+
 std::optional<Holder> read_holder(int fd) {
     std::array<char, 512> text{};
     if (::pread(fd, text.data(), text.size() - 1, 0) <= 0) return std::nullopt;
-    const std::string_view all = text.data();
-    Holder found;
-    const auto [end, code] = std::from_chars(all.data(), all.data() + all.size(), found.process);
-    if (code != std::errc{} || *end != ' ') return std::nullopt;
-    found.host = all.substr(static_cast<std::size_t>(end - all.data()) + 1);
-    found.host.erase(found.host.find_last_not_of('\n') + 1);
-    return found;
+    return holder_in(text.data());
 }
 
 tl::unexpected<Error> in_use(const fs::path& folder, const std::optional<Holder>& holder) {
@@ -89,6 +94,13 @@ Result<std::optional<int>> RunLock::holder(const fs::path& folder) {
 bool RunLock::is_there(const fs::path& folder) {
     std::error_code ignored;
     return fs::exists(file_of(folder), ignored);
+}
+
+bool RunLock::is_left_behind(const fs::path& folder) {
+    const auto text = read_own_file(file_of(folder), 1024);
+    const auto named = text ? holder_in(*text) : std::nullopt;
+    return named && named->process > 0 && named->host == host_name() &&
+           ::kill(named->process, 0) != 0 && errno == ESRCH;
 }
 
 RunLock::~RunLock() {

@@ -21,6 +21,9 @@ class RunLock {
     /// another machine. Errors: kFolderInUse where the holder cannot be told from here.
     static Result<std::optional<int>> holder(const std::filesystem::path& folder);
     static bool is_there(const std::filesystem::path& folder);
+    /// Whether the process that the file names is known not to be there any more. One of another
+    /// machine, or none that is named, may be. Takes no lock, so it turns no trainer away.
+    static bool is_left_behind(const std::filesystem::path& folder);
 
     RunLock(RunLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     RunLock& operator=(RunLock&& other) noexcept {
