@@ -84,6 +84,16 @@ std::string_view bytes_of(const execution::Signature& signature) {
     return {reinterpret_cast<const char*>(signature.data()), signature.size()};
 }
 
+std::optional<double> figure_of(const contracts::Metrics& measured, const char* name) {
+    const auto found = measured.find(name);
+    return found == measured.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<double> latency_of(const contracts::Metrics& measured) {
+    const auto mean = figure_of(measured, "latency_ms_mean");
+    return mean ? mean : figure_of(measured, "latency_ms_median");
+}
+
 std::string digest_of(const KernelRecord& record) {
     contracts::CompiledKernelArtifact added = record.artifact;
     added.status = contracts::KernelStatus::kPendingBenchmarking;

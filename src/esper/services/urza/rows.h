@@ -27,6 +27,10 @@ execution::KernelBundle bundle_of(const KernelRecord& record);
 Result<execution::Seal> seal_of(std::string key, std::string_view signature, std::string_view what);
 std::string_view bytes_of(const execution::Signature& signature);
 
+/// A figure of a report by its name, and its latency: the mean, or the median where that is all.
+std::optional<double> figure_of(const contracts::Metrics& measured, const char* name);
+std::optional<double> latency_of(const contracts::Metrics& measured);
+
 /// The digest that the ledger keeps of a kernel, and of a verdict.
 std::string digest_of(const KernelRecord& record);
 std::string digest_of(std::string_view statement, std::string_view report);

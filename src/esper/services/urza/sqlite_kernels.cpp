@@ -18,11 +18,6 @@ tl::unexpected<Error> unknown_kernel(std::string_view id) {
         fmt::format("no kernel {} in the library; esper library ls --kernels shows them", id));
 }
 
-std::optional<double> figure(const contracts::Metrics& metrics, const char* name) {
-    const auto found = metrics.find(name);
-    return found == metrics.end() ? std::nullopt : std::optional(found->second);
-}
-
 Result<KernelRecord> find_kernel(Database& database, std::string_view id) {
     ESPER_TRY(auto select, database.prepare(fmt::format("SELECT {} FROM {} WHERE kernel.id = ?",
                                                         kKernelColumns, kKernelTables)));
@@ -71,9 +66,7 @@ Status insert_verdict(Database& database, const KernelRecord& record) {
     ESPER_TRY(auto update, database.prepare("UPDATE kernel SET status = ?, latency = ?, memory = ? "
                                             "WHERE id = ?"));
     update.bind(contracts::to_text(record.artifact.status));
-    const auto mean = figure(measured, "latency_ms_mean");
-    update.bind(mean ? mean : figure(measured, "latency_ms_median"))
-        .bind(figure(measured, "memory_mb_peak"));
+    update.bind(latency_of(measured)).bind(figure_of(measured, "memory_mb_peak"));
     ESPER_CHECK_STATUS(update.bind(record.manifest.artifact).run());
     ESPER_TRY(auto forget, database.prepare("DELETE FROM tag WHERE kernel = ?"));
     ESPER_CHECK_STATUS(forget.bind(record.manifest.artifact).run());

@@ -22,19 +22,10 @@ execution::KernelWant want_of(const KernelAsk& ask) {
     return want;
 }
 
-std::optional<double> figure(const KernelRecord& record, const char* name) {
-    if (!record.artifact.validation_report) return std::nullopt;
-    const auto& measured = record.artifact.validation_report->benchmark_results;
-    const auto found = measured.find(name);
-    return found == measured.end() ? std::nullopt : std::optional(found->second);
+double order_of(const KernelRecord& record) {
+    const auto& report = record.artifact.validation_report;
+    return report ? latency_of(report->benchmark_results).value_or(1e300) : 1e300;
 }
-
-std::optional<double> measured_latency(const KernelRecord& record) {
-    const auto mean = figure(record, "latency_ms_mean");
-    return mean ? mean : figure(record, "latency_ms_median");
-}
-
-double latency_of(const KernelRecord& record) { return measured_latency(record).value_or(1e300); }
 
 /// `name = ?` for each of `names`, joined: a list of values to bind, never of texts to paste.
 std::string placeholders(std::size_t count) {
@@ -69,9 +60,10 @@ contracts::KernelMatch match_of(const KernelRecord& record, const contracts::Wor
     match.kernel_artifact_id = record.artifact.kernel_artifact_id;
     match.status = record.artifact.status;
     match.tags = record.verdict->tags;
-    match.latency_ms = measured_latency(record);
-    match.memory_mb = figure(record, "memory_mb_peak");
-    match.risk_score = record.artifact.validation_report->risk_score;
+    const auto& report = *record.artifact.validation_report;
+    match.latency_ms = latency_of(report.benchmark_results);
+    match.memory_mb = figure_of(report.benchmark_results, "memory_mb_peak");
+    match.risk_score = report.risk_score;
     // A preferred tag outweighs any latency; among equals the faster kernel is ahead.
     for (const auto& tag : preferred)
         if (std::ranges::find(match.tags, tag) != match.tags.end()) match.score += 1;
@@ -96,7 +88,7 @@ Result<std::vector<KernelRecord>> SqliteLibrary::offers(const KernelAsk& ask) {
         return record.artifact.status != KernelStatus::kValidated ||
                !execution::verify_statements(bundle_of(record), ring_, want);
     });
-    std::ranges::stable_sort(records, {}, latency_of);
+    std::ranges::stable_sort(records, {}, order_of);
     return records;
 }
 
