@@ -7,13 +7,17 @@ import subprocess
 
 import pytest
 
+from conftest import ESPER, needs_esper
+
+pytestmark = needs_esper
+
 needs_compiler = pytest.mark.skipif(
     not any(shutil.which(name, path="/usr/local/bin:/usr/bin") for name in ("g++", "c++", "clang++")),
     reason="this machine has no compiler")
 
 
 def forge(*arguments):
-    done = subprocess.run([os.environ["ESPER_BINARY"], "forge", *arguments, "--dry"],
+    done = subprocess.run([ESPER, "forge", *arguments, "--dry"],
                           capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
@@ -62,7 +66,7 @@ def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_pat
     environment = dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library"))
 
     def esper(*arguments):
-        done = subprocess.run([os.environ["ESPER_BINARY"], *arguments], capture_output=True,
+        done = subprocess.run([ESPER, *arguments], capture_output=True,
                               text=True, timeout=120, env=environment)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]

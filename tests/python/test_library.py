@@ -10,9 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import BINARY
+from conftest import BINARY, needs_esper
 
-pytestmark = pytest.mark.skipif(not BINARY.exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 BRANCH = """esper-program 1 "mine"
 input x: f32[?, 8]

@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 import pytest
 
+from conftest import needs_esper
 from small_runs import ESPER, GROW, ROOT, TINY, esper, write_text
 
-pytestmark = pytest.mark.skipif(not Path(ESPER).exists(), reason="the binary is not built")
+pytestmark = needs_esper
 
 
 class Page:

@@ -7,7 +7,6 @@
 
 #include "branches.h"
 #include "esper/engine/branch_kernel.h"
-#include "esper/execution/kernels/branch_library.h"
 #include "esper/services/urabrask/cases.h"
 
 namespace esper::tezzeret {
@@ -69,9 +68,7 @@ TEST_F(Forge, ABranchThatMixesTokensIsCompiledForWholeSequences) {
         const auto made = forge({branch, precision, {{2, 19, 40}}});
         EXPECT_EQ(made.status, Forged::Status::kValidated) << made.why;
         ASSERT_FALSE(made.object.empty());
-        const auto library = value_or_throw(execution::load_branch_library(made.id, made.object));
-        const graph::BranchKernel kernel{made.id, library.info, library.forward, library.backward,
-                                         library.handle};
+        const auto kernel = value_or_throw(urabrask::load_kernel(made.id, made.object));
         const auto parameters = urabrask::trial_parameters(branch);
         EXPECT_TRUE(graph::run_forward(kernel, at::randn({3, 19, 40}), parameters, 1, 0));
         // As many rows, but of other sequences.
@@ -100,9 +97,7 @@ TEST_F(Forge, TheNumberOfThreadsChangesNoBit) {
     const auto branch = token_branch("gated_unit", 32);
     const auto made = forged(branch, Precision::kFloat32);
     ASSERT_EQ(made.status, Forged::Status::kValidated) << made.why;
-    const auto library = value_or_throw(execution::load_branch_library(made.id, made.object));
-    const graph::BranchKernel kernel{made.id, library.info, library.forward, library.backward,
-                                     library.handle};
+    const auto kernel = value_or_throw(urabrask::load_kernel(made.id, made.object));
     const auto parameters = urabrask::trial_parameters(branch);
     const auto x = at::randn({1, 1000, 32});
     const auto g = at::randn({1, 1000, 32});
@@ -124,9 +119,7 @@ TEST_F(Forge, AKernelRefusesWhatItWasNotMadeFor) {
     const auto branch = token_branch("low_rank", 32);
     const auto made = forged(branch, Precision::kFloat32);
     ASSERT_EQ(made.status, Forged::Status::kValidated) << made.why;
-    const auto library = value_or_throw(execution::load_branch_library(made.id, made.object));
-    const graph::BranchKernel kernel{made.id, library.info, library.forward, library.backward,
-                                     library.handle};
+    const auto kernel = value_or_throw(urabrask::load_kernel(made.id, made.object));
     const auto parameters = urabrask::trial_parameters(branch);
     const auto refused = graph::run_forward(kernel, at::randn({4, 16}), parameters, 1, 0);
     ASSERT_FALSE(refused);

@@ -13,6 +13,7 @@
 #include "esper/base/text.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/print.h"
 #include "esper/cli/store_kernel.h"
 #include "esper/execution/kernels/child_process.h"
 
@@ -145,11 +146,6 @@ void print_row(const Wanted& wanted, const Forged& made, const std::string& prec
     std::fflush(stdout);
 }
 
-int refuse(const Error& error) {
-    std::fprintf(stderr, "esper: %s\n", error.message().c_str());
-    return error.exit_code();
-}
-
 Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& made) {
     ESPER_TRY(const auto library, urza::open_library());
     const execution::KeyFolder keys(
@@ -173,7 +169,7 @@ int run_forge(const ForgeFlags& flags) {
         return 2;
     }
     auto wanted = wanted_of(flags);
-    if (!wanted) return refuse(wanted.error());
+    if (!wanted) return report_error(wanted.error());
     std::vector<std::string> precisions{flags.precision};
     if (flags.precision == "all") precisions = {"fp32", "bf16"};
     // A trial is a copy of this process, which must have one thread.
@@ -201,7 +197,7 @@ int run_forge(const ForgeFlags& flags) {
             if (flags.dry) continue;
             // Opened for each: a trial is a copy of this process, which must have one thread.
             const Status stored = store(w, order, made);
-            if (!stored) return refuse(stored.error());
+            if (!stored) return report_error(stored.error());
         }
     return failed ? 1 : 0;
 }

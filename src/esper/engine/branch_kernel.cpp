@@ -87,12 +87,6 @@ Status check(const BranchKernel& kernel, const at::Tensor& x,
     return {};
 }
 
-/// x as a kernel reads it: features last in memory.
-at::Tensor dense(const at::Tensor& x) {
-    return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast
-                                     : at::MemoryFormat::Contiguous);
-}
-
 std::int64_t saved_floats(const EsperKernelInfo& info, std::int64_t room) {
     std::int64_t bytes = 0;
     for (int i = 0; i < info.saved; ++i) bytes += info.saved_bytes_per_row[i];
@@ -135,11 +129,16 @@ Status finished(const BranchKernel& kernel, std::int32_t code) {
 
 }  // namespace
 
+at::Tensor features_last(const at::Tensor& x) {
+    return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast
+                                     : at::MemoryFormat::Contiguous);
+}
+
 Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& x_,
                                   const std::vector<at::Tensor>& parameters, double alpha,
                                   double beta) {
     ESPER_CHECK_STATUS(check(kernel, x_, parameters));
-    const auto x = dense(x_);
+    const auto x = features_last(x_);
     BranchForward made;
     made.y = at::empty_like(x);
     const auto& info = *kernel.info;
@@ -158,8 +157,8 @@ Result<std::vector<at::Tensor>> run_backward(const BranchKernel& kernel,
                                              const std::vector<at::Tensor>& parameters,
                                              const at::Tensor& saved, double alpha, double beta) {
     ESPER_CHECK_STATUS(check(kernel, x_, parameters));
-    const auto x = dense(x_);
-    const auto gradient = dense(gradient_.to(at::kFloat));
+    const auto x = features_last(x_);
+    const auto gradient = features_last(gradient_.to(at::kFloat));
     std::vector<at::Tensor> made{at::empty_like(x)};
     for (const auto& p : parameters) made.push_back(at::empty_like(p));
     Call c;

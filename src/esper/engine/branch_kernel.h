@@ -21,6 +21,9 @@ struct BranchKernel {
 };
 using BranchKernelPtr = std::shared_ptr<const BranchKernel>;
 
+/// x as a kernel reads it: features last in memory.
+at::Tensor features_last(const at::Tensor& x);
+
 struct BranchForward {
     at::Tensor y;      ///< beta · x + alpha · s(x), dense, of x's shape
     at::Tensor saved;  ///< f32, what backward reads

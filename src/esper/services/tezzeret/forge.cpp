@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "esper/base/hash.h"
+#include "esper/engine/branch_kernel.h"
 #include "esper/engine/joint/branch_recording.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "esper/services/tezzeret/emit_cpp.h"
@@ -91,11 +92,10 @@ Result<TileGraph> lowered(const graph::ProgramPtr& branch, Precision precision,
     // A number of rows that no width of a network has.
     shape[0] = images ? 3 : shape.size() == 3 ? 7 : 1009;
     if (shape.size() == 3) shape[1] = tokens;
-    const auto layout = images ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     const auto parameters = urabrask::trial_parameters(branch);
     ESPER_TRY(const auto recording,
-              graph::record_branch(branch, parameters, at::randn(shape).contiguous(layout),
-                                   at::randn(shape).contiguous(layout), precision));
+              graph::record_branch(branch, parameters, graph::features_last(at::randn(shape)),
+                                   graph::features_last(at::randn(shape)), precision));
     return lower_to_tiles(recording);
 }
 
@@ -132,7 +132,7 @@ Forged forge(const Order& order) {
     };
     const auto isa = this_machine();
     made.isa = isa.name;
-    const auto compilers = find_compilers();
+    const auto& compilers = find_compilers();
     if (compilers.empty())
         return end(Forged::Status::kFailed,
                    "no g++ or clang++ in /usr/bin or /usr/local/bin; seeds run as operators");

@@ -451,13 +451,18 @@ class Lowering {
 
     // y = (x - mean) · rstd · weight + bias; the variance from the deviations, in a second pass, so
     // that an offset loses no digits.
+    /// One over the number of values in a group of an image's channels.
+    std::size_t one_over_group(std::size_t x, std::int64_t groups) {
+        return number(static_cast<double>(groups) /
+                      static_cast<double>(at(x).width * out_.pixels()));
+    }
+
     bool group_norm(const graph::OpCall& call) {
         const auto x = plain(call, 0);
         if (absent(call, 1) || absent(call, 2) || at(x).kind != Kind::kRows)
             throw Unsupported{call.label + " without weight and bias"};
         const auto groups = call.stack[6].toInt();
-        const auto count =
-            number(static_cast<double>(groups) / static_cast<double>(at(x).width * out_.pixels()));
+        const auto count = one_over_group(x, groups);
         const auto mean = formula("$0*$1", {group_sum(pixel_sum(x), groups), count}, call.label);
         const auto off = formula("$0-$1", {x, mean}, call.label);
         const auto square = formula("$0*$0", {off}, call.label);
@@ -480,8 +485,7 @@ class Lowering {
         if (absent(call, 4)) throw Unsupported{call.label + " without weight"};
         const auto weight = plain(call, 4);
         const auto groups = call.stack[8].toInt();
-        const auto count =
-            number(static_cast<double>(groups) / static_cast<double>(at(x).width * out_.pixels()));
+        const auto count = one_over_group(x, groups);
         const auto normed = formula("($0-$1)*$2", {x, mean, rstd}, call.label);
         const auto by_normed = pixel_sum(formula("$0*$1", {dy, normed}, call.label));
         const auto plain_sum = pixel_sum(dy);

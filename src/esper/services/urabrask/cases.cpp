@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "esper/engine/branch_kernel.h"
 #include "esper/engine/tensor_store.h"
 
 namespace esper::urabrask {
@@ -22,7 +23,6 @@ std::vector<Case> cases_of(const graph::TensorType& type, std::int64_t tile_rows
     auto random = at::detail::createCPUGenerator(kSeed);
     const bool images = type.shape.size() == 4;
     const bool whole = rows_multiple > 1;
-    const auto layout = images ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     std::vector<Case> all;
     const auto add = [&](std::int64_t n, const std::string& what, auto&& change) {
         auto shape = type.shape;
@@ -33,8 +33,8 @@ std::vector<Case> cases_of(const graph::TensorType& type, std::int64_t tile_rows
                               : whole ? "sequences"
                                       : "rows",
                               what),
-                  at::randn(shape, random).contiguous(layout),
-                  at::randn(shape, random).contiguous(layout)};
+                  graph::features_last(at::randn(shape, random)),
+                  graph::features_last(at::randn(shape, random))};
         change(made.x);
         all.push_back(std::move(made));
     };

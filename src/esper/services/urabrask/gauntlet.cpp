@@ -8,7 +8,6 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "esper/engine/branch_kernel.h"
 #include "esper/engine/joint/branch_recording.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "esper/execution/kernels/child_process.h"
@@ -123,10 +122,8 @@ Status check_cases(const Trial& trial, const graph::BranchKernel& kernel,
 Status measure_shapes(const Trial& trial, const graph::BranchKernel& kernel,
                       const std::vector<at::Tensor>& parameters, Findings& findings) {
     for (const auto& shape : trial.shapes) {
-        const auto layout =
-            shape.size() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-        const auto x = at::randn(shape).contiguous(layout);
-        const auto gradient = at::randn(shape).contiguous(layout);
+        const auto x = graph::features_last(at::randn(shape));
+        const auto gradient = graph::features_last(at::randn(shape));
         ESPER_TRY(auto recording,
                   graph::record_branch(trial.branch, parameters, x, gradient, trial.precision));
         ESPER_TRY(auto list, graph::BranchList::make(std::move(recording)));
@@ -145,9 +142,7 @@ Status measure_shapes(const Trial& trial, const graph::BranchKernel& kernel,
 Findings try_here(const Trial& trial, const std::string& id, const std::string& object) {
     Findings findings;
     const auto examine = [&]() -> Status {
-        ESPER_TRY(auto library, execution::load_branch_library(id, object));
-        const graph::BranchKernel kernel{id, library.info, library.forward, library.backward,
-                                         library.handle};
+        ESPER_TRY(const auto kernel, load_kernel(id, object));
         const auto parameters = trial_parameters(trial.branch);
         ESPER_CHECK_STATUS(check_cases(trial, kernel, parameters, findings));
         return measure_shapes(trial, kernel, parameters, findings);
@@ -184,6 +179,12 @@ Findings from_json(const json& j) {
 }
 
 }  // namespace
+
+Result<graph::BranchKernel> load_kernel(const std::string& id, std::string_view object) {
+    ESPER_TRY(auto library, execution::load_branch_library(id, object));
+    return graph::BranchKernel{id, library.info, library.forward, library.backward,
+                               std::move(library.handle)};
+}
 
 Result<Findings> try_kernel(const Trial& trial, const std::string& id, const std::string& object) {
     ESPER_TRY(const auto folder, execution::WorkFolder::make());

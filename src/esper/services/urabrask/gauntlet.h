@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "esper/engine/branch_kernel.h"
 #include "esper/engine/joint/joint_program.h"
 #include "esper/services/urabrask/measure.h"
 #include "esper/services/urabrask/urabrask_errors.h"
@@ -44,6 +46,9 @@ struct Findings {
         return fail(UrabraskError::kWrong, why);
     }
 };
+
+/// Maps a kernel's object into this process. Errors: those of execution::load_branch_library.
+Result<graph::BranchKernel> load_kernel(const std::string& id, std::string_view object);
 
 /// Tries a kernel in a jailed copy of this process, so that nothing of it runs here: forward and
 /// every gradient against the interpreter in float64 on the cases of cases.h, with inaccessible
