@@ -62,12 +62,13 @@ class Awake {
 
     void step() {
         const double loss = value_or_throw(engine_.train(seeds_->program(), store_, batch_)).loss;
-        optimizer_.step(store_, bench::Training::kRate, [this](const std::string& block) {
+        const auto settings = [this](const std::string& block) {
             const auto age = optimizer_.state().find(block);
             return esper::tolaria::block_settings(
                 config_, seeds_->treatment(block),
                 age == optimizer_.state().end() ? 0 : age->second.steps);
-        });
+        };
+        optimizer_.step(store_, bench::Training::kRate, settings, seeds_->program());
         check(seeds_->tick(loss));
     }
 

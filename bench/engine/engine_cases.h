@@ -70,8 +70,9 @@ class Training {
 
     double step() {
         auto result = esper::value_or_throw(engine_.train(program_, store_, batch_));
-        optimizer_.step(store_, kRate,
-                        [](const std::string&) { return esper::tolaria::BlockSettings{}; });
+        optimizer_.step(
+            store_, kRate, [](const std::string&) { return esper::tolaria::BlockSettings{}; },
+            program_);
         return result.loss;
     }
 

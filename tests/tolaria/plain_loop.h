@@ -48,9 +48,9 @@ class PlainLoop {
         const auto* made = value_or_throw(loader_.next());
         const auto batch = tolaria::as_tensors(*made, data_->info());
         const double loss = value_or_throw(engine_.train(host_, store_, batch)).loss;
-        optimizer_.step(store_,
-                        tolaria::learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
-                        [](const std::string&) { return tolaria::BlockSettings{}; });
+        optimizer_.step(
+            store_, tolaria::learning_rate(schedule_, static_cast<std::uint64_t>(step_)),
+            [](const std::string&) { return tolaria::BlockSettings{}; }, host_);
         ++step_;
         return loss;
     }

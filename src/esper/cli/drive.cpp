@@ -47,10 +47,13 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
     if (!status) return report_error(status.error());
     if (*status == tolaria::RunStatus::kStopped) {
         if (!flags.quiet)
-            std::fprintf(stderr,
-                         "stopped after step %lld with a checkpoint; continue exactly there with\n"
-                         "    esper resume %s\n",
-                         static_cast<long long>(trainer.step()), folder.c_str());
+            std::fprintf(
+                stderr,
+                "stopped after step %lld with a checkpoint%s; continue exactly there with\n"
+                "    esper resume %s\n",
+                static_cast<long long>(trainer.step()),
+                trainer.is_out_of_time() ? ", because run.max_duration is over" : "",
+                folder.c_str());
         if (flags.quiet && !flags.json)
             std::printf("%s: stopped after step %lld\n", folder.c_str(),
                         static_cast<long long>(trainer.step()));

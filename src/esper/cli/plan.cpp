@@ -190,8 +190,11 @@ Result<json> plan_of(const configs::EsperConfig& config) {
         keep["every_steps"] = std::max<std::int64_t>(1, *every);
         if (steps_known) keep["count"] = checkpoints_of(length.total_steps, keep["every_steps"]);
     }
-    const bool adamw = config.optimization.optimizer == configs::Optimizer::kAdamw;
-    keep["bytes_each"] = host->parameter_count() * 4 * (adamw ? 3 : 2);
+    const auto& o = config.optimization;
+    const bool two_moments =
+        o.optimizer == configs::Optimizer::kAdamw || o.optimizer == configs::Optimizer::kMuon;
+    keep["bytes_each"] =
+        host->parameter_count() * 4 * ((two_moments ? 3 : 2) + (o.ema > 0 ? 1 : 0));
     json plan{{"host", host->name()},
               {"program_sha256", host->hash().hex()},
               {"anchors", anchors},

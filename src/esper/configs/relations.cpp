@@ -130,9 +130,15 @@ void check_data(const EsperConfig& c, const Complain& complain) {
 
 void check_schedule(const EsperConfig& c, const Complain& complain) {
     const OptimizationConfig& o = c.optimization;
-    if (o.optimizer == Optimizer::kSgd && o.nesterov && o.momentum <= 0) {
+    const bool has_momentum = o.optimizer == Optimizer::kSgd || o.optimizer == Optimizer::kMuon;
+    if (has_momentum && o.nesterov && o.momentum <= 0) {
         complain({"optimization.nesterov", "optimization.momentum"},
                  "nesterov needs a momentum above 0");
+    }
+    if (c.data.batch_size % o.accumulate != 0) {
+        complain({"optimization.accumulate", "data.batch_size"},
+                 fmt::format("a batch of {} does not divide into {} pieces of one size",
+                             c.data.batch_size, o.accumulate));
     }
     const bool cools = o.schedule == Schedule::kWarmupConstantCooldown;
     if (cools && o.warmup.unit == TimeUnit::kRunShare &&
@@ -224,8 +230,12 @@ void check_relations(const EsperConfig& config, const Complain& complain) {
 std::vector<std::string> find_warnings(const EsperConfig& c) {
     std::vector<std::string> warnings;
     const auto warn = [&](std::string text) { warnings.push_back(std::move(text)); };
-    if (c.growth.enabled && c.optimization.schedule == Schedule::kCosine && c.growth.stop > 0.5) {
-        warn("growth.stop is above 0.5 under a cosine schedule: late seeds learn too little");
+    const auto schedule = c.optimization.schedule;
+    const bool falls = schedule == Schedule::kCosine || schedule == Schedule::kOneCycle;
+    if (c.growth.enabled && falls && c.growth.stop > 0.5) {
+        warn(
+            fmt::format("growth.stop is above 0.5 under a {} schedule: late seeds learn too little",
+                        contracts::to_text(schedule)));
     }
     return warnings;
 }

@@ -42,6 +42,9 @@ ESPER_CONTRACT_ENUM(Profile, ESPER_PROFILES)
     X(Names, finish_at, {}, rule::text(TextForm::kBudget),                                         \
       "smaller budgets that the run is also finished at, each from a checkpoint that is kept "     \
       "where its cool-down begins; none named: checkpoints for halves, quarters, … are kept")      \
+    X(Duration, max_duration, Duration::minutes(0), rule::time(TimeKind::kClock),                  \
+      "one command trains for at most so long (30m), then stops with a checkpoint as on Ctrl-C; "  \
+      "'esper resume' goes on for as long again; 0m: no limit")                                    \
     X(std::int64_t, steps_per_epoch, 50, rule::at_least(0),                                        \
       "optimizer steps in an epoch; 0: one pass over the training part, whose last incomplete "    \
       "batch is left out (the order changes every epoch)")

@@ -77,8 +77,8 @@ TEST_P(Isolation, ASeedInTrainingCannotBeNoticed) {
         const auto two = value_or_throw(engine.train(kasmina.program(), grown, batch));
         ASSERT_EQ(one.loss, two.loss) << "step " << step;
         ASSERT_TRUE(at::equal(plain.blocks()[0]->grad, grown.blocks()[0]->grad)) << step;
-        for_plain.step(plain, 0.05, settings);
-        for_grown.step(grown, 0.05, settings);
+        for_plain.step(plain, 0.05, settings, host);
+        for_grown.step(grown, 0.05, settings, kasmina.program());
         ASSERT_TRUE(at::equal(plain.blocks()[0]->flat, grown.blocks()[0]->flat)) << step;
     }
     for (const auto& [name, t] : plain.buffers())

@@ -37,6 +37,12 @@ struct AdamWNumbers {
     float epsilon, scale;
 };
 
+struct LionNumbers {
+    float keep;  ///< 1 - lr·decay
+    float beta1, one_minus_beta1, beta2, one_minus_beta2;
+    float rate, scale;
+};
+
 // The three forms of momentum and the copy are template parameters, so that the loops hold no
 // branch.
 template <bool kMomentum, bool kNesterov, bool kCopy>
@@ -78,6 +84,20 @@ template <bool kCopy>
         const float value = p[i] * k.keep - k.rate * (first / denominator);
         p[i] = value;
         if constexpr (kCopy) copy[i] = vector::narrow(value);
+    }
+}
+
+[[gnu::always_inline]] inline void lion_any(const LionNumbers& numbers, const ParameterBlock& b) {
+    const LionNumbers k = numbers;
+    float* __restrict p = b.values;
+    const float* __restrict gradients = b.gradients;
+    float* __restrict m = b.first_moment;
+    for (std::size_t i = 0; i < b.n; ++i) {
+        const float g = gradients[i] * k.scale;
+        const float direction = k.beta1 * m[i] + k.one_minus_beta1 * g;
+        const float sign = direction > 0.0F ? 1.0F : direction < 0.0F ? -1.0F : 0.0F;
+        m[i] = k.beta2 * m[i] + k.one_minus_beta2 * g;
+        p[i] = p[i] * k.keep - k.rate * sign;
     }
 }
 
@@ -127,26 +147,28 @@ template <bool kCopy>
 struct Kernels {
     void (*sgd)(const SgdNumbers&, bool, const ParameterBlock&);
     void (*adamw)(const AdamWNumbers&, const ParameterBlock&);
+    void (*lion)(const LionNumbers&, const ParameterBlock&);
     void (*bf16)(const float*, std::uint16_t*, std::size_t);
     double (*squares)(const float*, std::size_t);
 };
 
 // An attribute cannot stand in parentheses.
 // NOLINTBEGIN(bugprone-macro-parentheses)
-#define ESPER_DEFINE_KERNELS(isa, attribute)                                                \
-    attribute void sgd_##isa(const SgdNumbers& k, bool nesterov, const ParameterBlock& b) { \
-        sgd_any(k, nesterov, b);                                                            \
-    }                                                                                       \
-    attribute void adamw_##isa(const AdamWNumbers& k, const ParameterBlock& b) {            \
-        adamw_any(k, b);                                                                    \
-    }                                                                                       \
-    attribute void bf16_##isa(const float* values, std::uint16_t* out, std::size_t n) {     \
-        bf16_any(values, out, n);                                                           \
-    }                                                                                       \
-    attribute double squares_##isa(const float* values, std::size_t n) {                    \
-        return squares_any(values, n);                                                      \
-    }                                                                                       \
-    constexpr Kernels k_##isa{sgd_##isa, adamw_##isa, bf16_##isa, squares_##isa};
+#define ESPER_DEFINE_KERNELS(isa, attribute)                                                     \
+    attribute void sgd_##isa(const SgdNumbers& k, bool nesterov, const ParameterBlock& b) {      \
+        sgd_any(k, nesterov, b);                                                                 \
+    }                                                                                            \
+    attribute void adamw_##isa(const AdamWNumbers& k, const ParameterBlock& b) {                 \
+        adamw_any(k, b);                                                                         \
+    }                                                                                            \
+    attribute void lion_##isa(const LionNumbers& k, const ParameterBlock& b) { lion_any(k, b); } \
+    attribute void bf16_##isa(const float* values, std::uint16_t* out, std::size_t n) {          \
+        bf16_any(values, out, n);                                                                \
+    }                                                                                            \
+    attribute double squares_##isa(const float* values, std::size_t n) {                         \
+        return squares_any(values, n);                                                           \
+    }                                                                                            \
+    constexpr Kernels k_##isa{sgd_##isa, adamw_##isa, lion_##isa, bf16_##isa, squares_##isa};
 // NOLINTEND(bugprone-macro-parentheses)
 ESPER_KERNEL_ISAS(ESPER_DEFINE_KERNELS)
 
@@ -197,6 +219,21 @@ void adamw_step(const AdamWStep& step, const ParameterBlock& block, ThreadPool* 
     const Kernels& k = kernels(isa);
     for_chunks(block.n, kChunk, pool, [&](std::size_t, std::size_t begin, std::size_t end) {
         k.adamw(numbers, part_of(block, begin, end));
+    });
+}
+
+void lion_step(const LionStep& step, const ParameterBlock& block, ThreadPool* pool, Isa isa) {
+    const LionNumbers numbers{
+        .keep = static_cast<float>(1.0 - step.learning_rate * step.weight_decay),
+        .beta1 = static_cast<float>(step.beta1),
+        .one_minus_beta1 = static_cast<float>(1.0 - step.beta1),
+        .beta2 = static_cast<float>(step.beta2),
+        .one_minus_beta2 = static_cast<float>(1.0 - step.beta2),
+        .rate = static_cast<float>(step.learning_rate),
+        .scale = static_cast<float>(step.gradient_scale)};
+    const Kernels& k = kernels(isa);
+    for_chunks(block.n, kChunk, pool, [&](std::size_t, std::size_t begin, std::size_t end) {
+        k.lion(numbers, part_of(block, begin, end));
     });
 }
 

@@ -18,7 +18,7 @@ using vector::Isa;
 struct ParameterBlock {
     float* values = nullptr;
     const float* gradients = nullptr;
-    /// SGD: the momentum buffer (unused, may be null, at momentum 0). AdamW: the first moment.
+    /// SGD, Lion: the momentum (SGD: unused, may be null, at 0). AdamW: the first moment.
     float* first_moment = nullptr;
     /// AdamW only.
     float* second_moment = nullptr;
@@ -51,12 +51,25 @@ struct AdamWStep {
     double gradient_scale = 1;
 };
 
+/// Lion (Chen et al. 2023, program 2): p ← p·(1 - lr·decay) - lr·sign(β₁m + (1-β₁)g);
+/// m ← β₂m + (1-β₂)g.
+struct LionStep {
+    double learning_rate = 1e-4;
+    double beta1 = 0.9;
+    double beta2 = 0.99;
+    double weight_decay = 0.01;
+    double gradient_scale = 1;
+};
+
 /// Makes one step in one pass over the block. With a pool, a large block is split among its
 /// threads; the result does not depend on their number.
 void sgd_step(const SgdStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
               Isa isa = best_isa());
 void adamw_step(const AdamWStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
                 Isa isa = best_isa());
+/// Writes no bfloat16.
+void lion_step(const LionStep& step, const ParameterBlock& block, ThreadPool* pool = nullptr,
+               Isa isa = best_isa());
 
 /// Copies values to bfloat16, rounded to nearest even; NaN stays NaN.
 void to_bf16(std::span<const float> values, std::uint16_t* out, Isa isa = best_isa());

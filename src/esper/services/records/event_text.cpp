@@ -47,6 +47,8 @@ EventText describe_event(const Event& event) {
     if (event.is("rollback"))
         return {EventTone::kBad, fmt::format("went back to step {}: {}", event.integer("to_step"),
                                              event.text("reason"))};
+    if (event.is("ended_early"))
+        return {EventTone::kNeutral, "ends early: " + event.text("reason")};
     if (event.is("rollback_refused"))
         return {EventTone::kBad, fmt::format("did not go back: {}", event.text("reason"))};
     if (event.is("forked"))

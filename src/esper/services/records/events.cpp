@@ -123,6 +123,7 @@ const std::vector<EventKind>& event_kinds() {
           {"flops_total", kNumber},
           {"wall_seconds", kNumber},
           {"budget", kText}}},
+        {"ended_early", "the run learnt no more and ended before its length", {{"reason", kText}}},
         {"resumed_with", "the configuration was changed on resume", {{"keys", kObject}}},
     };
     return kinds;

@@ -27,9 +27,10 @@ std::string advice(const configs::EsperConfig& config) {
                             o.learning_rate, o.weight_decay);
     keys += o.clip_norm > 0 ? fmt::format(", optimization.clip_norm ({:g})", o.clip_norm)
                             : ", optimization.clip_norm (0: gradients are not clipped)";
-    if (o.optimizer == configs::Optimizer::kAdamw)
+    using configs::Optimizer;
+    if (o.optimizer == Optimizer::kAdamw || o.optimizer == Optimizer::kMuon)
         keys += fmt::format(", optimization.eps ({:g})", o.eps);
-    else
+    if (o.optimizer == Optimizer::kSgd || o.optimizer == Optimizer::kMuon)
         keys += fmt::format(", optimization.momentum ({:g})", o.momentum);
     if (config.run.precision == configs::Precision::kBf16) keys += ", run.precision (bf16)";
     return "The keys that it may be: " + keys + "; or the data";

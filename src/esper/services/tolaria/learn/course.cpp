@@ -82,6 +82,8 @@ double Course::rate(std::int64_t step) const {
     if (!has_budget()) return learning_rate(schedule_, static_cast<std::uint64_t>(step));
     const double done = share(step);
     if (done >= 1) return 0;
+    if (schedule_.kind == Schedule::kOneCycle)
+        return schedule_.peak * one_cycle(done, warmup_end());
     const double warmup = warmup_factor(step);
     double rate = schedule_.peak * warmup;
     if (schedule_.kind == Schedule::kCosine && warmup >= 1) {
@@ -97,7 +99,7 @@ double Course::rate(std::int64_t step) const {
 bool Course::may_grow(std::int64_t step, double stop_share) const {
     if (!has_budget())
         return tolaria::may_grow(schedule_, static_cast<std::uint64_t>(step), stop_share);
-    if (schedule_.kind == Schedule::kCosine) stop_share = std::min(stop_share, 0.5);
+    if (falls_all_along(schedule_.kind)) stop_share = std::min(stop_share, 0.5);
     const double done = share(step);
     return done <= stop_share && (!has_cooldown(schedule_) || done < 1 - schedule_.cooldown);
 }

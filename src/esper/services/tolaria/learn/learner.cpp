@@ -1,5 +1,7 @@
 #include "esper/services/tolaria/learn/learner.h"
 
+#include <ATen/ops/cat.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -10,6 +12,7 @@
 #include "esper/program/edits/edits.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/tolaria/learn/seed_faults.h"
+#include "esper/services/tolaria/learn/weight_mean.h"
 
 namespace esper::tolaria {
 
@@ -67,11 +70,8 @@ void Learner::adopt(graph::ProgramPtr program) {
 
 Result<StepResult> Learner::step(const std::vector<at::Tensor>& batch, const StepRule& rule,
                                  const std::vector<graph::ValueId>& taps) {
-    // What dropout draws is a function of the step.
-    if (store_.controls().contains("dropout.step"))
-        ESPER_CHECK_STATUS(store_.set_control("dropout.step", static_cast<double>(rule.step)));
     if (options_.seed_faults) ESPER_CHECK_STATUS(pass_seed_faults(*program_, store_));
-    ESPER_TRY(auto result, engine_.train(program_, store_, batch, taps, taps));
+    ESPER_TRY(auto result, pass_in_pieces(batch, rule, taps));
     if (options_.seed_faults) spoil_gradients(*program_, store_);
     if (!std::isfinite(result.loss))
         return fail(KernelError::kNotFinite, "the loss became " + std::to_string(result.loss));
@@ -82,11 +82,65 @@ Result<StepResult> Learner::step(const std::vector<at::Tensor>& batch, const Ste
     return result;
 }
 
+// What dropout draws is a function of the step, and of the piece.
+Status Learner::set_dropout(std::int64_t draw) {
+    if (!store_.controls().contains("dropout.step")) return {};
+    return store_.set_control("dropout.step", static_cast<double>(draw));
+}
+
+// The gradient of the whole batch's mean loss is the mean of its pieces' gradients, because they
+// are of one size.
+Result<StepResult> Learner::pass_in_pieces(const std::vector<at::Tensor>& batch,
+                                           const StepRule& rule,
+                                           const std::vector<graph::ValueId>& taps) {
+    const std::int64_t pieces = options_.optimization.accumulate;
+    const auto examples = batch.front().size(0);
+    if (pieces <= 1 || examples % pieces != 0) {
+        ESPER_CHECK_STATUS(set_dropout(rule.step));
+        return engine_.train(program_, store_, batch, taps, taps);
+    }
+    const auto each = examples / pieces;
+    const double share = 1.0 / static_cast<double>(pieces);
+    std::vector<at::Tensor> sums;
+    std::vector<std::vector<at::Tensor>> seen(taps.size()), gradients(taps.size());
+    StepResult whole;
+    for (std::int64_t i = 0; i < pieces; ++i) {
+        std::vector<at::Tensor> piece;
+        for (const auto& tensor : batch) piece.push_back(tensor.narrow(0, i * each, each));
+        ESPER_CHECK_STATUS(set_dropout(rule.step * pieces + i));
+        ESPER_TRY(const auto result, engine_.train(program_, store_, piece, taps, taps));
+        whole.loss += share * result.loss;
+        // The next pass may write over them.
+        for (std::size_t t = 0; t < taps.size(); ++t) {
+            seen[t].push_back(result.taps[t].clone());
+            if (result.gradient_taps[t].defined())
+                gradients[t].push_back(result.gradient_taps[t].mul(share));
+        }
+        for (std::size_t b = 0; b < store_.blocks().size(); ++b) {
+            const auto& gradient = store_.blocks()[b]->grad;
+            if (i == 0)
+                sums.push_back(gradient.mul(share));
+            else
+                sums[b].add_(gradient, share);
+        }
+    }
+    for (std::size_t b = 0; b < sums.size(); ++b) store_.blocks()[b]->grad.copy_(sums[b]);
+    for (std::size_t t = 0; t < taps.size(); ++t) {
+        whole.taps.push_back(at::cat(seen[t]));
+        whole.gradient_taps.push_back(gradients[t].empty() ? at::Tensor() : at::cat(gradients[t]));
+    }
+    return whole;
+}
+
 Optimizer::Report Learner::move(const StepRule& rule) {
-    return optimizer_.step(store_, rule.rate, [&](const std::string& block) {
-        const auto state = optimizer_.state().find(block);
-        return rule.settings(block, state == optimizer_.state().end() ? 0 : state->second.steps);
-    });
+    return optimizer_.step(
+        store_, rule.rate,
+        [&](const std::string& block) {
+            const auto state = optimizer_.state().find(block);
+            return rule.settings(block,
+                                 state == optimizer_.state().end() ? 0 : state->second.steps);
+        },
+        program_);
 }
 
 Learner::Options Learner::options_for_clone() const {
@@ -149,6 +203,7 @@ Result<LearnerAt> read_learner(const Checkpoint& checkpoint, const Learner::Opti
     as_in_the_run.store.channels_last = kChannelsLast;
     LearnerAt found{std::make_unique<Learner>(as_in_the_run), position.step};
     ESPER_CHECK_STATUS(found.learner->restore(position.learner, "", checkpoint.tensors));
+    WeightMean::put_into(found.learner->store(), checkpoint.tensors);
     if (found.learner->program()->hash().hex() != position.program_sha256)
         return bad("its Program does not have the hash that it names");
     return found;

@@ -87,6 +87,10 @@ class Learner {
     Status restore(const SavedLearner& saved, const std::string& prefix, const Tensors& tensors);
 
   private:
+    Result<StepResult> pass_in_pieces(const std::vector<at::Tensor>& batch, const StepRule& rule,
+                                      const std::vector<graph::ValueId>& taps);
+    Status set_dropout(std::int64_t draw);
+
     Options options_;
     graph::ProgramPtr program_;
     graph::TensorStore store_;
@@ -99,8 +103,9 @@ struct LearnerAt {
     std::unique_ptr<Learner> learner;
     std::int64_t step = 0;
 };
-/// Reads it whatever the rest of the checkpoint is. `options` say how it would train on; a network
-/// that is only run needs none. Errors: kBadCheckpoint, those of reading a Program.
+/// Reads it whatever the rest of the checkpoint is. Its weights are their running mean where the
+/// run kept one (WeightMean). `options` say how it would train on; a network that is only run needs
+/// none. Errors: kBadCheckpoint, those of reading a Program.
 Result<LearnerAt> read_learner(const Checkpoint& checkpoint, const Learner::Options& options = {});
 
 /// `program` without some seeds. Errors: those of graph::apply.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "esper/engine/kernels/optimizer_kernels.h"
+#include "esper/services/tolaria/learn/muon.h"
 
 namespace esper::tolaria {
 
@@ -13,9 +14,9 @@ double Optimizer::norm(const at::Tensor& flat) {
         sum_of_squares({flat.const_data_ptr<float>(), static_cast<std::size_t>(flat.numel())}));
 }
 
-Optimizer::Report Optimizer::step(
-    graph::TensorStore& store, double rate,
-    const std::function<BlockSettings(const std::string&)>& settings) {
+Optimizer::Report Optimizer::step(graph::TensorStore& store, double rate,
+                                  const std::function<BlockSettings(const std::string&)>& settings,
+                                  const graph::ProgramPtr& program) {
     Report report;
     std::map<int, double> squares;
     std::map<std::string, BlockSettings> chosen;
@@ -29,6 +30,10 @@ Optimizer::Report Optimizer::step(
     if (!report.not_finite.empty()) return report;
     if (auto it = squares.find(0); it != squares.end())
         report.gradient_norm = std::sqrt(it->second);
+    if (config_.optimizer == configs::Optimizer::kMuon && program != matrices_of_) {
+        matrices_ = inner_matrices(*program);
+        matrices_of_ = program;
+    }
     for (const auto& block : store.blocks()) {
         const auto& s = chosen.at(block->name);
         if (s.frozen) continue;
@@ -36,23 +41,69 @@ Optimizer::Report Optimizer::step(
         auto& state = state_[block->name];
         ++state.steps;
         if (!state.first.defined()) state.first = at::zeros_like(block->flat);
-        ParameterBlock flat;
-        flat.values = block->flat.mutable_data_ptr<float>();
-        flat.gradients = block->grad.const_data_ptr<float>();
-        flat.first_moment = state.first.mutable_data_ptr<float>();
-        flat.n = static_cast<std::size_t>(block->flat.numel());
         const double decay = s.weight_decay ? config_.weight_decay : 0.0;
-        if (config_.optimizer == configs::Optimizer::kSgd) {
-            sgd_step({rate * s.rate, config_.momentum, decay, config_.nesterov, scale}, flat);
-            continue;
-        }
-        if (!state.second.defined()) state.second = at::zeros_like(block->flat);
-        flat.second_moment = state.second.mutable_data_ptr<float>();
-        adamw_step({rate * s.rate, config_.betas[0], config_.betas[1], config_.eps, decay,
-                    static_cast<std::uint64_t>(state.steps), scale},
-                   flat);
+        for (const auto& stretch : stretches_of(*block))
+            move(*block, stretch, state, rate * s.rate, stretch.decays ? decay : 0.0, scale);
     }
     return report;
+}
+
+// One for the whole block where all of it is moved alike, as is usual.
+std::vector<Optimizer::Stretch> Optimizer::stretches_of(const graph::TensorBlock& block) const {
+    const bool by_shape = config_.weight_decay_on == configs::Decayed::kMatrices;
+    const bool muon = config_.optimizer == configs::Optimizer::kMuon;
+    if (!by_shape && !muon) return {{0, block.flat.numel()}};
+    std::vector<Stretch> stretches;
+    std::int64_t begin = 0;
+    for (std::size_t i = 0; i < block.entries.size(); ++i) {
+        const auto& entry = block.entries[i];
+        const bool is_last = i + 1 == block.entries.size();
+        // The padding behind a parameter is moved with it, and stays zero.
+        const auto end = is_last ? block.flat.numel() : block.entries[i + 1].offset;
+        const bool decays = !by_shape || entry.value.dim() >= 2;
+        const auto* matrix = muon && matrices_.contains(entry.name) ? &entry : nullptr;
+        const bool joins = !stretches.empty() && stretches.back().decays == decays &&
+                           matrix == nullptr && stretches.back().matrix == nullptr;
+        if (joins)
+            stretches.back().end = end;
+        else
+            stretches.push_back({begin, end, decays, matrix});
+        begin = end;
+    }
+    return stretches;
+}
+
+void Optimizer::move(const graph::TensorBlock& block, const Stretch& stretch, BlockState& state,
+                     double rate, double decay, double scale) const {
+    using enum configs::Optimizer;
+    if (stretch.matrix != nullptr) {
+        muon_step({.learning_rate = rate,
+                   .momentum = config_.momentum,
+                   .nesterov = config_.nesterov,
+                   .weight_decay = decay,
+                   .gradient_scale = scale},
+                  stretch.matrix->value, stretch.matrix->gradient,
+                  like_entry(state.first, *stretch.matrix));
+        return;
+    }
+    ParameterBlock flat;
+    flat.values = block.flat.mutable_data_ptr<float>() + stretch.begin;
+    flat.gradients = block.grad.const_data_ptr<float>() + stretch.begin;
+    flat.first_moment = state.first.mutable_data_ptr<float>() + stretch.begin;
+    flat.n = static_cast<std::size_t>(stretch.end - stretch.begin);
+    if (config_.optimizer == kSgd) {
+        sgd_step({rate, config_.momentum, decay, config_.nesterov, scale}, flat);
+        return;
+    }
+    if (config_.optimizer == kLion) {
+        lion_step({rate, config_.betas[0], config_.betas[1], decay, scale}, flat);
+        return;
+    }
+    if (!state.second.defined()) state.second = at::zeros_like(block.flat);
+    flat.second_moment = state.second.mutable_data_ptr<float>() + stretch.begin;
+    adamw_step({rate, config_.betas[0], config_.betas[1], config_.eps, decay,
+                static_cast<std::uint64_t>(state.steps), scale},
+               flat);
 }
 
 std::map<std::string, Optimizer::BlockState> Optimizer::clone_state() const {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "esper/configs/optimization.h"
 #include "esper/engine/tensor_store.h"
@@ -23,9 +25,10 @@ struct BlockSettings {
     int clip_group = 0;
 };
 
-/// SGD with Nesterov momentum (Sutskever et al., ICML 2013, in PyTorch's form) or AdamW (Loshchilov
-/// & Hutter, ICLR 2019, algorithm 2), in one pass over each flat block. Each block has its own
-/// state and step count, so adding or removing a block does not change the others.
+/// SGD with Nesterov momentum (Sutskever et al., ICML 2013, in PyTorch's form), AdamW (Loshchilov &
+/// Hutter, ICLR 2019, algorithm 2), Lion (Chen et al. 2023) or Muon (muon.h), in one pass over each
+/// flat block. Each block has its own state and step count, so adding or removing a block does not
+/// change the others.
 class Optimizer {
   public:
     explicit Optimizer(const configs::OptimizationConfig& config) : config_(config) {}
@@ -39,14 +42,16 @@ class Optimizer {
     /// The norm of a flat tensor.
     static double norm(const at::Tensor& flat);
 
-    /// Makes one step at learning rate `rate`, or none if a gradient is not finite.
+    /// Makes one step at learning rate `rate`, or none if a gradient is not finite. `program` says
+    /// which parameters are matrices inside the network; only Muon looks at it.
     Report step(graph::TensorStore& store, double rate,
-                const std::function<BlockSettings(const std::string&)>& settings);
+                const std::function<BlockSettings(const std::string&)>& settings,
+                const graph::ProgramPtr& program);
 
     struct BlockState {
         std::int64_t steps = 0;
         at::Tensor first;   ///< momentum, or AdamW's first moment
-        at::Tensor second;  ///< AdamW's second moment; undefined for SGD
+        at::Tensor second;  ///< AdamW's second moment; undefined for SGD and Lion
     };
     const std::map<std::string, BlockState>& state() const { return state_; }
     void set_state(std::map<std::string, BlockState> state) { state_ = std::move(state); }
@@ -55,8 +60,21 @@ class Optimizer {
     std::map<std::string, BlockState> clone_state() const;
 
   private:
+    /// Neighbouring parameters of a block that are moved alike.
+    struct Stretch {
+        std::int64_t begin = 0;
+        std::int64_t end = 0;
+        bool decays = true;
+        const graph::TensorBlock::Entry* matrix = nullptr;  ///< one that Muon moves
+    };
+    std::vector<Stretch> stretches_of(const graph::TensorBlock& block) const;
+    void move(const graph::TensorBlock& block, const Stretch& stretch, BlockState& state,
+              double rate, double decay, double scale) const;
+
     configs::OptimizationConfig config_;
     std::map<std::string, BlockState> state_;
+    graph::ProgramPtr matrices_of_;
+    std::set<std::string, std::less<>> matrices_;  ///< inner_matrices() of that Program
 };
 
 }  // namespace esper::tolaria

@@ -14,8 +14,28 @@ std::uint64_t LearningRateSchedule::cooldown_begin() const {
     return total_steps - static_cast<std::uint64_t>(std::llround(length));
 }
 
+double one_cycle(double done, double risen) {
+    constexpr double kFirst = 1.0 / 25;
+    constexpr double kLast = kFirst / 1e4;
+    const auto between = [](double from, double to, double share) {
+        return to + 0.5 * (from - to) * (1.0 + std::cos(std::numbers::pi * share));
+    };
+    if (done < risen) return between(kFirst, 1, done / risen);
+    return between(1, kLast, std::min(1.0, (done - risen) / std::max(1e-12, 1 - risen)));
+}
+
+bool falls_all_along(Schedule kind) {
+    return kind == Schedule::kCosine || kind == Schedule::kOneCycle;
+}
+
 double learning_rate(const LearningRateSchedule& s, std::uint64_t step) {
     if (step >= s.total_steps) return 0;
+    // Its first step has the lowest rate and its last one the last, as in PyTorch.
+    if (s.kind == Schedule::kOneCycle) {
+        const double last = std::max(1.0, static_cast<double>(s.total_steps) - 1);
+        const double risen = std::max(0.0, static_cast<double>(s.warmup_steps) - 1) / last;
+        return s.peak * one_cycle(static_cast<double>(step) / last, risen);
+    }
     double rate = s.peak;
     if (step < s.warmup_steps) {
         rate *= static_cast<double>(step + 1) / static_cast<double>(s.warmup_steps);
@@ -34,7 +54,7 @@ double learning_rate(const LearningRateSchedule& s, std::uint64_t step) {
 }
 
 bool may_grow(const LearningRateSchedule& s, std::uint64_t step, double stop_share) {
-    if (s.kind == Schedule::kCosine) stop_share = std::min(stop_share, 0.5);
+    if (falls_all_along(s.kind)) stop_share = std::min(stop_share, 0.5);
     const auto stop = static_cast<double>(s.total_steps) * stop_share;
     return static_cast<double>(step) <= stop && step < s.cooldown_begin();
 }

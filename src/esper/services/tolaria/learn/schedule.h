@@ -28,8 +28,14 @@ struct LearningRateSchedule {
 /// Cosine (Loshchilov & Hutter 2017) falls from the end of the warm-up to the end of the run.
 double learning_rate(const LearningRateSchedule& schedule, std::uint64_t step);
 
+/// One cycle (Smith & Topin 2018, in PyTorch's two-phase form) as a share of the peak: from 1/25 of
+/// it along half a cosine to the peak where `done` is `risen`, then to 1/250,000 of it.
+double one_cycle(double done, double risen);
+/// Whether the rate falls over most of the run, so that late seeds would learn too little.
+bool falls_all_along(configs::Schedule kind);
+
 /// Whether a network may grow at this step: not in the cool-down, and not after `stop_share` of the
-/// run (under cosine after half of the run at the latest).
+/// run (under cosine and one cycle after half of the run at the latest).
 bool may_grow(const LearningRateSchedule& schedule, std::uint64_t step, double stop_share);
 
 /// The learning rate of a block relative to the host's, after `age` steps of the block: `rate` for

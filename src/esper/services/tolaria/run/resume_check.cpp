@@ -86,8 +86,14 @@ Result<ResumeChange> check_resume(const records::RunFolder& folder,
 }
 
 Status check_unfinished(const records::RunFolder& folder, std::int64_t step, const Course& course,
-                        double spent) {
+                        double spent, const std::string& early) {
     ESPER_TRY(const auto run, folder.read_run_json());
+    if (!early.empty() && run.value("status", "") == "done")
+        return fail(TolariaError::kAlreadyDone,
+                    fmt::format("the run in {} is done, it ended early: {}; to train on, give it "
+                                "more patience (optimization.early_stopping.patience=N, 0ep: to "
+                                "its whole length)",
+                                folder.path().string(), early));
     if (!course.is_over(step, spent) || run.value("status", "") != "done") return {};
     if (course.has_budget())
         return fail(TolariaError::kAlreadyDone,

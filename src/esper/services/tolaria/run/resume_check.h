@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "esper/configs/config.h"
@@ -22,9 +23,10 @@ struct ResumeChange {
 Result<ResumeChange> check_resume(const records::RunFolder& folder,
                                   const configs::EsperConfig& wanted);
 
-/// Errors: kAlreadyDone when no step is left and run.json says so.
+/// Errors: kAlreadyDone when no step is left, or the run ended early for the reason `early`, and
+/// run.json says so.
 Status check_unfinished(const records::RunFolder& folder, std::int64_t step, const Course& course,
-                        double spent);
+                        double spent, const std::string& early = "");
 
 /// Makes the change part of the run: config.yaml, and an event `resumed_with`. Nothing when nothing
 /// changed.

@@ -13,6 +13,7 @@
 #include "esper/services/tolaria/host/whole_paths.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/determinism.h"
+#include "esper/services/tolaria/run/early_stopping.h"
 #include "esper/services/tolaria/run/precision_choice.h"
 #include "esper/services/tolaria/run/resume_check.h"
 
@@ -49,7 +50,8 @@ Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& 
       clock_(clock),
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
       learner_(learner_options(config_, stop_)),
-      spikes_(config_.checkpoint.rollback) {}
+      spikes_(config_.checkpoint.rollback),
+      mean_(config_.optimization.ema) {}
 
 Trainer::~Trainer() = default;
 
@@ -116,8 +118,8 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
     ESPER_TRY(const auto checkpoint, trainer->ring_.newest());
     ESPER_TRY(const auto state, read_saved_run(checkpoint));
     ESPER_CHECK_STATUS(trainer->load(state, checkpoint.tensors));
-    ESPER_CHECK_STATUS(
-        check_unfinished(trainer->folder_, trainer->now_.step, trainer->course_, trainer->spent()));
+    ESPER_CHECK_STATUS(check_unfinished(trainer->folder_, trainer->now_.step, trainer->course_,
+                                        trainer->spent(), trainer->ends_early()));
     ESPER_CHECK_STATUS(trainer->folder_.cut_back(state.lengths));
     ESPER_CHECK_STATUS(
         write_changes(change, trainer->folder_, trainer->now_.step, trainer->now_.epoch));
@@ -186,6 +188,21 @@ double Trainer::spent() const {
                                                                 : flops_.budgeted();
 }
 
+double Trainer::seconds_of_this_command() const {
+    return static_cast<double>(clock_.now_ns() - started_ns_) * 1e-9;
+}
+
+bool Trainer::is_out_of_time() const {
+    const double limit = config_.run.max_duration.in_seconds().value_or(0);
+    return limit > 0 && seconds_of_this_command() >= limit;
+}
+
+// A seed that is awake may still lower the loss.
+std::string Trainer::ends_early() const {
+    if (now_.step != last_boundary_ || (growth_ && growth_->has_seeds())) return "";
+    return why_it_learns_no_more(config_.optimization.early_stopping, curves_.validation_losses);
+}
+
 // A checkpoint of the trunk is written where the cool-down of a smaller budget begins.
 Status Trainer::note_course() {
     if (!course_.has_budget()) return {};
@@ -202,7 +219,9 @@ Result<RunStatus> Trainer::train_to_the_end() {
         const bool over = course_.is_over(now_.step, spent());
         // A budget may end inside an epoch, which is then shorter.
         if (over && now_.step == last_boundary_) break;
-        if (stop_.is_requested() || now_.step >= stop_at_) {
+        ended_early_ = ends_early();
+        if (!ended_early_.empty()) break;
+        if (stop_.is_requested() || now_.step >= stop_at_ || is_out_of_time()) {
             if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
             ESPER_CHECK_STATUS(end(RunStatus::kStopped));
             return RunStatus::kStopped;
@@ -260,12 +279,18 @@ Result<RunStatus> Trainer::finish_run() {
     // Before anything that is written down after the last step: what a kill from here on makes the
     // run do again is cut off first.
     if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kRegular));
+    if (!ended_early_.empty())
+        ESPER_CHECK_STATUS(
+            folder_.event("ended_early", now_.step, now_.epoch, {{"reason", ended_early_}}));
     const StopSignal::Heeded heeded(stop_);
     if (dataset_->size(Part::kTest) > 0) ESPER_CHECK_STATUS(test_the_best());
-    ESPER_TRY(const auto sampling, record_sample({learner_.engine(), learner_.program(),
-                                                  learner_.store(), dataset_->info(), folder_},
-                                                 config_, "at the end", now_.step, now_.epoch));
-    flops_.sampling += sampling;
+    {
+        const WeightMean::Shown shown(mean_, learner_.store());
+        ESPER_TRY(const auto sampling, record_sample({learner_.engine(), learner_.program(),
+                                                      learner_.store(), dataset_->info(), folder_},
+                                                     config_, "at the end", now_.step, now_.epoch));
+        flops_.sampling += sampling;
+    }
     ESPER_CHECK_STATUS(end(RunStatus::kDone));
     return RunStatus::kDone;
 }
@@ -282,6 +307,7 @@ Status Trainer::test_the_best() {
         tested = best.learner.get();
     }
     test_step_ = best.step;
+    const WeightMean::Shown shown(mean_, learner_.store());
     ESPER_TRY(test_,
               evaluate_part(tested->engine(), tested->program(), tested->store(), *dataset_,
                             Part::kTest, static_cast<std::uint32_t>(config_.data.batch_size)));

@@ -23,6 +23,7 @@
 #include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/learner.h"
 #include "esper/services/tolaria/learn/metrics.h"
+#include "esper/services/tolaria/learn/weight_mean.h"
 #include "esper/services/tolaria/run/saved_run.h"
 #include "esper/services/tolaria/run/spike_detector.h"
 
@@ -96,6 +97,8 @@ class Trainer {
     /// Of a run with a budget, as planned before the first step.
     const RunLength& length() const { return length_; }
     const Course& course() const { return course_; }
+    /// Whether run() ended because run.max_duration was over.
+    bool is_out_of_time() const;
 
   private:
     friend struct TrainerTestAccess;
@@ -110,6 +113,9 @@ class Trainer {
     Result<RunStatus> train_to_the_end();
     Status count_training_cost();
     double spent() const;
+    double seconds_of_this_command() const;
+    /// Why the run ends here, before its length is over; empty where it goes on.
+    std::string ends_early() const;
     Status note_course();
     void report_progress(double loss);
     void measure_rate_anew();
@@ -170,6 +176,7 @@ class Trainer {
     SpikeDetector spikes_;
     RollbackHistory history_;
     KeptBuffers buffers_;
+    WeightMean mean_;
 
     Moment now_;
     std::int64_t last_boundary_ = 0;  ///< the step after which an epoch ended last
@@ -186,6 +193,7 @@ class Trainer {
     // Since when, and since which step, the rate of this epoch is measured.
     double rate_since_ = 0;  ///< in wall_seconds()
     std::int64_t rate_since_step_ = 0;
+    std::string ended_early_;  ///< why, where it did
     std::string waiting_for_;  ///< why nothing has germinated so far
     std::int64_t started_ns_ = 0;
     std::int64_t reported_ns_ = 0;

@@ -28,9 +28,13 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
     {
         const StopSignal::Heeded heeded(stop_);
-        ESPER_TRY(validation, evaluate_part(learner_.engine(), learner_.program(), learner_.store(),
-                                            *dataset_, Part::kValidation,
-                                            static_cast<std::uint32_t>(config_.data.batch_size)));
+        {
+            const WeightMean::Shown shown(mean_, learner_.store());
+            ESPER_TRY(validation,
+                      evaluate_part(learner_.engine(), learner_.program(), learner_.store(),
+                                    *dataset_, Part::kValidation,
+                                    static_cast<std::uint32_t>(config_.data.batch_size)));
+        }
         flops_.validation += forward_flops(cost, validation.examples);
         if (!std::isfinite(validation.loss))
             return Trouble{TroubleKind::kNotFinite,

@@ -37,6 +37,7 @@ Status Trainer::save(CheckpointKind kind) {
     if (course_.has_budget()) state.course = SavedCourse{course_.marks(), last_boundary_};
     state.lengths = folder_.lengths();
     state.journal_entries = journal_ ? journal_->size() : 0;
+    mean_.save(checkpoint.tensors);
     if (growth_) state.growth.emplace(growth_->save(checkpoint.tensors));
     checkpoint.state = saved::write(state).dump();
     // The first one is written before run.json: where it fails, the folder goes.
@@ -70,6 +71,7 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
     if (learner_.program()->hash().hex() != state.program_sha256)
         return fail(TolariaError::kBadCheckpoint,
                     "the checkpoint's Program does not have its hash");
+    mean_.restore(learner_.program(), tensors);
     ESPER_TRY(journal_, graph::Journal::reopen(folder_.journal(), state.journal_entries));
     if (growth_) {
         if (!state.growth)
@@ -148,6 +150,7 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
+    run["ended_early"] = ended_early_;
     run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
     if (course_.has_budget()) {
         const auto& budget = course_.budget();

@@ -100,6 +100,7 @@ Result<Trainer::Step> Trainer::train_step() {
         return Step{0, Trouble{TroubleKind::kNotFinite, loss.error().message(), "{}"}};
     if (!loss) return fail(loss.error());
     move_on();
+    mean_.take(learner_.program(), learner_.store());
     if (growth_) ESPER_CHECK_STATUS(growth_->kasmina().tick(*loss));
     if (growth_) growth_->splits().take(*loss);
     Step step{*loss, std::nullopt};
