@@ -88,6 +88,10 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
         raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")
     if example is None and path in ("export", "fastest"):
         raise ValueError(f"path={path} needs an example to export the model with")
+    if epochs is not None and epochs < 1:
+        raise ValueError(f"epochs={epochs}: expected 1 or more")
+    if run is not None:
+        refuse_used(Path(run))
     growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
     find = lambda seen, **options: find_anchors(model, seen, anchors, kinds, **options)
     if example is None:
@@ -106,6 +110,15 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
     if not quiet:
         print(f"esper: {growth}", file=sys.stderr)
     return growth
+
+
+def refuse_used(folder):
+    """A run's folder is new or empty. Raises EsperError."""
+    held = next(folder.iterdir(), None) if folder.is_dir() else folder if folder.exists() else None
+    if held is not None:
+        raise _esper.EsperError(
+            f"run={str(folder)!r} is not empty (it holds {held.name!r}): name a new folder. A loop "
+            "that goes on from a checkpoint (load_state_dict) writes to a folder of its own")
 
 
 def configured(config, overrides):
@@ -364,8 +377,9 @@ class Growth:
         becomes two quarters. No controller decides this and no gate looks at it; split early, and
         watch the training loss. Returns the name of the copy's module. Not in `state_dict`: split
         a freshly built model in the same order before you load one.
-        Raises `esper.Unsupported` on the export path, and ValueError, at the next forward pass,
-        for a block that does not keep the shape."""
+        Raises `esper.Unsupported` on the export path, and ValueError for a block that does not
+        keep the shape: at once for a layer that says so, else at the next forward pass, and the
+        model is then as it was."""
         if self.path == "export":
             raise Unsupported("splitting a block on the export path: the library runs the model as "
                               "it was exported; wrap it with path='hook'")
@@ -449,7 +463,11 @@ class Growth:
     @outside_inference
     def load_state_dict(self, state):
         """Goes on where `state_dict` was taken, on a freshly wrapped model. Load growth first (it
-        puts the grown parts in place), then the model, then the optimizer."""
+        puts the grown parts in place), then the model, then the optimizer. Raises ValueError for
+        what `state_dict` did not make."""
+        if "native" not in state and "early_steps" not in state:
+            raise ValueError("expected what growth.state_dict() returned; this has the keys "
+                             f"{sorted(map(str, state))}")
         if "native" not in state:
             if self._native is None:
                 self._early_steps = state["early_steps"]
@@ -498,6 +516,7 @@ class Growth:
         freshly built model), `model.safetensors` and `lineage.json` into the folder."""
         self._observer.stop()
         self._statistics.watch(False)
+        self._splits.settle()
         _growths.pop(self.model, None)
         return write_grown(self, folder)
 

@@ -11,6 +11,15 @@ from esper._growth import wrap
 from esper._progress import progress
 
 
+def refuse_spent(name, batches):
+    """Every epoch goes through the batches anew: an iterator would be empty from the second on."""
+    if iter(batches) is batches:
+        raise TypeError(f"{name}: expected batches that can be gone through many times, such as a "
+                        f"list or a DataLoader, got a {type(batches).__name__}")
+    if next(iter(batches), None) is None:
+        raise ValueError(f"{name} holds no batch")
+
+
 class Trainer:
     """Trains and grows a module.
 
@@ -31,6 +40,8 @@ class Trainer:
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
         self.train, self.validation, self.epochs = train, validation, epochs
         self.clip_norm = clip_norm
+        for what, batches in (("train", train), ("validation", validation), ("probe", probe)):
+            refuse_spent(what, batches)
         example = next(iter(train))[0]
         self.steps = steps = len(train) if hasattr(train, "__len__") else None
         self.growth = wrap(model, example, optimizer, epochs=epochs, steps_per_epoch=steps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import torch
@@ -89,6 +90,30 @@ NAME, TWINS = "twins", []
 '''
 
 
+class FirstLook:
+    """Forward hook in front of a new Twin, for one pass: where the block turns out to change its
+    input's shape, the model is made as it was."""
+
+    def __init__(self, splits, block_name, optimizer):
+        self.splits, self.block_name, self.optimizer = splits, block_name, optimizer
+
+    def __call__(self, block, args, kwargs, output):
+        hooks = block._forward_hooks
+        for key in [key for key, hook in hooks.items() if hook is self]:
+            del hooks[key]
+        x = args[0] if args else next(iter(kwargs.values()), None)
+        y = output
+        if isinstance(output, Mapping):
+            y = output[next(iter(output))]
+        elif isinstance(output, (tuple, list)):
+            y = output[0]
+        if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.shape == y.shape:
+            return
+        self.splits.take_out(self.block_name, self.optimizer)
+        raise ValueError(f"{self.block_name}, a {type(block).__name__}, does not keep its input's "
+                         "shape: it cannot become two, and is one again")
+
+
 class Splits:
     """The blocks of one model that became two."""
 
@@ -96,10 +121,14 @@ class Splits:
         self.model = model
         self.shares = {}  # block -> its own share and those of its copies
         self.name = None  # of the module that holds the copies
+        self.looks = []  # hooks that wait for a forward pass
 
     def split(self, block_name, optimizer):
         """Adds a copy of the block. Its parameters join the optimizer with the state of theirs."""
         block = self.model.get_submodule(block_name)
+        if changes_shape(block):
+            raise ValueError(f"{block_name}, {block}, does not keep its input's shape: it cannot "
+                             "become two")
         parameters = list(block.parameters())
         outside = self._outside(block)
         with without_hooks(block):
@@ -113,6 +142,8 @@ class Splits:
         shares = self.shares.get(block_name)
         if shares is None:
             shares = self.shares[block_name] = [0.5, 0.5]
+            self.looks.append(block.register_forward_hook(
+                FirstLook(self, block_name, optimizer), with_kwargs=True))
             module.place(self.model, self.name, block_name, [twin], shares)
         else:  # the last of them is divided; its hook has this very list
             copies = self.model._modules[self.name]._modules[block_name.replace(".", "/")]
@@ -125,6 +156,26 @@ class Splits:
         if optimizer is not None:
             join(inner(optimizer), parameters, list(twin.parameters()))
         return f"{self.name}.{block_name.replace('.', '/')}.{len(shares) - 2}"
+
+    def settle(self):
+        """Looks on at no further forward pass."""
+        for handle in self.looks:
+            handle.remove()
+        self.looks.clear()
+
+    def take_out(self, block_name, optimizer):
+        """Makes one of a block again; its copies leave the optimizer."""
+        del self.shares[block_name]
+        holder = self.model._modules[self.name]
+        copies = holder._modules.pop(block_name.replace(".", "/"))
+        if not holder._modules:
+            del self.model._modules[self.name]
+        hooks = self.model.get_submodule(block_name)._forward_hooks
+        for key, hook in list(hooks.items()):
+            if type(hook).__name__ == "Twin":
+                del hooks[key]
+        if optimizer is not None:
+            leave(inner(optimizer), list(copies.parameters()))
 
     def _outside(self, block):
         inside = {id(m) for m in block.modules()}
@@ -150,7 +201,7 @@ def without_hooks(block):
         hooks = module._forward_hooks
         kept.append((hooks, dict(hooks)))
         for key, hook in list(hooks.items()):
-            if isinstance(hook, Hook) or type(hook).__name__ == "Twin":
+            if isinstance(hook, (Hook, FirstLook)) or type(hook).__name__ == "Twin":
                 del hooks[key]
     try:
         yield
@@ -158,6 +209,27 @@ def without_hooks(block):
         for hooks, all_of_them in kept:
             hooks.clear()
             hooks.update(all_of_them)
+
+
+def changes_shape(layer):
+    """True for a layer of PyTorch that says so itself."""
+    if isinstance(layer, torch.nn.Linear):
+        return layer.in_features != layer.out_features
+    if isinstance(layer, torch.nn.modules.conv._ConvNd):
+        return layer.in_channels != layer.out_channels or any(s != 1 for s in layer.stride)
+    return isinstance(layer, (torch.nn.Embedding, torch.nn.Flatten))
+
+
+def leave(optimizer, parameters):
+    """Takes the parameters out of the optimizer, with their state."""
+    gone = {id(p) for p in parameters}
+    for group in optimizer.param_groups:
+        kept = [i for i, p in enumerate(group["params"]) if id(p) not in gone]
+        for key in ("params", "param_names"):
+            if key in group:
+                group[key] = [group[key][i] for i in kept]
+    for p in parameters:
+        optimizer.state.pop(p, None)
 
 
 def join(optimizer, old, new):

@@ -310,6 +310,27 @@ def test_trainer_trains_and_hands_back(esper):
     assert trainer.growth.counts["germinated"] >= 1
 
 
+@pytest.mark.parametrize("train, error", [((b for b in [1]), TypeError), ([], ValueError)])
+def test_trainer_refuses_batches_that_it_cannot_go_through_again(esper, train, error):
+    model = nn.Linear(8, 2)
+    held = [(torch.randn(4, 8), torch.randint(0, 2, (4,)))]
+    with pytest.raises(error, match="train"):
+        esper.Trainer(model, nn.functional.cross_entropy, torch.optim.SGD(model.parameters(), 0.1),
+                      train=train, validation=held, probe=held, epochs=2, quiet=True)
+
+
+def test_a_folder_that_is_used_is_refused_before_an_epoch_is_lost(esper, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(esper.EsperError, match="name a new folder"):
+        esper.wrap(Straight(), bent(4, 0)[0], run=tmp_path, quiet=True)
+
+
+def test_a_state_that_is_none_is_refused(esper):
+    growth = esper.wrap(Straight(), bent(4, 0)[0], quiet=True)
+    with pytest.raises(ValueError, match="state_dict"):
+        growth.load_state_dict({})
+
+
 def test_fossilized_seeds_survive_a_state_dict(esper):
     model, x = build("control flow")
     growth = esper.wrap(model, x, quiet=True)

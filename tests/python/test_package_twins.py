@@ -107,8 +107,44 @@ def test_the_model_stays_plain_and_can_be_copied_unwrapped_and_rebuilt(trained, 
     assert "esper" not in (tmp_path / "grown.py").read_text()
 
 
+def wide_to_narrow(esper, block):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), block, nn.Flatten())
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.randn(4, 8)).sum().backward()
+    optimizer.step()
+    return model, optimizer, esper.wrap(model, torch.randn(4, 8), optimizer, quiet=True)
+
+
+def test_a_layer_that_says_it_changes_the_shape_is_refused_at_once(esper):
+    model, _, growth = wide_to_narrow(esper, nn.Linear(8, 16))
+    with pytest.raises(ValueError, match="does not keep its input's shape"):
+        growth.split("1")
+    assert model(torch.randn(4, 8)).shape == (4, 16)
+
+
+def test_a_block_that_turns_out_to_change_the_shape_is_one_again(esper):
+    class Narrow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    model, optimizer, growth = wide_to_narrow(esper, Narrow())
+    before = [len(group["params"]) for group in optimizer.param_groups]
+    growth.split("1")
+    with pytest.raises(ValueError, match="is one again"):
+        model(torch.randn(4, 8))
+    assert model(torch.randn(4, 8)).shape == (4, 3)
+    assert [len(group["params"]) for group in optimizer.param_groups] == before
+    assert set(optimizer.state) == set(model.parameters())
+    assert growth.unwrap()(torch.randn(4, 8)).shape == (4, 3)
+
+
 def test_a_block_that_changes_the_shape_is_refused(trained):
     model, _, growth, _, x = trained
-    growth.split("stem")
     with pytest.raises(ValueError, match="keep its input's shape"):
+        growth.split("stem")
         model(x)
