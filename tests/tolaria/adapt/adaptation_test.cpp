@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/random.h"
@@ -46,6 +48,8 @@ std::unique_ptr<Learner> learner_of(const core::HostSpec& spec) {
     options.optimization = adapting_recipe();
     auto learner = std::make_unique<Learner>(options);
     value_or_throw(learner->begin(value_or_throw(core::make_host(spec))));
+    // An untrained head maps all to nearly one value, which no part below it could undo.
+    value_or_throw(learner->store().find("head.weight")).mul_(20);
     return learner;
 }
 
@@ -124,6 +128,23 @@ TEST(Adapting, TriesRatesWhereNoneIsGiven) {
     for (const auto& [rate, loss] : done.tried_rates)
         EXPECT_GE(loss, done.tried_rates.at(done.rate)) << rate;
     EXPECT_TRUE(done.kept());
+}
+
+TEST(Adapting, OfPlacesAlikeTakesTheOneWhoseStepsAreCheapest) {
+    auto spec = gpt();
+    spec.depth = 4;
+    const auto host = value_or_throw(core::make_host(spec));
+    const auto choice = [&](const std::vector<double>& gains) {
+        std::vector<PlaceGain> places;
+        for (std::size_t i = 0; i < gains.size(); ++i)
+            places.push_back({"blocks." + std::to_string(i), "wide_mlp", gains[i]});
+        std::ranges::stable_sort(places, std::greater{}, &PlaceGain::gain);
+        return chosen(places, *host).anchor;
+    };
+    EXPECT_EQ(choice({1.0, 0.85, 0.81, 0.9}), "blocks.2");
+    EXPECT_EQ(choice({1.0, 0.85, 0.7, 0.9}), "blocks.1");
+    EXPECT_EQ(choice({0.1, 0.2, 0.3, 1.0}), "blocks.3");
+    EXPECT_EQ(choice({-1.0, -2.0, -3.0, -4.0}), "blocks.0");
 }
 
 TEST(Adapting, EndsWithItsBudget) {

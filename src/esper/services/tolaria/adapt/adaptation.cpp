@@ -29,11 +29,12 @@ constexpr double kLowestRate = 1e-3;
 constexpr double kHighestRate = 5e-2;
 constexpr std::int64_t kFewestSearchSteps = 5;
 constexpr std::int64_t kMostSearchSteps = 40;
-constexpr double kMeasureShare = 0.02;  // of the budget's steps, for each rate that is tried
-constexpr std::uint32_t kSearchExamples = 128;
+constexpr double kMeasureShare = 0.02;  // of the budget: for each rate that is tried, for all looks
+constexpr std::uint32_t kSearchExamples = 64;
 constexpr int kLooks = 10;
 constexpr int kPatience = 3;  // looks in a row without a new best
-constexpr std::uint32_t kLookExamples = 256;
+constexpr double kFewestLookExamples = 32;
+constexpr double kMostLookExamples = 256;
 constexpr std::uint32_t kGateExamples = 400;
 constexpr std::int64_t kLeastGateExamples = 50;
 constexpr double kGateError = 0.05;
@@ -102,7 +103,7 @@ class Adapting {
         search.batch_size = batch_size();
         ESPER_TRY(result_.places, place_gains(search, learner_.engine(), learner_.store(), *data_,
                                               [&](double flops) { course_.measure(flops); }));
-        const auto& best = result_.places.front();
+        const auto best = chosen(result_.places, *host_);
         auto& part = result_.adapter.part;
         ESPER_TRY(part, sized_part(*host_->find_anchor(best.anchor), best.blueprint, wanted));
         ESPER_TRY(adapted_, with_adapter(*search.frozen, part));
@@ -178,6 +179,15 @@ class Adapting {
         return loss_of(Part::kValidation, kSearchExamples);
     }
 
+    /// Examples of each look, so that all looks together keep to their share of the budget.
+    std::uint32_t look_examples() const {
+        const auto steps = course_.steps_of(step_flops_);
+        if (!steps) return static_cast<std::uint32_t>(kMostLookExamples);
+        const double paid =
+            kMeasureShare * *steps * step_flops_ / (kLooks * forward_flops(cost_, 1));
+        return static_cast<std::uint32_t>(std::clamp(paid, kFewestLookExamples, kMostLookExamples));
+    }
+
     Status find_rate() {
         const auto all = course_.steps_of(step_flops_).value_or(1000);
         const auto steps = std::clamp(static_cast<std::int64_t>(all * kMeasureShare),
@@ -222,7 +232,7 @@ class Adapting {
             ++result_.steps;
             if (course_.share(result_.steps) * kLooks < looks + 1) continue;
             looks = static_cast<int>(course_.share(result_.steps) * kLooks);
-            ESPER_TRY(const auto loss, loss_of(Part::kValidation, kLookExamples));
+            ESPER_TRY(const auto loss, loss_of(Part::kValidation, look_examples()));
             tell({{"event", "look"}, {"step", result_.steps}, {"loss", loss}});
             worse = loss < best ? 0 : worse + 1;
             if (worse == 0) {

@@ -25,7 +25,7 @@ constexpr const char* kPart = "part1";
 constexpr const char* kLayout = "as it is";
 constexpr const char* kHostClass = "EsperRun";
 constexpr std::size_t kMostText = 1000;
-constexpr std::int64_t kWidest = 1 << 20;
+constexpr std::int64_t kMostUnits = 1 << 20;
 const std::set<std::string> kKeys = {"format",     "esper",          "name",         "host",
                                      "host_class", "host_structure", "host_tensors", "parts",
                                      "program",    "purpose",        "losses",       "parameters"};
@@ -64,8 +64,8 @@ Result<AdapterPart> read_part(const std::filesystem::path& file, const std::stri
             return bad(file, fmt::format("'{}' of its part is no short text", key));
     for (const auto* key : {"features", "width"})
         if (!given[key].is_number_integer() || given[key].get<std::int64_t>() < 1 ||
-            given[key].get<std::int64_t>() > kWidest)
-            return bad(file, fmt::format("'{}' of its part is not 1 to {}", key, kWidest));
+            given[key].get<std::int64_t>() > kMostUnits)
+            return bad(file, fmt::format("'{}' of its part is not 1 to {}", key, kMostUnits));
     if (given["name"] != kPart || given["layout"] != kLayout)
         return bad(file, "its part is for a module of Python, not for a run");
     AdapterPart part;

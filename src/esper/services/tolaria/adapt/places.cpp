@@ -19,6 +19,7 @@ namespace {
 // Units that a trial has at most: enough to tell places apart, few enough to be fitted on two
 // batches.
 constexpr std::int64_t kTrialUnits = 96;
+constexpr double kNearly = 0.8;  // of the best gain
 
 Result<PlaceGain> gain_at(const PlaceSearch& search, const AdapterPart& part, Engine& engine,
                           graph::TensorStore& store, const Dataset& data,
@@ -48,6 +49,22 @@ Result<PlaceGain> gain_at(const PlaceSearch& search, const AdapterPart& part, En
 }
 
 }  // namespace
+
+PlaceGain chosen(const std::vector<PlaceGain>& gains, const graph::Program& host) {
+    const auto anchors = host.anchors();
+    const auto depth = [&](const PlaceGain& place) {
+        return host.find_anchor(place.anchor) - anchors.data();
+    };
+    const auto last = std::ssize(anchors) - 1;
+    auto best = gains.front();
+    for (const auto& place : gains) {
+        if (place.gain < kNearly * gains.front().gain || depth(place) == 0 || depth(place) == last)
+            continue;
+        const bool best_is_inner = depth(best) > 0 && depth(best) < last;
+        if (!best_is_inner || depth(place) > depth(best)) best = place;
+    }
+    return best;
+}
 
 Result<AdapterPart> sized_part(const graph::Anchor& anchor, const std::string& blueprint,
                                std::int64_t parameters) {

@@ -35,6 +35,11 @@ Result<std::vector<PlaceGain>> place_gains(const PlaceSearch& search, Engine& en
                                            graph::TensorStore& store, const Dataset& data,
                                            const std::function<void(double)>& charge);
 
+/// Of the places that gain nearly as much as the best, which the estimate does not tell apart, the
+/// highest in the network that is not its last: no gradient flows below it, so its steps are cheap.
+/// The first and the last place are taken only where no other comes near. `gains`: best first.
+PlaceGain chosen(const std::vector<PlaceGain>& gains, const graph::Program& host);
+
 /// A part of so many parameters at an anchor of the host. Errors: kTooFewParameters.
 Result<AdapterPart> sized_part(const graph::Anchor& anchor, const std::string& blueprint,
                                std::int64_t parameters);
