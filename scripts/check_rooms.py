@@ -40,10 +40,12 @@ ROOMS = {
     "services/tolaria/learn": ["services/tolaria/data", "services/records", "execution/kasmina"],
     "services/tolaria/host": ["services/tolaria/learn", "core"],
     "services/tolaria/grow": ["services/tolaria/host", "services/tamiyo"],
+    "services/tolaria/adapt": ["services/tolaria/grow"],
     "services/tolaria/run": ["services/tolaria/grow"],
     "services/urabrask": ["engine", "execution/kernels"],
     "services/tezzeret": ["services/urabrask"],
-    "cli": ["services/tolaria/run", "services/tezzeret", "services/urza", "services/nissa", "api"],
+    "cli": ["services/tolaria/run", "services/tolaria/adapt", "services/tezzeret", "services/urza",
+            "services/nissa", "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {

@@ -16,7 +16,8 @@ from esper import _esper
 from esper._adapt_data import Account, Task, size_of
 from esper._adapt_measure import SMALLEST, Looks, Probe, gate, mean_loss
 from esper._adapt_parts import NAME, Adapter, Part, adapters_of, all_off, first_values
-from esper._adapt_place import affordable, scores
+from esper._adapt_place import affordable, chosen, scores
+from esper._adapt_readout import MOST, READOUT, inputs_of, readout_anchor
 from esper._adapt_schedule import RATES, Budget, Rates, adamw
 from esper._anchors import Observer, as_call, find_anchors
 from esper._growth import _growths
@@ -29,7 +30,7 @@ CLIP = 1.0
 
 
 def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, parameters=0.25,
-          anchors=None, name="adapter", places=1, seed=0, quiet=False):
+          anchors=None, name="adapter", places=1, readout=True, seed=0, quiet=False):
     """Adapts a trained model to new data without changing it; returns its `Adaptation`.
 
         grown = esper.adapt(model, images, epochs=3)
@@ -51,6 +52,9 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     anchors: globs of module names where it may sit (default: the model's blocks).
     places: how many parts share those parameters; the second one is placed when the first has been
         trained for a part of the budget.
+    readout: whether the weight of the model's last linear layer is changed as well, where that takes
+        no more than half of the parameters: what the model has never had to tell apart, a branch
+        further down cannot make its last layer tell apart.
     name: of the adapter; with a number where the model has one of that name.
     Raises `esper.Unsupported` for replicas (DDP, FSDP), a PeftModel and a model that grows.
     """
@@ -77,17 +81,20 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     observer = Observer(model).run(args, kwargs)
     found = find_anchors(model, observer, anchors)
     make = optimizer or (adamw(lr) if lr is not None else None)
-    return Adaptation(model, found, observer, name, wanted, make, Budget(epochs, budget), places, seed,
-                      quiet)
+    last = readout_anchor(model, observer) if readout else None
+    return Adaptation(model, found, observer, name, wanted, make, Budget(epochs, budget), places, last,
+                      seed, quiet)
 
 
 class Adaptation:
     """Parts that adapt one frozen model, and their training; made by `esper.adapt`."""
 
-    def __init__(self, model, anchors, observer, name, wanted, make, budget, places, seed, quiet):
+    def __init__(self, model, anchors, observer, name, wanted, make, budget, places, last, seed,
+                 quiet):
         self.model, self.anchors = model, anchors
         self.host_parameters = sum(p.numel() for p in model.parameters())
         self.wanted, self.places, self.seed, self.quiet = wanted, places, seed, quiet
+        self._last = last  # the layer that a readout changes
         self.account, self.budget = Account(), budget
         self.gains, self.tried_rates = [], {}  # what was measured before training
         self.verdict = None  # of the gate
@@ -269,7 +276,7 @@ class Adaptation:
     def summary(self):
         """A few lines: what was placed where and why, losses, cost, and what others would train."""
         parts = self.adapter.parts
-        lines = ["; ".join(f"{p.blueprint} of {p.width} units at {p.anchor.name}" for p in parts)
+        lines = ["; ".join(_said(p) for p in parts)
                  + f": {self.adapter.parameter_count:,} parameters trained, "
                    f"{self.adapter.parameter_count / self.host_parameters:.1%} of the host's "
                    f"{self.host_parameters:,}; full fine-tuning trains all of these, LoRA of rank 16 "
@@ -328,32 +335,43 @@ class Adaptation:
                 self.budget.steps = int(self.budget.epochs * seen)
 
     def _germinate(self, batches):
-        """Puts another part where it gains most now."""
-        free = self.wanted - self.adapter.parameter_count
-        if self.places > 1:
-            free = min(free, self.wanted // self.places)
+        """Puts another branch where it gains most now; before the first one, the readout."""
+        branches = len(self.adapter.parts) - any(p.blueprint == READOUT for p in self.adapter.parts)
+        readout = None if branches else self._readout()
+        before = self.adapter.parameter_count + (readout.parameters if readout else 0)
+        free = (self.wanted - before) // max(self.places - branches, 1)
         choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
         spend = (total := self._total(size_of(batches[0]))) and MEASURE_SHARE * total
-        choices, examples = affordable(choices, self._flops, spend)
+        last = readout and readout.anchor
+        choices, examples = affordable(choices, self._flops, spend, last)
         self.gains, base = scores(self._task, choices, batches, self.account,
-                                  spend and self.account.measuring + spend, examples, self.seed)
+                                  spend and self.account.measuring + spend, examples, self.seed, last)
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
                              + ", ".join(a.name for a in self.anchors[:5]))
-        best = self.gains[0]
-        part = Part(f"part{len(self.adapter.parts) + 1}", best["anchor"], best["blueprint"], 1)
+        best = chosen(self.gains, self.anchors)
+        part = Part(f"part{branches + 1}", best["anchor"], best["blueprint"], 1)
         part = Part(part.name, part.anchor, part.blueprint, self._width(part, free))
         self.adapter.append(part, first_values([part], self.seed))
+        if readout:
+            self.adapter.append(readout, first_values([readout], self.seed))
         self.adapter.enabled = True
-        if len(self.adapter.parts) > 1 and self._rates is not None:
+        if branches and self._rates is not None:
             self._rates.add(self.adapter.modules[part.name].parameters())
         n = sum(map(size_of, batches[:1]))
         self._step_examples = n
         self.account.run("train step", n, lambda: self._task.loss(batches[0]).backward())
         for p in self.adapter.parameters():
             p.grad = None
-        self._say(f"{part.blueprint} of {part.width} units at {part.anchor.name}: predicted gain "
+        self._say(f"{'; '.join(_said(p) for p in self.adapter.parts)}: predicted gain "
                   f"{best['gain']:.4f} of a loss of {base:.4f}")
+
+    def _readout(self):
+        """The change of the last layer's weight, where it is affordable."""
+        if self._last is None:
+            return None
+        part = Part(READOUT, self._last, READOUT, inputs_of(self.model, self._last))
+        return part if part.parameters <= MOST * self.wanted else None
 
     def _width(self, part, free):
         """Hidden units for so many parameters, a multiple of eight where that is possible."""
@@ -452,6 +470,12 @@ def lora_parameters(model, rank):
         elif type(m).__name__ == "Conv1D":  # of transformers: a linear layer, transposed
             total += rank * sum(m.weight.shape)
     return total
+
+
+def _said(part):
+    if part.blueprint == READOUT:
+        return f"readout of {part.width} features at {part.anchor.name}"
+    return f"{part.blueprint} of {part.width} units at {part.anchor.name}"
 
 
 def _lines_of(module):

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 
 from esper import _esper
-from esper._adapt_parts import (BATCH, FREE, KINDS, LAYOUTS, NAME, WIDEST, Adapter, Part, adapters_of,
+from esper._adapt_parts import (AS_IS, BATCH, FREE, KINDS, LAYOUTS, NAME, WIDEST, Adapter, Part, adapters_of,
                                 first_values, program_of)
+from esper._adapt_readout import READOUT, inputs_of
 from esper._anchors import Anchor
 from esper._unwrap import shared_names
 
@@ -130,6 +131,7 @@ def metadata_of(file):
     _need(file, 1 <= len(parts) <= MOST_PARTS, f"it has {len(parts)} parts; 1 to {MOST_PARTS} may be")
     checked = [_part(file, p) for p in parts]
     _need(file, len({p.name for p in checked}) == len(checked), "two of its parts have one name")
+    _need(file, any(p.blueprint != READOUT for p in checked), "none of its parts is a branch")
     return {**metadata, "losses": losses, "parts": checked,
             "parameters": sum(p.parameters for p in checked), "bytes": file.stat().st_size}
 
@@ -153,6 +155,8 @@ def _part(file, given):
     _need(file, given["layout"] in LAYOUTS, f"layout {given['layout']!r:.40}; there are "
           + ", ".join(LAYOUTS))
     known = _esper.adapter_names(given["kind"])
+    if given["kind"] != "image" and given["layout"] == AS_IS:
+        known = [*known, READOUT]
     _need(file, given["blueprint"] in known,
           f"blueprint {given['blueprint']!r:.40}; for {given['kind']} there are {', '.join(known)}")
     for key in ("features", "width"):
@@ -197,6 +201,9 @@ def read(file, model, name=None):
             model.get_submodule(part.anchor.name)
         except AttributeError:
             raise AdapterError(f"{file}: the model has no module {part.anchor.name}") from None
+        _need(file, part.blueprint != READOUT or inputs_of(model, part.anchor) == part.width,
+              f"{part.anchor.name} is no linear layer of {part.width} inputs and {part.features} "
+              "outputs, as its readout wants")
     program = program_of(parts)
     _need(file, program.hash == metadata["program"], "its parts make Program "
           f"{program.hash[:12]}; the file says {metadata['program'][:12]}")

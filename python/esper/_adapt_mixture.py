@@ -10,6 +10,10 @@ from esper._adapt_parts import adapters_of, all_off
 from esper._anchors import first_tensors, main_tensor, with_main
 
 
+def rows_of(args, at, n):
+    return (args[0][at:at + n], *args[1:]) if args else args
+
+
 @contextmanager
 def _side_by_side(model, adapters, n):
     """Within the block one pass of n examples computes the model alone and with each adapter: at its
@@ -24,10 +28,11 @@ def _side_by_side(model, adapters, n):
             y, place = main_tensor(output)
             if adapter in order:
                 at = (1 + order.index(adapter)) * n
-                mine = run(module, args, y[at:at + n])
+                mine = run(module, rows_of(args, at, n), y[at:at + n])
                 return with_main(output, place, torch.cat([y[:at], mine, y[at + n:]]))
             order.append(adapter)
-            return with_main(output, place, torch.cat([y, run(module, args, y[:n])]))
+            return with_main(output, place,
+                             torch.cat([y, run(module, rows_of(args, 0, n), y[:n])]))
         return hook
 
     hooks = [model.get_submodule(part.anchor.name).register_forward_hook(hook_of(adapter, part))

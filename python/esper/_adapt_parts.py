@@ -8,9 +8,11 @@ import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from esper import _esper
+from esper._adapt_readout import READOUT, AddReadout, Readout, fold
 from esper._anchors import (AS_IS, CHANNELS_LAST, SEQUENCE, TIME_FIRST, VIDEO, Anchor)
 from esper._compiled import forget_compiled
 from esper._unwrap import load_module, put_code, source
@@ -24,7 +26,8 @@ BATCH, FREE = -1, 1  # sizes of an anchor's value that a part does not depend on
 
 @dataclass(frozen=True)
 class Part:
-    """One branch of an adapter: `blueprint` with `width` hidden units at the output of `anchor`."""
+    """One branch of an adapter: `blueprint` with `width` hidden units at the output of `anchor`. Or a
+    `readout`, a change of the weight of a linear layer that reads `width` features."""
 
     name: str
     anchor: Anchor
@@ -37,12 +40,16 @@ class Part:
 
     @property
     def parameters(self):
+        if self.blueprint == READOUT:
+            return self.features * self.width
         return _esper.adapter_parameters(self.blueprint, self.anchor.kind, self.features, self.width)
 
 
 def program_of(parts):
-    """The Program of a host's anchors with these parts; its hash names the adapter's structure."""
+    """The Program of a host's anchors with these branches; its hash names the adapter's structure. A
+    readout is no branch: the layer that it changes is the host's."""
     anchors = {}
+    parts = [p for p in parts if p.blueprint != READOUT]
     for part in parts:
         kind, features = part.anchor.kind, part.features
         shape = {"image": [BATCH, features, FREE, FREE], "tokens": [BATCH, FREE, features],
@@ -54,8 +61,12 @@ def program_of(parts):
 
 def first_values(parts, seed):
     """Values of untrained parts, "<part>.<tensor>" -> tensor; the last layers are zero."""
-    values = _esper.first_values(program_of(parts), seed)
-    return {name.removeprefix("seed."): value for name, value in values.items()}
+    values = {}
+    if any(p.blueprint != READOUT for p in parts):
+        values = _esper.first_values(program_of(parts), seed)
+    readouts = {f"{p.name}.weight": torch.zeros(p.features, p.width) for p in parts
+                if p.blueprint == READOUT}
+    return {name.removeprefix("seed."): value for name, value in values.items()} | readouts
 
 
 _adapters = weakref.WeakKeyDictionary()  # model -> list of Adapter
@@ -102,11 +113,7 @@ class Adapter:
 
     def append(self, part, values):
         """Adds a part with its values; it is heard as soon as the adapter is on."""
-        code = source(self.model, program_of([part]), {},
-                      {part.anchor.name: part.anchor}, "grown")
-        made = load_module(code, None)
-        (_, _, seed, layout, alpha), = made.SEEDS
-        module = seed()
+        module = self._module(part)
         device = next((p.device for p in self.model.get_submodule(part.anchor.name).parameters()),
                       next((p.device for p in self.model.parameters()), None))
         for name, parameter in list(module.named_parameters()):
@@ -117,6 +124,14 @@ class Adapter:
         self.parts.append(part)
         self.modules[part.name] = module
         self.enabled = was
+
+    def _module(self, part):
+        if part.blueprint == READOUT:
+            return Readout(part.features, part.width)
+        code = source(self.model, program_of([part]), {},
+                      {part.anchor.name: part.anchor}, "grown")
+        (_, _, seed, layout, alpha), = load_module(code, None).SEEDS
+        return seed()
 
     @property
     def enabled(self):
@@ -132,13 +147,16 @@ class Adapter:
         if on:
             for part in self.parts:
                 at = self.model.get_submodule(part.anchor.name)
-                self._hooks.append(at.register_forward_hook(self.runner(part)))
+                first = part.blueprint == READOUT  # it computes its layer's output anew
+                self._hooks.append(at.register_forward_hook(self.runner(part), prepend=first))
         self.switched(bool(on))
         forget_compiled()
 
     def runner(self, part):
         """The hook that runs a part."""
         module = self.modules[part.name]
+        if part.blueprint == READOUT:
+            return AddReadout(module)
         return sys.modules[type(module).__module__].AddSeed(module, part.anchor.layout, None)
 
     @contextmanager
@@ -156,8 +174,12 @@ class Adapter:
         return source(self.model, self.program, {}, {p.anchor.name: p.anchor for p in self.parts}, name)
 
     def merge(self, name, folder=None):
-        """Makes the parts members of the model, under `name`, as plain PyTorch."""
+        """Makes the branches members of the model, under `name`, as plain PyTorch, and a readout
+        part of the layer that it changes."""
         self.enabled = False
+        for part in self.parts:
+            if part.blueprint == READOUT:
+                fold(self.model.get_submodule(part.anchor.name), self.modules[part.name])
         return put_code(self.model, self.code(name), name,
                         lambda part: list(self.modules[part].named_parameters()), folder)
 

@@ -12,9 +12,11 @@ from esper._anchors import main_tensor, with_main
 from esper._adapt_data import first_examples, rows, size_of
 
 RANDOM_UNITS, RIDGE, MOST_ROWS = 256, 0.03, 4096
-EXAMPLES, FEWEST_EXAMPLES = 16, 8
+EXAMPLES = FEWEST_EXAMPLES = 16
 SHARES = (0.05, 0.15, 0.45)  # how large a change is tried, against what flows there
+NEARLY = 0.8  # of the best gain
 FIXED_PASSES = 5  # whatever the number of places: gradients, the loss before, two more scales
+READOUT_PASSES = 4  # its gradient, three scales
 
 
 class Features:
@@ -117,13 +119,78 @@ def direction(features, pairs):
     return b * (value / size) if size > 0 else None  # as large as what flows there
 
 
-def scores(task, choices, batches, account, spend=None, examples=EXAMPLES, seed=0):
+def weight_change(task, anchor, batches):
+    """The change [outputs, inputs] of a linear layer's weight that goes against the gradient, as
+    `direction` for what it reads; its outputs are as large as the layer's. None where the loss does
+    not depend on the layer."""
+    read, given = [], []
+
+    def keep(module, args, output):
+        read.append(args[0].detach().float().flatten(0, -2))
+        given.append(output.detach().requires_grad_())
+        return given[-1].clone()
+
+    handle = task.model.get_submodule(anchor.name).register_forward_hook(keep)
+    try:
+        for batch in batches:
+            with torch.enable_grad():
+                task.loss(batch).backward()
+    finally:
+        handle.remove()
+    if any(y.grad is None for y in given):
+        return None
+    x, g, y = torch.cat(read), *(torch.cat([t.float().flatten(0, -2) for t in each]) for each in
+                                 ([y.grad for y in given], [y.detach() for y in given]))
+    a = x.T @ x
+    a += torch.eye(len(a), device=a.device) * (a.trace() / len(a) * RIDGE)
+    b = torch.linalg.solve(a, x.T @ -g)
+    size = (x @ b).square().mean().sqrt()
+    return (b * (y.square().mean().sqrt() / size)).T if size > 0 else None
+
+
+@contextmanager
+def weight_changed(model, anchor, change):
+    """Within the block, a linear layer has its weight changed by so much."""
+    def hook(module, args, output):
+        return output + F.linear(args[0], change.to(args[0].dtype))
+
+    handle = model.get_submodule(anchor.name).register_forward_hook(hook, prepend=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def with_readout(task, anchor, fit_on, mean, account, count):
+    """Within the block, the change of that layer's weight that helps most, of a few scales: what a
+    readout will do anyway ought not to be counted as a gain of places near it."""
+    change = None
+    if anchor is not None:
+        change = account.run("measure readout", count,
+                             lambda: weight_change(task, anchor, fit_on))
+    if change is None:
+        yield
+        return
+
+    def at(share):
+        with weight_changed(task.model, anchor, change * share):
+            loss = account.run("measure forward", count, mean)
+        return loss if math.isfinite(loss) else math.inf
+
+    best = min(SHARES, key=at)
+    with weight_changed(task.model, anchor, change * best):
+        yield
+
+
+def scores(task, choices, batches, account, spend=None, examples=EXAMPLES, seed=0, last=None):
     """Gains by (anchor, blueprint): how much the mean loss of held-back examples falls when the best
     linear readout of what a part could read is added, at a good scale; and the loss without it.
     Sampled from `batches`, one half to fit on and one to measure. Best first.
 
     The scale that is best in the middle of the network is used everywhere; where `spend`
-    floating-point operations allow (None: always), the two best places try two more each."""
+    floating-point operations allow (None: always), the two best places try two more each.
+    last: the layer whose weight will be changed as well; gains are what comes on top of that."""
     taken = first_examples(batches, 2 * examples)
     fit_on, try_on = [], []
     for batch in taken:
@@ -140,6 +207,11 @@ def scores(task, choices, batches, account, spend=None, examples=EXAMPLES, seed=
         with torch.no_grad():
             return sum(task.loss(b).item() * size_of(b) for b in try_on) / count
 
+    with with_readout(task, last, fit_on, mean, account, count):
+        return _scores(task, choices, fit_on, mean, count, account, spend, generator)
+
+
+def _scores(task, choices, fit_on, mean, count, account, spend, generator):
     anchors = list({a.name: a for a, _ in choices}.values())
     seen = account.run("measure gradients", sum(map(size_of, fit_on)),
                        lambda: gradients(task, anchors, fit_on))
@@ -189,17 +261,29 @@ def scores(task, choices, batches, account, spend=None, examples=EXAMPLES, seed=
             for p in ready], base
 
 
-def affordable(choices, forward, spend):
+def chosen(gains, anchors):
+    """Of the places that gain nearly as much as the best, which the estimate does not tell apart, the
+    highest in the network that is not its last: no gradient flows below it, so its steps are
+    cheap. The first and the last place are taken only where no other comes near."""
+    least = NEARLY * gains[0]["gain"]
+    near = [g for g in gains if g["gain"] >= least] or gains[:1]
+    depth = {a.name: i for i, a in enumerate(anchors)}
+    inner = [g for g in near if 0 < depth[g["anchor"].name] < len(anchors) - 1]
+    return max(inner or near[:1], key=lambda g: (depth[g["anchor"].name], g["gain"]))
+
+
+def affordable(choices, forward, spend, last=None):
     """(choices, examples in each half) that measuring can pay for: fewer examples before fewer places,
     which then are evenly spread over the network's depth. forward: of one example, in FLOPs; spend:
-    what may be spent, None: no limit."""
+    what may be spent, None: no limit. last: as for `scores`."""
     if not forward or spend is None:
         return choices, EXAMPLES
     passes = spend / forward
-    examples = int(passes / (len(choices) + FIXED_PASSES))
+    fixed = FIXED_PASSES + (READOUT_PASSES if last is not None else 0)
+    examples = int(passes / (len(choices) + fixed))
     if examples >= FEWEST_EXAMPLES:
         return choices, min(examples, EXAMPLES)
-    most = max(int(passes / FEWEST_EXAMPLES) - FIXED_PASSES, 4)
+    most = max(int(passes / FEWEST_EXAMPLES) - fixed, 4)
     if len(choices) <= most:
         return choices, FEWEST_EXAMPLES
     at = [round(i * (len(choices) - 1) / (most - 1)) for i in range(most)]

@@ -122,7 +122,7 @@ def test_a_step_costs_what_autograd_carries_out(esper):
     d, n = 16, 10
     model = nn.Sequential(*(nn.Linear(d, d, bias=False) for _ in range(4)))
     grown = esper.adapt(model, torch.randn(2, d), epochs=1, lr=1e-2, anchors=["1"], parameters=0.5,
-                        quiet=True)
+                        readout=False, quiet=True)
     batch = (torch.randn(n, d), torch.randn(n, d))
     grown.place([batch, batch], F.mse_loss)
     part, = grown.adapter.parts
@@ -181,6 +181,81 @@ def test_a_rate_is_found_where_none_is_given(esper, host):
     assert grown.rate in grown.tried_rates and len(grown.tried_rates) >= 3
     assert grown.rate == min(grown.tried_rates, key=grown.tried_rates.get)
     assert grown.kept
+
+
+def unlearnt_classes():
+    """A host whose last layer cannot tell apart two of its four classes, which it has never seen."""
+    model = trained_mlp()
+    with torch.no_grad():
+        model[6].weight[3], model[6].bias[3] = model[6].weight[2], model[6].bias[2]
+    return model
+
+
+def test_what_the_last_layer_cannot_tell_apart_a_readout_can(esper):
+    host = unlearnt_classes()
+    enough = {"parameters": 2400, "epochs": 6}
+    model, grown = adapted(esper, host, **enough)
+    branch, readout = grown.adapter.parts
+    assert (readout.blueprint, readout.anchor.name, readout.parameters) == ("readout", "6", 4 * 32)
+    assert branch.parameters + readout.parameters <= 2400
+    _, alone = adapted(esper, host, readout=False, **enough)
+    assert len(alone.adapter.parts) == 1
+    # A guess between two classes, for half of the examples: no branch below the layer does better.
+    floor = 0.5 * torch.log(torch.tensor(2.0)).item()
+    assert alone.losses["new"] > floor
+    assert grown.losses["new"] < alone.losses["new"] - 0.5 * floor
+    assert "readout of 32 features at 6" in grown.summary()
+    x = torch.randn(5, 8)
+    with grown.off():
+        assert torch.equal(model(x), copy.deepcopy(host).eval()(x))
+    on = model(x)
+    plain = grown.unwrap()
+    assert torch.equal(plain(x), on) and not plain[6]._forward_hooks
+
+
+def test_what_a_readout_will_do_is_no_gain_of_a_place(esper):
+    host = unlearnt_classes()
+    gains = {}
+    for readout in (True, False):
+        grown = esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1, lr=1e-2, parameters=2400,
+                            readout=readout, quiet=True)
+        grown.place(new_task()[:2], F.cross_entropy)
+        gains[readout] = max(g["gain"] for g in grown.gains)
+    assert 0 < gains[True] < 0.8 * gains[False]
+
+
+def test_of_places_alike_the_one_whose_steps_are_cheapest_is_taken(esper):
+    from types import SimpleNamespace
+    from esper._adapt_place import chosen
+    anchors = [SimpleNamespace(name=n) for n in "abcd"]
+
+    def choice(**gains):
+        listed = [{"anchor": a, "gain": gains[a.name]} for a in anchors if a.name in gains]
+        listed.sort(key=lambda g: -g["gain"])
+        return chosen(listed, anchors)["anchor"].name
+
+    assert choice(a=1.0, b=0.85, c=0.81, d=0.9) == "c"  # not the last of them, nor the first
+    assert choice(a=1.0, b=0.85, c=0.7, d=0.9) == "b"
+    assert choice(a=0.1, b=0.2, c=0.3, d=1.0) == "d"
+    assert choice(b=-1.0) == "b"
+
+
+def test_a_last_layer_of_shared_weights_or_too_large_is_left_alone(esper, host):
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.inner, self.head = (nn.Embedding(12, 16), nn.Linear(16, 16),
+                                                 nn.Linear(16, 12, bias=False))
+            self.head.weight = self.embed.weight
+
+        def forward(self, tokens):
+            return self.head(self.inner(self.embed(tokens)))
+
+    batch = torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 3, dtype=torch.long)
+    for model, data, parameters in ((Tied(), batch, 0.9), (copy.deepcopy(host), new_task()[0], 250)):
+        grown = esper.adapt(model, data[0], epochs=1, lr=1e-2, parameters=parameters, quiet=True)
+        grown.place([data], lambda out, y: F.cross_entropy(out.flatten(0, -2), y.flatten()))
+        assert [p.blueprint for p in grown.adapter.parts] == ["wide_mlp"]
 
 
 def test_a_budget_of_operations_holds_everything(esper, host):
@@ -265,7 +340,7 @@ def test_training_stops_where_the_probe_gets_worse(esper, host, capsys):
 
 
 def test_a_second_part_is_placed_on_the_way(esper, host):
-    model, grown = adapted(esper, host, places=2, epochs=3)
+    model, grown = adapted(esper, host, places=2, epochs=3, readout=False)
     assert len(grown.adapter.parts) == 2
     assert grown.adapter.parameter_count <= 0.25 * sum(p.numel() for p in host.parameters())
     x = torch.randn(4, 8)

@@ -183,7 +183,7 @@ def test_a_shared_pass_takes_adapters_of_two_parts(esper, host, files):
     grown = esper.adapt(model, torch.zeros(2, 12, dtype=torch.long), epochs=2, lr=2e-2, places=2,
                         anchors=["blocks.*"], quiet=True)
     grown.fit(batches(3, 100), loss)
-    assert len(grown.adapter.parts) == 2
+    assert [p.blueprint for p in grown.adapter.parts] == ["wide_mlp", "readout", "wide_mlp"]
     tokens, calls = language(3, 4)[:, :-1], []
     model.embed.register_forward_hook(lambda *_: calls.append(1))
     shared, _ = esper.adapters.mix(model, tokens)
@@ -295,6 +295,18 @@ def with_part(**values):
     return change
 
 
+def with_readout(**values):
+    def change(text):
+        parts = json.loads(text)
+        next(p for p in parts if p["blueprint"] == "readout").update(values)
+        return json.dumps(parts)
+    return change
+
+
+def readout_alone(text):
+    return json.dumps([p for p in json.loads(text) if p["blueprint"] == "readout"])
+
+
 def scaled(name, value):
     def change(tensors):
         tensors[name] = value(tensors[name]).contiguous()
@@ -323,6 +335,10 @@ HOSTILE = {
     "too wide": ({"parts": with_part(width=1 << 40)}, {}, "width"),
     "a width that is a text": ({"parts": with_part(width="8")}, {}, "width"),
     "another width": ({"parts": with_part(width=9)}, {}, "Program"),
+    "a readout of another size": ({"parts": with_readout(width=1 << 20)}, {}, "no linear layer"),
+    "a readout elsewhere": ({"parts": with_readout(anchor="blocks.1")}, {}, "no linear layer"),
+    "a readout of images": ({"parts": with_readout(kind="image")}, {}, "blueprint"),
+    "a readout alone": ({"parts": readout_alone}, {}, "branch"),
     "losses that are texts": ({"losses": '{"new": "x"}'}, {}, "losses"),
     "a tensor more": ({}, {"tensors": lambda t: {**t, "part1.more": torch.zeros(2)}}, "tensors"),
     "another type": ({}, {"tensors": scaled("part1.up.weight", lambda t: t.double())}, "float64"),

@@ -23,6 +23,8 @@ void add_rollback(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_finish(CLI::App& app, int& exit_code);
 void add_pareto(CLI::App& app, int& exit_code);
+void add_adapt(CLI::App& app, int& exit_code);
+void add_adapters(CLI::App& app, int& exit_code);
 void add_library(CLI::App& app, int& exit_code);
 void add_keys(CLI::App& app, int& exit_code);
 void add_token(CLI::App& app, int& exit_code);

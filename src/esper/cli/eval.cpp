@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/cli/commands.h"
+#include "esper/cli/host_data.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
+#include "esper/services/tolaria/adapt/adapter_folder.h"
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/metrics.h"
 
@@ -17,33 +19,53 @@ struct Arguments {
     std::string folder;
     std::vector<std::string> overrides;
     std::string checkpoint;
+    std::string adapter;
+    std::string data;
     bool json = false;
 };
+
+Status show(const Arguments& a, const RunState& run, const tolaria::DatasetInfo& info,
+            const tolaria::Evaluation& found, const std::string& adapter) {
+    const auto metrics = tolaria::metrics_of(info, found.loss, found.accuracy, found.top5);
+    if (!a.json) {
+        std::printf("%s%s: test loss %.4f, test %s on %u examples\n", name_of(run).c_str(),
+                    adapter.empty() ? "" : (" with " + adapter).c_str(), found.loss,
+                    tolaria::in_words(metrics).c_str(), found.examples);
+        return {};
+    }
+    nlohmann::json line{
+        {"checkpoint", run.checkpoint},
+        {"step", run.step},
+        {"test_loss", found.loss},
+        {"test_accuracy", found.accuracy ? nlohmann::json(*found.accuracy) : nlohmann::json()},
+        {"test_metrics", tolaria::to_json(metrics)},
+        {"examples", found.examples}};
+    if (!adapter.empty()) line["adapter"] = adapter;
+    print_json_line(line);
+    return {};
+}
 
 Status evaluate(const Arguments& a) {
     const std::filesystem::path folder(a.folder);
     ESPER_TRY(const auto config, load_run_config(folder, a.overrides));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
-    ESPER_TRY(const auto data, open_run_data(config, run.head.data_fingerprint, folder));
+    ESPER_TRY(auto data, open_run_data(config, run.head.data_fingerprint, folder));
+    if (!a.data.empty()) {
+        ESPER_TRY(data, open_for_host(config, data->info(), a.data));
+    }
     auto& engine = run.learner->engine();
     engine.set_precision(tolaria::Learner::options_of(config).precision);
-    ESPER_TRY(const auto found, tolaria::evaluate_part(
-                                    engine, run.program(), run.store(), *data, tolaria::Part::kTest,
-                                    static_cast<std::uint32_t>(config.data.batch_size)));
-    const auto metrics = tolaria::metrics_of(data->info(), found.loss, found.accuracy, found.top5);
-    if (a.json) {
-        const nlohmann::json line{
-            {"checkpoint", run.checkpoint},
-            {"step", run.step},
-            {"test_loss", found.loss},
-            {"test_accuracy", found.accuracy ? nlohmann::json(*found.accuracy) : nlohmann::json()},
-            {"test_metrics", tolaria::to_json(metrics)},
-            {"examples", found.examples}};
-        std::printf("%s\n", line.dump().c_str());
-    } else {
-        std::printf("%s: test loss %.4f, test %s on %u examples\n", name_of(run).c_str(),
-                    found.loss, tolaria::in_words(metrics).c_str(), found.examples);
-    }
+    const auto test = [&](const graph::ProgramPtr& program, const std::string& adapter) -> Status {
+        ESPER_TRY(const auto found,
+                  tolaria::evaluate_part(engine, program, run.store(), *data, tolaria::Part::kTest,
+                                         static_cast<std::uint32_t>(config.data.batch_size)));
+        return show(a, run, data->info(), found, adapter);
+    };
+    ESPER_CHECK_STATUS(test(run.program(), ""));
+    if (a.adapter.empty()) return {};
+    ESPER_TRY(const auto adapter, tolaria::AdapterFolder(folder).find(a.adapter));
+    ESPER_TRY(const auto adapted, tolaria::put_on(adapter, *run.program(), run.store()));
+    ESPER_CHECK_STATUS(test(adapted, adapter.name));
     return {};
 }
 
@@ -55,6 +77,9 @@ void add_eval(CLI::App& app, int& exit_code) {
     command->add_option("folder", a->folder, "the run's folder")->required();
     command->add_option("overrides", a->overrides, "data.path=… where the data has moved");
     command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
+    command->add_option("--adapter", a->adapter,
+                        "also with an adapter of the run, or an adapter's file");
+    command->add_option("--on", a->data, "other data of the same kind, in place of the run's");
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, &exit_code] {
         auto done = evaluate(*a);

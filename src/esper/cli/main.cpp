@@ -78,6 +78,8 @@ int run(int argc, char** argv) {
     esper::cli::add_report(app, exit_code);
     esper::cli::add_finish(app, exit_code);
     esper::cli::add_pareto(app, exit_code);
+    esper::cli::add_adapt(app, exit_code);
+    esper::cli::add_adapters(app, exit_code);
     esper::cli::add_library(app, exit_code);
     esper::cli::add_keys(app, exit_code);
     esper::cli::add_token(app, exit_code);

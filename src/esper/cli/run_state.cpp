@@ -12,15 +12,17 @@ namespace esper::cli {
 
 using tolaria::TolariaError;
 
-Result<RunState> load_checkpoint(const std::filesystem::path& file) {
+Result<RunState> load_checkpoint(const std::filesystem::path& file,
+                                 const tolaria::Learner::Options& how) {
     ESPER_TRY(const auto checkpoint, tolaria::read_checkpoint(file));
-    auto found = tolaria::read_learner(checkpoint);
+    auto found = tolaria::read_learner(checkpoint, how);
     if (!found) return fail(found.error().within(file.string()));
     ESPER_TRY(auto head, records::read_checkpoint_head(file));
     return RunState{std::move(found->learner), found->step, "", std::move(head)};
 }
 
-Result<RunState> load_run(const std::filesystem::path& folder, const std::string& which) {
+Result<RunState> load_run(const std::filesystem::path& folder, const std::string& which,
+                          const tolaria::Learner::Options& how) {
     ESPER_TRY(const auto record, records::read_run_json(folder));
     // A run of Python says on which path its module ran; its tensors are the user's to save.
     if (record.contains("path"))
@@ -32,7 +34,7 @@ Result<RunState> load_run(const std::filesystem::path& folder, const std::string
     const bool has_best = ring.find("best").has_value();
     const std::string name = !which.empty() ? which : has_best ? "best" : "last";
     ESPER_TRY(const auto file, ring.find(name));
-    ESPER_TRY(auto run, load_checkpoint(file));
+    ESPER_TRY(auto run, load_checkpoint(file, how));
     run.checkpoint = name;
     return run;
 }

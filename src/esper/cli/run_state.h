@@ -21,12 +21,15 @@ struct RunState {
     graph::TensorStore& store() const { return learner->store(); }
 };
 
-/// Reads a checkpoint's file. Errors: those of read_checkpoint, kBadCheckpoint.
-Result<RunState> load_checkpoint(const std::filesystem::path& file);
+/// Reads a checkpoint's file. `how`: how its network would be trained on, where it is. Errors:
+/// those of read_checkpoint, kBadCheckpoint.
+Result<RunState> load_checkpoint(const std::filesystem::path& file,
+                                 const tolaria::Learner::Options& how = {});
 
 /// The checkpoint of a run's folder named `best`, `last` or by its step. An empty name, the
 /// commands' default, is `best`, and `last` while no epoch has ended yet, so that there is no best.
-Result<RunState> load_run(const std::filesystem::path& folder, const std::string& which);
+Result<RunState> load_run(const std::filesystem::path& folder, const std::string& which,
+                          const tolaria::Learner::Options& how = {});
 
 /// `best checkpoint (step 40)`, for what a command prints.
 std::string name_of(const RunState& run);

@@ -45,6 +45,20 @@ TEST(Vocabulary, ForeignCharactersAndBrokenListsAreRefused) {
     EXPECT_TRUE(Vocabulary::of_text("aaaa").error().is(DataError::kTooSmall));
 }
 
+TEST(Vocabulary, AFewUnknownCharactersBecomeAMarkAndManyAreRefused) {
+    const Vocabulary v = value_or_throw(Vocabulary::of_text("?ab"));
+    const std::string known(300, 'a');
+    const auto few = value_or_throw(v.encode_known(known + "é" + "bz"));
+    EXPECT_EQ(few.replaced, 2U);
+    ASSERT_EQ(few.tokens.size(), 303U);
+    EXPECT_EQ(few.tokens[300], 0U);  // the mark
+    EXPECT_EQ(few.tokens[301], 2U);
+    const auto many = v.encode_known("ababzzéb");
+    ASSERT_FALSE(many);
+    EXPECT_TRUE(many.error().is(DataError::kCorrupt));
+    EXPECT_NE(many.error().message().find("'z' 2 times"), std::string::npos);
+}
+
 TEST(Utf8, EveryCodePointSurvives) {
     for (char32_t c = 0; c <= 0x10FFFF; c += c < 0x900 ? 1 : 37) {
         if (c >= 0xD800 && c <= 0xDFFF) continue;

@@ -25,7 +25,8 @@ std::filesystem::path path_or(const std::filesystem::path& asked, const char* ot
 Result<std::shared_ptr<const Dataset>> open_text(const DataOptions& options) {
     return TextDataset::open({.path = path_or(options.path, "data/tinyshakespeare.txt"),
                               .context = options.context,
-                              .split = options.split});
+                              .split = options.split,
+                              .vocabulary = options.vocabulary});
 }
 
 Result<std::shared_ptr<const Dataset>> open_cifar10(const DataOptions& options) {

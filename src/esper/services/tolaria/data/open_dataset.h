@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "esper/services/tolaria/data/augment.h"
 #include "esper/services/tolaria/data/dataset.h"
@@ -23,6 +24,8 @@ struct DataOptions {
     std::filesystem::path path = {};
     /// Text: characters in one window.
     std::uint32_t context = 128;
+    /// Text: the characters of a network that knows them already; empty: those of the text.
+    std::vector<std::string> vocabulary = {};
     /// Drawn: which set.
     std::uint64_t seed = 0;
     ImageLayout layout = ImageLayout::kChannelsLast;

@@ -109,8 +109,19 @@ Result<std::shared_ptr<const TextDataset>> TextDataset::of_text(std::string_view
     if (utf8.starts_with(kByteOrderMark)) utf8.remove_prefix(kByteOrderMark.size());
     ESPER_CHECK_STATUS(check_options(options));
     std::shared_ptr<TextDataset> set(new TextDataset);
-    ESPER_TRY(set->vocabulary_, Vocabulary::of_text(utf8));
-    ESPER_TRY(set->tokens_, set->vocabulary_.encode(utf8));
+    if (options.vocabulary.empty()) {
+        ESPER_TRY(set->vocabulary_, Vocabulary::of_text(utf8));
+        ESPER_TRY(set->tokens_, set->vocabulary_.encode(utf8));
+    } else {
+        ESPER_TRY(set->vocabulary_, Vocabulary::of_characters(options.vocabulary));
+        ESPER_TRY(auto known, set->vocabulary_.encode_known(utf8));
+        set->tokens_ = std::move(known.tokens);
+        if (known.replaced > 0)
+            set->info_.notes.push_back(
+                fmt::format("{} of {} characters are not in the network's vocabulary and were "
+                            "replaced",
+                            known.replaced, set->tokens_.size()));
+    }
     set->describe(options);
     ESPER_CHECK_STATUS(set->divide(set->tokens_.size(), options));
     DatasetInfo& info = set->info_;
@@ -122,6 +133,7 @@ Result<std::shared_ptr<const TextDataset>> TextDataset::of_text(std::string_view
     Sha256Hasher hasher;
     hasher.update_field("text").update_field(utf8).update_u64(options.context);
     for (const Stretch& part : set->parts_) hasher.update_u64(part.length);
+    for (const auto& character : options.vocabulary) hasher.update_field(character);
     info.fingerprint = hasher.finish().hex();
     return set;
 }

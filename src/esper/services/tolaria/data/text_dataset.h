@@ -20,6 +20,9 @@ struct TextOptions {
     std::uint32_t context = 128;
     /// Shares of the file's characters.
     Split split = {};
+    /// The characters that the tokens stand for, of a network that knows them already; empty: those
+    /// of the text. Others become `?` (Vocabulary::encode_known).
+    std::vector<std::string> vocabulary = {};
 };
 
 /// Token numbers without their text.

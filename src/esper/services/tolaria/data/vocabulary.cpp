@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "esper/services/tolaria/data/utf8.h"
 
 namespace esper::tolaria {
 namespace {
+
+constexpr std::uint64_t kMostLacking = 100;  // one character in so many
 
 tl::unexpected<Error> not_text(std::string_view text, std::size_t offset) {
     return fail(DataError::kNotText,
@@ -73,6 +79,37 @@ Result<std::vector<std::uint32_t>> Vocabulary::encode(std::string_view utf8) con
         at += step.length;
     }
     return tokens;
+}
+
+Result<Vocabulary::Known> Vocabulary::encode_known(std::string_view utf8) const {
+    const auto mark = tokens_.find(U'?');
+    const std::uint32_t substitute = mark == tokens_.end() ? 0 : mark->second;
+    Known known;
+    known.tokens.reserve(utf8.size());
+    std::map<char32_t, std::uint64_t> lacking;
+    for (std::size_t at = 0; at < utf8.size();) {
+        const Utf8Step step = decode_utf8(utf8, at);
+        if (step.length == 0) return not_text(utf8, at);
+        const auto found = tokens_.find(step.code_point);
+        known.tokens.push_back(found == tokens_.end() ? substitute : found->second);
+        if (found == tokens_.end()) {
+            ++lacking[step.code_point];
+            ++known.replaced;
+        }
+        at += step.length;
+    }
+    if (known.replaced * kMostLacking <= known.tokens.size()) return known;
+    std::vector<std::pair<std::uint64_t, char32_t>> most;
+    for (const auto& [c, times] : lacking) most.emplace_back(times, c);
+    std::ranges::sort(most, std::greater{});
+    most.resize(std::min<std::size_t>(most.size(), 5));
+    std::string named;
+    for (const auto& [times, c] : most)
+        named += fmt::format("{}'{}' {} times", named.empty() ? "" : ", ", encode_utf8(c), times);
+    return fail(DataError::kCorrupt,
+                fmt::format("{} of {} characters are not in the vocabulary of {} characters that "
+                            "the model was trained with ({}); at most one in {} may be",
+                            known.replaced, known.tokens.size(), size(), named, kMostLacking));
 }
 
 std::string Vocabulary::decode(std::span<const std::int64_t> tokens) const {

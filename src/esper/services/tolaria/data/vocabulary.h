@@ -26,6 +26,14 @@ class Vocabulary {
 
     /// Errors: kNotText; kCorrupt for a character that the vocabulary lacks.
     Result<std::vector<std::uint32_t>> encode(std::string_view utf8) const;
+    /// As encode(), but a character that the vocabulary lacks becomes `?`, or the first character
+    /// where it lacks that, too. Errors: kNotText; kCorrupt where more than one character in a
+    /// hundred is lacking, with those that are most frequent.
+    struct Known {
+        std::vector<std::uint32_t> tokens;
+        std::uint64_t replaced = 0;
+    };
+    Result<Known> encode_known(std::string_view utf8) const;
     /// Unknown numbers become U+FFFD.
     std::string decode(std::span<const std::int64_t> tokens) const;
 

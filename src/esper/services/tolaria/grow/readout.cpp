@@ -18,13 +18,10 @@ namespace esper::tolaria {
 
 namespace {
 
-constexpr int kLeastBatches = 4;
-constexpr std::int64_t kLeastRows = 4000;
 constexpr std::int64_t kRowsPerFeature = 10;
 // A host layer that reads more features than a tenth of these is not removed: fewer rows would
 // explain the gradient away by chance, more would cost more than the seed.
 constexpr std::int64_t kMostRows = 16384;
-constexpr std::uint32_t kHeldOutExamples = 256;
 
 std::optional<graph::ValueId> feeding(const graph::Program& program, const std::string& weight) {
     const auto* parameter = program.find_parameter(weight);
@@ -72,7 +69,9 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         return fail(TolariaError::kUnsupported, "nothing reads '" + weight_name + "'");
     const auto join = isolated->find_anchor(request.anchor)->value;
     std::vector<graph::ValueId> taps{*features, join};
-    auto layer = HostLayer::find(*isolated, *isolated->find_anchor(request.anchor));
+    std::optional<HostLayer> layer;
+    if (request.removes_host_part)
+        layer = HostLayer::find(*isolated, *isolated->find_anchor(request.anchor));
     if (layer) taps.push_back(*isolated->find_anchor(request.anchor)->layer_input);
     // Passes in training mode must not be seen in the host's running statistics.
     const BufferGuard leaves_no_trace(store);
@@ -92,9 +91,9 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                           batch);
     };
     ReadoutMoments moments;
-    std::int64_t wanted = kLeastRows;
+    std::int64_t wanted = request.least_rows;
     double places_for_each_picked = 1;
-    for (int i = 0; i < kLeastBatches || moments.rows() < wanted; ++i) {
+    for (int i = 0; i < request.least_batches || moments.rows() < wanted; ++i) {
         ESPER_CHECK_STATUS(draw());
         ESPER_TRY(auto pass, engine.gradients(isolated, store, as_tensors(batch, dataset.info()),
                                               taps, {join}));
@@ -120,7 +119,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
         }
         moments.add(rows);
         const auto widest = std::max(rows.h.size(1), rows.x.defined() ? rows.x.size(1) : 0);
-        wanted = std::max(kLeastRows, kRowsPerFeature * widest);
+        wanted = std::max(request.least_rows, kRowsPerFeature * widest);
         fit.training_examples += request.batch_size;
     }
     fit.samples = moments.rows();
@@ -132,7 +131,7 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
 
     const double gammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
     std::vector<double> losses(std::size(gammas), 0.0);
-    const auto held_out = (kHeldOutExamples + request.batch_size - 1) / request.batch_size;
+    const auto held_out = (request.held_out_examples + request.batch_size - 1) / request.batch_size;
     for (std::uint32_t b = 0; b < held_out; ++b) {
         ESPER_CHECK_STATUS(draw());
         const auto inputs = as_tensors(batch, dataset.info());

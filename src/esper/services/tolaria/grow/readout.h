@@ -40,10 +40,14 @@ struct ReadoutRequest {
     std::int64_t step = 0;
     std::uint32_t batch_size = 32;
     std::uint32_t train_examples = 0;  ///< examples are drawn from this many first ones; 0: all
+    int least_batches = 4;             ///< that the layer is fitted on
+    std::int64_t least_rows = 4000;    ///< positions that it is fitted on
+    std::uint32_t held_out_examples = 256;  ///< at least so many measure each gamma
+    bool removes_host_part = true;          ///< false for a host that does not learn
 };
 
 /// Fits the layer on training batches with the host detached, and searches gamma over
-/// {0, 2^-6 … 2^2} on at least 256 other training examples. Leaves the store unchanged. Errors:
+/// {0, 2^-6 … 2^2} on `held_out_examples` others. Leaves the store unchanged. Errors:
 /// those of edits and engine; kUnsupported for a blueprint without a readout.
 Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                                graph::TensorStore& store, const Dataset& dataset);
