@@ -43,7 +43,8 @@ ROOMS = {
     "services/tolaria/run": ["services/tolaria/grow"],
     "services/urabrask": ["engine", "execution/kernels"],
     "services/tezzeret": ["services/urabrask"],
-    "cli": ["services/tolaria/run", "services/tezzeret", "services/urza", "api"],
+    "services/supply": ["services/ports", "services/tezzeret", "services/urza"],
+    "cli": ["services/tolaria/run", "services/supply", "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {

@@ -24,6 +24,8 @@ graph::LossKind loss_of(const std::vector<at::Tensor>& inputs) {
                : graph::LossKind::kCrossEntropy;
 }
 
+constexpr std::string_view kKernelWord = "kernels:";
+
 // Numbers of values are this process's own: a Program that was read again has others.
 std::string name_of(const std::string& hash, const std::string& kind) {
     std::string name = hash;
@@ -32,7 +34,8 @@ std::string name_of(const std::string& hash, const std::string& kind) {
         const bool is_tap = word.size() > 1 && (word[0] == 't' || word[0] == 'g') &&
                             word.find_first_not_of("0123456789", 1) == std::string::npos;
         tapped = tapped || is_tap;
-        if (!is_tap) name += " " + word;
+        // What computes a seed changes no cost.
+        if (!is_tap && !word.starts_with(kKernelWord)) name += " " + word;
     }
     return tapped ? name + " tapped" : name;
 }
@@ -47,6 +50,9 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
     for (const auto& input : inputs)
         kind += fmt::format(" {}[{}]", c10::toString(input.scalar_type()),
                             fmt::join(input.sizes(), ","));
+    if (kernels_)
+        if (const auto used = kernels_->used_by(*program); !used.empty())
+            kind += fmt::format(" {}{}", kKernelWord, used);
     const auto hash = program->hash().hex();
     const auto name = name_of(hash, kind);
     auto& mine = recorded_[hash];
@@ -54,6 +60,7 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
         if (it->second.store == &store) return &it->second.joint;
     ESPER_TRY(JointSpec spec, make_spec());
     spec.precision = precision_;
+    spec.kernels = kernels_.get();
     ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
     if (counted_.erase(name) == 0) {
         ESPER_TRY(const auto passed, backward ? as_trained(program) : program);
@@ -118,7 +125,7 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
                                                bool shadows) {
     if (last_.program == program && last_.store == &store && last_.taps == taps &&
         last_.gradient_taps == gradient_taps && last_.shadows == shadows &&
-        last_.joint->takes(inputs))
+        last_.kernels == kernel_revision() && last_.joint->takes(inputs))
         return last_.joint;
     std::string kind = shadows ? "train" : "gradients";
     for (auto v : taps) kind += fmt::format(" t{}", v.value());
@@ -139,7 +146,7 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
                   spec.rewrites = graph::Rewrites::kFast;
                   return spec;
               }));
-    last_ = {program, &store, taps, gradient_taps, shadows, joint};
+    last_ = {program, &store, taps, gradient_taps, shadows, kernel_revision(), joint};
     return joint;
 }
 

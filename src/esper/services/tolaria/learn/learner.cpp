@@ -39,7 +39,8 @@ Learner::Options Learner::options_of(const configs::EsperConfig& config) {
 Learner::Learner(const Options& options)
     : options_(options),
       store_(options.store),
-      engine_(options.precision, options.optimization.label_smoothing, options.isolation),
+      engine_(options.precision, options.optimization.label_smoothing, options.isolation,
+              options.kernels),
       optimizer_(options.optimization) {
     engine_.heed(options.stop);
 }
