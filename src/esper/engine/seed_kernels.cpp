@@ -26,7 +26,8 @@ std::string SeedKernels::used_by(const Program& program) const {
     std::string used;
     if (kernels_.empty()) return used;
     for (const auto& seed : seeds_in(program))
-        if (const auto found = kernels_.find(seed.seed); found != kernels_.end())
+        if (const auto found = kernels_.find(seed.seed);
+            found != kernels_.end() && !found->second.kernel->failed)
             used += seed.seed + "=" + found->second.kernel->id + ";";
     return used;
 }
@@ -61,7 +62,7 @@ Result<std::vector<KernelRegion>> kernel_regions(const Program& program, const S
     if (kernels.all().empty()) return regions;
     for (const auto& seed : seeds_in(program)) {
         const auto known = kernels.all().find(seed.seed);
-        if (known == kernels.all().end()) continue;
+        if (known == kernels.all().end() || known->second.kernel->failed) continue;
         ESPER_TRY(const auto branch, seed_branch(program, seed.seed, known->second.sample));
         if (branch.program->hash().hex() != known->second.branch)
             return fail(GraphError::kHashMismatch,

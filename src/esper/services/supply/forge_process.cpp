@@ -46,8 +46,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 std::filesystem::path temporary_folder() {
     std::error_code problem;
     const auto base = std::filesystem::temp_directory_path(problem);
-    std::string name = ((problem ? "/tmp" : base) / "esper-forge-of-a-run-XXXXXX").string();
-    return ::mkdtemp(name.data()) == nullptr ? std::filesystem::path() : name;
+    std::string name = ((problem ? std::filesystem::path("/tmp") : base) / "esper-forge-of-a-run-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) return {};
+    return name;
 }
 
 bool write_all(int file, const std::string& text) {

@@ -164,24 +164,33 @@ void RunKernels::put_back() { book_->replace_all(std::exchange(aside_, {})); }
 
 Status RunKernels::take_out(const std::vector<std::string>& seeds, const std::string& reason,
                             Moment now) {
+    std::set<std::string> bad;
+    const auto look = [&](const std::map<std::string, graph::SeedKernel>& book) {
+        for (const auto& [seed, used] : book)
+            if (used.kernel->failed || std::ranges::find(seeds, seed) != seeds.end())
+                bad.insert(used.kernel->id);
+    };
+    look(aside_);
+    look(book_->all());
     aside_.clear();
-    for (const auto& seed : seeds) {
-        book_->remove(seed);
-        const auto choice = std::ranges::find(choices_, seed, &SeedKernelChoice::seed);
-        if (choice == choices_.end()) continue;
-        choice->fault = reason;
+    for (const auto& kernel : bad) {
         // A library that cannot be written keeps offering it; the run goes on all the same.
         const auto evicted =
-            supply_ ? supply_->evict(choice->kernel, "it failed in a run: " + reason) : Status{};
-        ESPER_CHECK_STATUS(
-            event_("kernel_fault", now,
-                   {{"seed", seed},
-                    {"anchor", choice->anchor},
-                    {"blueprint", choice->blueprint},
-                    {"kernel", choice->kernel},
-                    {"reason", reason},
-                    {"evicted",
-                     evicted ? "for good" : "from this run only: " + evicted.error().message()}}));
+            supply_ ? supply_->evict(kernel, "it failed in a run: " + reason) : Status{};
+        for (auto& choice : choices_) {
+            if (choice.kernel != kernel || !choice.runs_kernel()) continue;
+            book_->remove(choice.seed);
+            choice.fault = reason;
+            ESPER_CHECK_STATUS(event_(
+                "kernel_fault", now,
+                {{"seed", choice.seed},
+                 {"anchor", choice.anchor},
+                 {"blueprint", choice.blueprint},
+                 {"kernel", kernel},
+                 {"reason", reason},
+                 {"evicted",
+                  evicted ? "for good" : "from this run only: " + evicted.error().message()}}));
+        }
     }
     return {};
 }

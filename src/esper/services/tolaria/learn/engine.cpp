@@ -40,6 +40,26 @@ std::string name_of(const std::string& hash, const std::string& kind) {
     return tapped ? name + " tapped" : name;
 }
 
+/// Runs what `find` finds or records. A kernel that reports an error is called no more: what is
+/// found the second time runs the operators in its place.
+template <typename Find>
+Result<JointProgram::Outputs> run_with_fallback(const graph::SeedKernels* kernels,
+                                                const std::vector<at::Tensor>& inputs,
+                                                const Find& find) {
+    const auto failed = [&]() -> std::ptrdiff_t {
+        if (kernels == nullptr) return 0;
+        return std::ranges::count_if(kernels->all(),
+                                     [](const auto& item) { return item.second.kernel->failed; });
+    };
+    const auto once = [&]() -> Result<JointProgram::Outputs> {
+        ESPER_TRY(JointProgram * joint, find());
+        return joint->run(inputs);
+    };
+    const auto before = failed();
+    auto outputs = once();
+    return outputs || failed() == before ? std::move(outputs) : once();
+}
+
 }  // namespace
 
 Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string kind,
@@ -169,8 +189,11 @@ Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorS
                                 const std::vector<graph::ValueId>& taps,
                                 const std::vector<graph::ValueId>& gradient_taps, bool shadows) {
     ESPER_CHECK_STATUS(check_signal());
-    ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps, shadows));
-    ESPER_TRY(auto outputs, joint->run(inputs));
+    const auto find_it = [&] {
+        return training_program(program, store, inputs, taps, gradient_taps, shadows);
+    };
+    // A step of training is made again by whoever knows what else it has changed.
+    ESPER_TRY(auto outputs, run_with_fallback(shadows ? nullptr : kernels_.get(), inputs, find_it));
     return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
                       std::move(outputs.gradient_taps)};
 }
@@ -206,15 +229,17 @@ Result<PerExample> Engine::evaluate_in_training_mode(const graph::ProgramPtr& pr
 Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
                                        const std::vector<at::Tensor>& inputs, bool training) {
     ESPER_CHECK_STATUS(check_signal());
-    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs, false,
-                                [&]() -> Result<JointSpec> {
-                                    ESPER_TRY(auto with, with_losses(*program, inputs));
-                                    JointSpec spec;
-                                    spec.program = with;
-                                    spec.training = training;
-                                    return spec;
-                                }));
-    ESPER_TRY(auto outputs, joint->run(inputs));
+    const auto find_it = [&] {
+        return find(program, training ? "losses" : "evaluate", store, inputs, false,
+                    [&]() -> Result<JointSpec> {
+                        ESPER_TRY(auto with, with_losses(*program, inputs));
+                        JointSpec spec;
+                        spec.program = with;
+                        spec.training = training;
+                        return spec;
+                    });
+    };
+    ESPER_TRY(auto outputs, run_with_fallback(kernels_.get(), inputs, find_it));
     const auto& found = outputs.outputs;
     return PerExample{found[0], found.size() > 1 ? found[1] : at::Tensor(),
                       found.size() > 2 ? found[2] : at::Tensor()};
@@ -226,27 +251,29 @@ Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& stor
     const auto n = std::min(inputs.size(), program->inputs().size());
     const std::vector<at::Tensor> own(inputs.begin(),
                                       inputs.begin() + static_cast<std::ptrdiff_t>(n));
-    ESPER_TRY(auto* joint, find(program, "settle", store, own, false, [&]() -> Result<JointSpec> {
-                  JointSpec spec;
-                  spec.program = program;
-                  return spec;
-              }));
-    ESPER_TRY(auto outputs, joint->run(own));
-    static_cast<void>(outputs);
-    return {};
+    const auto find_it = [&] {
+        return find(program, "settle", store, own, false, [&]() -> Result<JointSpec> {
+            JointSpec spec;
+            spec.program = program;
+            return spec;
+        });
+    };
+    const auto outputs = run_with_fallback(kernels_.get(), own, find_it);
+    return outputs ? Status{} : Status(fail(outputs.error()));
 }
 
 Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                                   const std::vector<at::Tensor>& inputs) {
     ESPER_CHECK_STATUS(check_signal());
-    ESPER_TRY(auto* joint,
-              find(program, "logits", store, inputs, false, [&]() -> Result<JointSpec> {
-                  JointSpec spec;
-                  spec.program = program;
-                  spec.training = false;
-                  return spec;
-              }));
-    ESPER_TRY(auto outputs, joint->run(inputs));
+    const auto find_it = [&] {
+        return find(program, "logits", store, inputs, false, [&]() -> Result<JointSpec> {
+            JointSpec spec;
+            spec.program = program;
+            spec.training = false;
+            return spec;
+        });
+    };
+    ESPER_TRY(auto outputs, run_with_fallback(kernels_.get(), inputs, find_it));
     return outputs.outputs[0];
 }
 

@@ -69,7 +69,13 @@ Result<StepResult> Learner::step(const std::vector<at::Tensor>& batch, const Ste
     if (store_.controls().contains("dropout.step"))
         ESPER_CHECK_STATUS(store_.set_control("dropout.step", static_cast<double>(rule.step)));
     if (options_.seed_faults) ESPER_CHECK_STATUS(pass_seed_faults(*program_, store_));
-    ESPER_TRY(auto result, engine_.train(program_, store_, batch, taps, taps));
+    auto passed = engine_.train(program_, store_, batch, taps, taps);
+    // The run's own step is made again by the trainer, which writes down why; a fork's is here.
+    if (!passed && !options_.seed_faults && options_.kernels &&
+        std::ranges::any_of(options_.kernels->all(),
+                            [](const auto& item) { return item.second.kernel->failed; }))
+        passed = engine_.train(program_, store_, batch, taps, taps);
+    ESPER_TRY(auto result, std::move(passed));
     if (options_.seed_faults) spoil_gradients(*program_, store_);
     if (!std::isfinite(result.loss))
         return fail(KernelError::kNotFinite, "the loss became " + std::to_string(result.loss));

@@ -115,6 +115,8 @@ Result<Trainer::Step> Trainer::train_step() {
     if (seeds) {
         buffers_.keep(learner_.store());
         growth_->note_active(now_.step + 1);
+        ESPER_CHECK_STATUS(
+            growth_->kernels().take_out({}, "it reported an error outside of a step", now_));
     }
     auto loss = attempt(batch);
     flops_.training += training_flops(cost_, made->size());
