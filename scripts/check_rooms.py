@@ -44,7 +44,7 @@ ROOMS = {
     "services/urabrask": ["engine", "execution/kernels"],
     "services/tezzeret": ["services/urabrask"],
     "services/supply": ["services/ports", "services/tezzeret", "services/urza"],
-    "cli": ["services/tolaria/run", "services/supply", "api"],
+    "cli": ["services/tolaria/run", "services/supply", "services/nissa", "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {

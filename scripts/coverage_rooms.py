@@ -11,6 +11,8 @@ FREE = {
     "vector": (["engine/kernels"], ["vector"]),
     "tamiyo": (["services/tamiyo"], ["tamiyo"]),
     "records": (["services/records"], ["records"]),
+    "serving": (["services/serving"], ["serving"]),
+    "nissa": (["services/nissa"], ["nissa", "serving"]),
     "urza": (["services/urza"], ["urza"]),
     "data": (["services/tolaria/data"], ["data"]),
 }

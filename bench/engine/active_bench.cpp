@@ -149,9 +149,9 @@ void measure(bench::Report& report, const What& what) {
 int main(int argc, char** argv) {
     at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
     bench::Report report("active");
-    for (const What& what :
-         {What{{"mlp", 128}, "bottleneck_mlp"}, What{{"resnet8", 32}, "conv_block_3x3"},
-          What{{"gpt", 8}, "transformer_block"}})
-        measure(report, what);
+    const What all[] = {{{"mlp", 128}, "bottleneck_mlp"},
+                        {{"resnet8", 32}, "conv_block_3x3"},
+                        {{"gpt", 8}, "transformer_block"}};
+    for (const What& what : all) measure(report, what);
     return report.finish(argc, argv);
 }

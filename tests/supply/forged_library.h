@@ -25,6 +25,7 @@ class ForgedLibrary : public testing::Test {
     }
     static configs::EsperConfig config() {
         auto config = runs::growing();
+        config.growth.kernels = true;
         config.growth.blueprints = {"low_rank", "bottleneck_mlp"};
         return config;
     }

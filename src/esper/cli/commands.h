@@ -29,6 +29,11 @@ void add_token(CLI::App& app, int& exit_code);
 void add_urza(CLI::App& app, int& exit_code);
 void add_soak(CLI::App& app, int& exit_code);
 void add_forge(CLI::App& app, int& exit_code);
+void add_runs(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
+void add_sample(CLI::App& app, int& exit_code);
+void add_predict(CLI::App& app, int& exit_code);
+void add_sweep(CLI::App& app, int& exit_code);
 /// Adds `esper watch` and `esper nissa serve`.
 void add_watch(CLI::App& app, int& exit_code);
 /// Adds the commands of the other roles as processes. Each refuses, because it is not built yet.

@@ -84,6 +84,11 @@ int run(int argc, char** argv) {
     esper::cli::add_urza(app, exit_code);
     esper::cli::add_soak(app, exit_code);
     esper::cli::add_forge(app, exit_code);
+    esper::cli::add_runs(app, exit_code);
+    esper::cli::add_compare(app, exit_code);
+    esper::cli::add_sample(app, exit_code);
+    esper::cli::add_predict(app, exit_code);
+    esper::cli::add_sweep(app, exit_code);
     esper::cli::add_watch(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);

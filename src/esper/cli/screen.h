@@ -17,8 +17,8 @@ namespace esper::cli {
 /// one JSON line for each epoch and event besides. `quiet` silences standard error.
 class Screen {
   public:
-    Screen(bool json, bool quiet, Terminal terminal = Terminal::of_stderr())
-        : json_(json), quiet_(quiet), terminal_(terminal) {}
+    Screen(bool as_json, bool quiet, Terminal terminal = Terminal::of_stderr())
+        : json_(as_json), quiet_(quiet), terminal_(terminal) {}
 
     /// What is about to be trained, in one line.
     void begin(tolaria::Trainer& trainer, const std::string& folder);

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,16 +6,15 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
 #include "esper/cli/finish.h"
-#include "esper/cli/own_data.h"
 #include "esper/cli/page_process.h"
 #include "esper/cli/plan.h"
 #include "esper/cli/run_kernels.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
 #include "esper/cli/signals.h"
+#include "esper/cli/training_config.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml.h"
-#include "esper_embedded.h"  // made by CMake
 
 namespace esper::cli {
 
@@ -69,42 +67,6 @@ class UnfinishedFolder {
     std::filesystem::path folder_;  ///< empty: nothing to take away
 };
 
-std::string standard_input() {
-    std::string text;
-    std::array<char, 1 << 16> piece{};
-    while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin))
-        text.append(piece.data(), n);
-    return text;
-}
-
-// The choices stand above the run that they make, so that a reader can copy and change them.
-void show_choices(const OwnData& data, const OutputFlags& output) {
-    if (output.json) {
-        auto choices = nlohmann::json::array();
-        for (const auto& c : data.choices)
-            choices.push_back({{"key", c.key}, {"value", c.value}, {"why", c.why}});
-        print_json_line({{"event", "recipe"},
-                         {"data", data.recognised.what},
-                         {"notes", data.dataset->info().notes},
-                         {"choices", choices}});
-    } else if (!output.quiet) {
-        std::fprintf(stderr, "%s\n", in_words(data).c_str());
-    }
-}
-
-Result<configs::LoadedConfig> load(const std::string& file, const configs::LoadOptions& options,
-                                   const OutputFlags& output) {
-    if (file.empty())
-        return configs::parse_config(kShakespeare, "configs/shakespeare.yaml (built in)", options);
-    if (is_own_data(file)) {
-        ESPER_TRY(const auto data, look_at_own_data(file, options.overrides, options.env));
-        show_choices(data, output);
-        return configs::parse_config(tolaria::to_yaml(data.choices), "chosen for " + file, options);
-    }
-    if (file == "-") return configs::parse_config(standard_input(), "standard input", options);
-    return configs::load_config_with_origins(options);
-}
-
 int train(const Arguments& arguments) {
     if (!arguments.surplus.empty()) {
         std::fprintf(stderr,
@@ -118,7 +80,7 @@ int train(const Arguments& arguments) {
     options.overrides = arguments.overrides;
     if (!arguments.seed.empty()) options.overrides.push_back("run.seed=" + arguments.seed);
     options.env = configs::process_environment();
-    auto config = load(arguments.config, options, arguments.output);
+    auto config = load_training_config(arguments.config, options, arguments.output);
     if (!config) return report_error(config.error());
     for (const auto& warning : config->warnings)
         std::fprintf(stderr, "esper: %s\n", warning.c_str());

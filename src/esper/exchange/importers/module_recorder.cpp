@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 #include <torch/library.h>
 
-#include <map>
 #include <mutex>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "esper/engine/operators/operator_library.h"
 #include "esper/engine/torch_compat.h"
@@ -36,9 +36,9 @@ bool makes_uninitialised(std::string_view op) {
            op == "aten::empty_strided" || op == "aten::new_empty_strided";
 }
 
-std::string parent_of(const std::string& path) {
+std::string parent_of(std::string_view path) {
     const auto dot = path.rfind('.');
-    return dot == std::string::npos ? "" : path.substr(0, dot);
+    return std::string(dot == std::string_view::npos ? "" : path.substr(0, dot));
 }
 
 std::string common_prefix(const std::string& a, const std::string& b) {
@@ -85,6 +85,7 @@ class ForwardRecorder {
         if (!dtype) return refuse(dtype.error());
         const TensorType type{*dtype, tensor.sizes().vec()};
         const auto id = define(tensor);
+        names_.emplace(id.value(), name);
         if (parameter)
             writer.parts.parameters.push_back({name, type, Init{}, tensor.requires_grad(), id});
         else
@@ -136,12 +137,10 @@ class ForwardRecorder {
         meta.symbols.assign(meta.type.shape.size(), "");
         writer.set_meta(id, std::move(meta));
     }
+    /// Of a parameter or a buffer; empty for what an operator made.
     std::string_view name_of(ValueId id) const {
-        for (const auto& p : writer.parts.parameters)
-            if (p.value == id) return p.name;
-        for (const auto& b : writer.parts.buffers)
-            if (b.value == id) return b.name;
-        return "";
+        const auto it = names_.find(id.value());
+        return it == names_.end() ? std::string_view() : it->second;
     }
 
     // No recorded operator made the tensor: it existed before, or was filled without operators.
@@ -157,6 +156,7 @@ class ForwardRecorder {
             return ValueId(0);
         }
         const auto id = define(tensor);
+        names_.emplace(id.value(), name);
         writer.parts.buffers.push_back({name, {*dtype, kept.sizes().vec()}, Init{}, id});
         model.tensors.emplace(name, kept);
         return id;
@@ -272,15 +272,16 @@ class ForwardRecorder {
         std::string path;
         for (const auto& argument : args)
             for_each_value(argument, [&](ValueId id) {
-                const auto name = std::string(name_of(id));
+                const auto name = name_of(id);
                 if (!name.empty() && !name.starts_with(prefix_)) path = parent_of(name);
             });
         writer.scope = path;
         writer.stack = stack_of(path);
     }
 
-    std::map<const at::TensorImpl*, ValueId> ids_;
-    std::set<const void*> unwritten_;
+    std::unordered_map<const at::TensorImpl*, ValueId> ids_;
+    std::unordered_map<std::uint32_t, std::string> names_;
+    std::unordered_set<const void*> unwritten_;
     std::vector<at::Tensor> alive_;
     std::string prefix_;
     std::size_t constants_ = 0;

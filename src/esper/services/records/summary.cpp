@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/seed_stories.h"
 #include "esper/services/records/split_stories.h"
@@ -16,21 +17,6 @@ namespace esper::records {
 namespace {
 
 using nlohmann::json;
-
-// A sampled text may hold anything, also what ends a string or drives a terminal.
-std::string printable(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte != 0x7f)
-            out += c;
-        else if (c == '\t')
-            out += ' ';
-        else
-            out += fmt::format("\\x{:02x}", byte);
-    }
-    return out;
-}
 
 std::string why_nothing_grew(const json& run) {
     const auto why = text_of(run, "waiting_for");

@@ -15,18 +15,13 @@ namespace {
 /// Largest number of alternatives that a decision lists.
 constexpr std::size_t kMostAlternatives = 10;
 
-const SlotView* slot_of(const ControllerView& view, std::uint32_t index) {
-    const auto found = std::ranges::find(view.slots, index, &SlotView::index);
-    return found == view.slots.end() ? nullptr : &*found;
-}
-
 std::vector<Alternative> others(const ControllerView& view, const std::vector<Entrant>& entrants,
                                 std::size_t but) {
     std::vector<Alternative> list;
     for (const Entrant& entrant : entrants) {
         if (entrant.candidate == but || list.size() == kMostAlternatives) continue;
         const Candidate& c = view.candidates[entrant.candidate];
-        const SlotView* slot = slot_of(view, c.slot);
+        const SlotView* slot = view.slot(c.slot);
         list.push_back({slot ? slot->anchor : "", c.blueprint, entrant.score});
     }
     return list;
@@ -81,15 +76,20 @@ std::vector<Decision> GrowingPolicy::decide(const ControllerView& view) {
     std::vector<Decision> decisions;
     std::set<std::uint32_t> taken;
     double flops_ratio = view.flops_ratio;
+    const Trend now = trend(view);
+    // Entrants without a measured gain are alike to a policy: when one is refused, all are.
+    bool refuses_unmeasured = false;
     for (const Entrant& entrant : entrants) {
         if (static_cast<int>(decisions.size()) == room.seeds) break;
         const Candidate& c = view.candidates[entrant.candidate];
-        const SlotView* slot = slot_of(view, c.slot);
+        if (refuses_unmeasured && !entrant.score && !c.sham) continue;
+        const SlotView* slot = view.slot(c.slot);
         if (!slot || taken.contains(c.slot)) continue;
         const double flops = flops_ratio + view.flops_ratio * c.relative_flops;
         if (!tournament_.affordable(flops)) continue;
-        Answer answer = whether(view, entrant, moment);
+        Answer answer = whether(view, entrant, moment, now);
         if (!answer.yes) {
+            refuses_unmeasured |= !entrant.score && !c.sham;
             if (waiting_for_.empty()) waiting_for_ = std::move(answer.why);
             continue;
         }
@@ -121,7 +121,7 @@ std::vector<Decision> GrowingPolicy::decide(const ControllerView& view) {
 }
 
 GrowingPolicy::Answer GrowingPolicy::whether(const ControllerView&, const Entrant&,
-                                             const Answer& moment) const {
+                                             const Answer& moment, const Trend&) const {
     return moment;
 }
 
@@ -140,8 +140,7 @@ Trend GrowingPolicy::trend(const ControllerView& view) const {
                       config_.plateau.threshold);
 }
 
-GrowingPolicy::Answer GrowingPolicy::plateau(const ControllerView& view) const {
-    const Trend t = trend(view);
+GrowingPolicy::Answer GrowingPolicy::plateau(const Trend& t) const {
     if (!t.plateau) return {false, "too few epochs measured to tell a plateau"};
     Answer answer{
         *t.plateau,

@@ -36,9 +36,11 @@ class GrowingPolicy : public Policy {
     /// Whether a seed may germinate at this boundary. Asked before the candidates' gains are
     /// measured.
     virtual Answer when(const ControllerView& view) const = 0;
-    /// Whether this entrant germinates. Asked for each entrant in turn if `when` said yes.
-    virtual Answer whether(const ControllerView& view, const Entrant& entrant,
-                           const Answer& moment) const;
+    /// Whether this entrant germinates. Asked for each entrant in turn if `when` said yes; the
+    /// answer is the same for all that are no shams and whose gain was not measured. `now`: the
+    /// loss's.
+    virtual Answer whether(const ControllerView& view, const Entrant& entrant, const Answer& moment,
+                           const Trend& now) const;
     /// The order in which entrants are asked.
     virtual std::vector<Entrant> line_up(const ControllerView& view) const;
     /// False when the policy does not use predicted gains.
@@ -46,7 +48,7 @@ class GrowingPolicy : public Policy {
 
     /// The validation loss since seeds last changed the network.
     Trend trend(const ControllerView& view) const;
-    Answer plateau(const ControllerView& view) const;
+    Answer plateau(const Trend& now) const;
 
     const configs::ControllerConfig& config() const { return config_; }
     const RunShape& run() const { return run_; }

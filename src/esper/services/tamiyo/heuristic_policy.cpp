@@ -27,7 +27,7 @@ class HeuristicPolicy final : public GrowingPolicy {
     /// Gains are measured at most once a period while the loss still falls: measuring costs passes
     /// over data.
     Answer when(const ControllerView& view) const override {
-        Answer stuck = plateau(view);
+        Answer stuck = plateau(trend(view));
         if (stuck.yes) return stuck;
         const std::int64_t pause = steps_of(config().period, run());
         const auto measured = measured_at();
@@ -40,11 +40,11 @@ class HeuristicPolicy final : public GrowingPolicy {
             std::move(stuck.evidence)};
     }
 
-    Answer whether(const ControllerView& view, const Entrant& entrant,
-                   const Answer& moment) const override {
+    Answer whether(const ControllerView& view, const Entrant& entrant, const Answer& moment,
+                   const Trend& now) const override {
         const Candidate& c = view.candidates[entrant.candidate];
         Answer answer{true, moment.why, moment.evidence};
-        if (plateau(view).yes) return answer;
+        if (now.plateau.value_or(false)) return answer;
         if (c.sham) {
             answer.why = "it is a sham's turn to try the gate";
             return answer;
@@ -58,7 +58,6 @@ class HeuristicPolicy final : public GrowingPolicy {
                 middle(), *c.predicted_gain);
             return answer;
         }
-        const Trend now = trend(view);
         if (!now.slope || !now.plateau) {
             return {false, "too few epochs are measured to know what more steps would bring"};
         }

@@ -10,7 +10,7 @@ class PlateauPolicy final : public GrowingPolicy {
     std::string_view name() const override { return "plateau"; }
 
   private:
-    Answer when(const ControllerView& view) const override { return plateau(view); }
+    Answer when(const ControllerView& view) const override { return plateau(trend(view)); }
 };
 
 }  // namespace

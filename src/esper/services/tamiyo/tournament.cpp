@@ -15,10 +15,16 @@ constexpr double kLeastFlops = 1e-3;
 /// Kernels above this risk score are speculative.
 constexpr double kSpeculativeRisk = 0.5;
 
-const SlotView* slot_of(const ControllerView& view, std::uint32_t index) {
-    if (index < view.slots.size() && view.slots[index].index == index) return &view.slots[index];
-    const auto found = std::ranges::find(view.slots, index, &SlotView::index);
-    return found == view.slots.end() ? nullptr : &*found;
+/// Sorts by a key that is taken once of each; equal ones keep their order.
+template <typename T, typename Key>
+void sort_by(std::vector<T>& values, Key key) {
+    std::vector<std::pair<double, T>> keyed;
+    keyed.reserve(values.size());
+    for (const T& value : values) keyed.emplace_back(key(value), value);
+    const auto less = [](const auto& a, const auto& b) { return a.first < b.first; };
+    if (std::is_sorted(keyed.begin(), keyed.end(), less)) return;
+    std::stable_sort(keyed.begin(), keyed.end(), less);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = keyed[i].second;
 }
 
 }  // namespace
@@ -33,7 +39,7 @@ Tournament::Tournament(const configs::GrowthConfig& growth,
       run_seed_(run_seed) {}
 
 bool Tournament::may_enter(const ControllerView& view, const Candidate& c) const {
-    const SlotView* slot = slot_of(view, c.slot);
+    const SlotView* slot = view.slot(c.slot);
     if (!slot || slot->state != SeedState::kDormant) return false;
     if (c.sham && !shams_) return false;
     if (!speculative_ && c.risk && *c.risk > kSpeculativeRisk) return false;
@@ -55,7 +61,7 @@ std::vector<std::size_t> Tournament::eligible(const ControllerView& view) const 
 
 std::optional<double> Tournament::score(const ControllerView& view, const Candidate& c) const {
     if (!c.predicted_gain || !std::isfinite(*c.predicted_gain)) return std::nullopt;
-    const SlotView* slot = slot_of(view, c.slot);
+    const SlotView* slot = view.slot(c.slot);
     const auto culled = slot ? culls_.find({slot->anchor, c.blueprint}) : culls_.end();
     const double tries = culled == culls_.end() ? 1.0 : 1.0 + static_cast<double>(culled->second);
     return *c.predicted_gain / std::max(c.relative_flops, kLeastFlops) / tries;
@@ -84,15 +90,11 @@ std::vector<std::size_t> Tournament::nominate(const ControllerView& view,
     std::sort(slots.begin(), slots.end());
     slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
     // Slots whose health was never measured come after the measured ones.
-    std::stable_sort(slots.begin(), slots.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return health(a).value_or(2) < health(b).value_or(2);
-    });
+    sort_by(slots, [&](std::uint32_t slot) { return health(slot).value_or(2); });
     if (slots.size() > static_cast<std::size_t>(size_.places)) {
         slots.resize(static_cast<std::size_t>(size_.places));
     }
-    std::stable_sort(all.begin(), all.end(), [&](std::size_t a, std::size_t b) {
-        return price(view.candidates[a]) < price(view.candidates[b]);
-    });
+    sort_by(all, [&](std::size_t i) { return price(view.candidates[i]); });
     std::vector<std::size_t> chosen;
     std::vector<std::size_t> others;
     for (const std::size_t i : all) {
@@ -110,10 +112,10 @@ std::vector<std::size_t> Tournament::nominate(const ControllerView& view,
 
 std::vector<Entrant> Tournament::rank(const ControllerView& view) const {
     std::vector<Entrant> entrants = shuffled(view);
-    std::stable_sort(entrants.begin(), entrants.end(), [](const Entrant& a, const Entrant& b) {
-        if (!a.score || !b.score) return a.score.has_value() && !b.score.has_value();
-        return *a.score > *b.score;
-    });
+    const auto unmeasured = std::stable_partition(
+        entrants.begin(), entrants.end(), [](const Entrant& e) { return e.score.has_value(); });
+    std::stable_sort(entrants.begin(), unmeasured,
+                     [](const Entrant& a, const Entrant& b) { return *a.score > *b.score; });
     return entrants;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -79,6 +80,12 @@ struct ControllerView {
     /// False while the learning-rate schedule forbids growth (cool-down).
     bool growth_open = true;
 
+    /// The slot with this index, or null.
+    const SlotView* slot(std::uint32_t index) const {
+        if (index < slots.size() && slots[index].index == index) return &slots[index];
+        const auto found = std::ranges::find(slots, index, &SlotView::index);
+        return found == slots.end() ? nullptr : &*found;
+    }
     bool is_last() const { return step >= total_steps; }
     double progress() const {
         return total_steps > 0 ? static_cast<double>(step) / static_cast<double>(total_steps) : 1;

@@ -122,7 +122,7 @@ bool is_missing(std::string_view cell) {
     return std::ranges::find(kWords, trimmed(cell)) != kWords.end();
 }
 
-Result<CsvTable> parse_csv(std::string text, bool skip) {
+Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least) {
     if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     auto owned = std::make_shared<std::string>(std::move(text));
     CsvTable table;
@@ -130,7 +130,7 @@ Result<CsvTable> parse_csv(std::string text, bool skip) {
     CsvReader reader(*owned, table.delimiter);
     Row row;
     if (!reader.next(row)) return fail(DataError::kTooSmall, "the file is empty");
-    if (row.cells.size() < 2 || row.cells.size() > kMostColumns)
+    if (row.cells.size() < least || row.cells.size() > kMostColumns)
         return fail(DataError::kTooSmall,
                     fmt::format("its first line has {} cells; a table to learn from has 2 to {} "
                                 "columns, with ',', ';', a tab or '|' between them",
@@ -159,9 +159,9 @@ Result<CsvTable> parse_csv(std::string text, bool skip) {
                         what + "; mend it, or leave such rows out with data.corrupt=skip");
         if (table.skipped++ == 0) table.first_skipped = what;
     }
-    if (table.rows() < 2)
+    if (table.rows() < least)
         return fail(DataError::kTooSmall,
-                    fmt::format("it has {} rows; nothing can be learnt from that", table.rows()));
+                    fmt::format("it has {} rows; expected {} or more", table.rows(), least));
     table.text = std::move(owned);
     return table;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "esper/services/tolaria/data/data_bytes.h"
@@ -34,8 +33,16 @@ std::vector<fs::path> folders_in(const fs::path& root) {
     return {found.begin(), found.end()};
 }
 
-/// Files of one class, by name; those of other kinds are counted by extension.
-std::vector<fs::path> files_in(const fs::path& folder, std::map<std::string, int>& others) {
+fs::path first_folder(const fs::path& root, std::initializer_list<const char*> names) {
+    std::error_code none;
+    for (const char* name : names)
+        if (fs::is_directory(root / name, none)) return root / name;
+    return {};
+}
+
+}  // namespace
+
+std::vector<fs::path> image_files_in(const fs::path& folder, std::map<std::string, int>& others) {
     std::set<fs::path> found;
     std::error_code error;
     for (fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied,
@@ -52,15 +59,6 @@ std::vector<fs::path> files_in(const fs::path& folder, std::map<std::string, int
     }
     return {found.begin(), found.end()};
 }
-
-fs::path first_folder(const fs::path& root, std::initializer_list<const char*> names) {
-    std::error_code none;
-    for (const char* name : names)
-        if (fs::is_directory(root / name, none)) return root / name;
-    return {};
-}
-
-}  // namespace
 
 Result<ImageFiles> list_images(const fs::path& root) {
     std::error_code none;
@@ -104,7 +102,7 @@ Result<ImageFiles> list_images(const fs::path& root) {
                 return fail(DataError::kCorrupt,
                             fmt::format("'{}' is a class that '{}' does not have", folder.string(),
                                         sources[0].folder.string()));
-            for (auto& file : files_in(folder, others))
+            for (auto& file : image_files_in(folder, others))
                 list.files.push_back({std::move(file), known->second, source.part});
         }
     }

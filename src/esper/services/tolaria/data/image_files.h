@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct ImageFiles {
     bool has_test = false;
     std::vector<std::string> notes;  ///< what lies there and is not read
 };
+
+/// The JPEG and PNG files of a folder at any depth, by name; files of other kinds are counted by
+/// extension.
+std::vector<std::filesystem::path> image_files_in(const std::filesystem::path& folder,
+                                                  std::map<std::string, int>& others);
 
 /// Lists `root/<class>/**` or, where root has a folder train, `root/{train,val,test}/<class>/**`.
 /// Hidden files are passed over, files of other kinds counted. Errors: kMissing; kCorrupt for a

@@ -90,7 +90,8 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     info.name = "table";
     info.brings_test = brings_test;
     info.task = target.task;
-    info.input_shape = {inputs.features};
+    set->encoder_ = std::move(inputs.encoder);
+    info.input_shape = {set->encoder_.features()};
     info.target_name = target.name;
     info.notes = std::move(notes);
     info.notes.insert(info.notes.end(), inputs.notes.begin(), inputs.notes.end());
@@ -101,7 +102,7 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     Sha256Hasher hasher;
     hasher.update_field("table").update_field(content_sha256).update_field(target.name);
     hasher.update_field(to_text(target.task))
-        .update_u64(static_cast<std::uint64_t>(inputs.features));
+        .update_u64(static_cast<std::uint64_t>(set->encoder_.features()));
     for (std::size_t p = 0; p < kPartCount; ++p) {
         set->inputs_[p] = std::move(inputs.parts[p]);
         set->sizes_[p] = static_cast<std::uint32_t>(parts[p].size());

@@ -41,6 +41,8 @@ class TableDataset final : public Dataset {
         std::string_view content_sha256, std::vector<std::string> notes, bool brings_test = false);
 
     const DatasetInfo& info() const override { return info_; }
+    /// How rows that come later become inputs.
+    const TableEncoder& encoder() const { return encoder_; }
     std::uint32_t size(Part part) const override { return sizes_[static_cast<std::size_t>(part)]; }
     Status fill(Part part, std::span<const std::uint32_t> indices,
                 const std::optional<Variation>& variation, InputBuffer inputs,
@@ -49,6 +51,7 @@ class TableDataset final : public Dataset {
   private:
     TableDataset() = default;
     DatasetInfo info_;
+    TableEncoder encoder_;
     std::array<std::uint32_t, kPartCount> sizes_{};
     std::array<std::vector<float>, kPartCount> inputs_;
     std::array<std::vector<std::uint32_t>, kPartCount> classes_;

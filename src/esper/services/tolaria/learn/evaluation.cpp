@@ -1,11 +1,7 @@
 #include "esper/services/tolaria/learn/evaluation.h"
 
-#include <ATen/ops/full.h>
-
 #include <algorithm>
-#include <cmath>
 
-#include "esper/base/random.h"
 #include "esper/services/tolaria/learn/batches.h"
 
 namespace esper::tolaria {
@@ -50,55 +46,6 @@ Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& progra
     if (has_correct) result.accuracy = correct / std::max<double>(1, total);
     if (has_five) result.top5 = among_five / std::max<double>(1, total);
     return result;
-}
-
-namespace {
-
-std::int64_t draw(const float* logits, std::int64_t n, RandomStream& random) {
-    constexpr double kTemperature = 0.8;
-    const double top = *std::max_element(logits, logits + n);
-    std::vector<double> weights;
-    double sum = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-        weights.push_back(std::exp((logits[i] - top) / kTemperature));
-        sum += weights.back();
-    }
-    double at = random.uniform() * sum;
-    for (std::int64_t i = 0; i < n; ++i) {
-        at -= weights[static_cast<std::size_t>(i)];
-        if (at <= 0) return i;
-    }
-    return n - 1;
-}
-
-}  // namespace
-
-Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program,
-                                graph::TensorStore& store, const DatasetInfo& info,
-                                const std::string& prompt, int count, std::uint64_t seed) {
-    const auto context = info.input_shape.at(0);
-    std::vector<std::int64_t> tokens;
-    for (char c : prompt) {
-        auto it = std::find(info.class_names.begin(), info.class_names.end(), std::string(1, c));
-        if (it != info.class_names.end()) tokens.push_back(it - info.class_names.begin());
-    }
-    if (tokens.empty()) tokens.push_back(0);
-    RandomStream random(seed, "sample");
-    auto window = at::full({1, context}, tokens[0], at::kLong);
-    std::string text = prompt;
-    for (int i = 0; i < count; ++i) {
-        // The model is causal: padding after the last token cannot change its distribution.
-        const auto have = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
-        std::copy(tokens.end() - have, tokens.end(), window.mutable_data_ptr<std::int64_t>());
-        ESPER_TRY(auto logits, engine.logits(program, store, {window}));
-        auto row = logits.select(0, 0).select(0, have - 1).to(at::kFloat).contiguous();
-        // A model may know more tokens than this text has characters.
-        const auto known =
-            std::min(row.numel(), static_cast<std::int64_t>(info.class_names.size()));
-        tokens.push_back(draw(row.const_data_ptr<float>(), known, random));
-        text += info.class_names[static_cast<std::size_t>(tokens.back())];
-    }
-    return text;
 }
 
 }  // namespace esper::tolaria

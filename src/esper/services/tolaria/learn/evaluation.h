@@ -22,11 +22,4 @@ Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& progra
                                  graph::TensorStore& store, const Dataset& dataset, Part part,
                                  std::uint32_t batch_size, std::uint32_t limit = 0);
 
-/// Draws `count` characters that continue `prompt` from the model's distribution at temperature
-/// 0.8, with RandomStream(seed, "sample"). For token models only; the window is the Program's
-/// context.
-Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program,
-                                graph::TensorStore& store, const DatasetInfo& info,
-                                const std::string& prompt, int count, std::uint64_t seed);
-
 }  // namespace esper::tolaria

@@ -17,6 +17,9 @@ using execution::KernelError;
 
 namespace {
 
+// How the tensors of every run lie in memory, and so in the blocks of its checkpoints.
+constexpr bool kChannelsLast = true;
+
 bool has_parameter_of(const graph::Program& program, const graph::TensorBlock& block) {
     return std::ranges::any_of(block.entries, [&](const auto& entry) {
         return program.find_parameter(entry.name) != nullptr;
@@ -27,7 +30,7 @@ bool has_parameter_of(const graph::Program& program, const graph::TensorBlock& b
 
 Learner::Options Learner::options_of(const configs::EsperConfig& config) {
     Options options;
-    options.store = {config.run.seed, true};
+    options.store = {config.run.seed, kChannelsLast};
     options.optimization = config.optimization;
     options.isolation = config.growth.isolation;
     options.precision = config.run.precision == configs::Precision::kBf16
@@ -149,7 +152,9 @@ Result<LearnerAt> read_learner(const Checkpoint& checkpoint, const Learner::Opti
     SavedPosition position;
     const auto json = saved::Json::parse(checkpoint.state, nullptr, false);
     if (const auto problem = saved::read(json, position); !problem.empty()) return bad(problem);
-    LearnerAt found{std::make_unique<Learner>(options), position.step};
+    auto as_in_the_run = options;
+    as_in_the_run.store.channels_last = kChannelsLast;
+    LearnerAt found{std::make_unique<Learner>(as_in_the_run), position.step};
     ESPER_CHECK_STATUS(found.learner->restore(position.learner, "", checkpoint.tensors));
     if (found.learner->program()->hash().hex() != position.program_sha256)
         return bad("its Program does not have the hash that it names");

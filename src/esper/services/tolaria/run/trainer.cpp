@@ -6,12 +6,12 @@
 
 #include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
+#include "esper/engine/waiting_threads.h"
 #include "esper/services/records/fields.h"
-#include "esper/services/tolaria/data/open_dataset.h"
-#include "esper/services/tolaria/data/text_files.h"
 #include "esper/services/tolaria/grow/policy_choice.h"
 #include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
+#include "esper/services/tolaria/host/whole_paths.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/determinism.h"
 #include "esper/services/tolaria/run/precision_choice.h"
@@ -42,19 +42,6 @@ Learner::Options learner_options(const configs::EsperConfig& config, const StopS
     options.stop = &stop;
     options.seed_faults = true;
     return options;
-}
-
-// A run is moved and looked at from elsewhere, so its paths are written in full.
-configs::EsperConfig with_whole_paths(configs::EsperConfig config) {
-    const auto whole = [](std::string& path) {
-        std::error_code ignored;
-        const auto found = find_data(path);
-        if (!path.empty() && (std::filesystem::exists(found, ignored) || is_pattern(found)))
-            path = std::filesystem::absolute(found).lexically_normal().string();
-    };
-    whole(config.data.path);
-    if (!config.model.path.empty()) whole(config.model.path);
-    return config;
 }
 
 }  // namespace
@@ -190,6 +177,7 @@ Status Trainer::start_growth() {
 }
 
 Result<RunStatus> Trainer::run() {
+    const graph::WaitingThreads waiting(config_.run.threads);
     auto status = train_to_the_end();
     if (!status && status.error().is(TolariaError::kStopped)) status = stop_inside_work();
     // Nothing more can be done about a run.json that cannot be written either.

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What everything that a run writes and watches costs: whole runs with all of it on against all off.
+
+    overhead.py [--json PATH] [--pairs N]
+
+On: sleeping seeds with their health samples at every tenth step, events, the journal, metrics, a
+checkpoint after every epoch, the rollback watch, the page's data, and the screen on a terminal. Off:
+no seeds, no samples, no checkpoint but the first and the last, no watch, no screen. The same host
+learns the same batches in both. Whole processes are timed, their starts included; pairs alternate.
+"""
+
+import argparse
+import os
+import pty
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from _intervals import paired_ratio
+from _report import ROOT, report, write
+
+ON = ("checkpoint.every=1ep", "telemetry.every=10", "controller.policy=never")
+OFF = ("growth.enabled=false", "telemetry.every=1000000", "checkpoint.every=100000ep",
+       "checkpoint.rollback.enabled=false", "controller.policy=never")
+COMMON = ("run.precision=fp32",)
+IMAGES = ("data.kind=drawn", "data.train_examples=4000")
+CASES = {
+    "gpt, 2 blocks of width 64, batch 32": (
+        "model.width=64", "model.context=64", "run.epochs=6", "run.steps_per_epoch=50"),
+    "resnet8, batch 32": (
+        "model.host=resnet", "model.depth=8", "model.width=16", *IMAGES, "run.epochs=4",
+        "run.steps_per_epoch=60"),
+    "mlp, 3 layers of width 64, batch 32": (
+        "model.host=mlp", "model.depth=3", "model.width=64", *IMAGES, "run.epochs=6",
+        "run.steps_per_epoch=400"),
+}
+
+
+def seconds(binary, folder, overrides, on):
+    """Wall time of one run."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [str(binary), "train", "--run", str(folder), "--seed", "1", *COMMON, *overrides,
+               *(ON if on else (*OFF, "-q"))]
+    begin = time.monotonic()
+    if on:
+        screen, terminal = pty.openpty()
+        process = subprocess.Popen(command, stdout=terminal, stderr=terminal, cwd=ROOT)
+        os.close(terminal)
+        try:
+            while os.read(screen, 65536):
+                pass
+        except OSError:  # how a terminal ends
+            pass
+        status = process.wait()
+        os.close(screen)
+    else:
+        status = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                cwd=ROOT).returncode
+    took = time.monotonic() - begin
+    if status != 0:
+        raise SystemExit(f"overhead: {' '.join(command)} ended with {status}")
+    return took
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
+    arguments = parser.parse_args()
+    if not arguments.binary.exists():
+        raise SystemExit(f"overhead: {arguments.binary} is missing: run make build first")
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "run"
+        for name, overrides in CASES.items():
+            seconds(arguments.binary, folder, overrides, True)  # warms files and tuned choices
+            times = {True: [], False: []}
+            for pair in range(arguments.pairs):
+                for on in ((True, False) if pair % 2 == 0 else (False, True)):
+                    times[on].append(seconds(arguments.binary, folder, overrides, on))
+            ratio, low, high = paired_ratio(times[True], times[False])
+            rows.append({"case": f"{name}: everything on against everything off",
+                         "ours": sum(times[True]) / arguments.pairs,
+                         "peer": sum(times[False]) / arguments.pairs, "unit": "s", "ratio": ratio,
+                         "ci_low": low, "ci_high": high, "n": arguments.pairs})
+            print(f"{name}: {rows[-1]['ours']:.2f} s on, {rows[-1]['peer']:.2f} s off, "
+                  f"ratio {ratio:.3f} [{low:.3f}, {high:.3f}]", flush=True)
+    if arguments.json:
+        write(arguments.json, report("overhead", rows, {}, os.cpu_count()))
+
+
+if __name__ == "__main__":
+    main()
