@@ -44,8 +44,9 @@ ROOMS = {
     "services/tolaria/run": ["services/tolaria/grow"],
     "services/urabrask": ["engine", "execution/kernels"],
     "services/tezzeret": ["services/urabrask"],
-    "cli": ["services/tolaria/run", "services/tolaria/adapt", "services/tezzeret", "services/urza",
-            "services/nissa", "api"],
+    "services/supply": ["services/ports", "services/tezzeret", "services/urza"],
+    "cli": ["services/tolaria/run", "services/tolaria/adapt", "services/supply", "services/nissa",
+            "api"],
 }
 # Rooms that are built without libtorch; they are what ThreadSanitizer and coverage reach first.
 TORCH_FREE = {

@@ -31,6 +31,7 @@ TORCH = {
                  "services/tolaria/run"], ["tolaria"]),
     "urabrask": (["services/urabrask"], ["urabrask", "tezzeret"]),
     "tezzeret": (["services/tezzeret"], ["tezzeret"]),
+    "supply": (["services/supply"], ["supply"]),
     # The program itself, driven by its Python tests.
     "cli": (["cli"], []),
 }

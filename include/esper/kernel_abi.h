@@ -32,13 +32,13 @@ int32_t esper_kernel_abi(void);
 int32_t esper_kernel_run(const EsperTensor* inputs, int32_t input_count, EsperTensor* outputs,
                          int32_t output_count);
 
-/* --- Interface 2: a branch's kernel, as the forge compiles it (docs/kernels.md).
+/* --- Interface 3: a branch's kernel, as the forge compiles it (docs/kernels.md).
  *
  * y = beta * x + alpha * s(x), and for g = dL/dy the gradients dx and dL/dparameter. x, gradient, y
- * and dx are dense f32 [rows, features]; parameters and their gradients are dense in the memory
- * order that the kernel was compiled for. Only the number of rows is free. A kernel allocates
- * nothing and keeps nothing between calls. */
-#define ESPER_BRANCH_KERNEL_ABI 2
+ * and dx are dense f32 [rows, features]; parameters are in the order of their names, they and their
+ * gradients are dense in the memory order that the kernel was compiled for. Only the number of rows
+ * is free. A kernel allocates nothing and keeps nothing between calls. */
+#define ESPER_BRANCH_KERNEL_ABI 3
 #define ESPER_KERNEL_MAX_SAVED 16
 
 typedef struct EsperIn {

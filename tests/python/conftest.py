@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 BINARY = Path(os.environ.get("ESPER_BINARY", ROOT / "build" / "release" / "bin" / "esper"))
 ESPER = str(BINARY)
+# Tests that are not about kernels compile none, and keep off the user's library.
+os.environ.setdefault("ESPER_GROWTH__KERNELS", "false")
 # For a whole file: `pytestmark = needs_esper`.
 needs_esper = pytest.mark.skipif(not BINARY.exists(), reason="the binary is not built")
 

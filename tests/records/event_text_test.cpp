@@ -49,6 +49,29 @@ TEST(EventText, WhatWentWrongIsSaid) {
                                         {"rollbacks", 1}});
     EXPECT_EQ(back.tone, EventTone::kBad);
     EXPECT_EQ(back.text, "went back to step 8: the loss is NaN");
+    EXPECT_EQ(told("kernel", {{"seed", "s1"},
+                              {"anchor", "mlp"},
+                              {"blueprint", "low_rank"},
+                              {"runs", "kernel"},
+                              {"why", "2.00 times the operators' speed [1.90, 2.10]"}})
+                  .text,
+              "seed s1 (low_rank) runs a native kernel: 2.00 times the operators' speed [1.90, "
+              "2.10]");
+    EXPECT_EQ(told("kernel", {{"seed", "s1"},
+                              {"anchor", "mlp"},
+                              {"blueprint", "low_rank"},
+                              {"runs", "operators"},
+                              {"why", "there is no kernel for it"}})
+                  .tone,
+              EventTone::kNone);
+    EXPECT_EQ(told("kernel_fault", {{"seed", "s1"},
+                                    {"anchor", "mlp"},
+                                    {"blueprint", "low_rank"},
+                                    {"kernel", "abc"},
+                                    {"reason", "it returned 1"},
+                                    {"evicted", "for good"}})
+                  .text,
+              "seed s1 runs as operators from here on, not as kernel abc: it returned 1");
     EXPECT_EQ(told("rollback_refused", {{"reason", "no checkpoint"}}).text,
               "did not go back: no checkpoint");
 }

@@ -12,6 +12,7 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/export.h"
 #include "esper/cli/run_config.h"
+#include "esper/cli/run_kernels.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
 #include "esper/services/records/fields.h"
@@ -41,7 +42,7 @@ Result<bool> is_done(const fs::path& folder) {
 int cool_down(const fs::path& folder, const OutputFlags& output) {
     const auto config = load_run_config(folder, {});
     if (!config) return report_error(config.error());
-    auto trainer = tolaria::Trainer::resume(*config, folder);
+    auto trainer = tolaria::Trainer::resume(*config, folder, system_clock(), kernels_for(*config));
     if (!trainer) return report_error(trainer.error());
     // What each one prints at its end is of one run; the table of all follows.
     return drive(**trainer, folder, {.json = output.json, .quiet = true});

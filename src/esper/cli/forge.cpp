@@ -14,8 +14,10 @@
 #include "esper/blueprints/catalogue.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
-#include "esper/cli/store_kernel.h"
 #include "esper/execution/kernels/child_process.h"
+#include "esper/program/edits/seed_branch.h"
+#include "esper/services/supply/kernel_orders.h"
+#include "esper/services/supply/store_kernel.h"
 
 namespace esper::cli {
 
@@ -33,6 +35,8 @@ struct ForgeFlags {
     std::vector<std::int64_t> features{128};
     std::int64_t rows = 4096;
     bool dry = false;
+    bool orders = false;  ///< of a run, from standard input
+    std::string library;
     bool as_json = false;
 };
 
@@ -72,7 +76,10 @@ Result<Wanted> make_wanted(const std::string& blueprint, AnchorKind kind, std::i
     anchor.kind = kind;
     anchor.features = features;
     ESPER_TRY(auto made, blueprints::make_blueprint(blueprint, anchor, type));
-    return Wanted{blueprint, kind, std::move(shape), made.program};
+    // As a run's seed of it is looked up.
+    const std::vector<std::int64_t> sample(shape.begin() + 1, shape.end());
+    ESPER_TRY(auto branch, graph::blueprint_branch(*made.program, sample));
+    return Wanted{blueprint, kind, std::move(shape), branch.program};
 }
 
 Result<std::vector<Wanted>> wanted_of(const ForgeFlags& flags) {
@@ -150,8 +157,10 @@ Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& m
     ESPER_TRY(const auto library, urza::open_library());
     const execution::KeyFolder keys(
         execution::KeyFolder::default_path(urza::default_library_path()));
-    return store_kernel(*library, keys, wanted.blueprint,
-                        std::string(graph::anchor_kind_name(wanted.kind)), order, made);
+    const auto stored =
+        supply::store_kernel(*library, keys, wanted.blueprint,
+                             std::string(graph::anchor_kind_name(wanted.kind)), order, made);
+    return stored ? Status{} : Status(tl::unexpected(stored.error()));
 }
 
 int run_forge(const ForgeFlags& flags) {
@@ -218,7 +227,12 @@ void add_forge(CLI::App& app, int& exit_code) {
     command->add_option("--rows", flags->rows, "rows that speed is measured on (default 4096)");
     command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
     command->add_flag("--json", flags->as_json, "one JSON line per kernel");
-    command->callback([flags, &exit_code] { exit_code = run_forge(*flags); });
+    // How a run starts its forge; not for people.
+    command->add_flag("--orders", flags->orders)->group("");
+    command->add_option("--library", flags->library)->group("");
+    command->callback([flags, &exit_code] {
+        exit_code = flags->orders ? supply::forge_orders(flags->library) : run_forge(*flags);
+    });
 }
 
 }  // namespace esper::cli

@@ -12,6 +12,8 @@
 #include "esper/cli/library_text.h"
 #include "esper/cli/print.h"
 #include "esper/contracts/codec.h"
+#include "esper/services/records/fields.h"
+#include "esper/services/records/run_files.h"
 #include "esper/services/urza/catalogue.h"
 
 namespace esper::cli {
@@ -27,6 +29,7 @@ struct Arguments {
     std::string id;
     std::string name, by = "a person", about, parent, file;
     std::string head;
+    std::string run;
     std::string precision = "fp32", sample, rows = "1";
     std::uint64_t after = 0;
     std::uint32_t keep = urza::Retention{}.kernels_per_blueprint;
@@ -256,12 +259,37 @@ Result<std::optional<urza::KernelAsk>> ask_of(const Arguments& a, const std::str
     return std::optional(ask);
 }
 
+/// What each seed of a run decided about a kernel; `reasons` grows.
+Status add_decisions(const std::string& folder, const urza::KernelRecord& record,
+                     std::vector<urza::Reason>& reasons) {
+    ESPER_TRY(const auto run, records::read_run_json(folder));
+    bool asked = false;
+    const auto kernels = run.value("kernels", json::object());
+    for (const auto& seed : kernels.value("seeds", json::array())) {
+        const auto runs = records::text_of(seed, "kernel");
+        const bool mine = runs == record.manifest.artifact;
+        if (!mine && records::text_of(seed, "branch") != record.manifest.branch) continue;
+        asked = true;
+        const auto fault = records::text_of(seed, "fault");
+        reasons.push_back({fmt::format("seed {} ({} at {}) runs it", records::text_of(seed, "seed"),
+                                       records::text_of(seed, "blueprint"),
+                                       records::text_of(seed, "anchor")),
+                           mine && fault.empty(),
+                           mine && !fault.empty() ? fault : records::text_of(seed, "why")});
+    }
+    if (!asked)
+        reasons.push_back({"a seed of the run asked for it", false,
+                           "no seed of " + folder + " has this branch"});
+    return {};
+}
+
 Status why(const Arguments& a) {
     ESPER_TRY(const auto library, open(a));
     ESPER_TRY(const std::string id, whole_id(*library, a.id));
     ESPER_TRY(const auto record, library->kernel(id));
     ESPER_TRY(const auto ask, ask_of(a, record.manifest.branch));
-    ESPER_TRY(const auto reasons, library->why(id, ask));
+    ESPER_TRY(auto reasons, library->why(id, ask));
+    if (!a.run.empty()) ESPER_CHECK_STATUS(add_decisions(a.run, record, reasons));
     for (const auto& reason : reasons)
         a.json
             ? print_json_line({{"what", reason.what}, {"holds", reason.holds}, {"why", reason.why}})
@@ -309,6 +337,7 @@ void add_library(CLI::App& app, int& exit_code) {
     reasons->add_option("--sample", a->sample, "sizes of one sample, e.g. 64x16x16");
     reasons->add_option("--rows", a->rows, "numbers of samples, e.g. 32 or 1-128");
     reasons->add_option("--precision", a->precision, "fp32 or bf16");
+    reasons->add_option("--run", a->run, "a run's folder: what its seeds decided about it");
 }
 
 }  // namespace esper::cli

@@ -5,6 +5,7 @@
 #include "esper/cli/drive.h"
 #include "esper/cli/finish.h"
 #include "esper/cli/run_config.h"
+#include "esper/cli/run_kernels.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/signals.h"
 
@@ -23,7 +24,7 @@ int resume(const Arguments& arguments) {
     auto config = load_run_config(folder, arguments.overrides);
     if (!config) return report_error(config.error());
     if (config->checkpoint.on_signal) take_stop_signals();
-    auto trainer = tolaria::Trainer::resume(*config, folder);
+    auto trainer = tolaria::Trainer::resume(*config, folder, system_clock(), kernels_for(*config));
     if (!trainer) return report_error(trainer.error());
     if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
     const auto resolved = (*trainer)->config();

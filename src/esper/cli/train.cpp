@@ -8,6 +8,7 @@
 #include "esper/cli/finish.h"
 #include "esper/cli/page_process.h"
 #include "esper/cli/plan.h"
+#include "esper/cli/run_kernels.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
 #include "esper/cli/signals.h"
@@ -89,7 +90,8 @@ int train(const Arguments& arguments) {
                                  : std::filesystem::path(arguments.folder);
     if (config->config.checkpoint.on_signal) take_stop_signals();
     UnfinishedFolder unfinished(folder);
-    auto trainer = tolaria::Trainer::create(config->config, folder);
+    auto trainer = tolaria::Trainer::create(config->config, folder, system_clock(),
+                                            kernels_for(config->config));
     if (!trainer) {
         const int exit_code = report_error(trainer.error());
         if (unfinished.was_made())

@@ -68,6 +68,8 @@ ESPER_CONFIG_SECTION(GrowthLimits, ESPER_GROWTH_LIMIT_KEYS)
     X(double, start, 0.1, rule::below(0, 1), "share of the run before the first germination")     \
     X(double, stop, 0.8, rule::within(0, 1), "share of the run after which nothing germinates")   \
     X(bool, allow_speculative, false, rule::any(), "take kernels whose risk score is above 0.5")  \
+    X(bool, kernels, false, rule::any(),                                                          \
+      "seeds run native kernels where these are faster; they are compiled beside the run")        \
     X(bool, freeze_fossilized, false, rule::any(), "a kept seed learns no further")               \
     X(bool, sham, false, rule::any(), "also offer a seed that cannot help, to try the gate")      \
     X(GateConfig, gate, {}, rule::any(), "the test that a seed must pass")                        \

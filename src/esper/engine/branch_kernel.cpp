@@ -155,18 +155,19 @@ Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& 
 Result<std::vector<at::Tensor>> run_backward(const BranchKernel& kernel,
                                              const at::Tensor& gradient_, const at::Tensor& x_,
                                              const std::vector<at::Tensor>& parameters,
-                                             const at::Tensor& saved, double alpha, double beta) {
+                                             const at::Tensor& saved, double alpha, double beta,
+                                             bool want_dx) {
     ESPER_CHECK_STATUS(check(kernel, x_, parameters));
     const auto x = features_last(x_);
     const auto gradient = features_last(gradient_.to(at::kFloat));
-    std::vector<at::Tensor> made{at::empty_like(x)};
+    std::vector<at::Tensor> made{want_dx ? at::empty_like(x) : at::Tensor()};
     for (const auto& p : parameters) made.push_back(at::empty_like(p));
     Call c;
     // Backward only reads what forward has saved; the interface has one type for both.
     prepare(c, kernel, x, parameters, const_cast<float*>(saved.const_data_ptr<float>()), alpha,
             beta);
     c.call.gradient = in(gradient);
-    c.call.dx = out(made[0]);
+    if (want_dx) c.call.dx = out(made[0]);
     for (std::size_t i = 1; i < made.size(); ++i) c.gradients.push_back(out(made[i]));
     c.call.parameter_gradients = c.gradients.data();
     ESPER_CHECK_STATUS(finished(kernel, kernel.backward(&c.call)));

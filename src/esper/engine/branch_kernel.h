@@ -11,13 +11,15 @@
 
 namespace esper::graph {
 
-/// A branch's native kernel in this process (include/esper/kernel_abi.h, interface 2).
+/// A branch's native kernel in this process (include/esper/kernel_abi.h, interface 3).
 struct BranchKernel {
     std::string id;  ///< of the artifact
     const EsperKernelInfo* info = nullptr;
     decltype(&esper_kernel_forward) forward = nullptr;
     decltype(&esper_kernel_backward) backward = nullptr;
     std::shared_ptr<void> library;  ///< keeps the code mapped
+    /// Set by whoever called it in vain: it is not called again.
+    mutable bool failed = false;
 };
 using BranchKernelPtr = std::shared_ptr<const BranchKernel>;
 
@@ -35,10 +37,12 @@ struct BranchForward {
 Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& x,
                                   const std::vector<at::Tensor>& parameters, double alpha,
                                   double beta);
-/// dx, then the gradient of each parameter in its own memory order.
+/// dx (undefined where it is not wanted), then the gradient of each parameter in its own memory
+/// order.
 Result<std::vector<at::Tensor>> run_backward(const BranchKernel& kernel, const at::Tensor& gradient,
                                              const at::Tensor& x,
                                              const std::vector<at::Tensor>& parameters,
-                                             const at::Tensor& saved, double alpha, double beta);
+                                             const at::Tensor& saved, double alpha, double beta,
+                                             bool want_dx = true);
 
 }  // namespace esper::graph

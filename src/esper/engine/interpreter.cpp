@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "esper/engine/lowering.h"
+#include "esper/engine/seed_kernels.h"
 #include "esper/engine/tensor_store.h"
 #include "esper/engine/torch_compat.h"
 
@@ -40,13 +41,20 @@ Interpreter::Interpreter(Interpreter&&) noexcept = default;
 Interpreter& Interpreter::operator=(Interpreter&&) noexcept = default;
 const Program& Interpreter::program() const { return *impl_->program; }
 
-Result<Interpreter> Interpreter::make(ProgramPtr program, bool training) {
+Result<Interpreter> Interpreter::make(ProgramPtr program, bool training,
+                                      const std::vector<KernelRegion>* kernels) {
     auto impl = std::make_unique<Impl>();
     impl->program = std::move(program);
     const auto& p = *impl->program;
     impl->ops.slot_count = p.value_count();
-    for (const auto& instruction : p.instructions()) {
-        ESPER_TRY(OpCall call, lower(instruction, training));
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < p.instructions().size();) {
+        if (kernels != nullptr && next < kernels->size() && (*kernels)[next].begin == i) {
+            impl->ops.calls.push_back((*kernels)[next].call);
+            i = (*kernels)[next++].end;
+            continue;
+        }
+        ESPER_TRY(OpCall call, lower(p.instructions()[i++], training));
         impl->ops.calls.push_back(std::move(call));
     }
     impl->keep_outputs.assign(p.value_count(), false);

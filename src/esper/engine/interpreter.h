@@ -11,13 +11,16 @@
 namespace esper::graph {
 
 class TensorStore;
+struct KernelRegion;
 
 /// Runs a Program call by call through libtorch's dispatcher, with autograd and autocast as the
 /// caller has set them. The reference for JointProgram and other faster ways.
 class Interpreter {
   public:
     /// Looks up all operators and constants. `training` is the value of the training flag.
-    static Result<Interpreter> make(ProgramPtr program, bool training);
+    /// `kernels` compute their regions (seed_kernels.h).
+    static Result<Interpreter> make(ProgramPtr program, bool training,
+                                    const std::vector<KernelRegion>* kernels = nullptr);
     ~Interpreter();
     Interpreter(Interpreter&&) noexcept;
     Interpreter& operator=(Interpreter&&) noexcept;

@@ -2,6 +2,7 @@
 
 #include "esper/engine/joint/joint_program.h"
 #include "esper/engine/rewrites/rewrites.h"
+#include "esper/engine/seed_kernels.h"
 
 namespace esper::graph {
 
@@ -19,6 +20,7 @@ struct JointProgram::Impl {
     std::vector<std::uint32_t> gradient_taps;
     std::vector<RecordedList::GradientWrite> gradients;
     std::vector<at::Tensor> unused_gradients;
+    std::vector<BranchKernelPtr> kernels;  ///< that the calls of `ops` name
 };
 
 }  // namespace esper::graph

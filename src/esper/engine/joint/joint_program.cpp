@@ -89,9 +89,16 @@ JointProgram& JointProgram::operator=(JointProgram&&) noexcept = default;
 Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& store,
                                           std::span<const at::Tensor> example_inputs) {
     const auto& program = *spec.program;
-    ESPER_TRY(auto interpreter, Interpreter::make(spec.program, spec.training));
-    ESPER_TRY(auto bindings, Interpreter::bind(program, store, example_inputs));
     auto impl = std::make_unique<Impl>();
+    std::vector<KernelRegion> regions;
+    if (spec.kernels != nullptr) {
+        auto asked_for = spec.taps;
+        asked_for.insert(asked_for.end(), spec.gradient_taps.begin(), spec.gradient_taps.end());
+        ESPER_TRY(regions, kernel_regions(program, *spec.kernels, asked_for));
+        for (const auto& region : regions) impl->kernels.push_back(region.kernel);
+    }
+    ESPER_TRY(auto interpreter, Interpreter::make(spec.program, spec.training, &regions));
+    ESPER_TRY(auto bindings, Interpreter::bind(program, store, example_inputs));
     impl->program = spec.program;
     at::AutoGradMode grad_mode(!spec.losses.empty());
     std::vector<at::Tensor> leaves;

@@ -12,6 +12,8 @@
 
 namespace esper::graph {
 
+class SeedKernels;
+
 enum class Precision : std::uint8_t {
     kFloat32,
     kBFloat16,  ///< the list contains autocast's casts; parameters and gradients stay float32
@@ -36,6 +38,8 @@ struct JointSpec {
     /// Values v for which d(sum of losses)/dv is returned.
     std::vector<ValueId> gradient_taps;
     Rewrites rewrites = Rewrites::kExact;
+    /// Kernels that compute branches of seeds; null: the operators do.
+    const SeedKernels* kernels = nullptr;
 };
 
 /// A Program's forward and backward pass as one flat list of primitive operators, bound to the

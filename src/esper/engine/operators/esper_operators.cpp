@@ -9,6 +9,7 @@
 
 #include <mutex>
 
+#include "esper/engine/operators/branch_kernel_operators.h"
 #include "esper/engine/operators/fused_operators.h"
 #include "esper/engine/operators/operator_library.h"
 
@@ -56,6 +57,7 @@ void register_esper_operators() {
         definitions.def("straight_through(Tensor(a) y, Tensor s) -> Tensor(a)", &straight_through);
         define_counter_random(definitions);
         define_size_operators(definitions);
+        define_branch_kernels(definitions);
         static torch::Library cpu(torch::Library::IMPL, "esper",
                                   std::make_optional(c10::DispatchKey::CPU), __FILE__, __LINE__);
         static torch::Library meta(torch::Library::IMPL, "esper",
@@ -64,6 +66,7 @@ void register_esper_operators() {
                                        std::make_optional(c10::DispatchKey::Autograd), __FILE__,
                                        __LINE__);
         implement_counter_random(cpu, meta, autograd);
+        implement_branch_kernels(cpu);
         kernels::register_fused_operators();
     });
 }

@@ -9,7 +9,7 @@
 
 namespace esper::execution {
 
-/// A shared object with the three functions of interface 2, mapped into this process.
+/// A shared object with the three functions of interface 3, mapped into this process.
 struct BranchLibrary {
     const EsperKernelInfo* info = nullptr;
     decltype(&esper_kernel_forward) forward = nullptr;

@@ -146,7 +146,7 @@ Result<KernelManifest> verify_forged(const KernelBundle& bundle, const KeyRing& 
 }
 
 Status fits_machine(const KernelManifest& manifest, const std::vector<std::string>& cpu_features) {
-    // Interface 1 is a kernel's alone, interface 2 a branch's with its gradients.
+    // Interface 1 is a kernel's alone, interface 3 a branch's with its gradients.
     if (manifest.abi != ESPER_KERNEL_ABI && manifest.abi != ESPER_BRANCH_KERNEL_ABI) {
         return fail(
             KernelError::kAbiMismatch,

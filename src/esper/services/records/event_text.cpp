@@ -44,6 +44,14 @@ EventText describe_event(const Event& event) {
         return {EventTone::kBad,
                 fmt::format("took out the seed {} at {} because {}", event.text("seed"),
                             event.text("anchor"), event.text("reason"))};
+    if (event.is("kernel") && event.text("runs") == "kernel")
+        return {EventTone::kNeutral,
+                fmt::format("seed {} ({}) runs a native kernel: {}", event.text("seed"),
+                            event.text("blueprint"), event.text("why"))};
+    if (event.is("kernel_fault"))
+        return {EventTone::kBad,
+                fmt::format("seed {} runs as operators from here on, not as kernel {}: {}",
+                            event.text("seed"), event.text("kernel"), event.text("reason"))};
     if (event.is("rollback"))
         return {EventTone::kBad, fmt::format("went back to step {}: {}", event.integer("to_step"),
                                              event.text("reason"))};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
@@ -51,6 +53,38 @@ std::string growth_of(const json& run, const std::vector<Event>& events) {
                              stories.empty() ? "" : counted(stories) + "; ",
                              human_count(number_of(run, "parameters_initial").value_or(0)),
                              human_count(number_of(run, "parameters").value_or(0)));
+}
+
+// Of kernels one sentence each: how many seeds had one and how much faster these were measured to
+// be; why the others had none, by reason; what was refused.
+std::string kernels_of(const json& run) {
+    const auto kernels = run.value("kernels", json::object());
+    const auto seeds = kernels.value("seeds", json::array());
+    if (seeds.empty()) return "";
+    double least = 0;
+    double most = 0;
+    std::int64_t with = 0;
+    std::map<std::string, int> without;
+    for (const auto& seed : seeds) {
+        if (const auto gain = number_of(seed, "gain")) {
+            least = with == 0 ? *gain : std::min(least, *gain);
+            most = std::max(most, *gain);
+            ++with;
+        } else {
+            const auto why = text_of(seed, "why");
+            ++without[why.substr(0, why.find(": "))];
+        }
+    }
+    auto out = fmt::format("Kernels: {} of {} seeds ran a native kernel", with, seeds.size());
+    if (with > 0)
+        out +=
+            fmt::format(", measured at {:.2f} to {:.2f} times the operators' speed", least, most);
+    for (const auto& [why, count] : without)
+        out += fmt::format("; {} ran as operators: {}", count, printable(why));
+    const auto refused = kernels.value("refused", json::array());
+    for (const auto& kernel : refused)
+        if (kernel.is_string()) out += "\n  refused: " + printable(kernel.get<std::string>());
+    return out + "\n";
 }
 
 std::string samples_of(const std::vector<Event>& events) {
@@ -115,7 +149,8 @@ std::string figures_of(const json& run) {
 Result<std::string> summary_of_run(const std::filesystem::path& folder) {
     ESPER_TRY(const auto run, read_run_json(folder));
     ESPER_TRY(const auto events, read_events(folder));
-    return "\n" + growth_of(run, events) + samples_of(events) + "\n" + figures_of(run) +
+    return "\n" + growth_of(run, events) + kernels_of(run) + samples_of(events) + "\n" +
+           figures_of(run) +
            fmt::format("report: {}\nexport to PyTorch: esper export {}\n",
                        (folder / "report.html").string(), folder.string());
 }

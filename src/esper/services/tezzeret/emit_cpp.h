@@ -11,7 +11,7 @@ struct EmitOptions {
     std::int64_t tile_rows = 96;  ///< a multiple of 48
 };
 
-/// The C++ source of a branch's kernel (include/esper/kernel_abi.h, interface 2): one forward and
+/// The C++ source of a branch's kernel (include/esper/kernel_abi.h, interface 3): one forward and
 /// one backward function over tiles of rows. Values that backward needs are kept if they are
 /// products or row sums, and computed again if they are elementwise. Error: kUnsupported.
 Result<std::string> emit_cpp(const TileGraph& graph, const EmitOptions& options);

@@ -32,6 +32,12 @@ const metricTiles = (part, metrics, where) => Object.entries(metrics)
   .map(([key, value]) => [`${part} ${figureOf[key][0]}${where}`, figureOf[key][1](value)]);
 const ofTest = run.test_checkpoint
   ? ` (${run.test_checkpoint} checkpoint, step ${number(run.test_step)})` : "";
+// How many seeds ran a native kernel, and how much faster than their operators it was measured.
+const chosen = (run.kernels && run.kernels.seeds) || [];
+const gains = chosen.map(seed => seed.gain).filter(isNumber);
+const withKernels = !chosen.length ? "–" : `${gains.length} of ${chosen.length}`;
+const gainText = gains.length
+  ? ` (${Math.min(...gains).toFixed(2)} to ${Math.max(...gains).toFixed(2)} × the operators)` : "";
 find("tiles").innerHTML = [
   ["validation loss, last", loss(run.val_loss)],
   ["validation loss, best" + (isNumber(run.best_step) ? ` (step ${number(run.best_step)})` : ""),
@@ -44,6 +50,7 @@ find("tiles").innerHTML = [
   ["FLOPs an example", number(run.flops_per_example)],
   ["FLOPs in all", number(run.flops_total)],
   ["time", duration(run.wall_seconds)],
+  ["seeds with a native kernel" + gainText, withKernels],
 ].filter(([, value]) => value !== "–").map(([name, value]) =>
   `<div class="tile"><b>${escape(value)}</b><span>${escape(name)}</span></div>`).join("");
 
@@ -54,7 +61,7 @@ find("samples").innerHTML = samples.map(s =>
   .join("");
 
 const troubles = data.events.filter(e =>
-  ["fault", "rollback", "rollback_refused"].includes(e.event));
+  ["fault", "kernel_fault", "rollback", "rollback_refused"].includes(e.event));
 find("faults").innerHTML = troubles.length
   ? `<div class="card"><table>${troubles.map(e =>
       `<tr><td class="step">step ${escape(e.step)}</td><td class="bad">${escape(e.event)}</td>` +

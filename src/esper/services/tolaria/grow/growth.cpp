@@ -17,11 +17,22 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
         [&learner](const graph::ProgramPtr& program) { learner.adopt(program); });
     growth->splits_ = std::make_unique<BlockSplits>(r, *growth->places_);
     growth->measurer_ = std::make_unique<RunMeasurer>(r, *growth->places_);
-    ESPER_TRY(growth->lives_,
-              SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_,
-                                 [&r](const std::string& kind, Moment now, nlohmann::json detail) {
-                                     return r.event(kind, now, std::move(detail));
-                                 }}));
+    const auto event = [&r](const std::string& kind, Moment now, nlohmann::json detail) {
+        return r.event(kind, now, std::move(detail));
+    };
+    growth->kernels_ = std::make_unique<RunKernels>(
+        RunKernels::Run{r.config.growth.kernels,
+                        std::string(contracts::to_text(r.config.run.precision)),
+                        r.config.data.batch_size, r.config.growth.blueprints},
+        r.supply, r.kernels ? r.kernels : std::make_shared<graph::SeedKernels>(), event);
+    ESPER_CHECK_STATUS(growth->kernels_->begin(*growth->places_));
+    auto* g = growth.get();
+    ESPER_TRY(
+        growth->lives_,
+        SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_, event,
+                           [g](std::uint32_t slot, const blueprints::Blueprint& made, Moment now) {
+                               return g->kernels_->decide(*g->places_, slot, made, now);
+                           }}));
     return growth;
 }
 
@@ -90,6 +101,7 @@ saved::Json Growth::save(Tensors& tensors) const {
     state.forks = measurer_->save_forks(tensors);
     state.health = measurer_->health().sums();
     for (const auto& [slot, activity] : activity_) state.activity.push_back(activity);
+    if (!kernels_->choices().empty()) state.kernels = kernels_->save();
     if (splits_->is_clocked() || !splits_->made().empty()) state.splits = splits_->state();
     return saved::write(state);
 }
@@ -113,6 +125,7 @@ Status Growth::restore(const saved::Json& json, const Tensors& tensors) {
     ESPER_TRY(const auto state, read_growth_state<Saved>(present, "growth"));
     ESPER_CHECK_STATUS(restore_places(state.lives));
     splits_->restore(state.splits.value_or(SavedSplits{}));
+    kernels_->restore(state.kernels.value_or(std::vector<SeedKernelChoice>{}));
     ESPER_CHECK_STATUS(lives_->restore(state.lives, run_.learner.program()));
     ESPER_CHECK_STATUS(measurer_->restore_forks(state.forks, tensors));
     measurer_->health().restore(state.health);

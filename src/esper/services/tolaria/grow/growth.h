@@ -10,6 +10,7 @@
 #include "esper/execution/kernels/recovery.h"
 #include "esper/services/tolaria/grow/block_splits.h"
 #include "esper/services/tolaria/grow/rollback.h"
+#include "esper/services/tolaria/grow/run_kernels.h"
 #include "esper/services/tolaria/grow/run_measurer.h"
 #include "esper/services/tolaria/grow/seed_lives.h"
 
@@ -31,6 +32,8 @@ class Growth {
     std::string waiting_for() const {
         return splits_->is_clocked() ? splits_->waiting_for() : lives_->waiting_for();
     }
+    RunKernels& kernels() { return *kernels_; }
+    const RunKernels& kernels() const { return *kernels_; }
     BlockSplits& splits() { return *splits_; }
     const BlockSplits& splits() const { return *splits_; }
     /// Between two steps: BlockSplits::make(), and slots for the copy's anchors.
@@ -104,6 +107,8 @@ class Growth {
         std::vector<SlotHealth::Sums> health;
         std::vector<Activity> activity;
         std::optional<SavedSplits> splits = {};  ///< only where blocks are split
+        /// Of seeds that germinated; runs of before had none.
+        std::optional<std::vector<SeedKernelChoice>> kernels = {};
 
         template <typename Self, typename Visitor>
         static void fields(Self& self, Visitor& visit) {
@@ -113,6 +118,7 @@ class Growth {
             visit("health", self.health);
             visit("activity", self.activity);
             visit("splits", self.splits);
+            visit("kernels", self.kernels);
         }
     };
 
@@ -121,6 +127,7 @@ class Growth {
     std::unique_ptr<RunMeasurer> measurer_;
     std::unique_ptr<SeedLives> lives_;
     std::unique_ptr<BlockSplits> splits_;
+    std::unique_ptr<RunKernels> kernels_;
     execution::RecoveryManager recovery_;
     std::map<std::uint32_t, Activity> activity_;  ///< by slot
 };

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "esper/services/ports/kernel_supply.h"
 #include "esper/services/records/run_folder.h"
 #include "esper/services/tolaria/grow/fork.h"
 #include "esper/services/tolaria/grow/measurer.h"
@@ -29,7 +30,9 @@ struct GrowingRun {
     const Course& course;
     /// The run's learning rate at a step, for forks.
     std::function<double(std::int64_t step)> rate;
-    Flops& flops;  ///< what measuring costs is added here
+    Flops& flops;                                      ///< what measuring costs is added here
+    std::shared_ptr<ports::KernelSupply> supply = {};  ///< null: seeds run as operators
+    std::shared_ptr<graph::SeedKernels> kernels = {};  ///< the learner's book of them
 
     Status event(const std::string& kind, Moment now, nlohmann::json detail) const;
 };

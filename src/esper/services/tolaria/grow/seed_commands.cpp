@@ -30,6 +30,7 @@ Status SeedLives::germinate(const tamiyo::Decision& d, Moment now) {
     ESPER_TRY(const auto before, context_.measurer.cost(*program()));
     ESPER_CHECK_STATUS(kasmina().germinate(d.slot, d.blueprint, blueprint.program,
                                            blueprint.has_parameters, now, d.reason));
+    if (context_.germinated) ESPER_CHECK_STATUS(context_.germinated(d.slot, blueprint, now));
     ESPER_TRY(const auto after, context_.measurer.cost(*program()));
     in_slot_[d.slot] = {(after.forward_flops - before.forward_flops) / before.forward_flops,
                         (after.parameters - before.parameters) / before.parameters, blueprint.sham};

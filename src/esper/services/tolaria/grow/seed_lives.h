@@ -34,6 +34,9 @@ class SeedLives {
         SeedPlaces& places;
         Measurer& measurer;
         EventSink event;
+        /// Told of each seed as soon as it sits in the Program; may be empty.
+        std::function<Status(std::uint32_t slot, const blueprints::Blueprint&, Moment)> germinated =
+            {};
     };
     /// Errors: those of Measurer::cost.
     static Result<std::unique_ptr<SeedLives>> create(const Context& context);

@@ -24,6 +24,8 @@ graph::LossKind loss_of(const std::vector<at::Tensor>& inputs) {
                : graph::LossKind::kCrossEntropy;
 }
 
+constexpr std::string_view kKernelWord = "kernels:";
+
 // Numbers of values are this process's own: a Program that was read again has others.
 std::string name_of(const std::string& hash, const std::string& kind) {
     std::string name = hash;
@@ -32,9 +34,30 @@ std::string name_of(const std::string& hash, const std::string& kind) {
         const bool is_tap = word.size() > 1 && (word[0] == 't' || word[0] == 'g') &&
                             word.find_first_not_of("0123456789", 1) == std::string::npos;
         tapped = tapped || is_tap;
-        if (!is_tap) name += " " + word;
+        // What computes a seed changes no cost.
+        if (!is_tap && !word.starts_with(kKernelWord)) name += " " + word;
     }
     return tapped ? name + " tapped" : name;
+}
+
+/// Runs what `find` finds or records. A kernel that reports an error is called no more: what is
+/// found the second time runs the operators in its place.
+template <typename Find>
+Result<JointProgram::Outputs> run_with_fallback(const graph::SeedKernels* kernels,
+                                                const std::vector<at::Tensor>& inputs,
+                                                const Find& find) {
+    const auto failed = [&]() -> std::ptrdiff_t {
+        if (kernels == nullptr) return 0;
+        return std::ranges::count_if(kernels->all(),
+                                     [](const auto& item) { return item.second.kernel->failed; });
+    };
+    const auto once = [&]() -> Result<JointProgram::Outputs> {
+        ESPER_TRY(JointProgram * joint, find());
+        return joint->run(inputs);
+    };
+    const auto before = failed();
+    auto outputs = once();
+    return outputs || failed() == before ? std::move(outputs) : once();
 }
 
 }  // namespace
@@ -47,6 +70,9 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
     for (const auto& input : inputs)
         kind += fmt::format(" {}[{}]", c10::toString(input.scalar_type()),
                             fmt::join(input.sizes(), ","));
+    if (kernels_)
+        if (const auto used = kernels_->used_by(*program); !used.empty())
+            kind += fmt::format(" {}{}", kKernelWord, used);
     const auto hash = program->hash().hex();
     const auto name = name_of(hash, kind);
     auto& mine = recorded_[hash];
@@ -54,6 +80,7 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
         if (it->second.store == &store) return &it->second.joint;
     ESPER_TRY(JointSpec spec, make_spec());
     spec.precision = precision_;
+    spec.kernels = kernels_.get();
     ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
     if (counted_.erase(name) == 0) {
         ESPER_TRY(const auto passed, backward ? as_trained(program) : program);
@@ -118,7 +145,7 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
                                                bool shadows) {
     if (last_.program == program && last_.store == &store && last_.taps == taps &&
         last_.gradient_taps == gradient_taps && last_.shadows == shadows &&
-        last_.joint->takes(inputs))
+        last_.kernels == kernel_revision() && last_.joint->takes(inputs))
         return last_.joint;
     std::string kind = shadows ? "train" : "gradients";
     for (auto v : taps) kind += fmt::format(" t{}", v.value());
@@ -139,7 +166,7 @@ Result<JointProgram*> Engine::training_program(const graph::ProgramPtr& program,
                   spec.rewrites = graph::Rewrites::kFast;
                   return spec;
               }));
-    last_ = {program, &store, taps, gradient_taps, shadows, joint};
+    last_ = {program, &store, taps, gradient_taps, shadows, kernel_revision(), joint};
     return joint;
 }
 
@@ -162,8 +189,11 @@ Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorS
                                 const std::vector<graph::ValueId>& taps,
                                 const std::vector<graph::ValueId>& gradient_taps, bool shadows) {
     ESPER_CHECK_STATUS(check_signal());
-    ESPER_TRY(auto* joint, training_program(program, store, inputs, taps, gradient_taps, shadows));
-    ESPER_TRY(auto outputs, joint->run(inputs));
+    const auto find_it = [&] {
+        return training_program(program, store, inputs, taps, gradient_taps, shadows);
+    };
+    // A step of training is made again by whoever knows what else it has changed.
+    ESPER_TRY(auto outputs, run_with_fallback(shadows ? nullptr : kernels_.get(), inputs, find_it));
     return StepResult{outputs.outputs[0].item<double>(), std::move(outputs.taps),
                       std::move(outputs.gradient_taps)};
 }
@@ -199,15 +229,17 @@ Result<PerExample> Engine::evaluate_in_training_mode(const graph::ProgramPtr& pr
 Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::TensorStore& store,
                                        const std::vector<at::Tensor>& inputs, bool training) {
     ESPER_CHECK_STATUS(check_signal());
-    ESPER_TRY(auto* joint, find(program, training ? "losses" : "evaluate", store, inputs, false,
-                                [&]() -> Result<JointSpec> {
-                                    ESPER_TRY(auto with, with_losses(*program, inputs));
-                                    JointSpec spec;
-                                    spec.program = with;
-                                    spec.training = training;
-                                    return spec;
-                                }));
-    ESPER_TRY(auto outputs, joint->run(inputs));
+    const auto find_it = [&] {
+        return find(program, training ? "losses" : "evaluate", store, inputs, false,
+                    [&]() -> Result<JointSpec> {
+                        ESPER_TRY(auto with, with_losses(*program, inputs));
+                        JointSpec spec;
+                        spec.program = with;
+                        spec.training = training;
+                        return spec;
+                    });
+    };
+    ESPER_TRY(auto outputs, run_with_fallback(kernels_.get(), inputs, find_it));
     const auto& found = outputs.outputs;
     return PerExample{found[0], found.size() > 1 ? found[1] : at::Tensor(),
                       found.size() > 2 ? found[2] : at::Tensor()};
@@ -219,27 +251,29 @@ Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& stor
     const auto n = std::min(inputs.size(), program->inputs().size());
     const std::vector<at::Tensor> own(inputs.begin(),
                                       inputs.begin() + static_cast<std::ptrdiff_t>(n));
-    ESPER_TRY(auto* joint, find(program, "settle", store, own, false, [&]() -> Result<JointSpec> {
-                  JointSpec spec;
-                  spec.program = program;
-                  return spec;
-              }));
-    ESPER_TRY(auto outputs, joint->run(own));
-    static_cast<void>(outputs);
-    return {};
+    const auto find_it = [&] {
+        return find(program, "settle", store, own, false, [&]() -> Result<JointSpec> {
+            JointSpec spec;
+            spec.program = program;
+            return spec;
+        });
+    };
+    const auto outputs = run_with_fallback(kernels_.get(), own, find_it);
+    return outputs ? Status{} : Status(fail(outputs.error()));
 }
 
 Result<at::Tensor> Engine::logits(const graph::ProgramPtr& program, graph::TensorStore& store,
                                   const std::vector<at::Tensor>& inputs) {
     ESPER_CHECK_STATUS(check_signal());
-    ESPER_TRY(auto* joint,
-              find(program, "logits", store, inputs, false, [&]() -> Result<JointSpec> {
-                  JointSpec spec;
-                  spec.program = program;
-                  spec.training = false;
-                  return spec;
-              }));
-    ESPER_TRY(auto outputs, joint->run(inputs));
+    const auto find_it = [&] {
+        return find(program, "logits", store, inputs, false, [&]() -> Result<JointSpec> {
+            JointSpec spec;
+            spec.program = program;
+            spec.training = false;
+            return spec;
+        });
+    };
+    ESPER_TRY(auto outputs, run_with_fallback(kernels_.get(), inputs, find_it));
     return outputs.outputs[0];
 }
 

@@ -10,6 +10,7 @@
 
 #include "esper/configs/growth.h"
 #include "esper/engine/joint/joint_program.h"
+#include "esper/engine/seed_kernels.h"
 #include "esper/program/loss.h"
 #include "esper/services/tolaria/learn/stop_signal.h"
 #include "esper/services/tolaria/tolaria_errors.h"
@@ -37,8 +38,12 @@ inline constexpr std::int64_t kClassesForTopFive = 10;
 class Engine {
   public:
     Engine(graph::Precision precision, double label_smoothing,
-           configs::Isolation isolation = configs::Isolation::kStraightThrough)
-        : precision_(precision), label_smoothing_(label_smoothing), isolation_(isolation) {}
+           configs::Isolation isolation = configs::Isolation::kStraightThrough,
+           std::shared_ptr<const graph::SeedKernels> kernels = {})
+        : precision_(precision),
+          label_smoothing_(label_smoothing),
+          isolation_(isolation),
+          kernels_(std::move(kernels)) {}
 
     /// Passes end with TolariaError::kStopped while the signal ends work; null: they never do.
     void heed(const StopSignal* signal) { signal_ = signal; }
@@ -100,6 +105,7 @@ class Engine {
   private:
     Status check_signal() const;
     bool has_shadows(const graph::Program& program) const;
+    std::uint64_t kernel_revision() const { return kernels_ ? kernels_->revision() : 0; }
     Result<StepResult> pass(const graph::ProgramPtr& program, graph::TensorStore& store,
                             const std::vector<at::Tensor>& inputs,
                             const std::vector<graph::ValueId>& taps,
@@ -118,12 +124,14 @@ class Engine {
         std::vector<graph::ValueId> taps;
         std::vector<graph::ValueId> gradient_taps;
         bool shadows = false;
+        std::uint64_t kernels = 0;  ///< revision of the book of kernels
         graph::JointProgram* joint = nullptr;
     };
     Last last_;
     graph::Precision precision_;
     double label_smoothing_;
     configs::Isolation isolation_;
+    std::shared_ptr<const graph::SeedKernels> kernels_;  ///< null: seeds run as operators
     const StopSignal* signal_ = nullptr;
     double recording_flops_ = 0;
     std::set<std::string> counted_;  ///< names that need not be counted when they are recorded

@@ -45,7 +45,8 @@ Learner::Options Learner::options_of(const configs::EsperConfig& config) {
 Learner::Learner(const Options& options)
     : options_(options),
       store_(options.store),
-      engine_(options.precision, options.optimization.label_smoothing, options.isolation),
+      engine_(options.precision, options.optimization.label_smoothing, options.isolation,
+              options.kernels),
       optimizer_(options.optimization) {
     engine_.heed(options.stop);
 }
@@ -71,7 +72,13 @@ void Learner::adopt(graph::ProgramPtr program) {
 Result<StepResult> Learner::step(const std::vector<at::Tensor>& batch, const StepRule& rule,
                                  const std::vector<graph::ValueId>& taps) {
     if (options_.seed_faults) ESPER_CHECK_STATUS(pass_seed_faults(*program_, store_));
-    ESPER_TRY(auto result, pass_in_pieces(batch, rule, taps));
+    auto passed = pass_in_pieces(batch, rule, taps);
+    // The run's own step is made again by the trainer, which writes down why; a fork's is here.
+    if (!passed && !options_.seed_faults && options_.kernels &&
+        std::ranges::any_of(options_.kernels->all(),
+                            [](const auto& item) { return item.second.kernel->failed; }))
+        passed = pass_in_pieces(batch, rule, taps);
+    ESPER_TRY(auto result, std::move(passed));
     if (options_.seed_faults) spoil_gradients(*program_, store_);
     if (!std::isfinite(result.loss))
         return fail(KernelError::kNotFinite, "the loss became " + std::to_string(result.loss));

@@ -38,7 +38,9 @@ class Learner {
         configs::Isolation isolation = configs::Isolation::kStraightThrough;
         graph::Precision precision = graph::Precision::kFloat32;
         const StopSignal* stop = nullptr;  ///< ends work beside the steps
-        bool seed_faults = false;          ///< passes the fault points of seeds (seed_faults.h)
+        /// Null: seeds run as operators.
+        std::shared_ptr<graph::SeedKernels> kernels = {};
+        bool seed_faults = false;  ///< passes the fault points of seeds (seed_faults.h)
     };
     /// The options of a configuration; precision `auto` counts as fp32 until it is decided.
     static Options options_of(const configs::EsperConfig& config);

@@ -36,8 +36,10 @@ std::string_view to_text(RunStatus status) {
 
 namespace {
 
-Learner::Options learner_options(const configs::EsperConfig& config, const StopSignal& stop) {
+Learner::Options learner_options(const configs::EsperConfig& config, const StopSignal& stop,
+                                 std::shared_ptr<graph::SeedKernels> kernels) {
     auto options = Learner::options_of(config);
+    options.kernels = std::move(kernels);
     options.stop = &stop;
     options.seed_faults = true;
     return options;
@@ -45,12 +47,14 @@ Learner::Options learner_options(const configs::EsperConfig& config, const StopS
 
 }  // namespace
 
-Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock)
+Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock,
+                 KernelSupplyPtr kernels)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       clock_(clock),
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
-      learner_(learner_options(config_, stop_)),
+      kernel_supply_(std::move(kernels)),
+      learner_(learner_options(config_, stop_, kernels_)),
       spikes_(config_.checkpoint.rollback),
       mean_(config_.optimization.ema) {}
 
@@ -58,9 +62,11 @@ Trainer::~Trainer() = default;
 
 Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& config,
                                                records::RunFolder folder, Clock& clock,
+                                               KernelSupplyPtr kernels,
                                                std::shared_ptr<const Dataset> data,
                                                graph::ProgramPtr host) {
-    std::unique_ptr<Trainer> trainer(new Trainer(config, std::move(folder), clock));
+    std::unique_ptr<Trainer> trainer(
+        new Trainer(config, std::move(folder), clock, std::move(kernels)));
     auto& threads = trainer->config_.run.threads;
     if (threads == 0) threads = physical_cores();
     at::set_num_threads(threads);
@@ -76,8 +82,8 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
 }
 
 Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wanted,
-                                                 const std::filesystem::path& folder,
-                                                 Clock& clock) {
+                                                 const std::filesystem::path& folder, Clock& clock,
+                                                 KernelSupplyPtr kernels) {
     auto config = with_whole_paths(wanted);
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
@@ -85,7 +91,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wan
     if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
     ESPER_TRY(config.controller.policy, choose_policy(config, host));
     ESPER_TRY(auto opened, records::RunFolder::create(folder));
-    ESPER_TRY(auto trainer, make(config, std::move(opened), clock, data, host));
+    ESPER_TRY(auto trainer, make(config, std::move(opened), clock, std::move(kernels), data, host));
     if (is_exported_model(config))
         ESPER_CHECK_STATUS(load_host_weights(config, trainer->learner_.store()));
     ESPER_CHECK_STATUS(trainer->settle_precision());
@@ -100,8 +106,8 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wan
 }
 
 Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wanted,
-                                                 const std::filesystem::path& folder,
-                                                 Clock& clock) {
+                                                 const std::filesystem::path& folder, Clock& clock,
+                                                 KernelSupplyPtr kernels) {
     ESPER_TRY(auto opened, records::RunFolder::open(folder));
     ESPER_TRY(const auto change, check_resume(opened, with_whole_paths(wanted)));
     auto opened_data = open_data(change.config);
@@ -112,7 +118,8 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
     ESPER_TRY(auto host, make_host(change.config, data->info()));
     ESPER_TRY(const auto entries, graph::read_journal(opened.journal()));
     host = as_begun(host, entries.front().initial);
-    ESPER_TRY(auto trainer, make(change.config, std::move(opened), clock, data, host));
+    ESPER_TRY(auto trainer,
+              make(change.config, std::move(opened), clock, std::move(kernels), data, host));
     ESPER_TRY(const auto record, trainer->folder_.read_run_json());
     trainer->waiting_for_ = records::text_of(record, "waiting_for");
     ESPER_CHECK_STATUS(trainer->start_growth());
@@ -124,6 +131,8 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
     ESPER_CHECK_STATUS(trainer->folder_.cut_back(state.lengths));
     ESPER_CHECK_STATUS(
         write_changes(change, trainer->folder_, trainer->now_.step, trainer->now_.epoch));
+    if (trainer->growth_)
+        ESPER_CHECK_STATUS(trainer->growth_->kernels().report_lost(trainer->now_));
     ESPER_CHECK_STATUS(trainer->write_run_json(RunStatus::kRunning));
     return trainer;
 }
@@ -158,7 +167,8 @@ void Trainer::restart_loader() {
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
     ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, course_,
-                                       [this](std::int64_t step) { return rate_at(step); }, flops_},
+                                       [this](std::int64_t step) { return rate_at(step); }, flops_,
+                                       kernel_supply_, kernels_},
                                       clock_));
     growth_->kasmina().on_edit(
         [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {

@@ -49,18 +49,23 @@ std::string_view to_text(RunStatus status);
 /// request_rollback().
 class Trainer {
   public:
-    /// A new run in `folder`. Time comes from `clock`, which must outlive the trainer.
+    using KernelSupplyPtr = std::shared_ptr<ports::KernelSupply>;
+
+    /// A new run in `folder`. Time comes from `clock`, which must outlive the trainer; native
+    /// kernels for seeds come from `kernels`, without which seeds run as operators.
     /// Errors: those of data, host and folder; kUnsupported for a batch larger than the training
     /// part.
     static Result<std::unique_ptr<Trainer>> create(const configs::EsperConfig& config,
                                                    const std::filesystem::path& folder,
-                                                   Clock& clock = system_clock());
+                                                   Clock& clock = system_clock(),
+                                                   KernelSupplyPtr kernels = {});
     /// The run in `folder`, as its newest whole checkpoint left it. Where `config` says `auto` or 0
     /// threads, the run's own choice holds.
     /// Errors: kBadRunFolder, kFolderInUse, kAlreadyDone, kChangedRun, those of the checkpoint.
     static Result<std::unique_ptr<Trainer>> resume(const configs::EsperConfig& config,
                                                    const std::filesystem::path& folder,
-                                                   Clock& clock = system_clock());
+                                                   Clock& clock = system_clock(),
+                                                   KernelSupplyPtr kernels = {});
     ~Trainer();
 
     void on_progress(std::function<void(const Progress&)> watcher) {
@@ -102,9 +107,11 @@ class Trainer {
 
   private:
     friend struct TrainerTestAccess;
-    Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock);
+    Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& clock,
+            KernelSupplyPtr kernels);
     static Result<std::unique_ptr<Trainer>> make(const configs::EsperConfig& config,
                                                  records::RunFolder folder, Clock& clock,
+                                                 KernelSupplyPtr kernels,
                                                  std::shared_ptr<const Dataset> data,
                                                  graph::ProgramPtr host);
     Status start_growth();
@@ -131,6 +138,7 @@ class Trainer {
     };
     Result<Step> train_step();
     Result<double> attempt(const std::vector<at::Tensor>& batch);
+    Result<double> without_faulty_kernels(const Error& error, const std::vector<at::Tensor>& batch);
     Result<double> without_faulty_seeds(const Error& error, const std::vector<at::Tensor>& batch);
     Status take_out(const std::vector<std::uint32_t>& slots, const Error& error);
     Result<double> trial(const std::vector<std::uint32_t>& without,
@@ -167,6 +175,8 @@ class Trainer {
     Course course_;
     StopSignal stop_;
     graph::ProgramPtr host_;  ///< as it was when the run started
+    KernelSupplyPtr kernel_supply_;
+    std::shared_ptr<graph::SeedKernels> kernels_ = std::make_shared<graph::SeedKernels>();
     Learner learner_;
     std::optional<graph::Journal> journal_;
     std::unique_ptr<Growth> growth_;  ///< absent where growth is off

@@ -28,14 +28,28 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
     {
         const StopSignal::Heeded heeded(stop_);
-        {
+        const auto validate = [&]() -> Status {
             const WeightMean::Shown shown(mean_, learner_.store());
             ESPER_TRY(validation,
                       evaluate_part(learner_.engine(), learner_.program(), learner_.store(),
                                     *dataset_, Part::kValidation,
                                     static_cast<std::uint32_t>(config_.data.batch_size)));
+            flops_.validation += forward_flops(cost, validation.examples);
+            return {};
+        };
+        ESPER_CHECK_STATUS(validate());
+        if (!std::isfinite(validation.loss) && growth_) {
+            auto& kernels = growth_->kernels();
+            if (const auto in_use = kernels.in_use(); !in_use.empty()) {
+                kernels.set_aside(in_use);
+                ESPER_CHECK_STATUS(validate());
+                if (std::isfinite(validation.loss))
+                    ESPER_CHECK_STATUS(
+                        kernels.take_out(in_use, "the validation loss was not finite", now_));
+                else
+                    kernels.put_back();
+            }
         }
-        flops_.validation += forward_flops(cost, validation.examples);
         if (!std::isfinite(validation.loss))
             return Trouble{TroubleKind::kNotFinite,
                            "the validation loss became " + std::to_string(validation.loss), "{}"};
@@ -53,6 +67,9 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
             ESPER_CHECK_STATUS(
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
     }
+    if (growth_)
+        ESPER_CHECK_STATUS(
+            growth_->kernels().take_out({}, "it reported an error outside of a step", now_));
     flops_.recording += learner_.engine().take_recording_flops();
     const double seconds = wall_seconds();
     const auto examples = (now_.step - rate_since_step_) * examples_a_step(config_, *dataset_);

@@ -99,6 +99,7 @@ Status Trainer::roll_back(const Trouble& trouble) {
         for (const auto& lock : history_.locked) ESPER_CHECK_STATUS(growth_->lock(lock, now_));
     }
     ESPER_CHECK_STATUS(folder_.cut_back({*metrics_length}));
+    if (growth_) ESPER_CHECK_STATUS(growth_->kernels().report_lost(now_));
     if (best_is_undone) {
         // The best one left is where the run stands now.
         curves_.best_step = curves_.validation_losses.empty() ? -1 : now_.step;

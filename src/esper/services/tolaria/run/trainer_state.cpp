@@ -130,6 +130,7 @@ Status Trainer::write_run_json(RunStatus status) {
                {"culled", seeds.culled},
                {"cancelled", seeds.cancelled},
                {"rolled_back", seeds.rolled_back}}},
+             {"kernels", growth_ ? growth_->kernels().summary() : json::object()},
              {"splits", {{"made", splits}, {"taken_back", history_.splits_taken_back()}}},
              {"rollbacks", history_.rollbacks},
              {"program_sha256", program.hash().hex()},

@@ -58,6 +58,31 @@ Result<double> Trainer::trial(const std::vector<std::uint32_t>& without,
     return fail(KernelError::kNotFinite, "neither is it without the seeds");
 }
 
+// A kernel is at fault when the same batch goes well with the operators in its place. They make
+// this step and all that follow.
+Result<double> Trainer::without_faulty_kernels(const Error& error,
+                                               const std::vector<at::Tensor>& batch) {
+    auto& kernels = growth_->kernels();
+    const auto in_use = kernels.in_use();
+    std::vector<std::vector<std::string>> guesses;
+    for (const auto& seed : in_use) guesses.push_back({seed});
+    if (in_use.size() > 1) guesses.push_back(in_use);
+    for (const auto& guess : guesses) {
+        kernels.set_aside(guess);
+        auto loss = trial({}, batch);
+        if (!loss) {
+            kernels.put_back();
+            continue;
+        }
+        ESPER_CHECK_STATUS(kernels.take_out(guess, error.message(), now_));
+        learner_.move(rule());
+        ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));
+        return *loss;
+    }
+    buffers_.put_back(learner_.store());
+    return fail(error);
+}
+
 // A seed is at fault when the same batch goes well without it. It is taken out, and the step is the
 // one that the host makes alone.
 Result<double> Trainer::without_faulty_seeds(const Error& error,
@@ -90,11 +115,14 @@ Result<Trainer::Step> Trainer::train_step() {
     if (seeds) {
         buffers_.keep(learner_.store());
         growth_->note_active(now_.step + 1);
+        ESPER_CHECK_STATUS(
+            growth_->kernels().take_out({}, "it reported an error outside of a step", now_));
     }
     auto loss = attempt(batch);
     flops_.training += training_flops(cost_, made->size());
     // The rate of the next step depends on it, whenever the run is stopped.
     if (course_.has_budget()) flops_.recording += learner_.engine().take_recording_flops();
+    if (!loss && seeds) loss = without_faulty_kernels(Error(loss.error()), batch);
     if (!loss && seeds) loss = without_faulty_seeds(Error(loss.error()), batch);
     if (!loss && loss.error().is(KernelError::kNotFinite))
         return Step{0, Trouble{TroubleKind::kNotFinite, loss.error().message(), "{}"}};

@@ -1,4 +1,4 @@
-#include "esper/cli/store_kernel.h"
+#include "esper/services/supply/store_kernel.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,7 +11,7 @@
 #include "esper/program/text/text_format.h"
 #include "esper/services/urza/catalogue.h"
 
-namespace esper::cli {
+namespace esper::supply {
 
 namespace {
 
@@ -96,10 +96,10 @@ execution::KernelManifest manifest_of(const tezzeret::Order& order, const Forged
 
 }  // namespace
 
-Status store_kernel(urza::Library& library, const execution::KeyFolder& keys,
-                    const std::string& blueprint, const std::string& kind,
-                    const tezzeret::Order& order, const Forged& made) {
-    if (made.object.empty()) return {};
+Result<std::string> store_kernel(urza::Library& library, const execution::KeyFolder& keys,
+                                 const std::string& blueprint, const std::string& kind,
+                                 const tezzeret::Order& order, const Forged& made) {
+    if (made.object.empty()) return std::string();
     ESPER_CHECK_STATUS(add_branch(library, fmt::format("{}/{}", blueprint, kind), *order.branch));
     ESPER_TRY(const auto forge, keys.signer(execution::KeyRole::kForge));
     urza::NewKernel kernel;
@@ -128,7 +128,8 @@ Status store_kernel(urza::Library& library, const execution::KeyFolder& keys,
     verdict.at = report.report_timestamp;
     ESPER_TRY(const auto gauntlet, keys.signer(execution::KeyRole::kGauntlet));
     ESPER_CHECK_STATUS(execution::judge_bundle(bundle, verdict, gauntlet));
-    return library.add_verdict(id, bundle.verdict, bundle.judged, text);
+    ESPER_CHECK_STATUS(library.add_verdict(id, bundle.verdict, bundle.judged, text));
+    return id;
 }
 
-}  // namespace esper::cli
+}  // namespace esper::supply

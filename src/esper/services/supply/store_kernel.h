@@ -6,14 +6,14 @@
 #include "esper/services/tezzeret/forge.h"
 #include "esper/services/urza/library.h"
 
-namespace esper::cli {
+namespace esper::supply {
 
 /// Puts what the forge made into the library: the branch as a blueprint that descends from the
 /// catalogue's `blueprint`/`kind`, the kernel sealed by the forge's key, and the verdict of its
 /// trial sealed by the gauntlet's. A kernel that was wrong is stored as rejected; nothing is stored
-/// where nothing was compiled.
-Status store_kernel(urza::Library& library, const execution::KeyFolder& keys,
-                    const std::string& blueprint, const std::string& kind,
-                    const tezzeret::Order& order, const tezzeret::Forged& made);
+/// where nothing was compiled. Returns the kernel's id, "" for none.
+Result<std::string> store_kernel(urza::Library& library, const execution::KeyFolder& keys,
+                                 const std::string& blueprint, const std::string& kind,
+                                 const tezzeret::Order& order, const tezzeret::Forged& made);
 
-}  // namespace esper::cli
+}  // namespace esper::supply

@@ -1,0 +1,122 @@
+#include "esper/services/supply/forge_process.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "esper/base/text.h"
+
+namespace esper::supply {
+
+namespace {
+
+std::string all_of(int file) {
+    std::string text;
+    char piece[4096];
+    for (ssize_t n; (n = ::pread(file, piece, sizeof(piece), static_cast<off_t>(text.size()))) > 0;)
+        text.append(piece, static_cast<std::size_t>(n));
+    return text;
+}
+
+/// This process's environment with another folder for temporary files.
+std::vector<std::string> environment_with(const std::filesystem::path& temporary) {
+    std::vector<std::string> all;
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        if (std::string_view(*entry).substr(0, 7) != "TMPDIR=") all.emplace_back(*entry);
+    all.push_back("TMPDIR=" + temporary.string());
+    return all;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& words) {
+    std::vector<char*> pointers;
+    for (auto& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+std::filesystem::path temporary_folder() {
+    std::error_code problem;
+    const auto base = std::filesystem::temp_directory_path(problem);
+    std::string name = ((problem ? std::filesystem::path("/tmp") : base) / "esper-forge-of-a-run-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) return {};
+    return name;
+}
+
+bool write_all(int file, const std::string& text) {
+    return ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+           ::lseek(file, 0, SEEK_SET) == 0;
+}
+
+}  // namespace
+
+ForgeProcess::~ForgeProcess() {
+    if (is_running()) {
+        ::kill(process_, SIGTERM);
+        ::waitpid(process_, nullptr, 0);
+    }
+    if (said_ >= 0) ::close(said_);
+    std::error_code ignored;
+    if (!work_.empty()) std::filesystem::remove_all(work_, ignored);
+}
+
+std::string ForgeProcess::start(const std::filesystem::path& program, const std::string& library,
+                                const std::vector<ports::KernelNeed>& orders) {
+    const int asked = ::memfd_create("esper-orders", MFD_CLOEXEC);
+    said_ = ::memfd_create("esper-outcomes", MFD_CLOEXEC);
+    std::string text;
+    for (const auto& order : orders) text += text_of(order) + "\n";
+    work_ = temporary_folder();
+    if (asked < 0 || said_ < 0 || work_.empty() || !write_all(asked, text)) {
+        if (asked >= 0) ::close(asked);
+        return "no memory or no temporary folder for the forge's orders";
+    }
+    std::vector<std::string> words{program.string(), "forge", "--orders", "--library", library};
+    auto environment = environment_with(work_);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, asked, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, said_, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    // A signal from the keyboard is the run's, which ends this process itself.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    const int error = ::posix_spawn(&process_, words[0].c_str(), &actions, &attributes,
+                                    pointers_to(words).data(), pointers_to(environment).data());
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(asked);
+    if (error != 0) {
+        process_ = 0;
+        return "the forge cannot be started: " + std::string(std::strerror(error));
+    }
+    // From its first instruction on, not only when it asks for it.
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(process_), 19);
+    return "";
+}
+
+std::vector<OrderOutcome> ForgeProcess::outcomes() const {
+    std::vector<OrderOutcome> all;
+    if (said_ < 0) return all;
+    for (const auto& line : split(all_of(said_), '\n'))
+        if (auto outcome = outcome_of(line)) all.push_back(std::move(*outcome));
+    return all;
+}
+
+bool ForgeProcess::is_running() {
+    if (process_ == 0) return false;
+    if (::waitpid(process_, nullptr, WNOHANG) == 0) return true;
+    process_ = 0;
+    return false;
+}
+
+}  // namespace esper::supply

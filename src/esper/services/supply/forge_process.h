@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "esper/base/error.h"
+#include "esper/services/supply/kernel_orders.h"
+
+namespace esper::supply {
+
+/// A child process that forges a run's orders (forge_orders) at the lowest priority. What goes in
+/// and comes out lies in memory that both share, so neither ever waits for the other.
+class ForgeProcess {
+  public:
+    ForgeProcess() = default;
+    ~ForgeProcess();
+    ForgeProcess(const ForgeProcess&) = delete;
+    ForgeProcess& operator=(const ForgeProcess&) = delete;
+
+    /// Starts `program forge --orders --library …` with these orders. Returns why it could not, ""
+    /// if it could.
+    std::string start(const std::filesystem::path& program, const std::string& library,
+                      const std::vector<ports::KernelNeed>& orders);
+    /// What it has said so far.
+    std::vector<OrderOutcome> outcomes() const;
+    bool is_running();
+
+  private:
+    pid_t process_ = 0;
+    int said_ = -1;               ///< what it prints
+    std::filesystem::path work_;  ///< its temporary files, which an end may come upon
+};
+
+}  // namespace esper::supply

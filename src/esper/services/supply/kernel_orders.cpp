@@ -1,0 +1,125 @@
+#include "esper/services/supply/kernel_orders.h"
+
+#include <ATen/Parallel.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "esper/program/text/text_format.h"
+#include "esper/services/supply/known_refusals.h"
+#include "esper/services/supply/store_kernel.h"
+
+namespace esper::supply {
+
+using nlohmann::json;
+using ports::KernelNeed;
+using tezzeret::Forged;
+
+std::string text_of(const KernelNeed& need) {
+    return json{{"branch", need.branch},       {"program", need.program},
+                {"blueprint", need.blueprint}, {"anchor_kind", need.anchor_kind},
+                {"precision", need.precision}, {"sample", need.sample},
+                {"samples", need.samples}}
+        .dump();
+}
+
+Result<KernelNeed> need_of(const std::string& line) {
+    const auto order = json::parse(line, nullptr, false);
+    try {
+        KernelNeed need;
+        need.branch = order.at("branch");
+        need.program = order.at("program");
+        need.blueprint = order.at("blueprint");
+        need.anchor_kind = order.at("anchor_kind");
+        need.precision = order.at("precision");
+        need.sample = order.at("sample").get<std::vector<std::int64_t>>();
+        need.samples = order.at("samples");
+        return need;
+    } catch (const json::exception& e) {
+        return fail(tezzeret::TezzeretError::kUnsupported,
+                    std::string("the line is no order: ") + e.what());
+    }
+}
+
+std::string text_of(const OrderOutcome& outcome) {
+    return json{{"branch", outcome.branch}, {"precision", outcome.precision},
+                {"status", outcome.status}, {"why", outcome.why},
+                {"id", outcome.id},         {"faster", outcome.faster}}
+        .dump();
+}
+
+std::optional<OrderOutcome> outcome_of(const std::string& line) {
+    const auto said = json::parse(line, nullptr, false);
+    try {
+        return OrderOutcome{said.at("branch"), said.at("precision"), said.at("status"),
+                            said.at("why"),    said.at("id"),        said.at("faster")};
+    } catch (const json::exception&) {
+        return {};
+    }
+}
+
+namespace {
+
+void be_a_background_process() {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    ::setpriority(PRIO_PROCESS, 0, 19);
+    // A trial is a copy of this process, which must have one thread.
+    at::set_num_threads(1);
+}
+
+Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder) {
+    ESPER_TRY(const auto branch, graph::from_text(need.program));
+    OrderOutcome outcome{need.branch, need.precision, "failed", "", "", false};
+    if (branch->hash().hex() != need.branch) {
+        outcome.why = "its text is another branch's than its hash says";
+        return outcome;
+    }
+    tezzeret::Order order;
+    order.branch = branch;
+    order.precision =
+        need.precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32;
+    auto shape = need.sample;
+    shape.insert(shape.begin(), need.samples);
+    order.shapes.push_back(std::move(shape));
+    const auto made = tezzeret::forge(order);
+    outcome.status = tezzeret::status_name(made.status);
+    outcome.why = made.why;
+    outcome.faster = !made.findings.speeds.empty() && made.findings.speeds.front().chosen();
+    if (made.status == Forged::Status::kUnsupported) remember_refusal(folder, need, made.why);
+    // Opened for each: a library has threads, and the next trial is a copy of this process.
+    ESPER_TRY(const auto library, urza::open_library(folder));
+    const execution::KeyFolder keys(execution::KeyFolder::default_path(folder));
+    ESPER_TRY(outcome.id,
+              store_kernel(*library, keys, need.blueprint, need.anchor_kind, order, made));
+    return outcome;
+}
+
+}  // namespace
+
+int forge_orders(const std::string& library) {
+    const auto parent = ::getppid();
+    be_a_background_process();
+    if (::getppid() != parent) return 1;  // it ended before the signal was asked for
+    int failed = 0;
+    for (std::string line; std::getline(std::cin, line);) {
+        const auto need = need_of(line);
+        auto outcome = need ? carry_out(*need, library) : tl::unexpected(need.error());
+        if (!outcome) {
+            outcome = OrderOutcome{need ? need->branch : "",
+                                   need ? need->precision : "",
+                                   "failed",
+                                   outcome.error().to_string(),
+                                   "",
+                                   false};
+            failed = 1;
+        }
+        std::cout << text_of(*outcome) << std::endl;
+    }
+    return failed;
+}
+
+}  // namespace esper::supply

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "esper/services/ports/kernel_supply.h"
+#include "esper/services/tezzeret/forge.h"
+
+namespace esper::supply {
+
+/// What a run orders from the forge's process, and what that process says of each order: JSON
+/// texts, one a line.
+std::string text_of(const ports::KernelNeed& need);
+/// Error: TezzeretError::kUnsupported for a text that is no order.
+Result<ports::KernelNeed> need_of(const std::string& line);
+
+/// What came of an order.
+struct OrderOutcome {
+    std::string branch, precision;
+    std::string status;  ///< tezzeret::status_name
+    std::string why;
+    std::string id;       ///< of the artifact in the library, "" for none
+    bool faster = false;  ///< the gauntlet's interval says so
+};
+std::string text_of(const OrderOutcome& outcome);
+/// Nothing for a line that is not whole yet.
+std::optional<OrderOutcome> outcome_of(const std::string& line);
+
+/// The process of a run's forge: takes orders from standard input until it ends, forges each, puts
+/// kernel and verdict into the library in `library`, and prints the outcome. Its priority is the
+/// lowest, and it ends with the process that started it. The exit code.
+int forge_orders(const std::string& library);
+
+}  // namespace esper::supply

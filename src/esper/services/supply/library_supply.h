@@ -1,0 +1,22 @@
+#pragma once
+// supply: a run's kernels out of the library, through the cache, and from the forge into it.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "esper/services/ports/kernel_supply.h"
+
+namespace esper::supply {
+
+struct SupplyOptions {
+    std::string library;          ///< its folder
+    std::filesystem::path forge;  ///< the program `esper`; "": nothing is compiled
+};
+
+/// The kernels of the library in a folder, which need not be there yet: it is opened when the first
+/// kernel is wanted. Where it cannot be opened or written nothing is compiled, and the answers say
+/// so.
+std::shared_ptr<ports::KernelSupply> library_supply(SupplyOptions options);
+
+}  // namespace esper::supply

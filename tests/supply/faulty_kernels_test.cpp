@@ -1,0 +1,136 @@
+// Kernels that both keys vouch for and that fail in a run all the same: good ones' source with one
+// thing changed, which happens only after some calls.
+
+#include <algorithm>
+
+#include "esper/blueprints/catalogue.h"
+#include "esper/program/edits/seed_branch.h"
+#include "esper/services/supply/store_kernel.h"
+#include "supply/forged_library.h"
+
+namespace esper::supply {
+namespace {
+
+using namespace tolaria::testing_runs;
+using tolaria::RunStatus;
+
+class FaultyKernels : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (tezzeret::find_compilers().empty()) GTEST_SKIP() << "this machine has no compiler";
+    }
+    static configs::EsperConfig config() {
+        auto config = growing();  // low_rank alone
+        config.growth.kernels = true;
+        return config;
+    }
+    std::string library() const { return (folder_ / "library").string(); }
+
+    /// Puts a kernel for the run's seeds into the library, with `what` in front of the end of its
+    /// forward function. Its id.
+    std::string store(const std::string& what) const {
+        const auto width = config().model.width;
+        const auto tokens = config().model.context;
+        graph::Anchor anchor;
+        anchor.name = "anchor";
+        anchor.kind = graph::AnchorKind::kTokens;
+        anchor.features = width;
+        const auto blueprint = value_or_throw(blueprints::make_blueprint(
+            "low_rank", anchor, {graph::DType::kFloat32, {-1, tokens, width}}));
+        const auto branch =
+            value_or_throw(graph::blueprint_branch(*blueprint.program, {tokens, width})).program;
+        auto source =
+            value_or_throw(tezzeret::kernel_source(branch, graph::Precision::kFloat32, 96));
+        const std::string end = "job.run();";
+        const auto at = source.find(end, source.find("esper_kernel_forward(const"));
+        EXPECT_NE(at, std::string::npos);
+        source.insert(at + end.size(), what);
+        const auto isa = tezzeret::this_machine();
+        const auto& compiler = tezzeret::find_compilers().front();
+        const auto built = value_or_throw(tezzeret::compile(compiler, isa, source));
+        tezzeret::Forged made;
+        made.status = tezzeret::Forged::Status::kValidated;
+        made.id = "faulty";
+        made.object = built.object;
+        made.flags = built.flags;
+        made.compiler = compiler.version;
+        made.isa = isa.name;
+        const std::vector<std::int64_t> shape{config().data.batch_size, tokens, width};
+        made.findings.speeds.push_back({shape, {1e-6, 3e-6, 3, 2.9, 3.1, 25}});
+        const auto opened = value_or_throw(urza::open_library(library()));
+        const execution::KeyFolder keys(execution::KeyFolder::default_path(library()));
+        return value_or_throw(store_kernel(*opened, keys, "low_rank", "tokens",
+                                           {branch, graph::Precision::kFloat32, {shape}}, made));
+    }
+
+    /// Trains with that kernel alone on offer; what the run wrote down about its failure.
+    nlohmann::json fault_of(const std::string& id, const fs::path& folder) const {
+        const auto trainer = value_or_throw(
+            Trainer::create(config(), folder, system_clock(), library_supply({library(), ""})));
+        EXPECT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
+        const auto faults = events_of(folder, "kernel_fault");
+        if (faults.empty()) return {{"kernel", ""}, {"reason", ""}, {"evicted", ""}};
+        EXPECT_EQ(faults.front().at("kernel"), id);
+        EXPECT_TRUE(trainer->growth()->kernels().in_use().empty());
+        EXPECT_TRUE(events_of(folder, "fault").empty()) << "the seed is not at fault";
+        EXPECT_TRUE(events_of(folder, "rollback").empty());
+        return faults.front();
+    }
+
+  private:
+    TemporaryFolder folder_;
+};
+
+TEST_F(FaultyKernels, AKernelThatIsSoundIsRunToTheEnd) {
+    const Folder folder("sound");
+    const auto id = store("");
+    EXPECT_EQ(fault_of(id, folder.path).at("reason"), "");
+    const auto kernels = run_json(folder.path).at("kernels");
+    EXPECT_GE(kernels.at("seeds_with_kernel"), 1) << kernels;
+}
+
+TEST_F(FaultyKernels, OneThatReturnsAnErrorIsEvictedForGoodAndItsSeedGoesOn) {
+    const Folder folder("error");
+    const auto id = store("static int calls;if(++calls>20)return 7;");
+    const auto fault = fault_of(id, folder.path);
+    EXPECT_NE(fault.at("reason").get<std::string>().find("reported an error"), std::string::npos)
+        << fault;
+    EXPECT_EQ(fault.at("evicted"), "for good");
+    // Nobody is offered it again.
+    const Folder next("next");
+    fault_of(id, next.path);
+    EXPECT_EQ(run_json(next.path).at("kernels").at("seeds_with_kernel"), 0);
+    const auto library = value_or_throw(urza::open_library(this->library()));
+    EXPECT_EQ(value_or_throw(library->kernel(id)).artifact.status,
+              contracts::KernelStatus::kDeprecated);
+}
+
+TEST_F(FaultyKernels, OneThatReturnsNoNumberIsFoundBecauseTheOperatorsDo) {
+    const Folder folder("nan");
+    const auto id =
+        store("static int calls;if(++calls>20)((float*)call->y.data)[3]=__builtin_nanf(\"\");");
+    const auto fault = fault_of(id, folder.path);
+    EXPECT_EQ(fault.at("evicted"), "for good");
+    EXPECT_NE(fault.at("reason"), "");
+}
+
+TEST_F(FaultyKernels, AResumeAfterTheFaultGivesTheSameBits) {
+    const Folder whole("whole");
+    const Folder pieces("pieces");
+    const auto id = store("static int calls;if(++calls>20)return 7;");
+    const auto copy = pieces.above / "library";
+    fs::copy(library(), copy, fs::copy_options::recursive);
+    const auto step = fault_of(id, whole.path).at("step").get<std::int64_t>();
+    auto trainer = value_or_throw(Trainer::create(config(), pieces.path, system_clock(),
+                                                  library_supply({copy.string(), ""})));
+    trainer->stop_after(step + 2);
+    ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kStopped);
+    trainer.reset();
+    trainer = value_or_throw(Trainer::resume(config(), pieces.path, system_clock(),
+                                             library_supply({copy.string(), ""})));
+    ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
+    expect_same_run(whole.path, pieces.path);
+}
+
+}  // namespace
+}  // namespace esper::supply
