@@ -39,10 +39,26 @@ class BranchLibraryTest : public testing::Test {
 };
 
 TEST_F(BranchLibraryTest, AnObjectWithTheThreeFunctionsIsMapped) {
-    const auto library = load_branch_library("good", object_of(kernel_source(2)));
+    const auto library =
+        load_branch_library("good", object_of(kernel_source(ESPER_BRANCH_KERNEL_ABI)));
     ASSERT_TRUE(library) << library.error().message();
-    EXPECT_EQ(library->info->abi, 2);
+    EXPECT_EQ(library->info->abi, ESPER_BRANCH_KERNEL_ABI);
     EXPECT_EQ(library->forward(nullptr), 0);
+}
+
+TEST_F(BranchLibraryTest, TwoObjectsThatAreMappedAtOnceAreTwoLibraries) {
+    const auto marked = [](int mark) {
+        auto source = kernel_source(ESPER_BRANCH_KERNEL_ABI);
+        const std::string zero = "esper_kernel_forward(const void*) { return 0;";
+        const auto at = source.find(zero);
+        EXPECT_NE(at, std::string::npos);
+        source.replace(at + zero.size() - 2, 1, std::to_string(mark));
+        return value_or_throw(load_branch_library("marked", object_of(source)));
+    };
+    const auto one = marked(1);
+    const auto two = marked(2);
+    EXPECT_EQ(one.forward(nullptr), 1);
+    EXPECT_EQ(two.forward(nullptr), 2);
 }
 
 TEST_F(BranchLibraryTest, BytesThatAreNoObjectAreRefused) {
@@ -56,14 +72,14 @@ TEST_F(BranchLibraryTest, BytesThatAreNoObjectAreRefused) {
 }
 
 TEST_F(BranchLibraryTest, AnObjectThatWasCutOffAnywhereIsRefused) {
-    const auto object = object_of(kernel_source(2));
+    const auto object = object_of(kernel_source(ESPER_BRANCH_KERNEL_ABI));
     for (std::size_t size = 0; size < object.size(); size += 13)
         EXPECT_FALSE(check_object(std::string_view(object).substr(0, size))) << size;
 }
 
 TEST_F(BranchLibraryTest, AnObjectThatAsksForAnotherFunctionIsRefusedByItsName) {
     const auto refused = check_object(
-        object_of(kernel_source(2,
+        object_of(kernel_source(ESPER_BRANCH_KERNEL_ABI,
                                 "extern \"C\" int system(const char*);\n"
                                 "extern \"C\" int other() { return system(\"true\"); }\n")));
     ASSERT_FALSE(refused);
@@ -73,7 +89,7 @@ TEST_F(BranchLibraryTest, AnObjectThatAsksForAnotherFunctionIsRefusedByItsName) 
 
 TEST_F(BranchLibraryTest, AnObjectThatRunsSomethingWhenItIsLoadedIsRefused) {
     const auto refused = check_object(
-        object_of(kernel_source(2,
+        object_of(kernel_source(ESPER_BRANCH_KERNEL_ABI,
                                 "static volatile int seen;\n__attribute__((constructor)) static "
                                 "void first() { seen = 1; }\n")));
     ASSERT_FALSE(refused);
@@ -86,7 +102,8 @@ TEST_F(BranchLibraryTest, AnObjectWithoutTheFunctionsOrOfAnotherInterfaceIsRefus
         load_branch_library("lacks", object_of("extern \"C\" int f() { return 0; }\n"));
     ASSERT_FALSE(lacks);
     EXPECT_TRUE(lacks.error().is(KernelError::kMissingSymbol));
-    const auto other = load_branch_library("other", object_of(kernel_source(3)));
+    const auto other =
+        load_branch_library("other", object_of(kernel_source(ESPER_BRANCH_KERNEL_ABI + 1)));
     ASSERT_FALSE(other);
     EXPECT_TRUE(other.error().is(KernelError::kAbiMismatch));
 }

@@ -129,11 +129,17 @@ Result<BranchLibrary> load_branch_library(const std::string& id, std::string_vie
         return fail(KernelError::kUnreadable, "no memory for the kernel " + id);
     }
     void* library = ::dlopen(fmt::format("/proc/self/fd/{}", image).c_str(), RTLD_NOW | RTLD_LOCAL);
-    ::close(image);
-    if (library == nullptr)
+    if (library == nullptr) {
+        ::close(image);
         return fail(KernelError::kNotLoadable, fmt::format("{}: {}", id, ::dlerror()));
+    }
     BranchLibrary made;
-    made.handle = std::shared_ptr<void>(library, [](void* l) { ::dlclose(l); });
+    // Open while it is mapped: the dynamic linker knows a library by its path, and would take the
+    // next one that gets this descriptor for this one.
+    made.handle = std::shared_ptr<void>(library, [image](void* l) {
+        ::dlclose(l);
+        ::close(image);
+    });
     const auto info =
         reinterpret_cast<decltype(&esper_kernel_info)>(::dlsym(library, "esper_kernel_info"));
     made.forward =
