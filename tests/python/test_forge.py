@@ -48,6 +48,14 @@ def test_an_operator_without_a_rule_is_named_and_is_no_failure():
     assert "aten::" in kernel["why"]
 
 
+@needs_compiler
+def test_a_sham_is_unsupported_in_one_line():
+    status, output, _ = forge("sham", "--features", "32", "--rows", "64", "--dry")
+    rows = output.splitlines()[1:]
+    assert status == 0 and rows
+    assert all("unsupported" in row and "no backward pass" in row for row in rows), output
+
+
 def test_an_unknown_blueprint_is_bad_usage_with_the_names_that_are_known():
     status, _, error = forge("bottlenek_mlp")
     assert status == 2
@@ -85,4 +93,26 @@ def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_pat
     vector = kernels[next(k["program"] for k in made if k["anchor"] == "vector")]["id"]
     reasons = esper("library", "why", vector, "--sample", "32", "--rows", "64", "--json")
     assert all(reason["holds"] for reason in reasons), reasons
+    assert esper("library", "verify", "--json")[-1]["event"] == "verified"
+
+    def refused(code, *arguments):
+        done = subprocess.run([ESPER, *arguments], capture_output=True, text=True, timeout=120,
+                              env=environment)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    assert "--sample" in refused(2, "library", "why", vector, "--precision", "bf16")
+    assert "--sample" in refused(2, "library", "why", vector, "--rows", "1000000")
+    refused(2, "library", "why", vector, "--sample", "foo")
+    # A changed object that is given up is still checked while its file is there.
+    changed = next(f for f in (tmp_path / "library" / "objects").rglob("*") if f.is_file())
+    content = bytearray(changed.read_bytes())
+    content[100] ^= 1
+    changed.write_bytes(content)
+    assert changed.name in refused(4, "library", "verify")
+    collected = esper("library", "gc", "--keep", "0", "--json")[-1]
+    assert collected["files"] == 0 and collected["young_files"] == len(kernels)
+    assert changed.name in refused(4, "library", "verify")
+    assert all("collected" in k["state"] for k in esper("library", "ls", "--kernels", "--json"))
+    changed.unlink()
     assert esper("library", "verify", "--json")[-1]["event"] == "verified"
