@@ -94,25 +94,3 @@ def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_pat
     reasons = esper("library", "why", vector, "--sample", "32", "--rows", "64", "--json")
     assert all(reason["holds"] for reason in reasons), reasons
     assert esper("library", "verify", "--json")[-1]["event"] == "verified"
-
-    def refused(code, *arguments):
-        done = subprocess.run([ESPER, *arguments], capture_output=True, text=True, timeout=120,
-                              env=environment)
-        assert done.returncode == code, done.stderr
-        return done.stderr
-
-    assert "--sample" in refused(2, "library", "why", vector, "--precision", "bf16")
-    assert "--sample" in refused(2, "library", "why", vector, "--rows", "1000000")
-    refused(2, "library", "why", vector, "--sample", "foo")
-    # A changed object that is given up is still checked while its file is there.
-    changed = next(f for f in (tmp_path / "library" / "objects").rglob("*") if f.is_file())
-    content = bytearray(changed.read_bytes())
-    content[100] ^= 1
-    changed.write_bytes(content)
-    assert changed.name in refused(4, "library", "verify")
-    collected = esper("library", "gc", "--keep", "0", "--json")[-1]
-    assert collected["files"] == 0 and collected["young_files"] == len(kernels)
-    assert changed.name in refused(4, "library", "verify")
-    assert all("collected" in k["state"] for k in esper("library", "ls", "--kernels", "--json"))
-    changed.unlink()
-    assert esper("library", "verify", "--json")[-1]["event"] == "verified"
