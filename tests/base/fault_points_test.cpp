@@ -100,6 +100,10 @@ TEST_F(FaultPointsTest, TheEnvironmentArmsToo) {
     ::setenv("ESPER_FAULTS", "test.point@1", 1);
     ASSERT_TRUE(FaultPoints::arm_from_environment());
     EXPECT_TRUE(point.fires());
+    ::setenv("ESPER_FAULTS", "nosuch.point@3", 1);
+    const Status unknown = FaultPoints::arm_from_environment();
+    ASSERT_FALSE(unknown.has_value());
+    EXPECT_NE(unknown.error().message().find("seed.throw"), std::string::npos);
     ::setenv("ESPER_FAULTS", "nonsense", 1);
     const Status status = FaultPoints::arm_from_environment();
     ::unsetenv("ESPER_FAULTS");

@@ -125,6 +125,31 @@ def test_a_budget_that_cannot_be_is_refused_with_what_to_do(trunk, at, says):
     assert not (trunk / "finish" / at).exists()
 
 
+def test_what_cannot_be_finished_is_named_and_the_others_are(text, tmp_path):
+    run = train(tmp_path, *STATIC, f"run.budget={WHOLE:.0f}", data=text)
+    for file in run.glob("checkpoints/*.ckpt"):
+        if file.name in ("step-0.ckpt", f"trunk-{trunk_steps(run)[0]}.ckpt"):
+            file.unlink()
+    done = esper("finish", run, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be finished at 25.0 M FLOPs" in done.stderr, done.stderr
+    assert not (run / "finish/2.5e7").exists()
+    assert record_of(run / "finish/2e8")["status"] == "done"
+    named = esper("finish", run, "--at", "2.5e7,2e8", cwd=tmp_path)
+    assert named.returncode == 3 and "200 M" not in named.stderr
+    assert "2e8" in named.stdout
+
+
+def test_a_budget_of_more_steps_than_there_are_numbers_is_planned(text, tmp_path):
+    words = [*TINY, f"data.path={text}", "--dry-run"]
+    said = esper("train", *words, "run.budget=1e25", cwd=tmp_path).stdout
+    assert "until the time is over" not in said and "no seed can germinate" not in said
+    plan = json.loads(esper("train", *words, "run.budget=10s", "growth.gate.min_examples=100000",
+                            "controller.policy=heuristic",
+                            "--json", cwd=tmp_path).stdout)
+    assert "probe part is smaller" in plan["growth"]["warning"]
+
+
 def test_a_trunk_that_has_not_come_so_far_is_told_to_train_on(text, tmp_path):
     short = train(tmp_path, *STATIC, "run.budget=1e8", data=text, run="short")
     config = (short / "config.yaml").read_text().replace('budget: "1e8"', 'budget: "8e9"')

@@ -74,6 +74,8 @@ def test_json_means_json_lines_only(tmp_path):
     kinds = [line["event"] for line in lines]
     assert kinds[0] == "start" and kinds[-1] == "end"
     assert kinds.count("epoch") == 4 and "decision" in kinds
+    own = ("plan", "start", "epoch", "end", "recipe")
+    assert [line for line in lines if line["event"] not in own] == events_of(tmp_path / "run")
 
 
 def test_quiet_prints_one_line_with_folder_and_result(tmp_path):
@@ -123,6 +125,22 @@ def test_a_dry_run_refuses_what_a_run_would(tmp_path):
     assert (dry.returncode, dry.stderr) == (wet.returncode, wet.stderr)
 
 
+@pytest.mark.parametrize("folder, code", [("mine", 2), ("taken", 2), ("a.txt/run", 2),
+                                          ("/proc/x", 2)])
+def test_a_dry_run_refuses_the_folder_that_a_run_would(tmp_path, folder, code):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "run.json").write_text("{}")
+    (tmp_path / "a.txt").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    dry = esper("train", *GROWS, "--dry-run", "--run", folder, cwd=tmp_path)
+    wet = esper("train", *GROWS, "--run", folder, cwd=tmp_path)
+    assert (dry.returncode, dry.stdout) == (code, "")
+    assert dry.stderr == wet.stderr and wet.returncode == code
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     process = subprocess.Popen([ESPER, "train", *GROWS, "run.epochs=100000", "--run", "run"],
                                cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -142,7 +160,25 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
 
 
+def test_a_reader_that_goes_away_ends_the_run_as_ctrl_c_does(tmp_path):
+    process = subprocess.Popen(
+        [ESPER, "train", *GROWS, "run.epochs=100000", "--run", "run", "--json"], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(4):
+            process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=120) == 130, said
+    finally:
+        process.kill()
+    assert "esper resume run" in said
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
+
+
 @pytest.mark.parametrize("words, code, message", [
+    (["train", ""], 2, "names no configuration"),
+    (["train", "--run", "", "--dry-run"], 2, "names no folder"),
     (["train", "growht.enabled=false"], 2, "did you mean 'growth'"),
     (["train", "run.epochs=many"], 2, "run.epochs"),
     (["train", "missing.yaml"], 2, "missing.yaml"),
@@ -191,6 +227,28 @@ def test_a_run_can_be_inspected_evaluated_replayed_and_exported(grown):
     assert [Path(line).name for line in exported.stdout.splitlines()] == [
         "model.safetensors", "model.py", "lineage.json"]
     assert esper("eval", run, "--checkpoint", "77777", cwd=cwd).returncode == 3
+
+
+def test_what_a_command_cannot_heed_it_refuses(grown, tmp_path):
+    run, _ = grown
+    said = esper("eval", run, "model.width=3", cwd=run.parent)
+    assert said.returncode == 2 and "data.path=" in said.stderr
+    journal = (run / "journal.jsonl").read_bytes()
+    for words in (["report", run, "-o", run / "journal.jsonl"],
+                  ["pareto", run, "-o", run / "checkpoints" / "last"]):
+        assert esper(*words, cwd=tmp_path).returncode == 2
+    assert (run / "journal.jsonl").read_bytes() == journal
+    steps = json.loads((run / "run.json").read_text())["steps"]
+    again = esper("resume", run, "run.epochs=1", cwd=run.parent)
+    assert again.returncode == 2 and f"all {steps} steps of it" in again.stderr
+
+
+def test_an_unknown_fault_point_is_refused_with_those_there_are(tmp_path):
+    done = esper("doctor", cwd=tmp_path, ESPER_FAULTS="nosuch.point@3")
+    assert done.returncode == 2
+    there = set(done.stderr.split("there are: ")[1].strip().split(", "))
+    sources = "".join(f.read_text() for f in (ROOT / "src" / "esper").rglob("*.cpp"))
+    assert there == set(re.findall(r'FaultPoint \w+\{"([a-z0-9_.]+)"\}', sources))
 
 
 def test_a_journal_that_was_changed_fails_the_replay(grown, tmp_path):

@@ -48,6 +48,14 @@ def test_an_operator_without_a_rule_is_named_and_is_no_failure():
     assert "aten::" in kernel["why"]
 
 
+@needs_compiler
+def test_a_sham_is_unsupported_in_one_line():
+    status, output, _ = forge("sham", "--features", "32", "--rows", "64", "--dry")
+    rows = output.splitlines()[1:]
+    assert status == 0 and rows
+    assert all("unsupported" in row and "no backward pass" in row for row in rows), output
+
+
 def test_an_unknown_blueprint_is_bad_usage_with_the_names_that_are_known():
     status, _, error = forge("bottlenek_mlp")
     assert status == 2

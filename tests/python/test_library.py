@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -105,7 +106,8 @@ def test_keys_rotate_and_are_revoked(esper, tmp_path):
     esper("keys", "revoke", old)
     states = {k["id"]: k["state"] for k in lines(esper("keys", "ls", "--json"))}
     assert states[old] == "revoked" and states[new] == "trusted"
-    esper("keys", "revoke", "0123456789abcdef", expect=4)
+    esper("keys", "revoke", "0123456789abcdef", expect=2)
+    esper("library", "verify", "--head", "foo", expect=2)
     esper("keys", "rotate", "nobody", expect=2)
     ring = tmp_path / "library" / "keys" / "ring"
     content = bytearray(ring.read_bytes())
@@ -118,6 +120,7 @@ def test_keys_rotate_and_are_revoked(esper, tmp_path):
 def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
     token = lines(esper("token", "add", "Ada", "--role", "curator", "--json"))[0]["token"]
     esper("token", "add", "Ada", expect=3)
+    esper("token", "add", "", "--role", "admin", expect=2)
     assert lines(esper("token", "ls", "--json")) == [{"name": "Ada", "role": "curator"}]
     server = subprocess.Popen(
         [BINARY, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -151,3 +154,15 @@ def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
     finally:
         server.terminate()
         assert server.wait(timeout=30) == 0
+
+
+def test_ctrl_c_ends_the_server_as_it_ends_the_other_commands(esper, tmp_path):
+    server = subprocess.Popen(
+        [BINARY, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library")))
+    try:
+        server.stdout.readline()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == 130
+    finally:
+        server.kill()

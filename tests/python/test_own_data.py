@@ -348,3 +348,35 @@ def test_a_yaml_file_still_is_a_configuration(tmp_path):
     (tmp_path / "own.conf").write_text("# mine\nrun:\n  epochs: nonsense\n")
     done = esper("train", "own.conf", cwd=tmp_path)
     assert done.returncode == 2 and "run.epochs" in done.stderr
+
+
+# What is refused, and what is said
+
+@pytest.mark.parametrize("name, content, advice", [
+    ("a.zip", b"PK\x03\x04" + bytes(60), "unzip"),
+    ("a.pt", b"PK\x03\x04" + bytes(60), "numpy.savez"),
+    ("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(60), "7z x"),
+    ("a.npy", bytes(range(200, 256)) * 4, "does not begin as one does"),
+    ("a.npz", bytes(range(200, 256)) * 4, "does not begin as one does"),
+    ("a.h5", bytes(range(200, 256)) * 4, "does not begin as one does"),
+    ("b.7z", b"1,2\n3,4\n", "does not begin as one does"),
+])
+def test_an_archive_is_refused_with_what_to_do(tmp_path, name, content, advice):
+    (tmp_path / name).write_bytes(content)
+    said = refused("data", "info", name, cwd=tmp_path)
+    assert advice in said and "iconv" not in said
+
+
+def test_what_is_known_of_data_kept_in_a_file_is_a_configuration(flowers):
+    (flowers / "h.yaml").write_text(info("flowers.csv", cwd=flowers))
+    done = esper("train", "h.yaml", "--dry-run", cwd=flowers)
+    assert done.returncode == 0, done.stderr
+
+
+def test_validation_rows_of_their_own_that_are_left_out_are_said(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    x = numpy.random.default_rng(0).normal(size=(240, 4)).astype("float32")
+    y = (x[:, 0] > 0).astype("int64")
+    numpy.savez(tmp_path / "a.npz", x_train=x[:200], y_train=y[:200], x_val=x[200:],
+                y_val=y[200:])
+    assert "the 40 validation rows" in info("a.npz", cwd=tmp_path)

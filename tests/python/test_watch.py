@@ -137,7 +137,8 @@ def test_a_run_is_seen_while_it_trains_and_afterwards(tmp_path):
         assert len(growth["lives"]) == record["seeds"]["germinated"] > 0
         last = growth["topology"]["edits"][-1]
         assert last["parameters"] == record["parameters"]
-        curves = page.json("/api/v1/runs/small/series?metrics=train_loss,val_loss")
+        curves = page.json("/api/v1/runs/small/series?metrics=train_loss,val_loss"
+                           "&from=&to=")
         assert curves["exact"] and len(curves["x"]) == 16
         assert curves["curves"]["val_loss"][-1] == pytest.approx(record["val_loss"])
 

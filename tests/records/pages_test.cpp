@@ -85,6 +85,7 @@ TEST(ParetoPage, ShowsEachNetworkInEachPlotAndJoinsThoseOfATrunk) {
     EXPECT_EQ(count(page, "<circle"), 12U);
     EXPECT_EQ(count(page, "class=\"curve\""), 3U);
     EXPECT_TRUE(says(page, "FLOPs parameters time</td>")) << "of the largest that was grown";
+    EXPECT_FALSE(says(page, "0.00 %")) << "none of them has an accuracy";
     EXPECT_TRUE(says(page, "&lt;b&gt;dear&lt;/b&gt;"));
     EXPECT_FALSE(says(page, "<b>dear"));
 }

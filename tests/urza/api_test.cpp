@@ -211,5 +211,22 @@ TEST_F(Api, TokensAreKeptAsHashesForThisUserOnly) {
     EXPECT_TRUE(Tokens(file).all().error().is(UrzaError::kBadTokens));
 }
 
+TEST_F(Api, OneBadEntryOfTheTokensShutsNobodyElseOut) {
+    for (const char* name : {"", "   ", "a\nb", "\xff", "\x1b[31m"})
+        EXPECT_TRUE(tokens_.add({name, AccessRole::kAdmin}).error().is(UrzaError::kBadRequest));
+    EXPECT_FALSE(tokens_.add({std::string(101, 'x'), AccessRole::kAdmin}));
+    const auto file = library_.path() / "tokens";
+    std::ifstream in(file);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    text.insert(1, R"({"name": "", "role": "admin", "sha256": "0"},)");
+    std::ofstream(file) << text;
+    Tokens elsewhere(file);
+    EXPECT_EQ(elsewhere.all()->size(), 4u);
+    EXPECT_EQ(elsewhere.useless(), 1u);
+    ASSERT_TRUE(elsewhere.remove("researcher"));
+    EXPECT_EQ(elsewhere.all()->size(), 3u);
+    EXPECT_EQ(elsewhere.useless(), 0u);
+}
+
 }  // namespace
 }  // namespace esper::urza

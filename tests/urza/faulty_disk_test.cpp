@@ -1,6 +1,10 @@
 #include "urza/faulty_disk.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
 
 #include "esper/base/fault_points.h"
 #include "esper/base/files.h"
@@ -88,6 +92,77 @@ TEST(FaultyDiskTest, WhereNothingCanBeWrittenTheLibraryIsStillRead) {
     EXPECT_NE(refused.error().message().find("ESPER_LIBRARY"), std::string::npos);
     EXPECT_EQ(library->commits(), 0u);
     FaultyDisk::refuse_writers(false);
+}
+
+/// Nothing below the folder can be written any more, also not by its owner.
+void take_write_permission(const std::filesystem::path& folder) {
+    namespace fs = std::filesystem;
+    constexpr auto kWrite =
+        fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+    for (const auto& entry : fs::recursive_directory_iterator(folder))
+        fs::permissions(entry.path(), kWrite, fs::perm_options::remove);
+    fs::permissions(folder, kWrite, fs::perm_options::remove);
+}
+
+void give_write_permission(const std::filesystem::path& folder) {
+    namespace fs = std::filesystem;
+    fs::permissions(folder, fs::perms::owner_write, fs::perm_options::add);
+    for (const auto& entry : fs::recursive_directory_iterator(folder))
+        fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
+}
+
+/// What is wrong with reading a library whose files and folders are all read-only; "" if nothing.
+std::string read_without_permission() {
+    SmallLibrary library;
+    library.add("kernel-1");
+    if (!library.validate("kernel-1")) return "could not be made";
+    const auto ask = library.ask();
+    library.close();
+    take_write_permission(library.path());
+    std::string wrong;
+    {
+        auto opened = SqliteLibrary::open(library.path());
+        if (!opened) {
+            wrong = opened.error().to_string();
+        } else {
+            auto& read = **opened;
+            const auto verified = read.verify({});
+            const auto refused = read.add_blueprint(submission(32));
+            if (!verified || !verified->empty()) wrong = "verify";
+            if (read.offers(ask)->size() != 1 || read.ledger(0, 100)->empty()) wrong = "offers";
+            if (refused || !refused.error().is(UrzaError::kReadOnly)) wrong = "add_blueprint";
+        }
+    }
+    give_write_permission(library.path());
+    return wrong;
+}
+
+// Root may write everywhere, so a child without its rights does this.
+TEST(ReadOnlyLibrary, IsReadByItsOwnerAndRefusesEveryChange) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        constexpr int kNobody = 65534;
+        if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) ::_exit(2);
+        const auto wrong = read_without_permission();
+        std::fprintf(stderr, "%s\n", wrong.c_str());
+        ::_exit(wrong.empty() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(EmptiedLibrary, IsNotTakenForANewOne) {
+    SmallLibrary library;
+    library.add("kernel-1");
+    library.close();
+    std::filesystem::resize_file(library.path() / "urza.sqlite", 0);
+    const auto refused = SqliteLibrary::open(library.path());
+    ASSERT_TRUE(refused.error().is(UrzaError::kDamaged));
+    EXPECT_NE(refused.error().message().find("is empty"), std::string::npos);
+    std::filesystem::remove(library.path() / "urza.sqlite");
+    EXPECT_TRUE(SqliteLibrary::open(library.path()).error().is(UrzaError::kDamaged));
 }
 
 TEST(FaultyDiskTest, ANetworkFileSystemIsRefusedWithAdvice) {

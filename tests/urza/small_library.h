@@ -45,8 +45,9 @@ class SmallLibrary {
     urza::SqliteLibrary& operator*() { return *library_; }
     urza::SqliteLibrary* operator->() { return library_.get(); }
     execution::KeyFolder keys() const { return execution::KeyFolder(path() / "keys"); }
+    void close() { library_.reset(); }
     void reopen() {
-        library_.reset();
+        close();
         library_ = value_or_throw(urza::SqliteLibrary::open(path()));
     }
 

@@ -1,7 +1,10 @@
 #include "esper/base/fault_points.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <map>
@@ -14,6 +17,12 @@
 
 namespace esper {
 namespace {
+
+/// Of the product. Many are constructed only when they are passed for the first time.
+constexpr auto kProductPoints = std::to_array<std::string_view>(
+    {"cache.disk.read", "cache.disk.write", "executor.breaker", "files.rename", "files.sync",
+     "files.write", "seed.nan_gradient", "seed.nan_output", "seed.throw", "signature.openssl",
+     "soak.leak", "soak.wrong_kernel", "urza.network_file_system"});
 
 struct Rule {
     enum class Kind { kOnce, kFrom, kChance };
@@ -132,6 +141,15 @@ Status FaultPoints::arm(std::string_view spec, std::uint64_t seed) {
 Status FaultPoints::arm_from_environment() {
     const char* spec = std::getenv("ESPER_FAULTS");
     if (spec == nullptr || *spec == '\0') return {};
+    for (const std::string& entry : split(spec, ',')) {
+        const std::string name = entry.substr(0, entry.find_first_of("@%"));
+        const auto constructed = names();
+        if (std::ranges::find(kProductPoints, name) == kProductPoints.end() &&
+            std::ranges::find(constructed, name) == constructed.end())
+            return fail(FaultError::kBadSpec,
+                        fmt::format("ESPER_FAULTS: there is no fault point '{}'; there are: {}",
+                                    name, fmt::join(kProductPoints, ", ")));
+    }
     auto status = arm(spec);
     if (!status) return fail(status.error().within("ESPER_FAULTS"));
     return {};

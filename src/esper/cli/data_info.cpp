@@ -116,6 +116,13 @@ Result<std::string> sample_text(const Dataset& data) {
     return out;
 }
 
+/// What is printed, kept in a file, is a configuration: all but the configuration is a comment.
+std::string as_comment(const std::string& lines) {
+    std::string out;
+    for (const auto& line : split(lines, '\n')) out += line.empty() ? "#\n" : "# " + line + "\n";
+    return out;
+}
+
 }  // namespace
 
 Status show_data(const InfoArguments& arguments) {
@@ -162,6 +169,7 @@ Status show_data(const InfoArguments& arguments) {
         ESPER_CHECK_STATUS(write_samples(data, arguments.png));
         out += fmt::format("  samples of the training images are in {}\n", arguments.png);
     }
+    out = as_comment(out);
     out += fmt::format(
         "\n# What 'esper train {}' trains; kept in a .yaml file it is a configuration.\n"
         "{}",

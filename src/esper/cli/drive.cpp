@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/own_file.h"
 #include "esper/base/text.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
@@ -33,6 +34,21 @@ Result<tolaria::RunStatus> run(tolaria::Trainer& trainer) {
     return trainer.run();
 }
 
+/// What was written before anybody listened: all events of a new run, the change of a resumed one.
+void print_events_of_start(const tolaria::Trainer& trainer, const std::filesystem::path& folder) {
+    const auto text = read_own_file(folder / "events.jsonl");
+    if (!text) return;
+    std::vector<std::string> lines = split(*text, '\n');
+    std::erase(lines, "");
+    if (trainer.step() > 0 && !lines.empty()) lines.erase(lines.begin(), lines.end() - 1);
+    for (const auto& line : lines) {
+        const auto event = nlohmann::json::parse(line, nullptr, false);
+        if (event.is_discarded()) continue;
+        if (trainer.step() == 0 || event.value("event", "") == "resumed_with")
+            print_json_line(event);
+    }
+}
+
 }  // namespace
 
 int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
@@ -41,6 +57,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
     trainer.on_progress([&](const tolaria::Progress& p) { screen.progress(p); });
     trainer.on_event([&](const nlohmann::json& event) { screen.event(event); });
     screen.begin(trainer, folder.string());
+    if (flags.json) print_events_of_start(trainer, folder);
     const auto status = run(trainer);
     const auto record = records::read_run_json(folder);
     screen.end(record ? *record : nlohmann::json::object(), folder.string());

@@ -8,6 +8,7 @@
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/tolaria/adapt/adapter_folder.h"
+#include "esper/services/tolaria/data/data_errors.h"
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/metrics.h"
 
@@ -45,14 +46,31 @@ Status show(const Arguments& a, const RunState& run, const tolaria::DatasetInfo&
     return {};
 }
 
+/// The configuration of a run that is looked at as it was trained.
+Result<configs::EsperConfig> load_config_to_look(const std::filesystem::path& folder,
+                                                 const std::vector<std::string>& overrides) {
+    for (const auto& word : overrides)
+        if (!word.starts_with("data.path="))
+            return fail(tolaria::TolariaError::kUnsupported,
+                        "'" + word +
+                            "': a network is measured as its run trained it; the only key to give "
+                            "here is data.path=, where the data are now");
+    return load_run_config(folder, overrides);
+}
+
 Status evaluate(const Arguments& a) {
     const std::filesystem::path folder(a.folder);
-    ESPER_TRY(const auto config, load_run_config(folder, a.overrides));
+    ESPER_TRY(const auto config, load_config_to_look(folder, a.overrides));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
     ESPER_TRY(auto data, open_run_data(config, run.head.data_fingerprint, folder));
     if (!a.data.empty()) {
         ESPER_TRY(data, open_for_host(config, data->info(), a.data));
     }
+    if (data->size(tolaria::Part::kTest) == 0)
+        return fail(tolaria::DataError::kMissing,
+                    folder.string() +
+                        " was trained on data without a test part (data.split.test=0), so there "
+                        "is nothing to measure it on");
     auto& engine = run.learner->engine();
     engine.set_precision(tolaria::Learner::options_of(config).precision);
     const auto test = [&](const graph::ProgramPtr& program, const std::string& adapter) -> Status {

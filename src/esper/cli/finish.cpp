@@ -27,6 +27,9 @@ namespace fs = std::filesystem;
 using configs::Budget;
 using nlohmann::json;
 
+constexpr int kInterrupted = 130;
+constexpr int kNoData = 3;  // here: no checkpoint from which it could be finished is left
+
 struct Arguments {
     std::string folder;
     std::string at;
@@ -121,24 +124,41 @@ Result<std::vector<Budget>> budgets_of(const Arguments& a, const configs::EsperC
     return budgets;
 }
 
+/// finish_at(); where nobody named the budgets, one for which no checkpoint is left is no failure
+/// if another was finished.
+int finish_each(const fs::path& run, const configs::EsperConfig& trunk, std::vector<Budget> budgets,
+                const OutputFlags& output, bool are_named) {
+    std::ranges::sort(budgets, {}, &Budget::amount);
+    std::vector<Budget> finished;
+    int first_failure = 0;
+    for (const auto& budget : budgets) {
+        const int code = finish_one(run, trunk, budget, output);
+        if (code == kInterrupted) return code;
+        if (code == 0)
+            finished.push_back(budget);
+        else if (first_failure == 0 || (first_failure == kNoData && !are_named))
+            first_failure = code;
+    }
+    if (!finished.empty() && !are_named && first_failure == kNoData) first_failure = 0;
+    if (finished.empty() || (output.quiet && !output.json)) return first_failure;
+    const auto shown = show(run, finished, output);
+    return shown ? first_failure : report_error(shown.error());
+}
+
 int finish(const Arguments& a) {
     const auto config = load_run_config(a.folder, {});
     if (!config) return report_error(config.error());
     const auto budgets = budgets_of(a, *config);
     if (!budgets) return report_error(budgets.error());
-    return finish_at(a.folder, *config, *budgets, a.output);
+    const bool are_named = !a.at.empty() || !config->run.finish_at.empty();
+    return finish_each(a.folder, *config, *budgets, a.output, are_named);
 }
 
 }  // namespace
 
 int finish_at(const fs::path& run, const configs::EsperConfig& trunk, std::vector<Budget> budgets,
               const OutputFlags& output) {
-    std::ranges::sort(budgets, {}, &Budget::amount);
-    for (const auto& budget : budgets)
-        if (const int code = finish_one(run, trunk, budget, output); code != 0) return code;
-    if (output.quiet && !output.json) return 0;
-    const auto shown = show(run, budgets, output);
-    return shown ? 0 : report_error(shown.error());
+    return finish_each(run, trunk, std::move(budgets), output, true);
 }
 
 int finish_named(const fs::path& run, const configs::EsperConfig& trunk,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/first_line.h"
 #include "esper/base/text.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/cli/commands.h"
@@ -148,7 +149,7 @@ void print_row(const Wanted& wanted, const Forged& made, const std::string& prec
                     made.findings.cases > 0 ? fmt::format("{:.1e} of {:.1e}", made.findings.error,
                                                           made.findings.allowed)
                                             : "-",
-                    speed, made.seconds, made.why)
+                    speed, made.seconds, first_line(made.why))
             .c_str());
     std::fflush(stdout);
 }

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -75,7 +76,13 @@ Status rotate_key(const Arguments& a) {
 }
 
 Status revoke_key(const Arguments& a) {
-    ESPER_CHECK_STATUS(folder_of(a).revoke(a.id));
+    const KeyFolder folder = folder_of(a);
+    ESPER_TRY(const auto ring, folder.ring());
+    const auto& keys = ring.keys();
+    if (std::ranges::none_of(keys, [&](const auto& key) { return key.id == a.id; }))
+        return fail(urza::UrzaError::kBadRequest,
+                    "no key has the id '" + a.id + "'; esper keys ls shows them");
+    ESPER_CHECK_STATUS(folder.revoke(a.id));
     print_changed(a, "revoked", a.id);
     return {};
 }

@@ -30,7 +30,7 @@ struct Arguments {
     std::string name, by = "a person", about, parent, file;
     std::string head;
     std::string run;
-    std::string precision = "fp32", sample, rows = "1";
+    std::string precision, sample, rows;
     std::uint64_t after = 0;
     std::uint32_t keep = urza::Retention{}.kernels_per_blueprint;
     bool kernels = false;
@@ -162,7 +162,7 @@ Result<std::optional<urza::LedgerHead>> head_of(const std::string& text) {
     const auto read = std::from_chars(parts[0].data(), end, head.number);
     if (parts.size() != 2 || read.ec != std::errc() || read.ptr != end)
         return fail(
-            UrzaError::kUnknownKernel,
+            UrzaError::kBadRequest,
             fmt::format("--head {}: expected NUMBER:HASH, as esper library verify prints it",
                         text));
     head.hash = parts[1];
@@ -224,6 +224,7 @@ Status collect(const Arguments& a) {
         print_json_line({{"event", "collected"},
                          {"kernels", collected.kernels},
                          {"files", collected.files},
+                         {"young_files", collected.young},
                          {"bytes", collected.bytes}});
     else
         std::printf(
@@ -232,6 +233,11 @@ Status collect(const Arguments& a) {
             static_cast<unsigned long long>(collected.kernels),
             static_cast<unsigned long long>(collected.files),
             human_count(static_cast<double>(collected.bytes)).c_str());
+    if (!a.json && collected.young > 0)
+        std::printf(
+            "%llu files that no kernel needs are less than an hour old, and stay until a later "
+            "gc\n",
+            static_cast<unsigned long long>(collected.young));
     return {};
 }
 
@@ -240,20 +246,26 @@ Result<std::int64_t> number_of(const std::string& text) {
     const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
     if (read.ec == std::errc() && read.ptr == text.data() + text.size() && number > 0)
         return number;
-    return fail(UrzaError::kUnknownKernel, fmt::format("'{}' is no size", text));
+    return fail(UrzaError::kBadRequest,
+                fmt::format("'{}' is no size; expected e.g. --sample 64x16x16 --rows 1-128", text));
 }
 
 /// What `--sample 64x16x16 --rows 1-128` asks for.
 Result<std::optional<urza::KernelAsk>> ask_of(const Arguments& a, const std::string& branch) {
-    if (a.sample.empty()) return std::optional<urza::KernelAsk>();
+    if (a.sample.empty() && a.rows.empty() && a.precision.empty())
+        return std::optional<urza::KernelAsk>();
+    if (a.sample.empty())
+        return fail(UrzaError::kBadRequest,
+                    "--rows and --precision say what is asked for together with --sample, e.g. "
+                    "--sample 64x16x16; give that, too");
     urza::KernelAsk ask;
     ask.branch = branch;
-    ask.precision = a.precision;
+    ask.precision = a.precision.empty() ? "fp32" : a.precision;
     for (const auto& size : split(a.sample, 'x')) {
         ESPER_TRY(const std::int64_t number, number_of(size));
         ask.shape.sample.push_back(number);
     }
-    const auto rows = split(a.rows, '-');
+    const auto rows = split(a.rows.empty() ? "1" : a.rows, '-');
     ESPER_TRY(ask.shape.rows_min, number_of(rows.front()));
     ESPER_TRY(ask.shape.rows_max, number_of(rows.back()));
     return std::optional(ask);
@@ -271,15 +283,15 @@ Status add_decisions(const std::string& folder, const urza::KernelRecord& record
         if (!mine && records::text_of(seed, "branch") != record.manifest.branch) continue;
         asked = true;
         const auto fault = records::text_of(seed, "fault");
-        reasons.push_back({fmt::format("seed {} ({} at {}) runs it", records::text_of(seed, "seed"),
-                                       records::text_of(seed, "blueprint"),
-                                       records::text_of(seed, "anchor")),
-                           mine && fault.empty(),
-                           mine && !fault.empty() ? fault : records::text_of(seed, "why")});
+        reasons.push_back(
+            {fmt::format("seed {} ({} at {}) runs it", records::text_of(seed, "seed"),
+                         records::text_of(seed, "blueprint"), records::text_of(seed, "anchor")),
+             mine && fault.empty(),
+             mine && !fault.empty() ? fault : records::text_of(seed, "why")});
     }
     if (!asked)
-        reasons.push_back({"a seed of the run asked for it", false,
-                           "no seed of " + folder + " has this branch"});
+        reasons.push_back(
+            {"a seed of the run asked for it", false, "no seed of " + folder + " has this branch"});
     return {};
 }
 
@@ -335,8 +347,9 @@ void add_library(CLI::App& app, int& exit_code) {
     auto* reasons = command("why", "why a kernel is, or is not, used", why);
     reasons->add_option("kernel", a->id, "its id, or how it begins")->required();
     reasons->add_option("--sample", a->sample, "sizes of one sample, e.g. 64x16x16");
-    reasons->add_option("--rows", a->rows, "numbers of samples, e.g. 32 or 1-128");
-    reasons->add_option("--precision", a->precision, "fp32 or bf16");
+    reasons->add_option("--rows", a->rows, "numbers of samples, e.g. 32 or 1-128 (default: 1)");
+    reasons->add_option("--precision", a->precision, "fp32 (default) or bf16")
+        ->check(CLI::IsMember({"fp32", "bf16"}));
     reasons->add_option("--run", a->run, "a run's folder: what its seeds decided about it");
 }
 

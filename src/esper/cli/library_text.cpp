@@ -31,6 +31,7 @@ std::string state_of(const urza::KernelRecord& record) {
     const bool judged = record.verdict && record.verdict->passed;
     if (record.artifact.status == contracts::KernelStatus::kValidated && !judged)
         state += " (by nobody: it is not used)";
+    if (record.is_collected) state += " (its object is collected: it is not used)";
     return state;
 }
 

@@ -10,6 +10,7 @@
 #include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/output_file.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
@@ -134,7 +135,7 @@ ParetoPoint point_of(Entry& entry) {
     point.trunk = entry.trunk;
     const bool tested = number("test_loss").has_value();
     point.loss = number(tested ? "test_loss" : "best_val_loss").value_or(0);
-    point.accuracy = number(tested ? "test_accuracy" : "val_accuracy").value_or(0);
+    point.accuracy = number(tested ? "test_accuracy" : "val_accuracy");
     point.flops = number("flops_total").value_or(0);
     point.parameters = static_cast<double>(entry.state.program()->parameter_count());
     std::ranges::sort(entry.seconds);
@@ -148,9 +149,10 @@ void print_table(const std::vector<ParetoPoint>& points) {
     std::printf("%-*s %8s %9s %8s %11s %10s  %s\n", static_cast<int>(wide), "network", "loss",
                 "accuracy", "FLOPs", "parameters", "ms/example", "none better by");
     for (const auto& p : points)
-        std::printf("%-*s %8.4f %7.2f %% %8s %11s %10.4f  %s%s%s\n", static_cast<int>(wide),
-                    p.name.c_str(), p.loss, 100 * p.accuracy, human_count(p.flops).c_str(),
-                    human_count(p.parameters).c_str(), p.milliseconds,
+        std::printf("%-*s %8.4f %9s %8s %11s %10.4f  %s%s%s\n", static_cast<int>(wide),
+                    p.name.c_str(), p.loss,
+                    p.accuracy ? fmt::format("{:.2f} %", 100 * *p.accuracy).c_str() : "-",
+                    human_count(p.flops).c_str(), human_count(p.parameters).c_str(), p.milliseconds,
                     p.best_by_flops ? "FLOPs " : "", p.best_by_parameters ? "parameters " : "",
                     p.best_by_time ? "time" : "");
 }
@@ -161,7 +163,7 @@ void print_lines(const std::vector<ParetoPoint>& points, const std::string& page
                          {"folder", p.name},
                          {"trunk", p.trunk},
                          {"loss", p.loss},
-                         {"accuracy", p.accuracy},
+                         {"accuracy", p.accuracy ? json(*p.accuracy) : json()},
                          {"flops_total", p.flops},
                          {"parameters", p.parameters},
                          {"milliseconds_per_example", p.milliseconds},
@@ -173,6 +175,7 @@ void print_lines(const std::vector<ParetoPoint>& points, const std::string& page
 }
 
 Status pareto(const Arguments& a) {
+    ESPER_CHECK_STATUS(check_output_file(a.out));
     ESPER_TRY(auto entries, open_entries(a));
     ESPER_CHECK_STATUS(time_all(entries));
     std::vector<ParetoPoint> points;

@@ -34,8 +34,11 @@ Window germination_window(const configs::EsperConfig& config, const tolaria::Run
     const auto schedule = tolaria::schedule_of(config, length);
     const tamiyo::Admission admission(config.growth, shape);
     Window window;
-    for (std::int64_t step = length.steps_per_epoch; step <= length.total_steps;
-         step += length.steps_per_epoch) {
+    // Of a run of very many epochs some are looked at.
+    constexpr std::int64_t kMostLooks = 100000;
+    const auto epochs = length.total_steps / length.steps_per_epoch;
+    const auto stride = length.steps_per_epoch * std::max<std::int64_t>(1, epochs / kMostLooks);
+    for (std::int64_t step = length.steps_per_epoch; step <= length.total_steps; step += stride) {
         tamiyo::ControllerView view;
         view.step = step;
         view.total_steps = length.total_steps;
@@ -154,12 +157,12 @@ Result<json> growth_plan(const configs::EsperConfig& config, const graph::Progra
               {"probe_examples", probe},
               {"gate_examples", growth.gate.min_examples}};
     // By the clock the steps are not known beforehand.
-    if (length.total_steps == 0) return plan;
+    const bool by_clock = length.total_steps == 0;
     if (window.is_open) {
         plan["from_step"] = window.from;
         plan["to_step"] = window.to;
     }
-    if (!window.is_open)
+    if (!window.is_open && !by_clock)
         plan["warning"] = "no seed can germinate: " + window.why_shut;
     else if (probe < growth.gate.min_examples)
         plan["warning"] =

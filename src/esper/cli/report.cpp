@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "esper/cli/commands.h"
+#include "esper/cli/output_file.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/records/report_data.h"
 
@@ -17,7 +18,8 @@ void add_report(CLI::App& app, int& exit_code) {
     command->callback([folder, out, &exit_code] {
         const std::filesystem::path run(*folder);
         const auto file = out->empty() ? run / "report.html" : std::filesystem::path(*out);
-        const auto done = records::write_report(run, file);
+        auto done = check_output_file(file);
+        if (done) done = records::write_report(run, file);
         if (done) std::printf("%s\n", file.c_str());
         exit_code = done ? 0 : report_error(done.error());
     });

@@ -19,6 +19,12 @@ extern "C" void on_stop_signal(int signal) {
     std::signal(signal, SIG_DFL);
 }
 
+// Whoever read the output has gone: the run ends as after Ctrl-C, and later writes are errors.
+extern "C" void on_lost_reader(int) {
+    stop_asked.store(true);
+    if (auto* trainer = running.load()) trainer->request_stop();
+}
+
 extern "C" void on_rollback_signal(int) {
     if (auto* trainer = running.load()) trainer->request_rollback();
 }
@@ -28,6 +34,7 @@ extern "C" void on_rollback_signal(int) {
 void take_stop_signals() {
     std::signal(SIGINT, on_stop_signal);
     std::signal(SIGTERM, on_stop_signal);
+    std::signal(SIGPIPE, on_lost_reader);
 }
 
 SignalsToTrainer::SignalsToTrainer(tolaria::Trainer& trainer) {
@@ -43,6 +50,7 @@ SignalsToTrainer::~SignalsToTrainer() {
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
     std::signal(SIGUSR1, SIG_IGN);
+    std::signal(SIGPIPE, SIG_IGN);  // what is printed at the end fails, and the exit code says so
     running.store(nullptr);
 }
 

@@ -49,6 +49,12 @@ Status list_all(const TokenArguments& a) {
         else
             std::printf("%-10s  %s\n", role.c_str(), entry.caller.name.c_str());
     }
+    if (const auto useless = tokens.useless(); useless > 0)
+        std::fprintf(stderr,
+                     "esper: %zu %s in %s without name, role and sha256 let nobody in; the next "
+                     "token add or revoke drops %s\n",
+                     useless, useless == 1 ? "entry" : "entries", file.c_str(),
+                     useless == 1 ? "it" : "them");
     return {};
 }
 

@@ -15,6 +15,7 @@
 #include "esper/cli/training_config.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml.h"
+#include "esper/services/records/new_run_folder.h"
 
 namespace esper::cli {
 
@@ -28,13 +29,18 @@ struct Arguments {
     bool dry_run = false;
     bool watch = false;
     OutputFlags output;
+    bool has_empty_word = false;
+    bool names_folder = false;
     std::string surplus;  ///< a second word that is no override
 };
 
 // The resolved configuration is itself a file that `esper train` takes; the plan stands above it.
-int show_plan(const configs::EsperConfig& config, const Arguments& arguments) {
+int show_plan(const configs::EsperConfig& config, const std::filesystem::path& folder,
+              const Arguments& arguments) {
     auto plan = plan_of(config);
     if (!plan) return report_error(plan.error());
+    if (const auto fits = records::try_new_run_folder(folder); !fits)
+        return report_error(fits.error());
     if (arguments.output.json) {
         (*plan)["event"] = "plan";
         print_json_line(*plan);
@@ -75,6 +81,11 @@ int train(const Arguments& arguments) {
                      arguments.surplus.c_str(), arguments.config.c_str());
         return 2;
     }
+    if (arguments.has_empty_word || (arguments.names_folder && arguments.folder.empty())) {
+        std::fprintf(stderr, "esper: an empty word names no %s; leave it out to get the default\n",
+                     arguments.has_empty_word ? "configuration" : "folder (--run '')");
+        return 2;
+    }
     configs::LoadOptions options;
     options.path = arguments.config;
     options.overrides = arguments.overrides;
@@ -84,10 +95,10 @@ int train(const Arguments& arguments) {
     if (!config) return report_error(config.error());
     for (const auto& warning : config->warnings)
         std::fprintf(stderr, "esper: %s\n", warning.c_str());
-    if (arguments.dry_run) return show_plan(config->config, arguments);
     const std::filesystem::path folder =
         arguments.folder.empty() ? records::RunFolder::next_free("runs", config->config.run.name)
                                  : std::filesystem::path(arguments.folder);
+    if (arguments.dry_run) return show_plan(config->config, folder, arguments);
     if (config->config.checkpoint.on_signal) take_stop_signals();
     UnfinishedFolder unfinished(folder);
     auto trainer = tolaria::Trainer::create(config->config, folder, system_clock(),
@@ -109,7 +120,9 @@ int train(const Arguments& arguments) {
 
 void take_words(Arguments& a, const std::vector<std::string>& words) {
     for (const auto& word : words) {
-        if (word.find('=') != std::string::npos)
+        if (word.empty())
+            a.has_empty_word = true;
+        else if (word.find('=') != std::string::npos)
             a.overrides.push_back(word);
         else if (a.config.empty())
             a.config = word;
@@ -135,7 +148,13 @@ void add_train(CLI::App& app, int& exit_code) {
             "a YAML file (none: a small character GPT; -: standard input), or data to learn from "
             "(see 'esper data info PATH'), then key=value overrides")
         ->expected(-1);
-    command->add_option("--run", a->folder, "the run's folder (default runs/<name>-<n>)");
+    command->add_option_function<std::string>(
+        "--run",
+        [a](const std::string& folder) {
+            a->folder = folder;
+            a->names_folder = true;
+        },
+        "the run's folder (default runs/<name>-<n>)");
     command->add_option("--seed", a->seed, "run.seed");
     command->add_flag("--dry-run", a->dry_run,
                       "check everything and print the plan; train nothing");

@@ -18,8 +18,8 @@ struct ServeArguments {
     serving::ServerOptions server{.port = 8000};
 };
 
-/// Serves until SIGINT or SIGTERM.
-Status serve(const ServeArguments& a) {
+/// Serves until SIGINT or SIGTERM. Which of them it was.
+Result<int> serve(const ServeArguments& a) {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -41,7 +41,7 @@ Status serve(const ServeArguments& a) {
     int signal = 0;
     sigwait(&ends, &signal);
     server->stop();
-    return {};
+    return signal;
 }
 
 }  // namespace
@@ -60,8 +60,11 @@ void add_urza(CLI::App& app, int& exit_code) {
     command->add_option("--threads", a->server.threads, "that answer (default: 2)")
         ->check(CLI::Range(1, 256));
     command->callback([a, &exit_code] {
-        const Status done = serve(*a);
-        exit_code = done ? 0 : report_error(done.error());
+        const auto ended_by = serve(*a);
+        constexpr int kInterrupted = 130;
+        exit_code = !ended_by             ? report_error(ended_by.error())
+                    : *ended_by == SIGINT ? kInterrupted
+                                          : 0;
     });
 }
 

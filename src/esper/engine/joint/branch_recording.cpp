@@ -4,6 +4,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "esper/base/first_line.h"
 #include "esper/engine/interpreter.h"
 #include "esper/engine/joint/autocast_scope.h"
 #include "esper/engine/joint/recorder.h"
@@ -53,11 +54,14 @@ Result<Results> differentiate(const Differentiable& branch, const at::Tensor& gr
         ESPER_TRY(auto outputs, branch.interpreter.run(branch.bindings, {}));
         found.y = outputs[0];
     }
+    if (!found.y.requires_grad())
+        return fail(GraphError::kNotDifferentiable,
+                    "its result depends on nothing that is trained, so there is no backward pass");
     try {
         found.gradients =
             torch::autograd::grad({found.y}, branch.leaves, {gradient}, false, false, true);
     } catch (const std::exception& e) {
-        return fail(GraphError::kNotDifferentiable, e.what());
+        return fail(GraphError::kNotDifferentiable, first_line(e.what()));
     }
     return found;
 }

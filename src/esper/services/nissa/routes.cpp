@@ -31,7 +31,7 @@ Response answer_of(Result<json> result) {
 template <typename Number>
 Result<std::optional<Number>> number_asked(const Request& request, std::string_view name) {
     const auto text = request.asked(name);
-    if (!text) return std::optional<Number>{};
+    if (!text || text->empty()) return std::optional<Number>{};
     Number value{};
     const auto* const end = text->data() + text->size();
     const auto [at, error] = std::from_chars(text->data(), end, value);

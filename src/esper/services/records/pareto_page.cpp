@@ -112,9 +112,10 @@ std::string table(const std::vector<ParetoPoint>& points) {
         "<th>none better by</th></tr></thead><tbody>\n";
     for (const auto& p : points)
         out += fmt::format(
-            "<tr><td>{}</td><td>{:.4f}</td><td>{:.2f} %</td><td>{}</td><td>{}</td>"
+            "<tr><td>{}</td><td>{:.4f}</td><td>{}</td><td>{}</td><td>{}</td>"
             "<td>{:.4f}</td><td>{}{}{}</td></tr>\n",
-            escape_html(p.name), p.loss, 100 * p.accuracy, human_count(p.flops),
+            escape_html(p.name), p.loss,
+            p.accuracy ? fmt::format("{:.2f} %", 100 * *p.accuracy) : "–", human_count(p.flops),
             human_count(p.parameters), p.milliseconds, p.best_by_flops ? "FLOPs " : "",
             p.best_by_parameters ? "parameters " : "", p.best_by_time ? "time" : "");
     return out + "</tbody></table></div>\n";

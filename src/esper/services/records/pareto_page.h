@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,11 +8,11 @@ namespace esper::records {
 
 /// A finished network among others, to be compared by what it cost and what it is worth.
 struct ParetoPoint {
-    std::string name;     ///< of its run's folder, as it was given
-    std::string trunk;    ///< the growing run that it was finished from; empty: a run of its own
-    double loss = 0;      ///< on the test part; without one, on the validation part
-    double accuracy = 0;  ///< on the same part
-    double flops = 0;     ///< everything that its run spent, its share of the trunk included
+    std::string name;   ///< of its run's folder, as it was given
+    std::string trunk;  ///< the growing run that it was finished from; empty: a run of its own
+    double loss = 0;    ///< on the test part; without one, on the validation part
+    std::optional<double> accuracy;  ///< on the same part; numbers that are predicted have none
+    double flops = 0;  ///< everything that its run spent, its share of the trunk included
     double parameters = 0;
     double milliseconds = 0;  ///< for one example, measured
     /// Whether no other network has a lower loss for no more FLOPs, parameters, time.

@@ -1,12 +1,16 @@
 #include "esper/services/records/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/own_file.h"
 #include "esper/base/text.h"
 #include "esper/services/records/events.h"
+#include "esper/services/records/new_run_folder.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::records {
@@ -65,6 +69,25 @@ std::vector<fs::path> folders_to_make(const fs::path& folder) {
     return missing;
 }
 
+// Where the disk or a permission is in the way, the run has failed; a path that cannot be a folder
+// was badly chosen.
+tl::unexpected<Error> cannot_make(const fs::path& folder, const std::error_code& error) {
+    const auto message = "cannot make " + folder.string() + ": " + error.message();
+    for (const auto chosen_badly :
+         {std::errc::not_a_directory, std::errc::file_exists, std::errc::filename_too_long,
+          std::errc::too_many_symbolic_link_levels, std::errc::invalid_argument,
+          std::errc::no_such_file_or_directory})
+        if (error == chosen_badly) return fail(RecordsError::kBadRunFolder, message);
+    return fail(FileError::kUnwritable, message);
+}
+
+Status make_folders(const fs::path& folder) {
+    std::error_code error;
+    fs::create_directories(folder / "checkpoints", error);
+    if (error) return cannot_make(folder, error);
+    return {};
+}
+
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, RunLock lock, LineAppender events, LineAppender metrics)
@@ -105,26 +128,42 @@ Result<RunFolder> RunFolder::open_files(const fs::path& folder, RunLock lock) {
     return run;
 }
 
-Result<RunFolder> RunFolder::create(const fs::path& folder) {
+Status check_new_run_folder(const fs::path& folder) {
     if (has(folder / "run.json"))
         return fail(RecordsError::kBadRunFolder,
                     folder.string() + " already holds a run; continue it with 'esper resume " +
                         folder.string() + "' or name another folder with --run");
-    const bool begun_before = RunLock::is_there(folder);
-    std::error_code error;
-    if (!begun_before) {
+    if (!RunLock::is_there(folder)) {
         if (const auto first = first_entry(folder); !first.empty())
             return fail(RecordsError::kBadRunFolder,
                         fmt::format("{} is not empty (it holds '{}') and is not a run's folder; "
                                     "name a new or empty folder with --run",
                                     folder.string(), first));
     }
-    ESPER_CHECK_STATUS(refuse_links(folder));
+    return refuse_links(folder);
+}
+
+Status try_new_run_folder(const fs::path& folder) {
+    ESPER_CHECK_STATUS(check_new_run_folder(folder));
+    if (!has(folder)) {
+        const auto made = folders_to_make(folder);
+        const auto done = make_folders(folder);
+        std::error_code ignored;
+        for (const auto& each : made) fs::remove(each, ignored);
+        return done;
+    }
+    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+        return cannot_make(folder, std::error_code(errno, std::generic_category()));
+    ESPER_TRY(const auto holder, RunLock::holder(folder));
+    if (!holder) return {};
+    return fail(RecordsError::kFolderInUse,
+                fmt::format("{} is in use by process {}", folder.string(), *holder));
+}
+
+Result<RunFolder> RunFolder::create(const fs::path& folder) {
+    ESPER_CHECK_STATUS(check_new_run_folder(folder));
     auto made = folders_to_make(folder);
-    fs::create_directories(folder / "checkpoints", error);
-    if (error)
-        return fail(RecordsError::kBadRunFolder,
-                    "cannot make " + folder.string() + ": " + error.message());
+    ESPER_CHECK_STATUS(make_folders(folder));
     ESPER_TRY(auto lock, RunLock::take(folder));
     remove_own_files(folder);
     remove_temporaries(folder);

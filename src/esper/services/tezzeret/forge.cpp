@@ -10,6 +10,7 @@
 #include "esper/engine/branch_kernel.h"
 #include "esper/engine/joint/branch_recording.h"
 #include "esper/execution/kernels/branch_library.h"
+#include "esper/program/types.h"
 #include "esper/services/tezzeret/emit_cpp.h"
 #include "esper/services/tezzeret/tile_graph.h"
 #include "esper/services/urabrask/cases.h"
@@ -146,7 +147,8 @@ Forged forge(const Order& order) {
                           ? kernel_source(order.branch, order.precision, height, order.shapes[0][1])
                           : kernel_source(order.branch, order.precision, height);
         if (!source) {
-            const bool unsupported = source.error().is(TezzeretError::kUnsupported);
+            const bool unsupported = source.error().is(TezzeretError::kUnsupported) ||
+                                     source.error().is(graph::GraphError::kNotDifferentiable);
             return end(unsupported ? Forged::Status::kUnsupported : Forged::Status::kFailed,
                        source.error().message());
         }

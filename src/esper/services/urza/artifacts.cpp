@@ -67,6 +67,7 @@ Artifacts::Removed Artifacts::remove_unless(
         if (!at->is_regular_file(failed) || keep(name)) continue;
         const auto size = at->file_size(failed);
         const auto written = at->last_write_time(failed);
+        if (!failed && written > young) ++removed.young;
         if (failed || written > young || !fs::remove(at->path(), failed)) continue;
         ++removed.files;
         removed.bytes += size;

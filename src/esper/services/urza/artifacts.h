@@ -24,6 +24,7 @@ class Artifacts {
     /// belong to a row that is just being written).
     struct Removed {
         std::uint64_t files = 0, bytes = 0;
+        std::uint64_t young = 0;  ///< files that would have gone, had they been older
     };
     Removed remove_unless(const std::function<bool(const std::string& digest)>& keep) const;
 

@@ -41,6 +41,18 @@ std::string_view advice(UrzaError kind) {
     }
 }
 
+/// With it SQLite opens a file in WAL mode without making its journals beside it.
+std::string settled_uri(const std::filesystem::path& path) {
+    std::string uri = "file:";
+    for (const char c : std::filesystem::absolute(path).string()) {
+        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '/' || c == '-' || c == '_' ||
+                              c == '.';
+        uri += is_plain ? std::string(1, c) : fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    }
+    return uri + "?immutable=1";
+}
+
 }  // namespace
 
 Statement::Statement(Database* database, sqlite3_stmt* statement, std::string sql)
@@ -112,9 +124,11 @@ std::optional<double> Statement::real(int column) const {
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path, Mode mode) {
     std::unique_ptr<Database> database(new Database(path));
     const bool writes = mode == Mode::kReadWrite;
-    const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+    const bool settled = mode == Mode::kSettled;
+    const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | (settled ? SQLITE_OPEN_URI : 0) |
                       (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    if (sqlite3_open_v2(path.c_str(), &database->handle_, flags, nullptr) != SQLITE_OK)
+    const std::string name = settled ? settled_uri(path) : path.string();
+    if (sqlite3_open_v2(name.c_str(), &database->handle_, flags, nullptr) != SQLITE_OK)
         return database->error("open");
     sqlite3_extended_result_codes(database->handle_, 1);
     sqlite3_busy_timeout(database->handle_, kBusyMilliseconds);

@@ -51,7 +51,8 @@ class Statement {
 /// when it returns. For one thread at a time. Errors: kDiskFull, kReadOnly, kDamaged, kDatabase.
 class Database {
   public:
-    enum class Mode { kReadWrite, kReadOnly };
+    /// kSettled: read only, and nobody changes the file meanwhile, so that no journal is needed.
+    enum class Mode { kReadWrite, kReadOnly, kSettled };
     /// kReadWrite makes a missing file.
     static Result<std::unique_ptr<Database>> open(const std::filesystem::path& path, Mode mode);
     ~Database();

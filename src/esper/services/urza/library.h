@@ -32,6 +32,7 @@ struct KernelRecord {
     std::string verdict_text;
     execution::Seal judged;
     std::string report_text;
+    bool is_collected = false;  ///< its object was given up
 };
 
 /// What a trainer needs a kernel for.
@@ -74,6 +75,7 @@ struct Retention {
 struct Collected {
     std::uint64_t kernels = 0;  ///< whose object was dropped; their rows stay
     std::uint64_t files = 0;    ///< of no row
+    std::uint64_t young = 0;    ///< of no row, but so new that a kernel may just be being added
     std::uint64_t bytes = 0;
 };
 

@@ -56,6 +56,7 @@ Result<KernelRecord> kernel_of(const Statement& row) {
         return changed("kernel", id, "its columns are not those of its manifest");
     record.verdict_text = row.text(9);
     record.artifact.status = *status;
+    record.is_collected = row.integer(13) != 0;
     if (record.verdict_text.empty()) return record;
     ESPER_TRY(record.judged, seal_of(row.text(10), row.text(11), id));
     ESPER_TRY(record.verdict, execution::Verdict::parse(record.verdict_text));

@@ -14,7 +14,7 @@ Result<contracts::Blueprint> blueprint_of(const Statement& row);
 inline constexpr const char* kKernelColumns =
     "kernel.id, kernel.blueprint, kernel.precision, kernel.status, kernel.object, kernel.manifest, "
     "kernel.forge_key, kernel.forge_signature, kernel.record, verdict.statement, "
-    "verdict.gauntlet_key, verdict.gauntlet_signature, verdict.report";
+    "verdict.gauntlet_key, verdict.gauntlet_signature, verdict.report, kernel.collected";
 inline constexpr const char* kKernelTables =
     "kernel LEFT JOIN verdict ON verdict.number = (SELECT max(number) FROM verdict AS newer WHERE "
     "newer.kernel = kernel.id)";

@@ -71,6 +71,8 @@ class SqliteLibrary final : public Library {
     SqliteLibrary(std::filesystem::path folder, Clock& clock)
         : folder_(std::move(folder)), clock_(clock), artifacts_(folder_ / "objects") {}
     Status prepare();
+    Status prepare_to_read(const execution::KeyFolder& keys);
+    Result<std::unique_ptr<Database>> open_to_read() const;
     Result<Reader> reader();
     Status write(GroupCommit::Change change);
     Result<std::vector<KernelRecord>> select_kernels(const std::string& where,
@@ -85,6 +87,7 @@ class SqliteLibrary final : public Library {
     Artifacts artifacts_;
     execution::KeyRing ring_;
     std::optional<execution::Signer> signer_;
+    bool may_write_ = true;
     std::unique_ptr<GroupCommit> writer_;  // none where the folder cannot be written
     std::mutex mutex_;
     std::vector<std::unique_ptr<Database>> idle_;

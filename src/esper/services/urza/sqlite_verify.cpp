@@ -78,8 +78,8 @@ Status SqliteLibrary::verify_blueprints(std::vector<Error>& wrong) {
 
 Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare(fmt::format("SELECT {}, kernel.collected FROM {}",
-                                                         kKernelColumns, kKernelTables)));
+    ESPER_TRY(auto select,
+              database->prepare(fmt::format("SELECT {} FROM {}", kKernelColumns, kKernelTables)));
     for (;;) {
         ESPER_TRY(const bool more, select.step());
         if (!more) return {};
@@ -89,9 +89,11 @@ Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
             execution::KernelBundle bundle = bundle_of(record);
             ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kForge, execution::kManifestType,
                                            bundle.manifest, bundle.forged));
-            if (select.integer(13) == 0) {
-                ESPER_CHECK_STATUS(artifacts_.get(*record.artifact.metadata.checksum));
-            }
+            // The file of one that was given up may be gone; while it is there, it is whole.
+            const auto object = artifacts_.get(*record.artifact.metadata.checksum);
+            const bool may_be_gone = record.is_collected;
+            if (!object && !(may_be_gone && object.error().is(UrzaError::kNoObject)))
+                return fail(object.error());
             ESPER_TRY(const auto added, ledger_digests(*database, "add kernel", id));
             ESPER_CHECK_STATUS(check_in_ledger(added, digest_of(record), "kernel " + id));
             if (record.artifact.status == contracts::KernelStatus::kValidated) {
@@ -166,6 +168,7 @@ Result<Collected> SqliteLibrary::collect(const Retention& retention) {
         artifacts_.remove_unless([&](const std::string& name) { return kept.contains(name); });
     collected.files = removed.files;
     collected.bytes = removed.bytes;
+    collected.young = removed.young;
     return collected;
 }
 

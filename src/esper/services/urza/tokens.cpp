@@ -11,6 +11,7 @@
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/rule_check.h"
+#include "esper/contracts/utf8.h"
 #include "esper/execution/kernels/kernel_bundle.h"
 
 namespace esper::urza {
@@ -30,9 +31,24 @@ std::string text_of(const json& entry, const char* name) {
     return found != entry.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+/// A name is shown in a list and written into the ledger.
+bool is_name(std::string_view name) {
+    constexpr std::size_t kLongest = 100;
+    const bool has_control = std::ranges::any_of(name, [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte == 0x7f;
+    });
+    return name.find_first_not_of(' ') != std::string_view::npos && name.size() <= kLongest &&
+           !has_control && contracts::is_utf8(name);
+}
+
 }  // namespace
 
 Result<std::string> Tokens::add(const Caller& caller) {
+    if (!is_name(caller.name))
+        return fail(UrzaError::kBadRequest,
+                    "a token's name says whose it is: expected 1 to 100 bytes of UTF-8 without "
+                    "control characters, not spaces alone");
     const std::lock_guard lock(mutex_);
     ESPER_TRY(auto entries, read_locked());
     for (const auto& entry : entries)
@@ -85,15 +101,20 @@ Result<std::vector<Tokens::Entry>> Tokens::read_locked() {
     const json list = json::parse(*text, nullptr, false);
     if (!list.is_array()) return bad_file(file_, "this is no list");
     std::vector<Entry> entries;
+    std::size_t useless = 0;
     for (const auto& item : list) {
         const auto role = contracts::from_text<contracts::AccessRole>(text_of(item, "role"));
         Entry entry{{text_of(item, "name"), role.value_or(contracts::AccessRole::kResearcher)},
                     text_of(item, "sha256")};
         if (!role || entry.caller.name.empty() ||
             !contracts::has_format(entry.sha256, contracts::Format::kSha256))
-            return bad_file(file_, "an entry must have name, role and sha256");
-        entries.push_back(std::move(entry));
+            ++useless;  // it lets nobody in, and shuts nobody else out
+        else
+            entries.push_back(std::move(entry));
     }
+    if (useless > 0 && entries.empty())
+        return bad_file(file_, "an entry must have name, role and sha256");
+    useless_ = useless;
     entries_ = entries;
     seen_ = changed;
     return entries;

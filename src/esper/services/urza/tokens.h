@@ -29,12 +29,15 @@ class Tokens {
     };
     explicit Tokens(std::filesystem::path file) : file_(std::move(file)) {}
 
-    /// Makes a token and returns it. Error: kConflict for a name that has one.
+    /// Makes a token and returns it. Errors: kConflict for a name that has one, kBadRequest for
+    /// one that is empty, longer than 100 bytes, or not printable.
     Result<std::string> add(const Caller& caller);
     /// Error: kUnknownToken.
     Status remove(std::string_view name);
     /// Errors: kBadTokens for a file that is damaged or that others could have written.
     Result<std::vector<Entry>> all();
+    /// Entries of the file, when it was last read, that lack something and so let nobody in.
+    std::size_t useless() const { return useless_; }
     /// Whose token it is. Takes as long for a wrong one as for a right one.
     Result<std::optional<Caller>> find(std::string_view token);
 
@@ -45,6 +48,7 @@ class Tokens {
     std::mutex mutex_;
     std::filesystem::file_time_type seen_{};
     std::vector<Entry> entries_;
+    std::size_t useless_ = 0;
 };
 
 }  // namespace esper::urza

@@ -36,6 +36,8 @@ constexpr auto kMagics = std::to_array<Magic>({
      "\xfd"
      "7zXZ"sv,
      "xz"},
+    {0, "7z\xbc\xaf\x27\x1c"sv, "7-Zip"},
+    {0, "Rar!\x1a\x07"sv, "RAR"},
     {0, "\x28\xb5\x2f\xfd"sv, "Zstandard"},
     {257, "ustar"sv, "tar"},
     {0, "\xff\xfe"sv, "UTF-16 text"},

@@ -137,7 +137,8 @@ Result<std::vector<TableColumn>> columns_of(const std::vector<Pair>& pairs) {
 
 Result<std::shared_ptr<const Dataset>> open_rows(const std::vector<Pair>& pairs, bool has_test,
                                                  const DataOptions& options,
-                                                 const std::string& sha256) {
+                                                 const std::string& sha256,
+                                                 const std::vector<std::string>& more_notes = {}) {
     ESPER_TRY(auto columns, columns_of(pairs));
     const auto target_column = std::move(columns.back());
     columns.pop_back();
@@ -158,6 +159,7 @@ Result<std::shared_ptr<const Dataset>> open_rows(const std::vector<Pair>& pairs,
         fmt::format("target '{}': {}, because {}", target.name, to_text(target.task), target.why)};
     if (has_test)
         notes.emplace_back("the test part is the data's own; data.split.test is not used");
+    notes.insert(notes.end(), more_notes.begin(), more_notes.end());
     return TableDataset::make(columns, target, parts, sha256, std::move(notes), has_test);
 }
 
@@ -290,7 +292,13 @@ Result<std::shared_ptr<const Dataset>> open_found(const Arrays& arrays,
         return open_images(*train, validation, test, options, sha256);
     std::vector<Pair> pairs{*train};
     if (test) pairs.push_back(*test);
-    return open_rows(pairs, test.has_value(), options, sha256);
+    std::vector<std::string> notes;
+    if (validation)
+        notes.push_back(
+            fmt::format("the {} validation rows of the data's own are in no part: of "
+                        "rows only the test part is taken as it is",
+                        validation->rows()));
+    return open_rows(pairs, test.has_value(), options, sha256, notes);
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ constexpr auto kAdvice = std::to_array<Advice>({
     {"HDF5", "write its arrays with numpy.savez('data.npz', X=…, y=…)"},
     {"SQLite", "write the table as CSV: sqlite3 -header -csv PATH 'select * from …' > data.csv"},
     {"PDF", "take its text out first (pdftotext)"},
+    {"7-Zip", "unpack it (7z x) and give the folder"},
+    {"RAR", "unpack it (unrar x) and give the folder"},
     {"tar", "unpack it (tar -xf) and give the folder"},
     {"bzip2", "unpack it (bunzip2) and give what comes out"},
     {"xz", "unpack it (xz -d) and give what comes out"},
@@ -84,6 +86,38 @@ Result<RecognisedData> recognise_npy(const fs::path& path) {
     return RecognisedData{DataKind::kNumpy, "NumPy arrays"};
 }
 
+tl::unexpected<Error> refuse_zip(const fs::path& path) {
+    const auto extension = extension_of(path);
+    if (extension == ".pt" || extension == ".pth" || extension == ".ckpt")
+        return refuse(path, "a PyTorch file, which can run any code when it is read",
+                      "save its tensors with numpy.savez('data.npz', X=x.numpy(), y=y.numpy())");
+    if (extension == ".xlsx" || extension == ".ods")
+        return refuse(path, "a spreadsheet",
+                      "write its table as CSV: pandas.read_excel(PATH)."
+                      "to_csv('data.csv', index=False)");
+    return refuse(path, "a zip archive",
+                  "unpack it (unzip) and give the folder; NumPy's must be named .npz");
+}
+
+/// The format that a name promises and that has magic bytes.
+std::string_view promised_format(const std::string& extension) {
+    using Promise = std::pair<std::string_view, std::string_view>;
+    constexpr auto kPromises = std::to_array<Promise>({{".npy", "a NumPy array"},
+                                                       {".npz", "NumPy arrays"},
+                                                       {".h5", "HDF5"},
+                                                       {".hdf5", "HDF5"},
+                                                       {".parquet", "Parquet"},
+                                                       {".zip", "a zip archive"},
+                                                       {".7z", "a 7-Zip archive"},
+                                                       {".rar", "a RAR archive"},
+                                                       {".tar", "a tar archive"},
+                                                       {".pt", "a PyTorch file"},
+                                                       {".pth", "a PyTorch file"}});
+    for (const auto& [name, format] : kPromises)
+        if (name == extension) return format;
+    return "";
+}
+
 Result<RecognisedData> recognise_file(const fs::path& path) {
     const auto head = first_bytes(path);
     const auto extension = extension_of(path);
@@ -100,6 +134,12 @@ Result<RecognisedData> recognise_file(const fs::path& path) {
         return RecognisedData{DataKind::kNumpy, "NumPy arrays (.npz)"};
     if (format.starts_with("IDX"))
         return RecognisedData{DataKind::kIdx, "IDX, the layout of MNIST"};
+    if (format.starts_with("zip")) return refuse_zip(path);
+    if (const auto promised = promised_format(extension); format.empty() && !promised.empty())
+        return fail(DataError::kCorrupt,
+                    fmt::format("'{}' is named as {}, but does not begin as one does; it is "
+                                "damaged, was not downloaded whole, or is named wrongly",
+                                path.string(), promised));
     for (const auto& known : kAdvice)
         if (known.format == format)
             return refuse(path, fmt::format("a {} file", format), known.advice);

@@ -158,7 +158,10 @@ Result<RunLength> planned_length(const configs::EsperConfig& config, const Datas
                     fmt::format("run.budget is {}, less than one step of this network, {}; give "
                                 "more, or a smaller network or data.batch_size",
                                 budget.in_words(), budget.in_words(step)));
-    length.total_steps = static_cast<std::int64_t>(std::ceil(budget.amount / step));
+    // More steps than any machine makes; their products still fit 64 bits.
+    constexpr double kMostSteps = 1e12;
+    length.total_steps =
+        static_cast<std::int64_t>(std::min(kMostSteps, std::ceil(budget.amount / step)));
     return length;
 }
 

@@ -74,7 +74,8 @@ struct Place {
     SavedRun state;
 };
 
-Result<Place> newest_before(const CheckpointRing& ring, double begin) {
+Result<Place> newest_before(const fs::path& run, const CheckpointRing& ring, const Budget& budget,
+                            double begin) {
     auto files = ring.regular_files();
     std::ranges::reverse(files);
     for (const auto& file : files) {
@@ -84,7 +85,12 @@ Result<Place> newest_before(const CheckpointRing& ring, double begin) {
         if (is_before(state, begin))
             return Place{file.path, *std::move(checkpoint), std::move(state)};
     }
-    return fail(FileError::kNotFound, "no checkpoint from before the cool-down is left");
+    return fail(
+        FileError::kNotFound,
+        fmt::format("{} cannot be finished at {}: no checkpoint from before its cool-down, "
+                    "which begins at {}, is left; a run with run.finish_at=[{}], or with "
+                    "checkpoint.every more often, keeps one",
+                    run.string(), budget.in_words(), budget.in_words(begin), budget.to_string()));
 }
 
 /// A file of the trunk as it was when the checkpoint was written.
@@ -153,7 +159,7 @@ Status fork_at(const fs::path& run, const configs::EsperConfig& trunk, const Bud
                         "on first ('esper resume {}')",
                         run.string(), budget.in_words(spent_of(now, budget)), budget.in_words(),
                         budget.in_words(begin), run.string()));
-    ESPER_TRY(auto place, newest_before(ring, begin));
+    ESPER_TRY(auto place, newest_before(run, ring, budget, begin));
     ESPER_TRY(auto fork, records::RunFolder::create(folder));
     ESPER_CHECK_STATUS(copy_records(run, place.state, fork));
     const auto epoch = static_cast<std::int64_t>(place.state.curves.train_losses.size());

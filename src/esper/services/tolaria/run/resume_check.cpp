@@ -103,7 +103,7 @@ Status check_unfinished(const records::RunFolder& folder, std::int64_t step, con
     return fail(TolariaError::kAlreadyDone,
                 fmt::format("the run in {} is done, all {} steps of it; to train on, give it more "
                             "epochs than its {} (run.epochs=N)",
-                            folder.path().string(), course.schedule().total_steps,
+                            folder.path().string(), run.value("steps", step),
                             run.value("epochs", std::int64_t{0})));
 }
 
