@@ -18,7 +18,10 @@ constexpr auto kWaiting = std::to_array<Waiting>({
     {"telemetry.tensorboard", "", "event files for TensorBoard", ""},
     {"logging", "", "a log beside standard error, which the services will write", ""},
     {"services", "", "the roles as processes of their own", ""},
-    {"storage", "", "the library of blueprints and kernels", ""},
+    {"storage", "",
+     "a library whose place and kind the configuration names (today it is a folder: --library or "
+     "ESPER_LIBRARY)",
+     ""},
     {"bus", "", "the bus between the roles", ""},
 });
 
