@@ -34,6 +34,12 @@ ProgramPtr blueprint(const std::string& name, std::int64_t begin, std::int64_t e
         .program;
 }
 
+/// A Program's text without its first line, which has its name.
+std::string untitled(const Program& program) {
+    const auto text = to_text(program);
+    return text.substr(text.find('\n'));
+}
+
 TEST(SeedBranch, IsTheSameInABlueprintAndInEveryModeOfASeed) {
     for (const auto* name : {"bottleneck_mlp", "low_rank", "gated_unit", "causal_mixer"})
         for (const auto& [begin, end] : {std::pair{0, 8}, {0, 4}, {4, 8}}) {
@@ -45,7 +51,7 @@ TEST(SeedBranch, IsTheSameInABlueprintAndInEveryModeOfASeed) {
                 if (mode != SeedMode::kIsolated)
                     program = value_or_throw(apply(*program, SetSeedMode{"s1", mode}));
                 const auto branch = value_or_throw(seed_branch(*program, "s1", sample));
-                EXPECT_EQ(to_text(*branch.program), to_text(*alone.program)) << name;
+                EXPECT_EQ(untitled(*branch.program), untitled(*alone.program)) << name;
                 EXPECT_EQ(branch.program->hash(), alone.program->hash());
                 EXPECT_EQ(branch.parameters.size(), made->parameters().size());
             }
