@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 constexpr auto kBetweenLooks = 200ms;
 constexpr double kBusyShare = 0.1;
 constexpr double kCalmShare = 0.02;
-constexpr auto kCalmFor = 2s;
+constexpr auto kCalmFor = 30s;
 
 /// Processors that this process may use, as OpenMP counts them.
 int processors() {

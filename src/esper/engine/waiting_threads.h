@@ -20,8 +20,8 @@ class BusyMachine {
   public:
     /// The longest waiting share (0–1) of one thread since the last call; 0 at the first.
     double observe(std::map<int, std::uint64_t> delays, std::chrono::nanoseconds elapsed);
-    /// True from the first share above a tenth on, until all have been below a fiftieth for two
-    /// seconds.
+    /// True from the first share above a tenth on, until all have been below a fiftieth for half a
+    /// minute: threads that sleep hardly wait for a processor, so calm says little.
     bool is_busy() const { return busy_; }
 
   private:
