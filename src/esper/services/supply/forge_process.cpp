@@ -46,7 +46,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 std::filesystem::path temporary_folder() {
     std::error_code problem;
     const auto base = std::filesystem::temp_directory_path(problem);
-    std::string name = ((problem ? std::filesystem::path("/tmp") : base) / "esper-forge-of-a-run-XXXXXX").string();
+    std::string name =
+        ((problem ? std::filesystem::path("/tmp") : base) / "esper-forge-of-a-run-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) return {};
     return name;
 }
