@@ -31,6 +31,17 @@ def commit():
     return _first_line(["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"])
 
 
+def parsed(name, parser):
+    """The arguments, `--json PATH` and `--binary PATH` among them; ends where there is no program."""
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--binary", type=Path,
+                        default=ROOT / "build" / "release" / "bin" / "esper")
+    arguments = parser.parse_args()
+    if not arguments.binary.exists():
+        raise SystemExit(f"{name}: {arguments.binary} is missing: run make build first")
+    return arguments
+
+
 def report(name, rows, versions, threads):
     return {"name": name, "machine": machine(threads),
             "versions": {"compiler": _first_line(["g++", "--version"]), **versions},

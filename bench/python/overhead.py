@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from _intervals import paired_ratio
-from _report import ROOT, report, write
+from _report import ROOT, parsed, report, write
 
 ON = ("checkpoint.every=1ep", "telemetry.every=10", "controller.policy=never")
 OFF = ("growth.enabled=false", "telemetry.every=1000000", "checkpoint.every=100000ep",
@@ -66,12 +66,8 @@ def seconds(binary, folder, overrides, on):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--pairs", type=int, default=8)
-    parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
-    arguments = parser.parse_args()
-    if not arguments.binary.exists():
-        raise SystemExit(f"overhead: {arguments.binary} is missing: run make build first")
+    arguments = parsed("overhead", parser)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"

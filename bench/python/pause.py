@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from _paired import row
-from _report import ROOT, report, write
+from _report import ROOT, parsed, report, write
 
 STEPS = 25
 CASES = {
@@ -101,10 +101,8 @@ def epochs_of(binary, settings, pairs, forge):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
-    arguments = parser.parse_args()
+    arguments = parsed("pause", parser)
     binary = str(arguments.binary)
     with tempfile.TemporaryDirectory() as library:
         os.environ["ESPER_LIBRARY"] = library

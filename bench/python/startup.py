@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _report import ROOT, report, write
+from _report import ROOT, parsed, report, write
 
 GOAL = 1.0
 COMMAND = ("train", "run.epochs=2", "run.steps_per_epoch=1", "controller.policy=never",
@@ -41,12 +41,8 @@ def first_epoch_after(binary, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
-    arguments = parser.parse_args()
-    if not arguments.binary.exists():
-        raise SystemExit(f"startup: {arguments.binary} is missing: run make build first")
+    arguments = parsed("startup", parser)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         times = [first_epoch_after(arguments.binary, folder) for _ in range(arguments.runs + 1)][1:]

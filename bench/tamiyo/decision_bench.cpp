@@ -9,6 +9,7 @@
 
 #include "bench_report.h"
 #include "esper/services/tamiyo/controller.h"
+#include "tamiyo/short_lives.h"
 
 namespace {
 
@@ -22,17 +23,10 @@ constexpr std::int64_t kSteps = 10;  // of an epoch
 constexpr std::int64_t kEpochs = 4'000;
 constexpr double kGoalUs = 250;
 
+/// Many at a time, from the first step to the last.
 configs::GrowthConfig lives() {
-    using configs::Duration;
-    configs::GrowthConfig growth;
-    growth.graft_steps = 20;
-    growth.training = Duration::epochs(2);
-    growth.stabilization = Duration::epochs(1);
-    growth.fine_tune = Duration::epochs(2);
-    growth.cooldown = Duration::epochs(0);
-    growth.embargo = Duration::epochs(3);
-    growth.gate.budget = Duration::epochs(4);
-    growth.gate.lag = Duration::batches(15);
+    auto growth = short_lives();
+    growth.cooldown = configs::Duration::epochs(0);
     growth.start = 0.0;
     growth.stop = 1.0;
     growth.limits.max_in_flight = 32;
@@ -48,8 +42,7 @@ class Boundary {
     explicit Boundary(configs::Policy policy)
         : growth_(lives()),
           config_([&] {
-              configs::ControllerConfig config;
-              config.policy = policy;
+              auto config = with_policy(policy);
               config.period = configs::Duration::epochs(1);
               return config;
           }()),
