@@ -89,6 +89,13 @@ def test_a_flag_that_makes_no_sense_is_refused(text_run, words, said):
     assert said in refused("sample", text_run, *words, cwd=text_run, exit_code=2)
 
 
+def test_a_key_that_would_change_the_run_is_refused(text_run, image_run, table_run, tmp_path):
+    assert "data.path=" in refused("sample", text_run, "model.width=3", cwd=tmp_path, exit_code=2)
+    for run in (image_run, table_run):
+        assert "data.path=" in refused("predict", run, "x", "data.batch_size=3", cwd=tmp_path,
+                                       exit_code=2)
+
+
 def test_data_that_have_moved_are_named(text_run, tmp_path):
     moved = tmp_path / "moved.txt"
     (text_run.parent / "text.txt").rename(moved)
@@ -233,6 +240,15 @@ def test_a_table_comes_back_with_the_predicted_column(table_run, tmp_path):
     assert (tmp_path / "out.csv").read_text() == done.stdout
     found = lines("predict", table_run, "new.csv", cwd=tmp_path)
     assert [(line["line"], line["class"]) for line in found] == [(2, "iris"), (3, "wild; tulip")]
+
+
+def test_predictions_are_not_written_over_what_a_run_lives_by(table_run, tmp_path):
+    (tmp_path / "new.csv").write_text("place;length\nwood;0.02\n")
+    before = (table_run / "journal.jsonl").read_bytes()
+    said = refused("predict", table_run, "new.csv", "-o", table_run / "journal.jsonl", cwd=tmp_path,
+                   exit_code=2)
+    assert "name another one with -o" in said
+    assert (table_run / "journal.jsonl").read_bytes() == before
 
 
 def test_one_row_is_enough_and_its_target_is_compared(table_run, tmp_path):

@@ -70,8 +70,7 @@ Result<tolaria::AdaptOptions> options_of(const Arguments& a, const configs::Espe
     }
     if (!(a.epochs > 0)) return bad("--epochs has to be more than 0");
     if (a.rate < 0) return bad("--rate has to be more than 0");
-    if (!tolaria::is_adapter_name(a.name))
-        return bad("--name " + a.name + ": letters, digits, - and _, at most 64, a letter first");
+    ESPER_CHECK_STATUS(tolaria::check_adapter_name(a.name));
     options.epochs = a.epochs;
     if (a.rate > 0) options.rate = a.rate;
     options.anchors = a.places;

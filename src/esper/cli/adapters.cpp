@@ -69,9 +69,7 @@ Status list(const Arguments& a) {
 Status add(const Arguments& a) {
     ESPER_TRY(auto adapter, tolaria::read_adapter(a.file));
     if (!a.name.empty()) adapter.name = a.name;
-    if (!tolaria::is_adapter_name(adapter.name))
-        return fail(tolaria::TolariaError::kUnsupported,
-                    "--name " + a.name + ": letters, digits, - and _, at most 64, a letter first");
+    ESPER_CHECK_STATUS(tolaria::check_adapter_name(adapter.name));
     ESPER_TRY(const auto run, load_run(a.folder, a.checkpoint));
     ESPER_TRY(const auto host, tolaria::identity_of(*run.program(), run.store()));
     ESPER_CHECK_STATUS(tolaria::check_host(adapter, host));

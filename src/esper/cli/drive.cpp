@@ -74,7 +74,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
         if (flags.quiet && !flags.json)
             std::printf("%s: stopped after step %lld\n", folder.c_str(),
                         static_cast<long long>(trainer.step()));
-        return 130;
+        return kInterrupted;
     }
     if (!record) return report_error(record.error());
     const auto report = records::write_report(folder, folder / "report.html");

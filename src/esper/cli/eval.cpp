@@ -46,18 +46,6 @@ Status show(const Arguments& a, const RunState& run, const tolaria::DatasetInfo&
     return {};
 }
 
-/// The configuration of a run that is looked at as it was trained.
-Result<configs::EsperConfig> load_config_to_look(const std::filesystem::path& folder,
-                                                 const std::vector<std::string>& overrides) {
-    for (const auto& word : overrides)
-        if (!word.starts_with("data.path="))
-            return fail(tolaria::TolariaError::kUnsupported,
-                        "'" + word +
-                            "': a network is measured as its run trained it; the only key to give "
-                            "here is data.path=, where the data are now");
-    return load_run_config(folder, overrides);
-}
-
 Status evaluate(const Arguments& a) {
     const std::filesystem::path folder(a.folder);
     ESPER_TRY(const auto config, load_config_to_look(folder, a.overrides));

@@ -15,6 +15,7 @@
 #include "esper/cli/run_kernels.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
+#include "esper/cli/signals.h"
 #include "esper/services/records/fields.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/tolaria/run/finish.h"
@@ -27,7 +28,6 @@ namespace fs = std::filesystem;
 using configs::Budget;
 using nlohmann::json;
 
-constexpr int kInterrupted = 130;
 constexpr int kNoData = 3;  // here: no checkpoint from which it could be finished is left
 
 struct Arguments {
@@ -124,10 +124,14 @@ Result<std::vector<Budget>> budgets_of(const Arguments& a, const configs::EsperC
     return budgets;
 }
 
-/// finish_at(); where nobody named the budgets, one for which no checkpoint is left is no failure
-/// if another was finished.
-int finish_each(const fs::path& run, const configs::EsperConfig& trunk, std::vector<Budget> budgets,
-                const OutputFlags& output, bool are_named) {
+/// Finishes a run at smaller budgets, one after the other: forks it where the cool-down of each
+/// begins, trains that to its end, evaluates and exports it into RUN/finish/<budget>. What is
+/// finished already is left alone, what was interrupted goes on. Prints a table of the finished
+/// networks, or JSON lines. A budget that cannot be had is said, and the others are finished.
+/// Returns the first exit code that is not 0; where nobody named the budgets (`are_named`), one for
+/// which no checkpoint is left is no failure if another was finished.
+int finish_at(const fs::path& run, const configs::EsperConfig& trunk, std::vector<Budget> budgets,
+              const OutputFlags& output, bool are_named) {
     std::ranges::sort(budgets, {}, &Budget::amount);
     std::vector<Budget> finished;
     int first_failure = 0;
@@ -151,21 +155,16 @@ int finish(const Arguments& a) {
     const auto budgets = budgets_of(a, *config);
     if (!budgets) return report_error(budgets.error());
     const bool are_named = !a.at.empty() || !config->run.finish_at.empty();
-    return finish_each(a.folder, *config, *budgets, a.output, are_named);
+    return finish_at(a.folder, *config, *budgets, a.output, are_named);
 }
 
 }  // namespace
-
-int finish_at(const fs::path& run, const configs::EsperConfig& trunk, std::vector<Budget> budgets,
-              const OutputFlags& output) {
-    return finish_each(run, trunk, std::move(budgets), output, true);
-}
 
 int finish_named(const fs::path& run, const configs::EsperConfig& trunk,
                  const OutputFlags& output) {
     std::vector<Budget> budgets;
     for (const auto& text : trunk.run.finish_at) budgets.push_back(Budget::of_text(text));
-    return budgets.empty() ? 0 : finish_at(run, trunk, std::move(budgets), output);
+    return budgets.empty() ? 0 : finish_at(run, trunk, std::move(budgets), output, true);
 }
 
 void add_finish(CLI::App& app, int& exit_code) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "esper/base/error.h"
+#include "esper/base/first_line.h"
 #include "esper/base/text.h"
 
 namespace esper::cli {
@@ -24,11 +25,6 @@ constexpr const char* kLessMemory =
 int report(const std::string& message, int exit_code) {
     std::fprintf(stderr, "esper: %s\n", message.c_str());
     return exit_code;
-}
-
-/// The first line says what; the lines below are a stack of ours that helps nobody.
-std::string first_line(std::string_view text) {
-    return std::string(text.substr(0, text.find('\n')));
 }
 
 int report_current_exception() {

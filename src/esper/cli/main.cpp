@@ -10,11 +10,12 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/guard.h"
+#include "esper/cli/signals.h"
 #include "esper/version.h"
 
 namespace {
 
-extern "C" void end_interrupted(int) { _exit(130); }
+extern "C" void end_interrupted(int) { _exit(esper::cli::kInterrupted); }
 
 // Before the libraries' own constructors: Ctrl-C has the exit code of an interrupted command at any
 // moment (unless whoever started us ignores it), a request for a rollback that comes while they

@@ -43,7 +43,7 @@ Status predict(const Arguments& a) {
                     "nothing to predict; name files or folders after the "
                     "run's folder");
     if (a.top < 1) return fail(DataError::kBadOption, "--top: expected a number from 1 on, got 0");
-    ESPER_TRY(const auto config, load_run_config(folder, overrides));
+    ESPER_TRY(const auto config, load_config_to_look(folder, overrides));
     ESPER_TRY(asked.run, load_run(folder, a.checkpoint));
     ESPER_TRY(asked.data, open_run_data(config, asked.run.head.data_fingerprint, folder));
     asked.run.learner->engine().set_precision(tolaria::Learner::options_of(config).precision);

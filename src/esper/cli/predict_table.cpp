@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "esper/base/files.h"
+#include "esper/cli/output_file.h"
 #include "esper/cli/predict.h"
 #include "esper/services/records/printable_text.h"
 #include "esper/services/tolaria/data/csv.h"
@@ -159,6 +160,7 @@ Status predict_tables(const Predicting& asked) {
             std::fwrite(csv.data(), 1, csv.size(), stdout);
             continue;
         }
+        ESPER_CHECK_STATUS(check_output_file(asked.out));
         ESPER_CHECK_STATUS(write_file_atomic(asked.out, csv));
         std::printf("%s\n", asked.out.c_str());
     }

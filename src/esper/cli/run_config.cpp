@@ -47,6 +47,17 @@ Result<configs::EsperConfig> load_run_config(const fs::path& folder,
     return config;
 }
 
+Result<configs::EsperConfig> load_config_to_look(const fs::path& folder,
+                                                 const std::vector<std::string>& overrides) {
+    for (const auto& word : overrides)
+        if (!word.starts_with("data.path="))
+            return fail(tolaria::TolariaError::kUnsupported,
+                        fmt::format("'{}': a network is looked at as its run trained it; the only "
+                                    "key to give here is data.path=, where the data are now",
+                                    word));
+    return load_run_config(folder, overrides);
+}
+
 Result<std::shared_ptr<const tolaria::Dataset>> open_run_data(const configs::EsperConfig& config,
                                                               const std::string& fingerprint,
                                                               const fs::path& folder) {

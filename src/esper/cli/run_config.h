@@ -17,6 +17,11 @@ namespace esper::cli {
 Result<configs::EsperConfig> load_run_config(const std::filesystem::path& folder,
                                              const std::vector<std::string>& overrides);
 
+/// For commands that look at what a run has trained: the only override is where the data are now.
+/// Errors: kUnsupported for another key; those of load_run_config.
+Result<configs::EsperConfig> load_config_to_look(const std::filesystem::path& folder,
+                                                 const std::vector<std::string>& overrides);
+
 /// The run's data. Errors: those of opening it, with what to do; kChangedRun, with both
 /// fingerprints, where it is not the data that the run was started on.
 Result<std::shared_ptr<const tolaria::Dataset>> open_run_data(const configs::EsperConfig& config,

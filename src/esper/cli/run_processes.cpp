@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "esper/base/files.h"
+#include "esper/cli/signals.h"
 
 namespace esper::cli {
 
@@ -43,7 +44,7 @@ std::vector<char*> environment_without_keys() {
                          const sigset_t& signals, pid_t parent) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(130);
+    if (::getppid() != parent) ::_exit(kInterrupted);
     ::dup2(input, STDIN_FILENO);
     ::dup2(output, STDOUT_FILENO);
     ::dup2(output, STDERR_FILENO);

@@ -65,7 +65,7 @@ Result<std::vector<std::int64_t>> start_of(const Arguments& a, const tolaria::Da
 Status sample(const Arguments& a) {
     ESPER_CHECK_STATUS(check(a.options));
     const std::filesystem::path folder(a.folder);
-    ESPER_TRY(const auto config, load_run_config(folder, a.overrides));
+    ESPER_TRY(const auto config, load_config_to_look(folder, a.overrides));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
     ESPER_TRY(const auto data, open_run_data(config, run.head.data_fingerprint, folder));
     const auto& info = data->info();

@@ -6,6 +6,9 @@ class Trainer;
 
 namespace esper::cli {
 
+/// Exit code of a command that a signal ended.
+inline constexpr int kInterrupted = 130;
+
 /// Takes Ctrl-C and SIGTERM while a run is being prepared. The first one is kept for the trainer,
 /// which then stops before its first step; the second one ends the process.
 void take_stop_signals();

@@ -10,6 +10,7 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
 #include "esper/cli/run_processes.h"
+#include "esper/cli/signals.h"
 #include "esper/cli/sweep_plan.h"
 #include "esper/cli/sweep_results.h"
 #include "esper/services/records/records_errors.h"
@@ -120,7 +121,7 @@ Result<int> sweep(const Arguments& a) {
     if (stopped)
         std::fprintf(stderr, "stopped; what ran has a checkpoint. Go on with\n    esper sweep %s\n",
                      sweep.folder.c_str());
-    return stopped ? 130 : results.exit_code();
+    return stopped ? kInterrupted : results.exit_code();
 }
 
 }  // namespace

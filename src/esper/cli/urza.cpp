@@ -5,6 +5,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
+#include "esper/cli/signals.h"
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
 #include "esper/services/urza/catalogue.h"
@@ -61,7 +62,6 @@ void add_urza(CLI::App& app, int& exit_code) {
         ->check(CLI::Range(1, 256));
     command->callback([a, &exit_code] {
         const auto ended_by = serve(*a);
-        constexpr int kInterrupted = 130;
         exit_code = !ended_by             ? report_error(ended_by.error())
                     : *ended_by == SIGINT ? kInterrupted
                                           : 0;

@@ -5,6 +5,8 @@
 
 #include <exception>
 
+#include "esper/base/first_line.h"
+
 namespace esper::graph {
 
 void OpList::plan_frees(const std::vector<bool>& keep) {
@@ -88,10 +90,6 @@ void run_call(const OpCall& call, std::vector<c10::IValue>& slots, torch::jit::S
     }
     for (std::size_t i = 0; i < call.results.size(); ++i)
         if (call.results[i] != OpCall::kNoSlot) slots[call.results[i]] = std::move(stack[i]);
-}
-
-std::string first_line(std::string_view text) {
-    return std::string(text.substr(0, text.find('\n')));
 }
 
 }  // namespace

@@ -22,6 +22,11 @@ void SeedKernels::replace_all(std::map<std::string, SeedKernel> kernels) {
     ++revision_;
 }
 
+std::ptrdiff_t SeedKernels::failures() const {
+    return std::ranges::count_if(kernels_,
+                                 [](const auto& item) { return item.second.kernel->failed; });
+}
+
 std::string SeedKernels::used_by(const Program& program) const {
     std::string used;
     if (kernels_.empty()) return used;

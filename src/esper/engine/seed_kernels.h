@@ -28,6 +28,8 @@ class SeedKernels {
     void remove(const std::string& seed);
     void replace_all(std::map<std::string, SeedKernel> kernels);
     const std::map<std::string, SeedKernel>& all() const { return kernels_; }
+    /// How many of them have reported an error.
+    std::ptrdiff_t failures() const;
     /// Another number after every change.
     std::uint64_t revision() const { return revision_; }
     /// Which of them a Program runs, as text; "" for none.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 
+#include "esper/base/first_line.h"
 #include "esper/engine/interpreter.h"
 #include "esper/engine/joint/autocast_scope.h"
 #include "esper/engine/joint/joint_impl.h"
@@ -69,7 +70,7 @@ Result<Pass> run_once(const JointSpec& spec, const Interpreter& interpreter,
     try {
         pass.gradients = torch::autograd::grad(losses, wanted, {}, std::nullopt, false, true);
     } catch (const std::exception& e) {
-        return fail(GraphError::kNotDifferentiable, e.what());
+        return fail(GraphError::kNotDifferentiable, first_line(e.what()));
     }
     return pass;
 }

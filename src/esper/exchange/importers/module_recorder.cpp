@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "esper/base/first_line.h"
 #include "esper/engine/operators/operator_library.h"
 #include "esper/engine/torch_compat.h"
 #include "esper/exchange/importers/program_writer.h"
@@ -368,7 +369,8 @@ Result<ImportedModel> record_forward(const RecordedForward& module,
         return fail(GraphError::kExecution,
                     "the forward pass threw: " + std::string(e.what_without_backtrace()));
     } catch (const std::exception& e) {
-        return fail(GraphError::kExecution, std::string("the forward pass threw: ") + e.what());
+        return fail(GraphError::kExecution,
+                    std::string("the forward pass threw: ") + first_line(e.what()));
     }
     auto& parts = recorder.writer.parts;
     fill_places(recorder.writer);

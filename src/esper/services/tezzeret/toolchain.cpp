@@ -7,6 +7,7 @@
 #include <set>
 
 #include "esper/base/files.h"
+#include "esper/base/first_line.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/execution/kernels/kernel_manifest.h"
 
@@ -22,7 +23,7 @@ std::string version_of(const std::filesystem::path& path) {
     if (!folder) return {};
     const auto end = run_program({path.string(), "--version"}, folder->path(), {});
     if (!end || !end->ended_well()) return {};
-    return end->output.substr(0, end->output.find('\n'));
+    return first_line(end->output);
 }
 
 std::vector<Compiler> look_for_compilers() {

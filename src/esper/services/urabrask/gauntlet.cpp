@@ -8,6 +8,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/first_line.h"
 #include "esper/engine/joint/branch_recording.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "esper/execution/kernels/child_process.h"
@@ -150,7 +151,7 @@ Findings try_here(const Trial& trial, const std::string& id, const std::string& 
     try {
         if (const auto status = examine(); !status) findings.why = status.error().message();
     } catch (const std::exception& e) {
-        findings.why = e.what();
+        findings.why = first_line(e.what());
     }
     return findings;
 }

@@ -12,6 +12,7 @@
 #include "esper/blueprints/adapter.h"
 #include "esper/exchange/exporters/safetensors.h"
 #include "esper/program/edits/seed_names.h"
+#include "esper/services/tolaria/tolaria_errors.h"
 #include "esper/version.h"
 
 namespace esper::tolaria {
@@ -131,6 +132,12 @@ bool is_adapter_name(std::string_view name) {
            std::ranges::all_of(name, [&](char c) {
                return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
            });
+}
+
+Status check_adapter_name(const std::string& name) {
+    if (is_adapter_name(name)) return {};
+    return fail(TolariaError::kUnsupported,
+                "--name " + name + ": letters, digits, - and _, at most 64, a letter first");
 }
 
 Status write_adapter(const std::filesystem::path& file, const AdapterFile& adapter) {

@@ -27,6 +27,8 @@ struct AdapterFile {
 
 /// Whether it begins with a letter and goes on with letters, digits, `-` and `_`, at most 64.
 bool is_adapter_name(std::string_view name);
+/// The same for a name that a user gave. Error: kUnsupported.
+Status check_adapter_name(const std::string& name);
 
 Status write_adapter(const std::filesystem::path& file, const AdapterFile& adapter);
 

@@ -46,11 +46,7 @@ template <typename Find>
 Result<JointProgram::Outputs> run_with_fallback(const graph::SeedKernels* kernels,
                                                 const std::vector<at::Tensor>& inputs,
                                                 const Find& find) {
-    const auto failed = [&]() -> std::ptrdiff_t {
-        if (kernels == nullptr) return 0;
-        return std::ranges::count_if(kernels->all(),
-                                     [](const auto& item) { return item.second.kernel->failed; });
-    };
+    const auto failed = [&] { return kernels == nullptr ? 0 : kernels->failures(); };
     const auto once = [&]() -> Result<JointProgram::Outputs> {
         ESPER_TRY(JointProgram * joint, find());
         return joint->run(inputs);

@@ -74,9 +74,7 @@ Result<StepResult> Learner::step(const std::vector<at::Tensor>& batch, const Ste
     if (options_.seed_faults) ESPER_CHECK_STATUS(pass_seed_faults(*program_, store_));
     auto passed = pass_in_pieces(batch, rule, taps);
     // The run's own step is made again by the trainer, which writes down why; a fork's is here.
-    if (!passed && !options_.seed_faults && options_.kernels &&
-        std::ranges::any_of(options_.kernels->all(),
-                            [](const auto& item) { return item.second.kernel->failed; }))
+    if (!passed && !options_.seed_faults && options_.kernels && options_.kernels->failures() > 0)
         passed = pass_in_pieces(batch, rule, taps);
     ESPER_TRY(auto result, std::move(passed));
     if (options_.seed_faults) spoil_gradients(*program_, store_);
