@@ -133,7 +133,7 @@ class Reader {
             if (!expect(json.is_object(), "an object")) return;
             value.clear();
             for (const auto& [name, item] : json.items())
-                read(item, path + "." + name, value[name], problem);
+                read(item, std::string(path).append(".").append(name), value[name], problem);
         } else if constexpr (std::is_same_v<T, bool>) {
             if (expect(json.is_boolean(), "true or false")) value = json.get<bool>();
         } else if constexpr (std::is_integral_v<T>) {
