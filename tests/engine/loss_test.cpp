@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <functional>
+
 #include "esper/engine/interpreter.h"
 #include "esper/engine/joint/joint_program.h"
 #include "esper/program/builder.h"
@@ -85,6 +87,67 @@ TEST(Loss, ASquaredErrorOfSeveralOutputsIsRefused) {
     const auto program = with_loss(*linear_host(2), {.kind = LossKind::kSquaredError});
     ASSERT_FALSE(program);
     EXPECT_TRUE(program.error().is(GraphError::kMalformed));
+}
+
+/// Loss and gradients against torch's, with and without the fast rewrites.
+void expect_those_of_torch(LossKind kind, const std::vector<at::Tensor>& inputs,
+                           const std::function<at::Tensor(const at::Tensor& logits)>& reference) {
+    const auto host = linear_host(5);
+    const auto program = value_or_throw(with_loss(*host, {.kind = kind}));
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    for (const auto rewrites : {Rewrites::kExact, Rewrites::kFast}) {
+        auto joint = value_or_throw(JointProgram::record(
+            {program, true, Precision::kFloat32, {"loss"}, {}, {}, rewrites}, store, inputs));
+        const auto got = value_or_throw(joint.run(inputs));
+        auto w = store.find_parameter("fc.weight")->value.detach().clone().requires_grad_(true);
+        auto bias = store.find_parameter("fc.bias")->value.detach().clone().requires_grad_(true);
+        const auto loss = reference(at::linear(inputs[0], w, bias));
+        const auto gradients = torch::autograd::grad({loss}, {w, bias});
+        EXPECT_TRUE(at::allclose(got.outputs[0], loss.detach()));
+        EXPECT_TRUE(
+            at::allclose(store.find_parameter("fc.weight")->gradient, gradients[0], 1e-5, 1e-7));
+        EXPECT_TRUE(
+            at::allclose(store.find_parameter("fc.bias")->gradient, gradients[1], 1e-5, 1e-7));
+    }
+}
+
+TEST(Loss, SoftClassesAreTorchsProbabilities) {
+    const auto target = at::softmax(at::randn({16, 5}), 1);
+    expect_those_of_torch(LossKind::kSoftClasses, {at::randn({16, 6}), target},
+                          [&](const at::Tensor& x) { return at::cross_entropy_loss(x, target); });
+}
+
+TEST(Loss, LabelsAreTorchsBinaryCrossEntropy) {
+    const auto holds = at::rand({16, 5}).gt(0.5);
+    expect_those_of_torch(LossKind::kLabels, {at::randn({16, 6}) * 5, holds},
+                          [&](const at::Tensor& x) {
+                              return at::binary_cross_entropy_with_logits(x, holds.to(at::kFloat));
+                          });
+}
+
+TEST(Loss, EachExampleHasTheLossOfItsLabelsAndTheScores) {
+    const auto host = linear_host(3);
+    const auto program = value_or_throw(
+        with_loss(*host, {.per_example = true, .kind = LossKind::kLabels, .scores = true}));
+    TensorStore store({1, false});
+    ASSERT_TRUE(store.add(*program, "host"));
+    const std::vector<at::Tensor> inputs{at::randn({4, 6}), at::rand({4, 3}).gt(0.5)};
+    auto joint = value_or_throw(JointProgram::record(forward_of(program), store, inputs));
+    const auto got = value_or_throw(joint.run(inputs)).outputs;
+    const auto logits = logits_of(store, inputs[0]);
+    const auto losses = at::binary_cross_entropy_with_logits(logits, inputs[1].to(at::kFloat), {},
+                                                             {}, at::Reduction::None);
+    EXPECT_TRUE(at::allclose(got[0], losses.mean(1)));
+    EXPECT_TRUE(at::allclose(got[1], logits.gt(0).eq(inputs[1]).to(at::kFloat).mean(1)));
+    EXPECT_TRUE(at::equal(got[2], logits));
+}
+
+TEST(Loss, SoftClassesHaveNoLossOfOneExample) {
+    const auto refused =
+        with_loss(*linear_host(3), {.per_example = true, .kind = LossKind::kSoftClasses});
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(GraphError::kMalformed));
 }
 
 }  // namespace

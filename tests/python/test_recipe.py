@@ -287,3 +287,91 @@ def test_a_run_stops_when_its_time_is_over_and_goes_on_as_long_again(folder):
     assert again.returncode == 130
     second = json.loads((folder / "timed" / "run.json").read_text())
     assert second["steps"] > first["steps"]
+
+
+# What is not the same for every parameter or every class
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory):
+    """Half of the rows are of the first kind; the batch is the whole training part, as in PLAIN."""
+    folder = tmp_path_factory.mktemp("uneven")
+    kinds = [0, 0, 0, 1, 2, 3]
+    lines = ["a,b,kind"] + [f"{ROWS[k][0]},{ROWS[k][1]},k{k}" for _ in range(100) for k in kinds]
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def uneven_batch():
+    kinds = torch.tensor([0, 0, 0, 1, 2, 3]).repeat(80)
+    x = torch.tensor(ROWS, dtype=torch.float64)[kinds]
+    return ((x - x.mean(0)) / x.std(0, unbiased=False)).float(), kinds
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.2])
+def test_class_weights_are_those_of_torch(uneven, smoothing, monkeypatch):
+    run = train(uneven, f"weighted-{smoothing}", "data.batch_size=480",
+                "optimization.class_weights=balanced",
+                f"optimization.label_smoothing={smoothing}")
+    # scikit-learn's "balanced": n / (classes · n of the class).
+    loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([0.5, 1.5, 1.5, 1.5]),
+                                     label_smoothing=smoothing)
+
+    def weighted(model):
+        x, y = uneven_batch()
+        model.zero_grad()
+        loss(model(x), y).backward()
+
+    monkeypatch.setitem(globals(), "gradients", weighted)
+    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
+
+
+def test_layers_move_at_rates_of_their_own(folder):
+    run = train(folder, "layers", "optimization.layer_decay=0.5")
+
+    def by_layer(model):
+        # layers.0, layers.1 and the last one, counted from the output.
+        rates = {"layers.0": 0.25, "layers.1": 0.5, "head": 1}
+        return torch.optim.AdamW(
+            [{"params": [p], "lr": 0.01 * rates[n.rsplit(".", 1)[0]], "weight_decay": 0.1}
+             for n, p in model.named_parameters()], betas=(0.9, 0.99)).step
+
+    assert_follows(run, by_layer)
+
+
+def test_groups_have_rates_and_decays_of_their_own(folder):
+    run = train(folder, "groups", "optimization.groups=[layers.0.** rate=0, **.bias weight_decay=0 "
+                "rate=0.5, head.weight weight_decay=0.3]")
+
+    def grouped(model):
+        def group(name):
+            if name.startswith("layers.0."):
+                return {"lr": 0.0, "weight_decay": 0.1}
+            if name.endswith("bias"):
+                return {"lr": 0.005, "weight_decay": 0.0}
+            return {"lr": 0.01, "weight_decay": 0.3 if name == "head.weight" else 0.1}
+        return torch.optim.AdamW([{"params": [p], **group(n)}
+                                  for n, p in model.named_parameters()], betas=(0.9, 0.99)).step
+
+    assert_follows(run, grouped)
+
+
+@pytest.mark.parametrize("group", ["layers.0", "rate=1", "head.* speed=2", "head.* rate=-1"])
+def test_a_group_that_is_none_is_refused(folder, group):
+    done = esper("train", "rows.csv", f"optimization.groups={group}", "--run", "no", cwd=folder)
+    assert done.returncode == 2 and "blocks.0.** rate=0.1" in done.stderr
+
+
+def test_a_learning_rate_is_found_as_lightning_finds_it(folder):
+    done = esper("lr-find", "rows.csv", "run.threads=1", "run.precision=fp32", "--to", "10",
+                 "--steps", "120", "--json", "-q", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    rates, losses = numpy.array(found["rates"]), numpy.array(found["losses"])
+    numpy.testing.assert_allclose(rates, 1e-6 * 1e7 ** (numpy.arange(len(rates)) / 119), rtol=1e-9)
+    assert found["suggestion"] == rates[10:-1][numpy.gradient(losses[10:-1]).argmin()]
+    assert 1e-4 < found["suggestion"] < 10
+    assert not list(folder.glob("runs*"))
+    plain = esper("lr-find", "rows.csv", "run.threads=1", "run.precision=fp32", cwd=folder)
+    assert plain.stdout.splitlines()[-1].startswith("optimization.learning_rate=")
+    for words in (("--from", "1", "--to", "0.1"), ("--steps", "3")):
+        assert esper("lr-find", "rows.csv", *words, cwd=folder).returncode == 2

@@ -13,6 +13,7 @@
 #include "esper/cli/sample_pictures.h"
 #include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
+#include "esper/services/tolaria/data/utf8.h"
 #include "esper/services/tolaria/host/setup.h"
 
 namespace esper::cli {
@@ -56,6 +57,23 @@ Result<std::vector<std::uint64_t>> count_classes(const Dataset& data) {
     return counts;
 }
 
+/// In how many examples each label holds.
+Result<std::vector<std::uint64_t>> count_labels(const Dataset& data) {
+    constexpr std::uint32_t kAtOnce = 256;
+    std::vector<std::uint64_t> counts(static_cast<std::size_t>(data.info().classes));
+    Batch batch;
+    for (const auto part : tolaria::kAllParts) {
+        for (std::uint32_t from = 0; from < data.size(part); from += kAtOnce) {
+            batch.indices.resize(std::min(kAtOnce, data.size(part) - from));
+            std::iota(batch.indices.begin(), batch.indices.end(), from);
+            ESPER_CHECK_STATUS(tolaria::fill_batch(data, part, std::nullopt, batch));
+            for (std::size_t i = 0; i < batch.values.size(); ++i)
+                counts[i % counts.size()] += batch.values[i] > 0 ? 1 : 0;
+        }
+    }
+    return counts;
+}
+
 std::string sizes_of(const Dataset& data) {
     std::vector<std::string> words;
     for (const auto part : tolaria::kAllParts)
@@ -80,6 +98,14 @@ std::string classes_of(const tolaria::DatasetInfo& info, const std::vector<std::
     return join(words, ", ");
 }
 
+std::string labels_of(const tolaria::DatasetInfo& info, const Batch& batch, std::size_t example) {
+    std::vector<std::string> names;
+    const auto labels = static_cast<std::size_t>(info.classes);
+    for (std::size_t l = 0; l < labels; ++l)
+        if (batch.values[example * labels + l] > 0) names.push_back(name_of_class(info, l));
+    return names.empty() ? "no label" : join(names, " + ");
+}
+
 Result<std::string> sample_rows(const Dataset& data) {
     const auto& info = data.info();
     Batch batch;
@@ -93,7 +119,8 @@ Result<std::string> sample_rows(const Dataset& data) {
         for (std::size_t f = 0; f < std::min(features, kShownInputs); ++f)
             numbers.push_back(fmt::format("{:.2f}", batch.pixels[i * features + f]));
         const auto target =
-            info.task == Task::kRegression
+            info.task == Task::kMultiLabel ? labels_of(info, batch, i)
+            : info.task == Task::kRegression
                 ? fmt::format("{:.5g}", batch.values[i] * info.target_deviation + info.target_mean)
                 : name_of_class(info, static_cast<std::size_t>(batch.targets[i]));
         out += fmt::format("  sample      [{}{}] -> {}\n", join(numbers, ", "),
@@ -109,8 +136,9 @@ Result<std::string> sample_text(const Dataset& data) {
     std::iota(batch.indices.begin(), batch.indices.end(), 0U);
     ESPER_CHECK_STATUS(tolaria::fill_batch(data, Part::kTrain, std::nullopt, batch));
     std::string text;
+    tolaria::Utf8Stream stream;
     for (const auto token : batch.tokens)
-        text += data.info().class_names[static_cast<std::size_t>(token)];
+        text += stream.take(data.info().class_names[static_cast<std::size_t>(token)]);
     std::string out;
     for (const auto& line : split(text, '\n')) out += "  | " + tolaria::shown_name(line) + "\n";
     return out;
@@ -146,6 +174,10 @@ Status show_data(const InfoArguments& arguments) {
     if (info.task == Task::kRegression)
         out += fmt::format("  target      mean {:.5g}, deviation {:.5g} in the train part\n",
                            info.target_mean, info.target_deviation);
+    if (info.task == Task::kMultiLabel) {
+        ESPER_TRY(const auto counts, count_labels(data));
+        out += fmt::format("  labels      {}: {}\n", info.classes, classes_of(info, counts));
+    }
     if (info.task == Task::kClassification) {
         ESPER_TRY(const auto counts, count_classes(data));
         out += fmt::format("  classes     {}: {}\n", info.classes, classes_of(info, counts));

@@ -15,7 +15,8 @@ Result<std::shared_ptr<const tolaria::Dataset>> open_for_host(const configs::Esp
     auto options = tolaria::data_options(run);
     options.path = path;
     options.context = static_cast<std::uint32_t>(info.input_shape.front());
-    if (run.data.kind == configs::DataKind::kText) options.vocabulary = info.class_names;
+    if (run.data.kind == configs::DataKind::kText && !info.tokenizer)
+        options.vocabulary = info.class_names;
     return tolaria::open_dataset(options);
 }
 

@@ -92,6 +92,7 @@ int run(int argc, char** argv) {
     esper::cli::add_sample(app, exit_code);
     esper::cli::add_predict(app, exit_code);
     esper::cli::add_sweep(app, exit_code);
+    esper::cli::add_lr_find(app, exit_code);
     esper::cli::add_watch(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);

@@ -17,8 +17,9 @@ namespace esper::cli {
 namespace {
 
 // How data are read; what is chosen for them depends on it.
-constexpr std::array<std::string_view, 5> kReadingKeys = {
-    "data.target", "data.task", "data.image_size", "data.corrupt", "data.split.seed"};
+constexpr std::array<std::string_view, 6> kReadingKeys = {"data.target",    "data.task",
+                                                          "data.tokenizer", "data.image_size",
+                                                          "data.corrupt",   "data.split.seed"};
 
 bool says_how_to_read(const std::string& override_text) {
     const auto key = override_text.substr(0, override_text.find('='));

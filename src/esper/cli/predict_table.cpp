@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "esper/base/files.h"
+#include "esper/base/text.h"
 #include "esper/cli/output_file.h"
 #include "esper/cli/predict.h"
 #include "esper/services/records/printable_text.h"
@@ -38,6 +39,18 @@ bool is_regression(const Predicting& asked) {
     return asked.data->info().task == tolaria::Task::kRegression;
 }
 
+bool are_labels(const Predicting& asked) {
+    return asked.data->info().task == tolaria::Task::kMultiLabel;
+}
+
+json labels_json(const Predicting& asked, const Prediction& prediction) {
+    json labels = json::object();
+    for (std::size_t l = 0; l < prediction.labels.size(); ++l)
+        labels[records::printable(asked.class_name(static_cast<std::int64_t>(l)))] =
+            prediction.labels[l];
+    return labels;
+}
+
 std::string predicted(const Predicting& asked, const Prediction& prediction) {
     return is_regression(asked) ? fmt::format("{}", prediction.value)
                                 : asked.class_name(prediction.best.front().number);
@@ -49,12 +62,26 @@ std::string as_csv(const Predicting& asked, const CsvTable& table,
     std::string out;
     if (table.has_header) {
         for (const auto& name : table.names) out += cell(name, d) + d;
-        out += cell("predicted_" + asked.data->info().target_name, d);
-        if (!is_regression(asked)) out += d + std::string("probability");
+        if (are_labels(asked)) {
+            std::vector<std::string> names;
+            for (const auto& name : asked.data->info().class_names)
+                names.push_back(cell("probability_" + name, d));
+            out += join(names, std::string_view(&d, 1));
+        } else {
+            out += cell("predicted_" + asked.data->info().target_name, d);
+            if (!is_regression(asked)) out += d + std::string("probability");
+        }
         out += '\n';
     }
     for (std::size_t row = 0; row < table.rows(); ++row) {
         for (const auto& column : table.columns) out += cell(column[row], d) + d;
+        if (are_labels(asked)) {
+            std::vector<std::string> numbers;
+            for (const double p : predictions[row].labels)
+                numbers.push_back(fmt::format("{:.6g}", p));
+            out += join(numbers, std::string_view(&d, 1)) + '\n';
+            continue;
+        }
         out += cell(predicted(asked, predictions[row]), d);
         if (!is_regression(asked))
             out += d + fmt::format("{:.6g}", predictions[row].best.front().probability);
@@ -68,7 +95,9 @@ void print_lines(const Predicting& asked, const fs::path& path, const CsvTable& 
     for (std::size_t row = 0; row < table.rows(); ++row) {
         const auto& prediction = predictions[row];
         json line{{"event", "prediction"}, {"file", path.string()}, {"line", table.lines[row]}};
-        if (is_regression(asked)) {
+        if (are_labels(asked)) {
+            line["labels"] = labels_json(asked, prediction);
+        } else if (is_regression(asked)) {
             line["value"] = prediction.value;
         } else {
             line["class"] = asked.class_name(prediction.best.front().number);
@@ -85,6 +114,7 @@ void print_lines(const Predicting& asked, const fs::path& path, const CsvTable& 
 // Where the file holds the target as well, it says how good the predictions are.
 void compare_with_target(const Predicting& asked, const fs::path& path, const CsvTable& table,
                          const std::vector<Prediction>& predictions) {
+    if (are_labels(asked)) return;
     const auto& target = asked.data->info().target_name;
     const auto found = std::ranges::find(table.names, target);
     if (found == table.names.end()) return;

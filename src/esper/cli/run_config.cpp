@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "esper/base/files.h"
 #include "esper/configs/load.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/tolaria/host/setup.h"
@@ -14,6 +15,8 @@ namespace esper::cli {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::uint64_t kLargestTokenizer = std::uint64_t{1} << 30;
 
 bool is_there(const fs::path& path) {
     std::error_code ignored;
@@ -31,6 +34,15 @@ std::string found(const std::string& path, const fs::path& folder, const fs::pat
     return path;
 }
 
+// The run keeps a copy of its tokenizer, which counts where the file is gone or another one.
+std::string tokenizer_of(const std::string& name, const fs::path& folder) {
+    const auto own = folder / records::kTokenizerFile;
+    if (name == "characters" || name == "bytes" || !is_there(own)) return name;
+    const auto here = read_file(name, kLargestTokenizer);
+    const auto kept = read_file(own, kLargestTokenizer);
+    return here && kept && *here == *kept ? name : own.string();
+}
+
 }  // namespace
 
 Result<configs::EsperConfig> load_run_config(const fs::path& folder,
@@ -44,6 +56,7 @@ Result<configs::EsperConfig> load_run_config(const fs::path& folder,
     const fs::path started_in = records::text_of(run, "working_directory");
     config.data.path = found(config.data.path, folder, started_in);
     config.model.path = found(config.model.path, folder, started_in);
+    config.data.tokenizer = tokenizer_of(config.data.tokenizer, folder);
     return config;
 }
 

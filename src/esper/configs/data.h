@@ -16,17 +16,30 @@ namespace esper::configs {
     X(kCifar100, 8, "cifar100")
 ESPER_CONTRACT_ENUM(DataKind, ESPER_DATA_KINDS)
 
-#define ESPER_DATA_TASKS(X) \
-    X(kAuto, 0, "auto") X(kClassification, 1, "classification") X(kRegression, 2, "regression")
+#define ESPER_DATA_TASKS(X)                 \
+    X(kAuto, 0, "auto")                     \
+    X(kClassification, 1, "classification") \
+    X(kRegression, 2, "regression")         \
+    X(kMultiLabel, 3, "multi_label")
 ESPER_CONTRACT_ENUM(DataTask, ESPER_DATA_TASKS)
 
 #define ESPER_CORRUPT_RULES(X) X(kRefuse, 0, "refuse") X(kSkip, 1, "skip")
 ESPER_CONTRACT_ENUM(CorruptRule, ESPER_CORRUPT_RULES)
 
-#define ESPER_AUGMENT_KEYS(X)                                                              \
-    X(bool, flip, true, rule::any(), "mirror half of the images left to right")            \
-    X(int, shift, 4, rule::within(0, 64), "move by up to this many pixels; 0: not at all") \
-    X(int, cutout, 0, rule::within(0, 256), "side of the square that is blanked; 0: none")
+#define ESPER_AUGMENT_KEYS(X)                                                                  \
+    X(bool, flip, true, rule::any(), "mirror half of the images left to right")                \
+    X(int, shift, 4, rule::within(0, 64), "move by up to this many pixels; 0: not at all")     \
+    X(int, cutout, 0, rule::within(0, 256), "side of the square that is blanked; 0: none")     \
+    X(double, erasing, 0.0, rule::within(0, 1),                                                \
+      "share of the images in which a rectangle of random size and shape is blanked")          \
+    X(int, randaugment, 0, rule::within(0, 16),                                                \
+      "operations of RandAugment's standard set that an image passes through; 0: none")        \
+    X(int, magnitude, 9, rule::within(0, 30), "how strong those operations are (randaugment)") \
+    X(double, mixup, 0.0, rule::at_least(0),                                                   \
+      "alpha of the Beta distribution by which two images are averaged; 0: not at all")        \
+    X(double, cutmix, 0.0, rule::at_least(0),                                                  \
+      "the same for a rectangle that is taken from another image; with both, each batch has "  \
+      "one of the two")
 ESPER_CONFIG_SECTION(AugmentConfig, ESPER_AUGMENT_KEYS)
 
 #define ESPER_SPLIT_KEYS(X)                                                                      \
@@ -48,9 +61,14 @@ ESPER_CONFIG_SECTION(SplitConfig, ESPER_SPLIT_KEYS)
       "file or folder; 'esper data info PATH' says what it is. For cifar10 empty, or the default " \
       "text: where 'esper data fetch' puts it; drawn images need none")                            \
     X(std::string, target, "", rule::any(),                                                        \
-      "the column that is predicted, by its name (table); empty: the last one")                    \
+      "the column that is predicted, by its name (table); empty: the last one. Several, 'a,b' or " \
+      "'tag_*', are labels of which each holds or does not")                                       \
     X(DataTask, task, DataTask::kAuto, rule::any(),                                                \
-      "what is predicted: a class or a number; auto: by the target's values (table, numpy)")       \
+      "what is predicted: a class, a number or several labels; auto: by the target's values "      \
+      "(table, numpy)")                                                                            \
+    X(std::string, tokenizer, "characters", rule::text(TextForm::kNotEmpty),                       \
+      "how a text becomes tokens (text): characters, bytes, or the path of a tokenizer.json with " \
+      "a byte-level BPE, as GPT-2's")                                                              \
     X(int, image_size, 0, rule::within(0, 1024),                                                   \
       "side in pixels to which images are scaled (images); 0: fits most of them, at most 64")      \
     X(CorruptRule, corrupt, CorruptRule::kRefuse, rule::any(),                                     \

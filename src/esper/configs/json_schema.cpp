@@ -67,6 +67,9 @@ void add_form(Json& json, TextForm form) {
                 "^$|^[0-9]+(\\.[0-9]+)?([eE][+]?[0-9]+)?$|^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$";
             json["exclusiveMinimum"] = 0;
             break;
+        case TextForm::kParameterGroup:
+            json["pattern"] = "^ *[A-Za-z0-9_.*?-]+( +(rate|weight_decay)=[0-9.eE+-]+)+ *$";
+            break;
         case TextForm::kAny:
             break;
     }

@@ -18,6 +18,9 @@ ESPER_CONTRACT_ENUM(Schedule, ESPER_SCHEDULES)
 #define ESPER_DECAYED(X) X(kAll, 0, "all") X(kMatrices, 1, "matrices")
 ESPER_CONTRACT_ENUM(Decayed, ESPER_DECAYED)
 
+#define ESPER_CLASS_WEIGHTS(X) X(kNone, 0, "none") X(kBalanced, 1, "balanced")
+ESPER_CONTRACT_ENUM(ClassWeights, ESPER_CLASS_WEIGHTS)
+
 #define ESPER_EARLY_STOPPING_KEYS(X)                                                               \
     X(Duration, patience, Duration::epochs(0), rule::time(TimeKind::kEpochs),                      \
       "the run ends when the validation loss has not fallen for so long and no seed is awake; 0: " \
@@ -52,6 +55,15 @@ ESPER_CONFIG_SECTION(EarlyStoppingConfig, ESPER_EARLY_STOPPING_KEYS)
     X(double, cooldown, 0.2, rule::below(0, 1), "share of the run over which it falls to zero")    \
     X(double, label_smoothing, 0.0, rule::below(0, 1),                                             \
       "share of the target spread over all classes")                                               \
+    X(ClassWeights, class_weights, ClassWeights::kNone, rule::any(),                               \
+      "weights of the classes in the loss; balanced: the rarer a class in the training part, the " \
+      "more an example of it counts")                                                              \
+    X(double, layer_decay, 1.0, rule::above_up_to(0, 1),                                           \
+      "learning rate of a layer relative to the layer after it, counted from the output")          \
+    X(Names, groups, {}, rule::text(TextForm::kParameterGroup),                                    \
+      "parameters that are moved otherwise, by their names: the first pattern that fits counts "   \
+      "('**.bias weight_decay=0', 'blocks.0.** rate=0.1'); rate is relative, 0 keeps them as "     \
+      "they are")                                                                                  \
     X(double, clip_norm, 1.0, rule::at_least(0),                                                   \
       "largest norm of the whole gradient; 0: no limit")                                           \
     X(int, accumulate, 1, rule::within(1, 1 << 16),                                                \

@@ -128,6 +128,35 @@ void check_data(const EsperConfig& c, const Complain& complain) {
     }
 }
 
+bool may_be_images(DataKind kind) {
+    return kind != DataKind::kText && kind != DataKind::kTokens && kind != DataKind::kTable;
+}
+
+// What is known before the data are read; soft_targets() looks at the rest.
+void check_what_is_mixed(const EsperConfig& c, const Complain& complain) {
+    const DataKind kind = c.data.kind;
+    const std::string name(contracts::to_text(kind));
+    if (!may_be_images(kind)) {
+        if (c.data.augment.mixup > 0)
+            complain({"data.augment.mixup", "data.kind"},
+                     fmt::format("images are mixed, and '{}' has none; set it to 0", name));
+        if (c.data.augment.cutmix > 0)
+            complain({"data.augment.cutmix", "data.kind"},
+                     fmt::format("images are mixed, and '{}' has none; set it to 0", name));
+    }
+    const bool tokens = kind == DataKind::kText || kind == DataKind::kTokens;
+    const bool classes =
+        !tokens && c.data.task != DataTask::kRegression && c.data.task != DataTask::kMultiLabel;
+    if (c.optimization.class_weights != ClassWeights::kNone && !classes)
+        complain({"optimization.class_weights", tokens ? "data.kind" : "data.task"},
+                 "only classes have weights; set it to none");
+    if (c.data.tokenizer != DataConfig{}.tokenizer && kind != DataKind::kText)
+        complain({"data.tokenizer", "data.kind"},
+                 fmt::format("only a text is divided into tokens, and '{}' is none; leave "
+                             "data.tokenizer as it is",
+                             name));
+}
+
 void check_schedule(const EsperConfig& c, const Complain& complain) {
     const OptimizationConfig& o = c.optimization;
     const bool has_momentum = o.optimizer == Optimizer::kSgd || o.optimizer == Optimizer::kMuon;
@@ -222,6 +251,7 @@ std::span<const std::string_view> shape_keys() { return kShapeKeys; }
 void check_relations(const EsperConfig& config, const Complain& complain) {
     check_model(config, complain);
     check_data(config, complain);
+    check_what_is_mixed(config, complain);
     check_schedule(config, complain);
     check_budget(config, complain);
     check_controller(config, complain);

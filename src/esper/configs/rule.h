@@ -13,6 +13,7 @@ enum class TextForm : int {
     kGlob,      ///< an anchor pattern: letters, digits, `_`, `-`, `.`, `*`, `?`
     kUrl,       ///< scheme://host…, or empty if the key may be unset
     kBudget,    ///< FLOPs or a time on the clock, or empty if the key may be unset
+    kParameterGroup,  ///< a ParameterGroup
 };
 
 /// The kind of duration that a key accepts.
@@ -47,6 +48,10 @@ constexpr Rule any() { return {}; }
 constexpr Rule at_least(double low) { return {.low = low}; }
 constexpr Rule above(double low) { return {.low = low, .low_open = true}; }
 constexpr Rule within(double low, double high) { return {.low = low, .high = high}; }
+/// From low (excluded) to high (included).
+constexpr Rule above_up_to(double low, double high) {
+    return {.low = low, .high = high, .low_open = true};
+}
 /// From low (included) to high (excluded).
 constexpr Rule below(double low, double high) {
     return {.low = low, .high = high, .high_open = true};

@@ -4,6 +4,7 @@
 
 #include "esper/configs/budget.h"
 #include "esper/configs/numbers.h"
+#include "esper/configs/parameter_group.h"
 #include "esper/configs/values.h"
 
 namespace esper::configs {
@@ -89,6 +90,8 @@ bool has_form(std::string_view text, TextForm form) {
             return text.empty() || is_url(text);
         case TextForm::kBudget:
             return Budget::parse(text).has_value();
+        case TextForm::kParameterGroup:
+            return ParameterGroup::parse(text).has_value();
     }
     return false;
 }
@@ -105,6 +108,9 @@ std::string_view describe_form(TextForm form) {
             return "a URL such as https://host:8000, or \"\"";
         case TextForm::kBudget:
             return "FLOPs such as 3e12 or a time such as 90s, 30m or 2h";
+        case TextForm::kParameterGroup:
+            return "a pattern of parameters' names and what is other for them, such as "
+                   "'**.bias weight_decay=0' or 'blocks.0.** rate=0.1'";
         case TextForm::kAny:
             break;
     }

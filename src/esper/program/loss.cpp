@@ -40,6 +40,45 @@ Result<ProgramPtr> with_squared_error(ProgramBuilder& b, ValueId logits, const L
     return b.finish();
 }
 
+// Of an image or a row; of a text the sum over its tokens says nothing.
+Result<ProgramPtr> with_soft_classes(ProgramBuilder& b, ValueId logits, std::int64_t classes,
+                                     const LossSpec& spec) {
+    if (spec.per_example)
+        return fail(GraphError::kMalformed, "soft classes have no loss of one example");
+    auto target = b.input("target", {DType::kFloat32, {-1, classes}});
+    auto logs = b.call("aten::log_softmax.int", {to_float(b, logits), constant(1), none()}, "loss");
+    auto products = b.call("aten::mul.Tensor", {target, logs}, "loss");
+    auto sums = b.call("aten::sum.dim_IntList", {products, ints({1}), constant(false)}, "loss");
+    auto mean = b.call("aten::mean.dim", {sums, ints({0}), constant(false)}, "loss");
+    b.output("loss", b.call("aten::neg", {mean}, "loss"));
+    return b.finish();
+}
+
+// softplus(x) - t·x is the binary cross-entropy of the logit x, whose exponential never overflows.
+Result<ProgramPtr> with_labels(ProgramBuilder& b, ValueId logits, std::int64_t labels,
+                               const LossSpec& spec) {
+    auto holds = b.input("target", {DType::kBool, {-1, labels}});
+    auto values = to_float(b, logits);
+    auto target = to_float(b, holds);
+    auto soft = b.call("aten::softplus", {values, constant(1.0), constant(20.0)}, "loss");
+    auto products = b.call("aten::mul.Tensor", {target, values}, "loss");
+    auto each = b.call("aten::sub.Tensor", {soft, products, constant(1)}, "loss");
+    const auto mean = [&](ValueId v) {
+        return b.call("aten::mean.dim", {v, ints({1}), constant(false)}, "loss");
+    };
+    auto losses = mean(each);
+    if (!spec.per_example) {
+        b.output("loss", b.call("aten::mean.dim", {losses, ints({0}), constant(false)}, "loss"));
+        return b.finish();
+    }
+    auto said = b.call("aten::gt.Scalar", {values, constant(0)}, "loss");
+    auto right = b.call("aten::eq.Tensor", {said, holds}, "loss");
+    b.output("losses", losses);
+    b.output("correct", mean(to_float(b, right)));
+    if (spec.scores) b.output("scores", values);
+    return b.finish();
+}
+
 Result<ProgramPtr> with_cross_entropy(ProgramBuilder& b, ValueId logits,
                                       const std::vector<std::int64_t>& shape,
                                       const LossSpec& spec) {
@@ -73,6 +112,7 @@ Result<ProgramPtr> with_cross_entropy(ProgramBuilder& b, ValueId logits,
     b.output("correct", per_example(correct));
     if (spec.among_best > 0 && !tokens)
         b.output("among_best", among_best(b, values, targets, spec.among_best));
+    if (spec.scores && !tokens) b.output("scores", std::get<ValueId>(values));
     return b.finish();
 }
 
@@ -92,12 +132,27 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
         return fail(GraphError::kMalformed,
                     fmt::format("a squared error needs logits f32[?, 1]; those of '{}' are {}",
                                 program.name(), to_string(types[source.value()])));
+    const bool by_class = spec.kind == LossKind::kSoftClasses || spec.kind == LossKind::kLabels;
+    if (by_class && shape.size() != 2)
+        return fail(
+            GraphError::kMalformed,
+            fmt::format("soft classes and labels need logits f32[?, K]; those of '{}' are {}",
+                        program.name(), to_string(types[source.value()])));
     auto parts = program.parts();
     parts.outputs.clear();
     ESPER_TRY(ProgramPtr headless, Program::make(std::move(parts)));
     ProgramBuilder b(*headless);
-    return spec.kind == LossKind::kSquaredError ? with_squared_error(b, source, spec)
-                                                : with_cross_entropy(b, source, shape, spec);
+    switch (spec.kind) {
+        case LossKind::kSquaredError:
+            return with_squared_error(b, source, spec);
+        case LossKind::kSoftClasses:
+            return with_soft_classes(b, source, shape[1], spec);
+        case LossKind::kLabels:
+            return with_labels(b, source, shape[1], spec);
+        case LossKind::kCrossEntropy:
+            break;
+    }
+    return with_cross_entropy(b, source, shape, spec);
 }
 
 }  // namespace esper::graph

@@ -76,6 +76,7 @@ Result<json> read_run_json(const fs::path& folder) {
                                        {"target", kText, false},
                                        {"val_metrics", kObject, false},
                                        {"test_metrics", kObject, false},
+                                       {"test_confusion", kObject, false},
                                        {"waiting_for", kText, false},
                                        {"seeds", kObject, false},
                                        {"program_sha256", kText, false}};

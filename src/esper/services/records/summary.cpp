@@ -108,6 +108,8 @@ std::string metrics_in_words(const json& run, const std::string& part) {
     };
     static constexpr Figure kFigures[] = {{"accuracy", "accuracy {:.2f} %", 100},
                                           {"top5_accuracy", "top-5 {:.2f} %", 100},
+                                          {"f1", "F1 {:.4f}", 1},
+                                          {"auc", "AUC {:.4f}", 1},
                                           {"rmse", "RMSE {:.5g}", 1},
                                           {"perplexity", "perplexity {:.4g}", 1},
                                           {"bits_per_byte", "{:.4f} bits a byte", 1}};

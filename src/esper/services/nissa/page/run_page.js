@@ -1,6 +1,6 @@
 // One run: its curves, how its network grew, every decision, what it cost, what it writes, its record.
 const figureNames = {accuracy: ["accuracy", percent], top5_accuracy: ["top-5 accuracy", percent],
-                     rmse: ["RMSE", number], perplexity: ["perplexity", number],
+                     f1: ["F1", number], auc: ["AUC", number], rmse: ["RMSE", number], perplexity: ["perplexity", number],
                      bits_per_byte: ["bits a byte", number]};
 const costNames = {training: "training steps", validation: "validation", test: "test",
                    measuring: "measuring candidates and seeds", forks: "forks for gates",

@@ -23,6 +23,8 @@ find("headline").innerHTML =
 const figureOf = {
   accuracy: ["accuracy", percent],
   top5_accuracy: ["top-5 accuracy", percent],
+  f1: ["F1, mean over classes", value => value.toFixed(4)],
+  auc: ["area under the ROC curve", value => value.toFixed(4)],
   rmse: [`RMSE${run.target ? ` of ${run.target}` : ""}`, value => number(+value.toPrecision(5))],
   perplexity: ["perplexity", value => number(+value.toPrecision(4))],
   bits_per_byte: ["bits a byte", value => number(+value.toPrecision(4))],
@@ -54,6 +56,21 @@ find("tiles").innerHTML = [
 ].filter(([, value]) => value !== "–").map(([name, value]) =>
   `<div class="tile"><b>${escape(value)}</b><span>${escape(name)}</span></div>`).join("");
 
+// The darker a cell, the larger its share of the row.
+const confusion = run.test_confusion;
+find("confused").hidden = !confusion;
+if (confusion) {
+  const head = confusion.classes.map(name => `<th>${escape(name)}</th>`).join("");
+  find("confusion").innerHTML = `<tr><th>right \\ said</th>${head}</tr>` +
+    confusion.rows.map((row, right) => {
+      const all = row.reduce((sum, n) => sum + n, 0) || 1;
+      return `<tr><th>${escape(confusion.classes[right])}</th>` + row.map((n, said) =>
+        `<td class="number" style="background:color-mix(in srgb, var(--${right === said
+          ? "kept" : "culled"}) ${(100 * n / all).toFixed(0)}%, transparent)">${number(n)}</td>`)
+        .join("") + "</tr>";
+    }).join("");
+}
+
 const samples = data.events.filter(e => e.event === "sample");
 find("text").hidden = !samples.length;
 find("samples").innerHTML = samples.map(s =>
@@ -71,7 +88,7 @@ find("faults").innerHTML = troubles.length
       `</td></tr>`).join("")}</table></div>`
   : `<p class="soft">None in this run.</p>`;
 
-find("figures").innerHTML = Object.entries(run).map(([key, value]) =>
+find("figures").innerHTML = Object.entries(run).filter(([key]) => key !== "test_confusion").map(([key, value]) =>
   `<tr><th>${escape(key)}</th><td>${escape(value !== null && typeof value === "object"
     ? Object.entries(value).map(([k, v]) => `${k} ${v}`).join(", ")
     : value)}</td></tr>`).join("");

@@ -1,8 +1,7 @@
 #include "esper/services/tolaria/data/augment.h"
 
 #include <algorithm>
-
-#include "esper/base/random.h"
+#include <cmath>
 
 namespace esper::tolaria {
 
@@ -22,7 +21,29 @@ Placement draw_placement(const Augmentation& augmentation, const Variation& vari
     placement.cut = static_cast<int>(augmentation.cutout);
     placement.cut_left = below(width) - placement.cut / 2;
     placement.cut_top = below(height) - placement.cut / 2;
+    if (augmentation.erasing > 0)
+        placement.erased = draw_erased(augmentation.erasing, stream, width, height);
     return placement;
+}
+
+Rectangle draw_erased(double probability, RandomStream& stream, int width, int height) {
+    constexpr double kSmallest = 0.02;
+    constexpr double kLargest = 0.33;
+    const double widest = std::log(3.3);
+    if (stream.uniform() >= probability) return {};
+    for (int attempt = 0; attempt < 10; ++attempt) {
+        const double area = width * height * stream.uniform(kSmallest, kLargest);
+        const double ratio = std::exp(stream.uniform(-widest, widest));
+        const int tall = static_cast<int>(std::lround(std::sqrt(area * ratio)));
+        const int wide = static_cast<int>(std::lround(std::sqrt(area / ratio)));
+        if (tall >= height || wide >= width || tall < 1 || wide < 1) continue;
+        const auto top =
+            static_cast<int>(stream.below(static_cast<std::uint64_t>(height - tall + 1)));
+        const auto left =
+            static_cast<int>(stream.below(static_cast<std::uint64_t>(width - wide + 1)));
+        return {left, top, wide, tall};
+    }
+    return {};
 }
 
 Normalisation::Normalisation(const std::vector<double>& mean, const std::vector<double>& deviation)
@@ -70,6 +91,9 @@ void place_image(const std::uint8_t* planes, int channels, int height, int width
                 const int end = std::min(width, placement.cut_left + placement.cut);
                 for (int x = std::max(0, placement.cut_left); x < end; ++x) put(x, 0.0F);
             }
+            const Rectangle& erased = placement.erased;
+            if (y >= erased.top && y < erased.top + erased.height)
+                for (int x = erased.left; x < erased.left + erased.width; ++x) put(x, 0.0F);
         }
     }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "esper/base/random.h"
 #include "esper/services/tolaria/data/dataset.h"
 
 namespace esper::tolaria {
@@ -16,6 +17,20 @@ struct Augmentation {
     std::uint32_t shift = 4;
     /// Side of a square that is filled with the mean colour (DeVries & Taylor 2017); 0: none.
     std::uint32_t cutout = 0;
+    /// Probability of Random Erasing (Zhong et al. 2020): a rectangle of 2 to 33 % of the image, of
+    /// sides between 1:3.3 and 3.3:1, gets the mean colour.
+    double erasing = 0;
+    /// Operations of RandAugment (rand_augment.h) before all others; 0: none.
+    int operations = 0;
+    int magnitude = 9;
+};
+
+/// A part of an image: [left, left + width) × [top, top + height).
+struct Rectangle {
+    int left = 0;
+    int top = 0;
+    int width = 0;
+    int height = 0;
 };
 
 /// One draw of the augmentation: the image is shifted by (right, down), then mirrored, then cut.
@@ -27,11 +42,16 @@ struct Placement {
     int cut_left = 0;
     int cut_top = 0;
     int cut = 0;
+    Rectangle erased = {};
 };
 
 /// A pure function of (variation, example).
 Placement draw_placement(const Augmentation& augmentation, const Variation& variation,
                          std::uint32_t example, int width, int height);
+
+/// The rectangle that is erased, as torchvision's RandomErasing draws it; of no size where it is
+/// not this image's turn, or where ten draws did not fit.
+Rectangle draw_erased(double probability, RandomStream& stream, int width, int height);
 
 /// Byte pixel → normalised float, per channel: (value/255 - mean) / deviation.
 class Normalisation {

@@ -19,7 +19,10 @@ DataOptions data_options(const configs::EsperConfig& config) {
     options.layout = ImageLayout::kChannelsLast;
     options.augmentation = {.flip = data.augment.flip,
                             .shift = count(data.augment.shift),
-                            .cutout = count(data.augment.cutout)};
+                            .cutout = count(data.augment.cutout),
+                            .erasing = data.augment.erasing,
+                            .operations = data.augment.randaugment,
+                            .magnitude = data.augment.magnitude};
     options.split = {.train = data.split.train,
                      .probe = data.split.probe,
                      .validation = data.split.validation,
@@ -29,6 +32,8 @@ DataOptions data_options(const configs::EsperConfig& config) {
     options.target = data.target;
     if (data.task == configs::DataTask::kClassification) options.task = Task::kClassification;
     if (data.task == configs::DataTask::kRegression) options.task = Task::kRegression;
+    if (data.task == configs::DataTask::kMultiLabel) options.task = Task::kMultiLabel;
+    options.tokenizer = data.tokenizer;
     options.image_size = count(data.image_size);
     options.skip_corrupt = data.corrupt == configs::CorruptRule::kSkip;
     return options;

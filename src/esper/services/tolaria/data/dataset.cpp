@@ -36,6 +36,8 @@ std::string_view to_text(Task task) {
             return "next_token";
         case Task::kRegression:
             return "regression";
+        case Task::kMultiLabel:
+            return "multi_label";
     }
     return "?";
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,8 @@
 #include "esper/services/tolaria/data/data_errors.h"
 
 namespace esper::tolaria {
+
+class Tokenizer;
 
 /// The four disjoint parts of a data set. Training uses train; only the gates use probe; the
 /// controller and early stopping use validation; test is used once, at the end.
@@ -26,9 +29,10 @@ std::string_view to_text(Part part);
 /// The memory order of an image's pixels. The logical shape is always {channels, height, width}.
 enum class ImageLayout : std::uint8_t { kChannelsFirst, kChannelsLast };
 
-/// What is learnt: the class of an example, the token after each token, or a number.
-enum class Task : std::uint8_t { kClassification, kNextToken, kRegression };
-/// `classification`, `next_token`, `regression`.
+/// What is learnt: the class of an example, the token after each token, a number, or which of
+/// several labels hold.
+enum class Task : std::uint8_t { kClassification, kNextToken, kRegression, kMultiLabel };
+/// `classification`, `next_token`, `regression`, `multi_label`.
 std::string_view to_text(Task task);
 
 /// What the trainer needs to allocate buffers and to build a host.
@@ -38,13 +42,17 @@ struct DatasetInfo {
     bool tokens = false;
     /// Shape of one input: {context}, or {channels, height, width}.
     std::vector<std::int64_t> input_shape;
-    /// Shape of one target: {context} (the next token at each place), or {} (a class or a number).
+    /// Shape of one target: {context} (the next token at each place), {labels} (1 where a label
+    /// holds, else 0), or {} (a class or a number).
     std::vector<std::int64_t> target_shape;
     Task task = Task::kClassification;
-    /// Size of the vocabulary, number of classes, or 1: the outputs that a host needs.
+    /// Size of the vocabulary, number of classes or labels, or 1: the outputs that a host needs.
     std::int64_t classes = 0;
-    /// The name of each class, or the character of each token, as UTF-8.
+    /// The name of each class or label, or the text of each token: a character as UTF-8, or the
+    /// bytes that the tokenizer gives it.
     std::vector<std::string> class_names;
+    /// Texts: how they become tokens; null: a token for each character, or numbers without a text.
+    std::shared_ptr<const Tokenizer> tokenizer;
     ImageLayout layout = ImageLayout::kChannelsFirst;
     /// Mean and standard deviation per channel of the train part, pixels in [0, 1]; images only.
     std::vector<double> mean;
@@ -81,7 +89,8 @@ struct InputBuffer {
     std::int64_t* tokens = nullptr;
 };
 
-/// The memory for targets: `classes` for class and token numbers, `values` for regression.
+/// The memory for targets: `classes` for class and token numbers, `values` for regression and
+/// labels.
 struct TargetBuffer {
     std::int64_t* classes = nullptr;
     float* values = nullptr;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "esper/services/tolaria/data/rand_augment.h"
+
 namespace esper::tolaria {
 
 ImageDataset::ImageDataset(std::string name, std::vector<std::string> class_names, int channels,
@@ -50,14 +52,23 @@ Status ImageDataset::fill(Part which, std::span<const std::uint32_t> indices,
     const int channels = static_cast<int>(info_.input_shape[0]);
     const int height = static_cast<int>(info_.input_shape[1]);
     const int width = static_cast<int>(info_.input_shape[2]);
+    std::vector<std::uint8_t> changed;
     for (const std::uint32_t index : indices) {
         if (index >= count) return bad_index(info_.name, which, index, count);
         Placement placement;
+        const std::uint8_t* source = from.pixels.data() + index * bytes;
         if (variation && which == Part::kTrain) {
             placement = draw_placement(augmentation_, *variation, index, width, height);
+            if (augmentation_.operations > 0) {
+                changed.assign(source, source + bytes);
+                RandomStream stream(variation->seed, "randaugment", variation->epoch, index);
+                rand_augment({changed, channels, height, width}, augmentation_.operations,
+                             augmentation_.magnitude, stream);
+                source = changed.data();
+            }
         }
-        place_image(from.pixels.data() + index * bytes, channels, height, width, placement,
-                    normalisation_, info_.layout, inputs.pixels);
+        place_image(source, channels, height, width, placement, normalisation_, info_.layout,
+                    inputs.pixels);
         inputs.pixels += bytes;
         *targets.classes++ = from.labels[index];
     }

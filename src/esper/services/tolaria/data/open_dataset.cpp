@@ -26,7 +26,8 @@ Result<std::shared_ptr<const Dataset>> open_text(const DataOptions& options) {
     return TextDataset::open({.path = path_or(options.path, "data/tinyshakespeare.txt"),
                               .context = options.context,
                               .split = options.split,
-                              .vocabulary = options.vocabulary});
+                              .vocabulary = options.vocabulary,
+                              .tokenizer = options.tokenizer});
 }
 
 Result<std::shared_ptr<const Dataset>> open_cifar10(const DataOptions& options) {

@@ -26,12 +26,14 @@ struct DataOptions {
     std::uint32_t context = 128;
     /// Text: the characters of a network that knows them already; empty: those of the text.
     std::vector<std::string> vocabulary = {};
+    /// Text: `characters`, `bytes`, or a tokenizer.json.
+    std::string tokenizer = "characters";
     /// Drawn: which set.
     std::uint64_t seed = 0;
     ImageLayout layout = ImageLayout::kChannelsLast;
     Augmentation augmentation = {};
     Split split = {};
-    /// Tables: the column that is predicted; empty: the last one.
+    /// Tables: the column that is predicted, or several (TableOptions); empty: the last one.
     std::string target = {};
     /// Tables and arrays: what is predicted; nothing: by the target's values.
     std::optional<Task> task = {};

@@ -22,6 +22,37 @@ Result<std::size_t> find_target(const CsvTable& table, const std::string& name) 
                     quote_with_suggestion(name, table.names), shown_name(join(table.names, ", "))));
 }
 
+// The columns of several labels; empty where the target is one column.
+Result<std::vector<std::size_t>> find_labels(const CsvTable& table, const TableOptions& options) {
+    const auto& name = options.target;
+    const bool is_list = name.find_first_of(",*?") != std::string::npos;
+    const bool is_wanted = options.task == Task::kMultiLabel;
+    if ((!is_list && !is_wanted) ||
+        (!is_wanted && std::ranges::find(table.names, name) != table.names.end()))
+        return std::vector<std::size_t>{};
+    if (name.empty())
+        return fail(DataError::kBadOption,
+                    "data.task is multi_label: name the columns of the labels, "
+                    "data.target=a,b or data.target=tag_*");
+    std::vector<std::size_t> found;
+    for (const auto& pattern : split(name, ',')) {
+        const auto before = found.size();
+        for (std::size_t c = 0; c < table.names.size(); ++c) {
+            const bool fits = table.names[c] == pattern || glob_match(pattern, table.names[c]);
+            if (fits && std::ranges::find(found, c) == found.end()) found.push_back(c);
+        }
+        if (found.size() == before)
+            return fail(DataError::kBadOption,
+                        fmt::format("data.target: no further column is named {}; there are: {}",
+                                    quote_with_suggestion(pattern, table.names),
+                                    shown_name(join(table.names, ", "))));
+    }
+    if (found.size() >= table.names.size())
+        return fail(DataError::kBadOption,
+                    "data.target names all columns; some must be left to predict them from");
+    return found;
+}
+
 // A row whose target is missing teaches nothing.
 Status drop_rows_without_target(CsvTable& table, std::size_t target, bool skip) {
     const auto& cells = table.columns[target];
@@ -55,20 +86,28 @@ std::string words_for(char delimiter) {
 
 Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOptions& options,
                                                    std::string_view sha256) {
-    ESPER_TRY(const auto target_index, find_target(table, options.target));
-    ESPER_CHECK_STATUS(drop_rows_without_target(table, target_index, options.skip_corrupt));
+    ESPER_TRY(auto targets, find_labels(table, options));
+    const bool labels = !targets.empty();
+    if (!labels) {
+        ESPER_TRY(const auto one, find_target(table, options.target));
+        targets = {one};
+    }
+    for (const auto target : targets)
+        ESPER_CHECK_STATUS(drop_rows_without_target(table, target, options.skip_corrupt));
     std::vector<TableColumn> columns;
-    TableTarget target;
+    std::vector<TableColumn> wanted;
     std::size_t numeric = 0;
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
         auto column = read_column(table.names[c], table.columns[c]);
-        if (c == target_index) {
-            ESPER_TRY(target, choose_target(column, options.task));
+        if (std::ranges::find(targets, c) != targets.end()) {
+            wanted.push_back(std::move(column));
             continue;
         }
         numeric += column.is_numeric() ? 1 : 0;
         columns.push_back(std::move(column));
     }
+    ESPER_TRY(const auto target, labels ? choose_labels(wanted, options.task)
+                                        : choose_target(wanted.front(), options.task));
     ESPER_TRY(const auto parts, split_rows(groups_of(target), options.split));
     std::vector<std::string> notes;
     notes.push_back(

@@ -14,7 +14,7 @@ Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variati
     const auto inputs = n * static_cast<std::size_t>(info.input_elements());
     const auto targets = n * static_cast<std::size_t>(info.target_elements());
     TargetBuffer wanted;
-    if (info.task == Task::kRegression) {
+    if (info.task == Task::kRegression || info.task == Task::kMultiLabel) {
         batch.values.resize(targets);
         wanted.values = batch.values.data();
     } else {
@@ -30,6 +30,19 @@ Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variati
         buffer.pixels = batch.pixels.data();
     }
     return dataset.fill(part, batch.indices, variation, buffer, wanted);
+}
+
+void soften_batch(const DatasetInfo& info, const SoftTargets& options, std::uint64_t seed,
+                  std::uint64_t step, Batch& batch) {
+    const std::size_t n = batch.indices.size();
+    Mix mix;
+    if (options.mixes()) {
+        mix = draw_mix(options, seed, step, static_cast<int>(info.input_shape[2]),
+                       static_cast<int>(info.input_shape[1]));
+        mix_images(mix, info, n, batch.pixels.data());
+    }
+    batch.soft.resize(n * static_cast<std::size_t>(info.classes));
+    fill_soft_targets(options, mix, batch.targets, info.classes, batch.soft.data());
 }
 
 PrefetchingLoader::PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part,
@@ -119,7 +132,10 @@ Status PrefetchingLoader::make(BatchPlan& plan, Batch& batch, std::uint64_t step
     std::optional<Variation> variation;
     if (options_.variation_seed) variation = Variation{*options_.variation_seed, batch.epoch};
     try {
-        return fill_batch(*dataset_, part_, variation, batch);
+        ESPER_CHECK_STATUS(fill_batch(*dataset_, part_, variation, batch));
+        if (variation && options_.soft)
+            soften_batch(dataset_->info(), *options_.soft, variation->seed, step, batch);
+        return {};
     } catch (const std::bad_alloc&) {
         // In a thread of ours nobody else could catch it.
         return fail(DataError::kNoMemory, "not enough memory for a batch of " +

@@ -12,11 +12,13 @@
 #include "esper/services/tolaria/data/aligned_buffer.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/data/soft_targets.h"
 
 namespace esper::tolaria {
 
 /// One filled batch. `pixels` or `tokens` holds `indices.size()` inputs, by the data set's kind;
-/// `targets` the class or token numbers, or `values` what regression predicts.
+/// `targets` the class or token numbers, or `values` what regression predicts or which labels hold
+/// (1 or 0). `soft` are {n, classes} targets where a training asks for such.
 struct Batch {
     std::uint64_t step = 0;
     std::uint64_t epoch = 0;
@@ -25,6 +27,7 @@ struct Batch {
     AlignedVector<std::int64_t> tokens;
     AlignedVector<std::int64_t> targets;
     AlignedVector<float> values;
+    AlignedVector<float> soft;
 
     std::int64_t size() const { return static_cast<std::int64_t>(indices.size()); }
 };
@@ -32,6 +35,8 @@ struct Batch {
 struct LoaderOptions {
     /// Seed of the augmentation; nothing: examples as they are.
     std::optional<std::uint64_t> variation_seed = {};
+    /// With a variation: batches have soft targets, their images are mixed.
+    std::optional<SoftTargets> soft = {};
     /// Batches [first_step, end_step) are delivered.
     std::uint64_t first_step = 0;
     std::uint64_t end_step = UINT64_MAX;
@@ -82,5 +87,9 @@ class PrefetchingLoader {
 /// Fills `batch` with the examples it is asked for, in the calling thread; buffers grow as needed.
 Status fill_batch(const Dataset& dataset, Part part, const std::optional<Variation>& variation,
                   Batch& batch);
+
+/// Makes a filled training batch's soft targets and mixes its images, as `seed` and `step` say.
+void soften_batch(const DatasetInfo& info, const SoftTargets& options, std::uint64_t seed,
+                  std::uint64_t step, Batch& batch);
 
 }  // namespace esper::tolaria

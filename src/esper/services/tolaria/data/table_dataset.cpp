@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "esper/base/hash.h"
@@ -77,7 +78,77 @@ Result<TableTarget> choose_target(const TableColumn& column, std::optional<Task>
     return as_classes(std::move(target));
 }
 
+namespace {
+
+// Nothing for a cell that neither says that the label holds nor that it does not.
+std::optional<bool> holds(std::string word) {
+    std::ranges::transform(word, word.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    for (const char* yes : {"1", "true", "yes", "y", "t"})
+        if (word == yes) return true;
+    for (const char* no : {"0", "false", "no", "n", "f"})
+        if (word == no) return false;
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<TableTarget> choose_labels(std::span<const TableColumn> columns, std::optional<Task> wish) {
+    if (wish && *wish != Task::kMultiLabel)
+        return fail(DataError::kBadOption,
+                    fmt::format("data.target names {} columns, which are labels; with data.task={} "
+                                "name one",
+                                columns.size(), to_text(*wish)));
+    TableTarget target;
+    target.task = Task::kMultiLabel;
+    const auto rows = columns.front().rows();
+    target.labels.resize(rows * columns.size());
+    for (std::size_t l = 0; l < columns.size(); ++l) {
+        const auto& column = columns[l];
+        target.name += (l == 0 ? "" : ", ") + column.name;
+        target.class_names.push_back(column.name);
+        for (std::size_t row = 0; row < rows; ++row) {
+            const auto cell = column.is_numeric() ? number_name(column.numbers[row])
+                                                  : column.names[column.categories[row]];
+            const auto value = holds(cell);
+            if (!value)
+                return fail(DataError::kBadOption,
+                            fmt::format("the label '{}' has the value '{}'; a label holds or does "
+                                        "not: expected 1 and 0, true and false or yes and no",
+                                        column.name, cell));
+            target.labels[row * columns.size() + l] = *value ? 1 : 0;
+        }
+    }
+    target.why = fmt::format("data.target names {} columns", columns.size());
+    return target;
+}
+
+namespace {
+
+// The same labels, where they come often enough to be divided; the others are one group.
+std::vector<std::uint32_t> groups_of_labels(const TableTarget& target) {
+    constexpr std::size_t kOften = 10;
+    const auto labels = target.class_names.size();
+    std::map<std::string, std::vector<std::uint32_t>> rows;
+    for (std::size_t row = 0; row * labels < target.labels.size(); ++row)
+        rows[std::string(target.labels.begin() + static_cast<std::ptrdiff_t>(row * labels),
+                         target.labels.begin() + static_cast<std::ptrdiff_t>((row + 1) * labels))]
+            .push_back(static_cast<std::uint32_t>(row));
+    std::vector<std::uint32_t> groups(target.labels.size() / labels, 0);
+    std::uint32_t next = 1;
+    for (const auto& [combination, members] : rows) {
+        if (members.size() < kOften) continue;
+        for (const auto row : members) groups[row] = next;
+        ++next;
+    }
+    return groups;
+}
+
+}  // namespace
+
 std::vector<std::uint32_t> groups_of(const TableTarget& target) {
+    if (target.task == Task::kMultiLabel) return groups_of_labels(target);
     return target.task == Task::kRegression ? tenths(target.values) : target.classes;
 }
 
@@ -96,6 +167,8 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     info.notes = std::move(notes);
     info.notes.insert(info.notes.end(), inputs.notes.begin(), inputs.notes.end());
     const bool regression = target.task == Task::kRegression;
+    const std::size_t labels = target.task == Task::kMultiLabel ? target.class_names.size() : 0;
+    if (labels > 0) info.target_shape = {static_cast<std::int64_t>(labels)};
     if (regression) standardise_by(target.values, parts[0], info);
     info.class_names = target.class_names;
     info.classes = regression ? 1 : static_cast<std::int64_t>(target.class_names.size());
@@ -108,6 +181,9 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
         set->sizes_[p] = static_cast<std::uint32_t>(parts[p].size());
         hasher.update(std::as_bytes(std::span(parts[p])));
         for (const auto row : parts[p]) {
+            for (std::size_t l = 0; l < labels; ++l)
+                set->values_[p].push_back(target.labels[row * labels + l]);
+            if (labels > 0) continue;
             if (regression)
                 set->values_[p].push_back(static_cast<float>(
                     (target.values[row] - info.target_mean) / info.target_deviation));
@@ -127,8 +203,10 @@ Status TableDataset::fill(Part part, std::span<const std::uint32_t> indices,
     for (const auto index : indices) {
         if (index >= sizes_[p]) return bad_index(info_.name, part, index, sizes_[p]);
         inputs.pixels = std::copy_n(inputs_[p].data() + index * features, features, inputs.pixels);
-        if (info_.task == Task::kRegression)
-            *targets.values++ = values_[p][index];
+        const auto wanted = static_cast<std::size_t>(info_.target_elements());
+        if (info_.task != Task::kClassification)
+            targets.values =
+                std::copy_n(values_[p].data() + index * wanted, wanted, targets.values);
         else
             *targets.classes++ = classes_[p][index];
     }

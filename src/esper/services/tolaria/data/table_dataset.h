@@ -20,7 +20,9 @@ struct TableTarget {
     std::vector<std::uint32_t> classes;
     std::vector<std::string> class_names;
     std::vector<double> values;  ///< regression
-    std::string why;             ///< why this is the task, as a note
+    /// Labels: for each row one byte a label, 1 where it holds; class_names are the labels.
+    std::vector<std::uint8_t> labels;
+    std::string why;  ///< why this is the task, as a note
 };
 
 /// A column as a target. Without a wish it is a class where the cells are texts, or whole numbers
@@ -28,10 +30,14 @@ struct TableTarget {
 /// kTooSmall for fewer than two classes, or for as many as there are rows.
 Result<TableTarget> choose_target(const TableColumn& column, std::optional<Task> wish);
 
+/// Several columns as labels of which each holds or does not: numbers 0 and 1, or texts such as yes
+/// and no. Errors: kBadOption for a column of other values, and where the wish is another task.
+Result<TableTarget> choose_labels(std::span<const TableColumn> columns, std::optional<Task> wish);
+
 /// The groups by which the rows are divided into parts.
 std::vector<std::uint32_t> groups_of(const TableTarget& target);
 
-/// Rows of numbers: inputs f32 {features}, the target a class or a number. All in memory.
+/// Rows of numbers: inputs f32 {features}, the target a class, a number or labels. All in memory.
 class TableDataset final : public Dataset {
   public:
     /// `columns` without the target; `content_sha256` is that of the file. Errors: those of
@@ -55,12 +61,14 @@ class TableDataset final : public Dataset {
     std::array<std::uint32_t, kPartCount> sizes_{};
     std::array<std::vector<float>, kPartCount> inputs_;
     std::array<std::vector<std::uint32_t>, kPartCount> classes_;
-    std::array<std::vector<float>, kPartCount> values_;
+    std::array<std::vector<float>, kPartCount> values_;  ///< a number, or a number for each label
 };
 
 struct TableOptions {
     std::filesystem::path path = {};
-    std::string target = {};  ///< a column's name; empty: the last one
+    /// A column's name; empty: the last one. Names and patterns with commas between them, of which
+    /// no column has the whole as its name: several labels.
+    std::string target = {};
     std::optional<Task> task = {};
     bool skip_corrupt = false;
     Split split = {};

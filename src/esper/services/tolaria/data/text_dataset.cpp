@@ -9,6 +9,7 @@
 #include "esper/base/random.h"
 #include "esper/services/tolaria/data/file_format.h"
 #include "esper/services/tolaria/data/text_files.h"
+#include "esper/services/tolaria/data/tokenizer.h"
 
 namespace esper::tolaria {
 namespace {
@@ -104,36 +105,53 @@ void TextDataset::describe(const TextOptions& options) {
     info_.input_shape = info_.target_shape = {static_cast<std::int64_t>(options.context)};
 }
 
+Status TextDataset::encode(std::string_view utf8, const TextOptions& options) {
+    ESPER_TRY(info_.tokenizer, open_tokenizer(options.tokenizer));
+    if (info_.tokenizer) {
+        ESPER_TRY(tokens_, info_.tokenizer->encode(utf8));
+        info_.class_names = info_.tokenizer->pieces();
+        info_.notes.push_back(
+            fmt::format("tokens are {}, {:.2f} bytes of text each", info_.tokenizer->in_words(),
+                        static_cast<double>(utf8.size()) /
+                            std::max<double>(1, static_cast<double>(tokens_.size()))));
+        return {};
+    }
+    if (options.vocabulary.empty()) {
+        ESPER_TRY(vocabulary_, Vocabulary::of_text(utf8));
+        ESPER_TRY(tokens_, vocabulary_.encode(utf8));
+    } else {
+        ESPER_TRY(vocabulary_, Vocabulary::of_characters(options.vocabulary));
+        ESPER_TRY(auto known, vocabulary_.encode_known(utf8));
+        tokens_ = std::move(known.tokens);
+        if (known.replaced > 0)
+            info_.notes.push_back(
+                fmt::format("{} of {} characters are not in the network's vocabulary and were "
+                            "replaced",
+                            known.replaced, tokens_.size()));
+    }
+    info_.class_names = vocabulary_.characters();
+    return {};
+}
+
 Result<std::shared_ptr<const TextDataset>> TextDataset::of_text(std::string_view utf8,
                                                                 const TextOptions& options) {
     if (utf8.starts_with(kByteOrderMark)) utf8.remove_prefix(kByteOrderMark.size());
     ESPER_CHECK_STATUS(check_options(options));
     std::shared_ptr<TextDataset> set(new TextDataset);
-    if (options.vocabulary.empty()) {
-        ESPER_TRY(set->vocabulary_, Vocabulary::of_text(utf8));
-        ESPER_TRY(set->tokens_, set->vocabulary_.encode(utf8));
-    } else {
-        ESPER_TRY(set->vocabulary_, Vocabulary::of_characters(options.vocabulary));
-        ESPER_TRY(auto known, set->vocabulary_.encode_known(utf8));
-        set->tokens_ = std::move(known.tokens);
-        if (known.replaced > 0)
-            set->info_.notes.push_back(
-                fmt::format("{} of {} characters are not in the network's vocabulary and were "
-                            "replaced",
-                            known.replaced, set->tokens_.size()));
-    }
+    ESPER_CHECK_STATUS(set->encode(utf8, options));
     set->describe(options);
     ESPER_CHECK_STATUS(set->divide(set->tokens_.size(), options));
     DatasetInfo& info = set->info_;
     info.name = "text";
     info.bytes_per_token =
         static_cast<double>(utf8.size()) / static_cast<double>(set->tokens_.size());
-    info.classes = static_cast<std::int64_t>(set->vocabulary_.size());
-    info.class_names = set->vocabulary_.characters();
+    info.classes = static_cast<std::int64_t>(info.class_names.size());
     Sha256Hasher hasher;
     hasher.update_field("text").update_field(utf8).update_u64(options.context);
     for (const Stretch& part : set->parts_) hasher.update_u64(part.length);
     for (const auto& character : options.vocabulary) hasher.update_field(character);
+    if (info.tokenizer)
+        hasher.update_field(info.tokenizer->source().empty() ? "bytes" : info.tokenizer->source());
     info.fingerprint = hasher.finish().hex();
     return set;
 }

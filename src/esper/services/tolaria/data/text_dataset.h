@@ -16,13 +16,15 @@ struct TextOptions {
     /// A UTF-8 file; or several: a folder of .txt and .md files, or a pattern such as books/*.txt.
     /// Their texts follow one another in the order of their names.
     std::filesystem::path path = {};
-    /// Characters in one window.
+    /// Tokens in one window.
     std::uint32_t context = 128;
     /// Shares of the file's characters.
     Split split = {};
     /// The characters that the tokens stand for, of a network that knows them already; empty: those
     /// of the text. Others become `?` (Vocabulary::encode_known).
     std::vector<std::string> vocabulary = {};
+    /// `characters`, `bytes`, or the path of a tokenizer.json (open_tokenizer).
+    std::string tokenizer = "characters";
 };
 
 /// Token numbers without their text.
@@ -31,9 +33,10 @@ struct TokenSource {
     std::vector<std::uint32_t> validation;  ///< where the data bring it; else empty
 };
 
-/// Windows of `context` characters; the target at each position is the next character. The parts
-/// are consecutive sections of the file in the order train, probe, validation, test, without a
-/// common character. With a variation a train window begins anywhere; otherwise windows adjoin.
+/// Windows of `context` tokens, which are characters unless a tokenizer is named; the target at
+/// each position is the next token. The parts are consecutive sections of the file in the order
+/// train, probe, validation, test, without a common token. With a variation a train window begins
+/// anywhere; otherwise windows adjoin.
 class TextDataset final : public Dataset {
   public:
     static Result<std::shared_ptr<const TextDataset>> open(const TextOptions& options);
@@ -59,6 +62,8 @@ class TextDataset final : public Dataset {
         std::size_t length = 0;
     };
     TextDataset() = default;
+    /// Fills tokens and what is known of them. Errors: those of Vocabulary and Tokenizer.
+    Status encode(std::string_view utf8, const TextOptions& options);
     /// Divides the first `shared` tokens by the shares.
     Status divide(std::size_t shared, const TextOptions& options);
     void describe(const TextOptions& options);

@@ -17,4 +17,16 @@ Utf8Step decode_utf8(std::string_view text, std::size_t offset);
 
 std::string encode_utf8(char32_t code_point);
 
+/// Makes UTF-8 of pieces that may end inside a character.
+class Utf8Stream {
+  public:
+    /// What is complete with this piece. Bytes that belong to no character become U+FFFD.
+    std::string take(std::string_view piece);
+    /// What is left at the end.
+    std::string finish();
+
+  private:
+    std::string rest_;  ///< the beginning of a character
+};
+
 }  // namespace esper::tolaria

@@ -14,6 +14,8 @@ Status Fork::advance(std::int64_t step, Recipe recipe) {
         ESPER_CHECK_STATUS(fill_batch(recipe.dataset, Part::kTrain,
                                       Variation{recipe.config.run.seed, recipe.plan.epoch_of(at)},
                                       batch));
+        if (recipe.soft)
+            soften_batch(recipe.dataset.info(), *recipe.soft, recipe.config.run.seed, at, batch);
         const auto made = learner_->step(as_tensors(batch, recipe.dataset.info()),
                                          {step_, recipe.rate(step_), recipe.settings});
         if (!made && made.error().is(execution::KernelError::kNotFinite))

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "esper/configs/config.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/data/soft_targets.h"
 #include "esper/services/tolaria/learn/learner.h"
 
 namespace esper::tolaria {
@@ -41,6 +43,7 @@ class Fork {
         BatchPlan plan;
         std::function<double(std::int64_t step)> rate;
         std::function<BlockSettings(const std::string& block, std::int64_t age)> settings;
+        std::optional<SoftTargets> soft = {};
     };
 
     /// `learner` is the network without the seed, as it is after `step` steps.

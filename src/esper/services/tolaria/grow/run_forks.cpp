@@ -55,9 +55,11 @@ Status RunMeasurer::bring_to(Fork& fork, std::int64_t step) {
                BatchPlan::shuffled(train_examples(run_.config, run_.dataset),
                                    static_cast<std::uint32_t>(run_.config.data.batch_size),
                                    run_.config.run.seed),
-               run_.rate, [&](const std::string& block, std::int64_t age) {
+               run_.rate,
+               [&](const std::string& block, std::int64_t age) {
                    return block_settings(run_.config, kasmina.treatment(block), age);
-               }});
+               },
+               run_.soft});
     run_.flops.recording += fork.learner().engine().take_recording_flops();
     run_.flops.forks +=
         training_flops(cost, (fork.step() - before) * examples_a_step(run_.config, run_.dataset));

@@ -33,6 +33,7 @@ struct GrowingRun {
     Flops& flops;                                      ///< what measuring costs is added here
     std::shared_ptr<ports::KernelSupply> supply = {};  ///< null: seeds run as operators
     std::shared_ptr<graph::SeedKernels> kernels = {};  ///< the learner's book of them
+    std::optional<SoftTargets> soft = {};              ///< of the run's batches, and so of a fork's
 
     Status event(const std::string& kind, Moment now, nlohmann::json detail) const;
 };

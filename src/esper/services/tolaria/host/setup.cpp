@@ -111,6 +111,29 @@ Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
     return wrapped;
 }
 
+Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& config,
+                                                   const Dataset& data) {
+    const auto& info = data.info();
+    const bool classes = info.task == Task::kClassification && !info.tokens;
+    const bool images = classes && info.input_shape.size() == 3;
+    SoftTargets soft;
+    soft.mixup = config.data.augment.mixup;
+    soft.cutmix = config.data.augment.cutmix;
+    soft.label_smoothing = config.optimization.label_smoothing;
+    const auto refuse = [&](const char* key, const char* what) {
+        return fail(
+            TolariaError::kUnsupported,
+            fmt::format("{} is for {}; these data are {}, leave it out", key, what, info.name));
+    };
+    if (soft.mixes() && !images) return refuse("data.augment.mixup or cutmix", "classes of images");
+    if (config.optimization.class_weights == configs::ClassWeights::kBalanced) {
+        if (!classes) return refuse("optimization.class_weights", "classes");
+        ESPER_TRY(soft.class_weights, balanced_weights(data, train_examples(config, data)));
+    }
+    if (!soft.is_needed()) return std::optional<SoftTargets>{};
+    return std::optional(std::move(soft));
+}
+
 std::uint32_t train_examples(const configs::EsperConfig& config, const Dataset& data) {
     const auto all = data.size(Part::kTrain);
     if (config.data.train_examples <= 0) return all;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "esper/configs/config.h"
 #include "esper/core/hosts/host.h"
 #include "esper/core/model_wrapper.h"
 #include "esper/services/tolaria/data/dataset.h"
+#include "esper/services/tolaria/data/soft_targets.h"
 #include "esper/services/tolaria/learn/course.h"
 
 namespace esper::tolaria {
@@ -21,6 +23,11 @@ Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const Da
 /// one of growth.blueprints names nothing that fits there.
 Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
                                          const graph::ProgramPtr& host);
+
+/// What makes the targets of the training batches other than one class for each example; nothing
+/// where nothing does. Errors: kUnsupported for a key that does not fit the data.
+Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& config,
+                                                   const Dataset& data);
 
 /// Lengths of a run in steps.
 struct RunLength {

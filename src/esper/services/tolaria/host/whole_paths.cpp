@@ -16,6 +16,8 @@ configs::EsperConfig with_whole_paths(configs::EsperConfig config) {
     };
     whole(config.data.path);
     if (!config.model.path.empty()) whole(config.model.path);
+    if (config.data.tokenizer != "characters" && config.data.tokenizer != "bytes")
+        whole(config.data.tokenizer);
     return config;
 }
 

@@ -28,6 +28,9 @@ std::vector<at::Tensor> as_tensors(const Batch& batch, const DatasetInfo& info) 
     } else {
         x = wrap(batch.pixels, shape, at::kFloat);
     }
+    if (!batch.soft.empty()) return {x, wrap(batch.soft, {shape[0], info.classes}, at::kFloat)};
+    if (info.task == Task::kMultiLabel)
+        return {x, wrap(batch.values, target_shape, at::kFloat).to(at::kBool)};
     if (info.task == Task::kRegression) return {x, wrap(batch.values, target_shape, at::kFloat)};
     return {x, wrap(batch.targets, target_shape, at::kLong)};
 }

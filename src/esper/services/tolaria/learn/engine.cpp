@@ -19,9 +19,11 @@ using graph::JointSpec;
 namespace {
 
 graph::LossKind loss_of(const std::vector<at::Tensor>& inputs) {
-    return !inputs.empty() && inputs.back().scalar_type() == at::kFloat
-               ? graph::LossKind::kSquaredError
-               : graph::LossKind::kCrossEntropy;
+    if (inputs.empty()) return graph::LossKind::kCrossEntropy;
+    const auto& target = inputs.back();
+    if (target.scalar_type() == at::kBool) return graph::LossKind::kLabels;
+    if (target.scalar_type() != at::kFloat) return graph::LossKind::kCrossEntropy;
+    return target.dim() == 2 ? graph::LossKind::kSoftClasses : graph::LossKind::kSquaredError;
 }
 
 constexpr std::string_view kKernelWord = "kernels:";
@@ -196,6 +198,10 @@ Result<StepResult> Engine::pass(const graph::ProgramPtr& program, graph::TensorS
 
 namespace {
 
+bool has_scores(graph::LossKind kind) {
+    return kind == graph::LossKind::kCrossEntropy || kind == graph::LossKind::kLabels;
+}
+
 Result<graph::ProgramPtr> with_losses(const graph::Program& program,
                                       const std::vector<at::Tensor>& inputs) {
     graph::LossSpec spec{.per_example = true, .kind = loss_of(inputs)};
@@ -206,6 +212,7 @@ Result<graph::ProgramPtr> with_losses(const graph::Program& program,
             logits != nullptr && types[logits->value.value()].shape.back() > kClassesForTopFive;
         spec.among_best = many ? 5 : 0;
     }
+    spec.scores = has_scores(spec.kind);
     return graph::with_loss(program, spec);
 }
 
@@ -236,9 +243,17 @@ Result<PerExample> Engine::per_example(const graph::ProgramPtr& program, graph::
                     });
     };
     ESPER_TRY(auto outputs, run_with_fallback(kernels_.get(), inputs, find_it));
-    const auto& found = outputs.outputs;
-    return PerExample{found[0], found.size() > 1 ? found[1] : at::Tensor(),
-                      found.size() > 2 ? found[2] : at::Tensor()};
+    // By the order of with_loss; of tokens there are no scores.
+    auto found = outputs.outputs;
+    PerExample seen;
+    seen.losses = found[0];
+    if (found.size() > 1) seen.correct = found[1];
+    if (found.size() > 2 && found.back().dim() == 2) {
+        seen.scores = found.back();
+        found.pop_back();
+    }
+    if (found.size() > 2) seen.among_five = found[2];
+    return seen;
 }
 
 Status Engine::settle(const graph::ProgramPtr& program, graph::TensorStore& store,

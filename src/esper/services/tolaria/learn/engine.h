@@ -27,6 +27,7 @@ struct PerExample {
     at::Tensor losses;   ///< f32 [N]
     at::Tensor correct;  ///< f32 [N], share of correct tokens per example; undefined in regression
     at::Tensor among_five;  ///< f32 [N], 1 where the class is among the five best; else undefined
+    at::Tensor scores;      ///< f32 [N, K], the logits of classes or labels; else undefined
 };
 
 /// More classes than this: it is worth knowing how often the right one is among the five best.
@@ -34,7 +35,8 @@ inline constexpr std::int64_t kClassesForTopFive = 10;
 
 /// Turns (Program, store, batch) into losses and gradients, keeping the joint Programs it records:
 /// one per (Program hash, kind of pass, precision, input signature). The last input is the target;
-/// its type says which loss is learnt: cross-entropy for i64, squared error for f32.
+/// its type says which loss is learnt: cross-entropy for i64, squared error for f32 [N], that of
+/// soft classes for f32 [N, K], that of labels for bool [N, K].
 class Engine {
   public:
     Engine(graph::Precision precision, double label_smoothing,

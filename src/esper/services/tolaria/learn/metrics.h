@@ -8,10 +8,15 @@
 
 namespace esper::tolaria {
 
+struct Evaluation;
+
 /// How good a network is, in the figures of its task. Nothing where a figure does not apply.
 struct TaskMetrics {
-    std::optional<double> accuracy;       ///< share of right classes, or of right next tokens
+    /// Share of right classes, of right next tokens, or of labels that are right.
+    std::optional<double> accuracy;
     std::optional<double> top5;           ///< share of classes among the five best of many
+    std::optional<double> f1;             ///< ClassFigures
+    std::optional<double> auc;            ///< ClassFigures
     std::optional<double> rmse;           ///< in the unit of what is predicted
     std::optional<double> perplexity;     ///< e to the loss of a token
     std::optional<double> bits_per_byte;  ///< of the text's UTF-8
@@ -21,7 +26,15 @@ struct TaskMetrics {
 TaskMetrics metrics_of(const DatasetInfo& data, double loss, std::optional<double> accuracy,
                        std::optional<double> top5 = std::nullopt);
 
-/// An object with the figures that apply: accuracy, top5_accuracy, rmse, perplexity, bits_per_byte.
+/// The same of an evaluation, with its class figures where it has some.
+TaskMetrics metrics_of(const DatasetInfo& data, const Evaluation& found);
+
+/// {"classes": names, "rows": counts} of an evaluation with a confusion matrix; null of one
+/// without, and of more than 30 classes.
+nlohmann::json confusion_of(const DatasetInfo& data, const Evaluation& found);
+
+/// An object with the figures that apply: accuracy, top5_accuracy, f1, auc, rmse, perplexity,
+/// bits_per_byte.
 nlohmann::json to_json(const TaskMetrics& metrics);
 
 /// `accuracy 93.10 %, top-5 99.02 %`, `RMSE 3.214`, …

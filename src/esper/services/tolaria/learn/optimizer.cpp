@@ -2,12 +2,20 @@
 
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "esper/base/text.h"
 #include "esper/engine/kernels/optimizer_kernels.h"
+#include "esper/services/tolaria/learn/layer_rates.h"
 #include "esper/services/tolaria/learn/muon.h"
 
 namespace esper::tolaria {
+
+Optimizer::Optimizer(const configs::OptimizationConfig& config) : config_(config) {
+    for (const auto& text : config.groups)
+        if (auto group = configs::ParameterGroup::parse(text)) groups_.push_back(std::move(*group));
+}
 
 double Optimizer::norm(const at::Tensor& flat) {
     return std::sqrt(
@@ -30,9 +38,11 @@ Optimizer::Report Optimizer::step(graph::TensorStore& store, double rate,
     if (!report.not_finite.empty()) return report;
     if (auto it = squares.find(0); it != squares.end())
         report.gradient_norm = std::sqrt(it->second);
-    if (config_.optimizer == configs::Optimizer::kMuon && program != matrices_of_) {
-        matrices_ = inner_matrices(*program);
-        matrices_of_ = program;
+    if (program != program_ && !moves_all_alike()) {
+        if (config_.optimizer == configs::Optimizer::kMuon) matrices_ = inner_matrices(*program);
+        if (config_.layer_decay < 1) layers_ = layer_rates(*program, config_.layer_decay);
+        treatments_.clear();
+        program_ = program;
     }
     for (const auto& block : store.blocks()) {
         const auto& s = chosen.at(block->name);
@@ -41,18 +51,40 @@ Optimizer::Report Optimizer::step(graph::TensorStore& store, double rate,
         auto& state = state_[block->name];
         ++state.steps;
         if (!state.first.defined()) state.first = at::zeros_like(block->flat);
-        const double decay = s.weight_decay ? config_.weight_decay : 0.0;
         for (const auto& stretch : stretches_of(*block))
-            move(*block, stretch, state, rate * s.rate, stretch.decays ? decay : 0.0, scale);
+            move(*block, stretch, state, rate * s.rate * stretch.rate,
+                 s.weight_decay ? stretch.decay : 0.0, scale);
     }
     return report;
 }
 
+bool Optimizer::moves_all_alike() const {
+    return config_.weight_decay_on == configs::Decayed::kAll && groups_.empty() &&
+           config_.layer_decay >= 1 && config_.optimizer != configs::Optimizer::kMuon;
+}
+
+Optimizer::Treatment Optimizer::treatment_of(const graph::TensorBlock::Entry& entry) {
+    const auto known = treatments_.find(entry.name);
+    if (known != treatments_.end()) return known->second;
+    Treatment treatment{1, config_.weight_decay};
+    if (config_.weight_decay_on == configs::Decayed::kMatrices && entry.value.dim() < 2)
+        treatment.decay = 0;
+    if (const auto layer = layers_.find(entry.name); layer != layers_.end())
+        treatment.rate = layer->second;
+    const auto group = std::ranges::find_if(
+        groups_, [&](const auto& g) { return glob_match(g.pattern, entry.name); });
+    if (group != groups_.end()) {
+        treatment.rate *= group->rate;
+        treatment.decay = group->weight_decay.value_or(treatment.decay);
+    }
+    treatments_.emplace(entry.name, treatment);
+    return treatment;
+}
+
 // One for the whole block where all of it is moved alike, as is usual.
-std::vector<Optimizer::Stretch> Optimizer::stretches_of(const graph::TensorBlock& block) const {
-    const bool by_shape = config_.weight_decay_on == configs::Decayed::kMatrices;
+std::vector<Optimizer::Stretch> Optimizer::stretches_of(const graph::TensorBlock& block) {
+    if (moves_all_alike()) return {{0, block.flat.numel(), 1, config_.weight_decay}};
     const bool muon = config_.optimizer == configs::Optimizer::kMuon;
-    if (!by_shape && !muon) return {{0, block.flat.numel()}};
     std::vector<Stretch> stretches;
     std::int64_t begin = 0;
     for (std::size_t i = 0; i < block.entries.size(); ++i) {
@@ -60,14 +92,15 @@ std::vector<Optimizer::Stretch> Optimizer::stretches_of(const graph::TensorBlock
         const bool is_last = i + 1 == block.entries.size();
         // The padding behind a parameter is moved with it, and stays zero.
         const auto end = is_last ? block.flat.numel() : block.entries[i + 1].offset;
-        const bool decays = !by_shape || entry.value.dim() >= 2;
+        const auto treatment = treatment_of(entry);
         const auto* matrix = muon && matrices_.contains(entry.name) ? &entry : nullptr;
-        const bool joins = !stretches.empty() && stretches.back().decays == decays &&
-                           matrix == nullptr && stretches.back().matrix == nullptr;
+        const bool joins = !stretches.empty() && matrix == nullptr &&
+                           stretches.back().matrix == nullptr &&
+                           Treatment{stretches.back().rate, stretches.back().decay} == treatment;
         if (joins)
             stretches.back().end = end;
         else
-            stretches.push_back({begin, end, decays, matrix});
+            stretches.push_back({begin, end, treatment.rate, treatment.decay, matrix});
         begin = end;
     }
     return stretches;

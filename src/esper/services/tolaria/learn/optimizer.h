@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "esper/configs/optimization.h"
+#include "esper/configs/parameter_group.h"
 #include "esper/engine/tensor_store.h"
 
 namespace esper::tolaria {
@@ -31,7 +32,7 @@ struct BlockSettings {
 /// change the others.
 class Optimizer {
   public:
-    explicit Optimizer(const configs::OptimizationConfig& config) : config_(config) {}
+    explicit Optimizer(const configs::OptimizationConfig& config);
 
     struct Report {
         double gradient_norm = 0;  ///< of clip group 0, before clipping
@@ -43,7 +44,7 @@ class Optimizer {
     static double norm(const at::Tensor& flat);
 
     /// Makes one step at learning rate `rate`, or none if a gradient is not finite. `program` says
-    /// which parameters are matrices inside the network; only Muon looks at it.
+    /// which parameters are matrices inside the network, for Muon, and in which layer each is.
     Report step(graph::TensorStore& store, double rate,
                 const std::function<BlockSettings(const std::string&)>& settings,
                 const graph::ProgramPtr& program);
@@ -64,16 +65,28 @@ class Optimizer {
     struct Stretch {
         std::int64_t begin = 0;
         std::int64_t end = 0;
-        bool decays = true;
+        double rate = 1;   ///< relative to the block's
+        double decay = 0;  ///< of the weights, where the block has any
         const graph::TensorBlock::Entry* matrix = nullptr;  ///< one that Muon moves
     };
-    std::vector<Stretch> stretches_of(const graph::TensorBlock& block) const;
+    /// What groups, layers and shapes say of one parameter.
+    struct Treatment {
+        double rate = 1;
+        double decay = 0;
+        bool operator==(const Treatment&) const = default;
+    };
+    bool moves_all_alike() const;
+    Treatment treatment_of(const graph::TensorBlock::Entry& entry);
+    std::vector<Stretch> stretches_of(const graph::TensorBlock& block);
     void move(const graph::TensorBlock& block, const Stretch& stretch, BlockState& state,
               double rate, double decay, double scale) const;
 
     configs::OptimizationConfig config_;
     std::map<std::string, BlockState> state_;
-    graph::ProgramPtr matrices_of_;
+    std::vector<configs::ParameterGroup> groups_;
+    graph::ProgramPtr program_;                                 ///< what follows is of it
+    std::map<std::string, double, std::less<>> layers_;         ///< layer_rates()
+    std::map<std::string, Treatment, std::less<>> treatments_;  ///< of parameters seen so far
     std::set<std::string, std::less<>> matrices_;  ///< inner_matrices() of that Program
 };
 

@@ -31,7 +31,8 @@ std::vector<Prediction::Class> likeliest(const float* logits, std::int64_t n, st
 Result<std::vector<Prediction>> predict(Engine& engine, const graph::ProgramPtr& program,
                                         graph::TensorStore& store, const DatasetInfo& data,
                                         std::span<const float> inputs, std::size_t count,
-                                        std::size_t top) {
+                                        std::size_t top,
+                                        const std::optional<TestTimeViews>& views) {
     const auto elements = static_cast<std::size_t>(data.input_elements());
     std::vector<Prediction> predictions;
     Batch batch;
@@ -43,12 +44,16 @@ Result<std::vector<Prediction>> predict(Engine& engine, const graph::ProgramPtr&
         batch.targets.resize(here * static_cast<std::size_t>(data.target_elements()));
         batch.values.resize(batch.targets.size());
         ESPER_TRY(const auto logits,
-                  engine.logits(program, store, {as_tensors(batch, data).front()}));
+                  views ? mean_over_views(engine, program, store, data, *views, batch)
+                        : engine.logits(program, store, {as_tensors(batch, data).front()}));
         const auto rows = logits.to(at::kFloat).reshape({logits.size(0), -1}).contiguous();
         for (std::int64_t i = 0; i < rows.size(0); ++i) {
             const auto* row = rows.const_data_ptr<float>() + i * rows.size(1);
             Prediction prediction;
-            if (data.task == Task::kRegression)
+            if (data.task == Task::kMultiLabel)
+                for (std::int64_t l = 0; l < data.classes; ++l)
+                    prediction.labels.push_back(1 / (1 + std::exp(-static_cast<double>(row[l]))));
+            else if (data.task == Task::kRegression)
                 prediction.value = row[0] * data.target_deviation + data.target_mean;
             else  // a host may have more outputs than the data have classes
                 prediction.best = likeliest(row, std::min(rows.size(1), data.classes), top);

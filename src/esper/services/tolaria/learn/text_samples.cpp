@@ -12,6 +12,7 @@
 #include "esper/base/text.h"
 #include "esper/program/cost/cost.h"
 #include "esper/services/records/printable_text.h"
+#include "esper/services/tolaria/data/tokenizer.h"
 #include "esper/services/tolaria/data/utf8.h"
 
 namespace esper::tolaria {
@@ -96,6 +97,11 @@ tl::unexpected<Error> unknown_characters(const DatasetInfo& data,
 
 Result<std::vector<std::int64_t>> encode_prompt(const DatasetInfo& data, std::string_view prompt) {
     if (data.name == "tokens") return encode_numbers(data, prompt);
+    if (data.tokenizer) {
+        auto tokens = data.tokenizer->encode(prompt);
+        if (!tokens) return fail(tokens.error().within("--prompt"));
+        return std::vector<std::int64_t>(tokens->begin(), tokens->end());
+    }
     std::vector<std::int64_t> tokens;
     std::vector<std::string> unknown;
     for (std::size_t at = 0; at < prompt.size();) {
@@ -126,6 +132,11 @@ Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program
     RandomStream random(options.seed, "sample");
     auto window = at::full({1, context}, tokens[0], at::kLong);
     std::string text;
+    Utf8Stream stream;
+    const auto add = [&](const std::string& piece) {
+        text += piece;
+        if (options.on_text && !piece.empty()) options.on_text(piece);
+    };
     for (std::int64_t i = 0; i < options.tokens; ++i) {
         // The model is causal: padding after the last token cannot change its distribution.
         const auto have = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
@@ -136,10 +147,9 @@ Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program
         const auto known =
             std::min(row.numel(), static_cast<std::int64_t>(data.class_names.size()));
         tokens.push_back(draw(row.const_data_ptr<float>(), known, options, random));
-        const auto& piece = data.class_names[static_cast<std::size_t>(tokens.back())];
-        text += piece;
-        if (options.on_text) options.on_text(piece);
+        add(stream.take(data.class_names[static_cast<std::size_t>(tokens.back())]));
     }
+    add(stream.finish());
     return text;
 }
 

@@ -52,7 +52,9 @@ constexpr std::array kSettledAtTheStart = {
 bool is_fixed(const std::string& path) {
     // Where the data and the model lie is not what they are: the data's fingerprint and the host's
     // hash are compared with the run's.
-    if (path == "data.workers" || path == "data.path" || path == "model.path") return false;
+    if (path == "data.workers" || path == "data.path" || path == "data.tokenizer" ||
+        path == "model.path")
+        return false;
     return std::any_of(kFixed.begin(), kFixed.end(), [&](std::string_view key) {
         return key.ends_with('.') ? path.starts_with(key) : path == key;
     });

@@ -8,6 +8,8 @@
 #include "esper/configs/yaml.h"
 #include "esper/engine/waiting_threads.h"
 #include "esper/services/records/fields.h"
+#include "esper/services/records/run_files.h"
+#include "esper/services/tolaria/data/tokenizer.h"
 #include "esper/services/tolaria/grow/policy_choice.h"
 #include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
@@ -75,6 +77,7 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     trainer->host_ = std::move(host);
     ESPER_TRY(trainer->length_, planned_length(config, *trainer->dataset_, trainer->host_));
     trainer->course_ = course_of(config, trainer->length_);
+    ESPER_TRY(trainer->soft_, soft_targets_of(config, *trainer->dataset_));
     trainer->initial_parameters_ = trainer->host_->parameter_count();
     trainer->started_ns_ = clock.now_ns();
     ESPER_CHECK_STATUS(trainer->learner_.begin(trainer->host_));
@@ -97,6 +100,9 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wan
     ESPER_CHECK_STATUS(trainer->settle_precision());
     ESPER_CHECK_STATUS(
         write_file_atomic(folder / "config.yaml", configs::to_yaml(trainer->config_)));
+    if (const auto& tokenizer = data->info().tokenizer; tokenizer && !tokenizer->source().empty())
+        ESPER_CHECK_STATUS(
+            write_file_atomic(folder / records::kTokenizerFile, tokenizer->source()));
     ESPER_TRY(trainer->journal_, graph::Journal::create(trainer->folder_.journal(), *host));
     ESPER_CHECK_STATUS(trainer->start_growth());
     // run.json last: a folder that has one can be resumed.
@@ -157,6 +163,7 @@ void Trainer::restart_loader() {
     options.first_step = static_cast<std::uint64_t>(now_.step);
     if (!course_.has_budget()) options.end_step = static_cast<std::uint64_t>(length_.total_steps);
     options.workers = static_cast<std::size_t>(config_.data.workers);
+    options.soft = soft_;
     loader_ = std::make_unique<PrefetchingLoader>(
         dataset_, Part::kTrain,
         BatchPlan::shuffled(train_examples(config_, *dataset_),
@@ -168,7 +175,7 @@ Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
     ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, course_,
                                        [this](std::int64_t step) { return rate_at(step); }, flops_,
-                                       kernel_supply_, kernels_},
+                                       kernel_supply_, kernels_, soft_},
                                       clock_));
     growth_->kasmina().on_edit(
         [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
@@ -320,9 +327,9 @@ Status Trainer::test_the_best() {
     }
     test_step_ = best.step;
     const WeightMean::Shown shown(mean_, learner_.store());
-    ESPER_TRY(test_,
-              evaluate_part(tested->engine(), tested->program(), tested->store(), *dataset_,
-                            Part::kTest, static_cast<std::uint32_t>(config_.data.batch_size)));
+    ESPER_TRY(test_, evaluate_part(tested->engine(), tested->program(), tested->store(), *dataset_,
+                                   Part::kTest, static_cast<std::uint32_t>(config_.data.batch_size),
+                                   0, Figures::kWithClasses));
     ESPER_TRY(const auto cost, graph::count_cost(*tested->program()));
     flops_.test += forward_flops(cost, test_->examples);
     if (best.learner) flops_.recording += best.learner->engine().take_recording_flops();

@@ -173,6 +173,7 @@ class Trainer {
     std::shared_ptr<const Dataset> dataset_;
     RunLength length_;
     Course course_;
+    std::optional<SoftTargets> soft_;  ///< of the training batches, where they are not classes
     StopSignal stop_;
     graph::ProgramPtr host_;  ///< as it was when the run started
     KernelSupplyPtr kernel_supply_;

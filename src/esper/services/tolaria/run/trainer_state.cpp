@@ -147,7 +147,9 @@ Status Trainer::write_run_json(RunStatus status) {
                        accuracies.empty() ? std::nullopt : std::optional(accuracies.back())));
     }
     if (test_) {
-        run["test_metrics"] = to_json(metrics_of(data, test_->loss, test_->accuracy, test_->top5));
+        run["test_metrics"] = to_json(metrics_of(data, *test_));
+        if (auto confusion = confusion_of(data, *test_); !confusion.is_null())
+            run["test_confusion"] = std::move(confusion);
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
