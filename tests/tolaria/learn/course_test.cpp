@@ -81,6 +81,18 @@ TEST(Course, SaysOnceWhereTheCoolDownOfASmallerBudgetBegins) {
     EXPECT_EQ(begins, (std::vector<std::int64_t>{101, 200}));
 }
 
+TEST(Course, SeesTheCoolDownOfASmallerBudgetComing) {
+    // That of 500 steps begins at step 200.
+    auto course = of_flops(1000 * kStep, Schedule::kWarmupConstantCooldown,
+                           {{500 * kStep, Budget::Of::kFlops}});
+    EXPECT_FALSE(course.keeps_within(0, 1000)) << "nothing is noted yet";
+    for (std::int64_t step = 0; step <= 250; ++step) {
+        course.note(step, static_cast<double>(step) * kStep, kStep);
+        EXPECT_EQ(course.keeps_within(step, 50), step >= 150 && step < 200) << step;
+    }
+    EXPECT_FALSE(of_flops(1000 * kStep).keeps_within(0, 1000));
+}
+
 TEST(Course, RestoredAtAStepItGoesOnAsOneThatWasNeverInterrupted) {
     auto whole = of_flops(1000 * kStep, Schedule::kWarmupConstantCooldown,
                           {{500 * kStep, Budget::Of::kFlops}});

@@ -60,7 +60,7 @@ TEST_F(DefaultRun, IsTheShippedOneInAllThatDecidesAboutGrowth) {
     shipped.path = std::string(ESPER_SOURCE_DIR) + "/configs/shakespeare.yaml";
     const auto theirs = value_or_throw(configs::load_config(shipped));
     const auto ours = config();
-    EXPECT_EQ(ours.controller.policy, configs::Policy::kAuto) << "heuristic without a budget";
+    EXPECT_EQ(ours.controller.policy, configs::Policy::kPeriodic);
     EXPECT_EQ(ours.growth.isolation, configs::Isolation::kShadow);
     EXPECT_EQ(ours.growth.seeds_per_anchor, 2);
     EXPECT_EQ(ours.controller, theirs.controller);

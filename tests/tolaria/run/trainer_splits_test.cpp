@@ -69,7 +69,38 @@ TEST(Splits, TheClockSplitsBlocksAndTheRunSaysSo) {
     EXPECT_GT(run.at("parameters"), run.at("parameters_initial"));
     EXPECT_NE(trainer->program()->find_anchor("blocks.0-2"), nullptr);
     EXPECT_EQ(trainer->seed_slots(), 1 + events.size()) << "a copy has places for seeds, too";
+    EXPECT_TRUE(events_of(folder.path, "health").empty()) << "the clock asks no slot how it is";
+    EXPECT_EQ(run.at("flops").at("measuring"), 0.0);
     expect_replays(folder.path);
+}
+
+// A checkpoint for the smaller budget is kept where its cool-down begins: what is split just before
+// would have no steps to learn in.
+TEST(Splits, WaitForTheCoolDownOfASmallerBudgetThatBeginsSoon) {
+    auto config = clocked();
+    const auto data = value_or_throw(open_data(config));
+    const auto host = value_or_throw(make_host(config, data->info()));
+    const double step =
+        training_flops(value_or_throw(graph::count_cost(*host)), examples_a_step(config, *data));
+    const auto text = [&](double steps) {
+        return configs::Budget{steps * step, configs::Budget::Of::kFlops}.to_string();
+    };
+    config.optimization.cooldown = 0.5;
+    config.run.budget = text(100);
+    config.controller.clock.first_step = 8;
+    const auto first_split = [](const configs::EsperConfig& of, const std::string& name) {
+        Folder folder(name);
+        auto trainer = start(of, folder.path);
+        while (events_of(folder.path, "split").empty() && trainer->step() < 30)
+            run_one_step(*trainer);
+        return events_of(folder.path, "split").at(0).at("step").get<std::int64_t>();
+    };
+    config.run.finish_at = {text(80)};  // its cool-down begins after 40 steps
+    EXPECT_EQ(first_split(config, "splits-far"), 8);
+    config.run.finish_at = {text(24)};  // after 12
+    const auto late = first_split(config, "splits-near");
+    EXPECT_GE(late, 11);
+    EXPECT_LE(late, 13);
 }
 
 TEST(Splits, AResumedRunIsTheSameRun) {

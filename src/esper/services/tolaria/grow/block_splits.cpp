@@ -59,7 +59,7 @@ Status BlockSplits::look() {
         ESPER_TRY(const auto cost, graph::count_cost(*then));
         ESPER_TRY(const auto first, graph::count_cost(*host_));
         facts.flops_ratio =
-            static_cast<double>(cost.forward_flops) / static_cast<double>(first.forward_flops);
+            static_cast<double>(cost.training_flops) / static_cast<double>(first.training_flops);
         facts.training_flops = static_cast<double>(cost.training_flops);
     }
     facts.program = places_.program();
@@ -90,6 +90,14 @@ std::string BlockSplits::why_shut(Moment now) const {
                            100 * growth.start);
     if (!run_.course.may_grow(now.step, growth.stop))
         return "growth is over (growth.stop, or the cool-down has begun)";
+    // There a checkpoint is kept for a smaller budget, which would pay for the split and have no
+    // steps left to use it.
+    const auto guard = run_.config.controller.clock.guard_steps;
+    if (run_.course.keeps_within(now.step, guard))
+        return fmt::format(
+            "the cool-down of a smaller budget begins within {} steps, for which a split would be "
+            "on trial (controller.clock.guard_steps)",
+            guard);
     if (facts_.flops_ratio > growth.limits.max_flops_ratio)
         return fmt::format(
             "after another split the network would cost {:.3g} times the FLOPs of the first one, "

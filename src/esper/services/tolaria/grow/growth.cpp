@@ -27,7 +27,8 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
 
 std::vector<graph::ValueId> Growth::taps(std::int64_t step) const {
     std::vector<graph::ValueId> values;
-    if (!measurer_->health().is_sampled(step)) return values;
+    // The clock asks no slot how it is.
+    if (splits_->is_clocked() || !measurer_->health().is_sampled(step)) return values;
     const auto& program = *places_->program();
     for (const auto& slot : places_->slots())
         values.push_back(program.find_anchor(slot.anchor)->value);
@@ -75,7 +76,7 @@ Status Growth::split(const BlockSplits::Wish& wish, Moment now) {
 
 Status Growth::at_boundary(Moment now, const Losses& losses) {
     measurer_->drop_forks();
-    ESPER_CHECK_STATUS(report_health(now));
+    if (!splits_->is_clocked()) ESPER_CHECK_STATUS(report_health(now));
     ESPER_CHECK_STATUS(lives_->at_boundary(now, {losses.train.begin(), losses.train.end()},
                                            {losses.validation.begin(), losses.validation.end()}));
     measurer_->drop_forks();

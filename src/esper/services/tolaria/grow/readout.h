@@ -31,6 +31,14 @@ struct ReadoutFit {
     double gain() const { return loss_without - loss_with; }
 };
 
+/// What a fit at an anchor of this type will need, as far as can be said beforehand.
+struct ExpectedFit {
+    std::int64_t training_examples = 0;
+    std::int64_t evaluation_examples = 0;
+};
+ExpectedFit expected_fit(const graph::TensorType& anchor, const DatasetInfo& data,
+                         std::uint32_t batch_size);
+
 struct ReadoutRequest {
     graph::ProgramPtr program;  ///< without the seed
     std::string anchor;
@@ -43,8 +51,10 @@ struct ReadoutRequest {
 };
 
 /// Fits the layer on training batches with the host detached, and searches gamma over
-/// {0, 2^-6 … 2^2} on at least 256 other training examples. Leaves the store unchanged. Errors:
-/// those of edits and engine; kUnsupported for a blueprint without a readout.
+/// {0, 2^-6 … 2^2} on other training examples: at least 256, or of a text as many as have 4,096
+/// positions, but at least 32. The search goes from 2^-3 towards the smaller loss and ends where
+/// the loss rises. Leaves the store unchanged. Errors: those of edits and engine; kUnsupported for
+/// a blueprint without a readout.
 Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                                graph::TensorStore& store, const Dataset& dataset);
 

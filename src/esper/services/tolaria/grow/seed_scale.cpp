@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "esper/base/random.h"
 #include "esper/program/edits/seed_names.h"
@@ -49,6 +50,11 @@ class Trial {
 };
 
 }  // namespace
+
+std::int64_t scale_examples(std::uint32_t batch_size) {
+    const auto batches = (kExamples + batch_size - 1) / batch_size;
+    return std::int64_t{batches} * batch_size * (std::ssize(kFactors) + 1);
+}
 
 Result<SeedScale> fit_scale(const ScaleRequest& request, Engine& engine, graph::TensorStore& store,
                             const Dataset& dataset) {

@@ -25,6 +25,9 @@ struct ScaleRequest {
     std::uint32_t train_examples = 0;  ///< number of examples that the run trains on
 };
 
+/// Examples that fit_scale passes through the network.
+std::int64_t scale_examples(std::uint32_t batch_size);
+
 /// Tries the factors 2^-5 … 2^2 for the seed's last layer at α = 1 on training batches and applies
 /// the one with the smallest loss if that is smaller than without the seed. Leaves α at 1. Does
 /// not change a blueprint without a linear last layer. Errors: those of engine and data.

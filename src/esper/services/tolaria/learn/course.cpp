@@ -102,6 +102,17 @@ bool Course::may_grow(std::int64_t step, double stop_share) const {
     return done <= stop_share && (!has_cooldown(schedule_) || done < 1 - schedule_.cooldown);
 }
 
+bool Course::keeps_within(std::int64_t step, std::int64_t steps) const {
+    if (marks_.empty()) return false;
+    const double now = spent_at(step);
+    const double step_cost = budget_.of == Budget::Of::kSeconds
+                                 ? (step > 0 ? now / static_cast<double>(step) : 0)
+                                 : marks_.back().step_cost;
+    const double then = now + static_cast<double>(steps) * step_cost;
+    return std::ranges::any_of(cooldowns_,
+                               [&](double begin) { return now < begin && begin <= then; });
+}
+
 bool Course::is_over(std::int64_t step, double spent) const {
     if (!has_budget()) return step >= static_cast<std::int64_t>(schedule_.total_steps);
     return spent >= budget_.amount;

@@ -35,6 +35,9 @@ class Course {
     double share(std::int64_t step) const;
     double rate(std::int64_t step) const;
     bool may_grow(std::int64_t step, double stop_share) const;
+    /// Whether the cool-down of one of the smaller budgets begins within so many steps from `step`
+    /// on, if they cost what the one at `step` does.
+    bool keeps_within(std::int64_t step, std::int64_t steps) const;
     /// Whether no step is left. Of a run with a budget, `spent` says so.
     bool is_over(std::int64_t step, double spent) const;
     /// The steps of the whole run, if those that are left cost what the one at `step` does.

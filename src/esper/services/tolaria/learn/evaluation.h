@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "esper/services/tolaria/data/dataset.h"
@@ -21,6 +23,12 @@ struct Evaluation {
 Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& program,
                                  graph::TensorStore& store, const Dataset& dataset, Part part,
                                  std::uint32_t batch_size, std::uint32_t limit = 0);
+
+/// The loss of each of these examples of a part, in evaluation mode, in their order.
+Result<std::vector<float>> losses_of(Engine& engine, const graph::ProgramPtr& program,
+                                     graph::TensorStore& store, const Dataset& dataset, Part part,
+                                     std::uint32_t batch_size,
+                                     std::span<const std::uint32_t> examples);
 
 /// Draws `count` characters that continue `prompt` from the model's distribution at temperature
 /// 0.8, with RandomStream(seed, "sample"). For token models only; the window is the Program's

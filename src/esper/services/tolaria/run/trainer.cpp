@@ -191,6 +191,8 @@ Status Trainer::count_training_cost() {
     if (learner_.program() == costed_) return {};
     ESPER_TRY(const auto trained, learner_.engine().as_trained(learner_.program()));
     ESPER_TRY(cost_, graph::count_cost(*trained));
+    ESPER_TRY(const auto alone, graph::count_cost(*learner_.program()));
+    shadow_flops_ = training_flops(cost_, 1) - training_flops(alone, 1);
     costed_ = learner_.program();
     return {};
 }
@@ -275,11 +277,13 @@ Result<RunStatus> Trainer::finish_run() {
     // run do again is cut off first.
     if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kRegular));
     const StopSignal::Heeded heeded(stop_);
+    const double begun = wall_seconds();
     if (dataset_->size(Part::kTest) > 0) ESPER_CHECK_STATUS(test_the_best());
     ESPER_TRY(const auto sampling, record_sample({learner_.engine(), learner_.program(),
                                                   learner_.store(), dataset_->info(), folder_},
                                                  config_, "at the end", now_.step, now_.epoch));
     flops_.sampling += sampling;
+    seconds_.test += wall_seconds() - begun;
     ESPER_CHECK_STATUS(end(RunStatus::kDone));
     return RunStatus::kDone;
 }

@@ -28,10 +28,13 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
     {
         const StopSignal::Heeded heeded(stop_);
+        const double begun = wall_seconds();
         ESPER_TRY(validation, evaluate_part(learner_.engine(), learner_.program(), learner_.store(),
                                             *dataset_, Part::kValidation,
                                             static_cast<std::uint32_t>(config_.data.batch_size)));
         flops_.validation += forward_flops(cost, validation.examples);
+        const double validated = wall_seconds();
+        seconds_.validation += validated - begun;
         if (!std::isfinite(validation.loss))
             return Trouble{TroubleKind::kNotFinite,
                            "the validation loss became " + std::to_string(validation.loss), "{}"};
@@ -48,6 +51,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
         if (growth_)
             ESPER_CHECK_STATUS(
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
+        seconds_.measuring += wall_seconds() - validated;
     }
     flops_.recording += learner_.engine().take_recording_flops();
     const double seconds = wall_seconds();
