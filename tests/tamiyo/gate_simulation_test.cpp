@@ -83,13 +83,11 @@ TEST_P(UnderNoEffect, TheShareOfSequencesThatEverCrossStaysBelowDelta) {
 TEST_P(UnderNoEffect, WalkedInRoundsNoMoreAreKept) {
     for (const double delta : {0.05, 0.2}) {
         const GateSpec spec{.n0 = 200, .rent = 0, .delta_k = delta};
-        const Shares all = simulate(GetParam().second, 0, spec, 1000, 3000);
-        const Shares s = simulate(GetParam().second, 0, spec, 1000, 3000, true);
-        EXPECT_LE(s.kept, delta / 2 + 2 * std::sqrt(delta / 2 / 1000)) << GetParam().first;
-        EXPECT_LT(s.examples, 0.9 * all.examples) << GetParam().first;
-        RecordProperty(std::string(GetParam().first) + std::to_string(delta),
-                       std::to_string(s.kept) + " kept, " + std::to_string(s.examples) +
-                           " examples of " + std::to_string(all.examples));
+        const Shares s = simulate(GetParam().second, 0, spec, 400, 3000, true);
+        EXPECT_LE(s.kept, delta / 2 + 2 * std::sqrt(delta / 2 / 400)) << GetParam().first;
+        RecordProperty(
+            std::string(GetParam().first) + std::to_string(delta),
+            std::to_string(s.kept) + " kept, " + std::to_string(s.examples) + " examples");
     }
 }
 INSTANTIATE_TEST_SUITE_P(

@@ -37,14 +37,6 @@ constexpr std::size_t kFirstGamma = 4;
 /// Gammas that a search tries, mostly.
 constexpr std::int64_t kExpectedTries = 6;
 
-// Each position of a text has a target of its own.
-std::size_t held_out_batches(const DatasetInfo& data, std::uint32_t batch_size) {
-    const auto wanted = data.tokens ? std::clamp(kHeldOutPositions / data.target_elements(),
-                                                 kFewestHeldOut, kHeldOutExamples)
-                                    : kHeldOutExamples;
-    return static_cast<std::size_t>((wanted + batch_size - 1) / batch_size);
-}
-
 /// The best factor of a fitted layer on held-out batches. Losses along the factor fall and then
 /// rise, so a few of them are enough.
 struct GammaSearch {
@@ -121,6 +113,14 @@ struct TrialBlock {
 };
 
 }  // namespace
+
+// Each position of a text has a target of its own.
+std::size_t held_out_batches(const DatasetInfo& data, std::uint32_t batch_size) {
+    const auto wanted = data.tokens ? std::clamp(kHeldOutPositions / data.target_elements(),
+                                                 kFewestHeldOut, kHeldOutExamples)
+                                    : kHeldOutExamples;
+    return static_cast<std::size_t>((wanted + batch_size - 1) / batch_size);
+}
 
 ExpectedFit expected_fit(const graph::TensorType& anchor, const DatasetInfo& data,
                          std::uint32_t batch_size) {

@@ -31,6 +31,10 @@ struct ReadoutFit {
     double gain() const { return loss_without - loss_with; }
 };
 
+/// Batches that a factor is searched on: at least 256 examples, or of a text as many as have 4,096
+/// positions, but at least 32.
+std::size_t held_out_batches(const DatasetInfo& data, std::uint32_t batch_size);
+
 /// What a fit at an anchor of this type will need, as far as can be said beforehand.
 struct ExpectedFit {
     std::int64_t training_examples = 0;

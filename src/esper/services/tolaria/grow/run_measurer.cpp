@@ -125,11 +125,12 @@ double mean(const std::vector<float>& values) {
     return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-// A keep that only half of the examples have confirmed waits for another look.
+// A keep that too few examples have confirmed waits for another look.
 tamiyo::GateResult verdict_on(const std::vector<float>& d, const tamiyo::GateSpec& spec,
                               bool cut_short) {
     auto result = tamiyo::look(d, spec);
-    if (cut_short && result.verdict == tamiyo::Verdict::kKeep && std::ssize(d) < 2 * result.t)
+    if (cut_short && result.verdict == tamiyo::Verdict::kKeep &&
+        std::ssize(d) < tamiyo::kConfirmedBy * result.t)
         result.verdict = tamiyo::Verdict::kHold;
     return result;
 }
@@ -190,7 +191,8 @@ Status RunMeasurer::settle_scale(const execution::SeedSlot& slot, const graph::P
                                  double look, Moment now) {
     ESPER_TRY(const auto blueprint, places_.blueprint_for(slot.index, slot.blueprint));
     ESPER_TRY(const auto cost, graph::count_cost(*blended));
-    const double price = forward_flops(cost, scale_examples(batch_size(run_.config)));
+    const double price =
+        forward_flops(cost, scale_examples(run_.dataset.info(), batch_size(run_.config)));
     if (!account_.can_pay(price + look))
         return refuse("scale", price, now, {{"seed", slot.seed}, {"anchor", slot.anchor}});
     ESPER_TRY(const auto scale,

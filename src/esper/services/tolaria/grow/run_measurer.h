@@ -83,9 +83,11 @@ class RunMeasurer final : public Measurer {
                       Moment now);
     Result<double> price_of_fit(const std::string& anchor) const;
     struct LifePrice {
-        double one = 0;        ///< of another seed
-        double set_aside = 0;  ///< for those in flight
-        double income = 0;     ///< by the end of a life
+        double one = 0;           ///< of another seed
+        double first = 0;         ///< of that, by the end of its first look
+        double set_aside = 0;     ///< for those in flight
+        double income = 0;        ///< by the end of a life
+        double first_income = 0;  ///< by the first look
     };
     Result<LifePrice> price_of_life();
     Result<double> second_pass();

@@ -65,7 +65,9 @@ Status RunMeasurer::measure(const std::vector<tamiyo::Candidate*>& nominees, Mom
         const auto& anchor = places_.slots()[candidate->slot].anchor;
         ESPER_TRY(const auto price, price_of_fit(anchor));
         ESPER_TRY(const auto life, price_of_life());
-        if (!account_.can_pay(price + std::max(0.0, life.one + life.set_aside - life.income))) {
+        const double needs =
+            life.set_aside + std::max(life.one - life.income, life.first - life.first_income);
+        if (!account_.can_pay(price + std::max(0.0, needs))) {
             ESPER_CHECK_STATUS(refuse("candidate", price, now,
                                       {{"anchor", anchor}, {"blueprint", candidate->blueprint}}));
             break;
