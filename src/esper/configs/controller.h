@@ -32,7 +32,7 @@ ESPER_CONFIG_SECTION(TournamentConfig, ESPER_TOURNAMENT_KEYS)
     X(double, final_ratio, 30, rule::above(0),                                                     \
       "the same at the end of the run, with the block that is split counted twice; else no split") \
     X(bool, count_repeats, false, rule::any(), "whether repeated examples count each time")        \
-    X(std::int64_t, first_step, 300, rule::at_least(0), "no split before this step")               \
+    X(std::int64_t, first_step, 1000, rule::at_least(0), "no split before this step")              \
     X(std::int64_t, guard_steps, 200, rule::at_least(1),                                           \
       "steps after a split at which the training loss decides whether the split stays")            \
     X(double, guard_margin, 0.02, rule::at_least(0),                                               \

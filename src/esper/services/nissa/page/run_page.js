@@ -2,11 +2,6 @@
 const figureNames = {accuracy: ["accuracy", percent], top5_accuracy: ["top-5 accuracy", percent],
                      rmse: ["RMSE", number], perplexity: ["perplexity", number],
                      bits_per_byte: ["bits a byte", number]};
-const costNames = {training: "training steps", validation: "validation", test: "test",
-                   measuring: "measuring candidates and seeds", forks: "forks for gates",
-                   sampling: "samples", recording: "recording gradients",
-                   precision: "choosing the precision", unattributed: "not attributed"};
-
 class RunPage {
   constructor(id, view, address) {
     this.id = id;
@@ -134,16 +129,14 @@ class RunPage {
   }
 
   drawCosts() {
-    const costs = Object.entries(this.detail.run.flops || {}).filter(([, v]) => isNumber(v) && v > 0)
-      .sort((a, b) => b[1] - a[1]);
-    const all = costs.reduce((sum, [, v]) => sum + v, 0);
+    const costs = costsOf(this.detail.run.flops);
     this.child.element.replaceChildren(h("div", {class: "card"},
       h("h3", {}, "Where the FLOPs went"),
-      costs.length ? h("table", {}, h("tbody", {}, costs.map(([key, value]) => h("tr", {},
-        h("th", {scope: "row"}, costNames[key] || key),
-        h("td", {class: "number"}, number(value)), h("td", {class: "number"}, percent(value / all)),
+      costs.length ? h("table", {}, h("tbody", {}, costs.map(([name, value, share]) => h("tr", {},
+        h("th", {scope: "row"}, name),
+        h("td", {class: "number"}, number(value)), h("td", {class: "number"}, percent(share)),
         h("td", {class: "wide"}, fromHtml(`<svg viewBox="0 0 100 4" preserveAspectRatio="none" ` +
-          `class="share"><rect width="${100 * value / all}" height="4" fill="var(--val)"/></svg>`))))))
+          `class="share"><rect width="${100 * share}" height="4" fill="var(--val)"/></svg>`))))))
         : h("p", {class: "soft"}, "This run has not counted them."),
       h("p", {class: "small soft"}, `As of the last epoch that run.json knows, with `,
         `${number(this.detail.run.flops_total)} FLOPs and ${duration(this.detail.run.wall_seconds)} `,

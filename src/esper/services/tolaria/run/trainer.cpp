@@ -191,6 +191,8 @@ Status Trainer::count_training_cost() {
     if (learner_.program() == costed_) return {};
     ESPER_TRY(const auto trained, learner_.engine().as_trained(learner_.program()));
     ESPER_TRY(cost_, graph::count_cost(*trained));
+    ESPER_TRY(const auto alone, graph::count_cost(*learner_.program()));
+    shadow_flops_ = training_flops(cost_, 1) - training_flops(alone, 1);
     costed_ = learner_.program();
     return {};
 }
@@ -295,6 +297,7 @@ Result<RunStatus> Trainer::finish_run() {
         ESPER_CHECK_STATUS(
             folder_.event("ended_early", now_.step, now_.epoch, {{"reason", ended_early_}}));
     const StopSignal::Heeded heeded(stop_);
+    const double begun = wall_seconds();
     if (dataset_->size(Part::kTest) > 0) ESPER_CHECK_STATUS(test_the_best());
     {
         const WeightMean::Shown shown(mean_, learner_.store());
@@ -303,6 +306,7 @@ Result<RunStatus> Trainer::finish_run() {
                                                      config_, "at the end", now_.step, now_.epoch));
         flops_.sampling += sampling;
     }
+    seconds_.test += wall_seconds() - begun;
     ESPER_CHECK_STATUS(end(RunStatus::kDone));
     return RunStatus::kDone;
 }

@@ -164,6 +164,7 @@ class Trainer {
     Status save(CheckpointKind kind);
     Status load(const SavedRun& state, const Tensors& tensors);
     double wall_seconds() const;
+    nlohmann::json seconds_spent() const;
     Status write_run_json(RunStatus status);
 
     configs::EsperConfig config_;
@@ -196,8 +197,11 @@ class Trainer {
     std::int64_t saved_step_ = -1;
     std::int64_t saved_ns_ = 0;
     Flops flops_;
-    /// Cost of the Program that trains, for one example; of `costed_`.
+    SpentSeconds seconds_;
+    /// Cost of the Program that trains, for one example; of `costed_`. What of it are the second
+    /// passes of seeds in a shadow is in `shadow_flops_`.
     graph::Cost cost_;
+    double shadow_flops_ = 0;
     graph::ProgramPtr costed_;
     double wall_seconds_before_ = 0;
     // Since when, and since which step, the rate of this epoch is measured.

@@ -28,6 +28,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
     {
         const StopSignal::Heeded heeded(stop_);
+        const double begun = wall_seconds();
         const auto validate = [&]() -> Status {
             const WeightMean::Shown shown(mean_, learner_.store());
             ESPER_TRY(validation,
@@ -50,6 +51,8 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                     kernels.put_back();
             }
         }
+        const double validated = wall_seconds();
+        seconds_.validation += validated - begun;
         if (!std::isfinite(validation.loss))
             return Trouble{TroubleKind::kNotFinite,
                            "the validation loss became " + std::to_string(validation.loss), "{}"};
@@ -66,6 +69,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
         if (growth_)
             ESPER_CHECK_STATUS(
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
+        seconds_.measuring += wall_seconds() - validated;
     }
     if (growth_)
         ESPER_CHECK_STATUS(
