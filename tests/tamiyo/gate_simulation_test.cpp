@@ -179,12 +179,14 @@ TEST(GateSimulation, WalkedInRoundsARealEffectIsKeptWithFewerExamples) {
     const GateSpec spec{.n0 = 500, .rent = 0, .delta_k = error_of_look(error_of_seed(0.05, 1), 1)};
     const Shares helps = simulate(gaussian, 0.2, spec, 150, 5000, true);
     EXPECT_GT(helps.kept, 0.95);
-    EXPECT_LT(helps.examples, 2500);
+    EXPECT_LT(helps.examples, 3500);
+    // What no further example could make a keep is walked no further, decided or not.
     const Shares harms = simulate(gaussian, -0.2, spec, 150, 5000, true);
-    EXPECT_GT(harms.culled, 0.95);
-    EXPECT_LT(harms.examples, 2000);
+    EXPECT_GT(harms.culled, 0.5);
+    EXPECT_EQ(harms.kept, 0);
+    EXPECT_LT(harms.examples, 1500);
     const Shares nothing = simulate(gaussian, 0, spec, 150, 5000, true);
-    EXPECT_EQ(nothing.kept, 0);
+    EXPECT_LE(nothing.kept, spec.delta_k);
     EXPECT_LT(nothing.examples, 4500) << "some walks end where no more can be won";
 }
 

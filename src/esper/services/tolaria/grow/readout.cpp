@@ -130,8 +130,9 @@ ExpectedFit expected_fit(const graph::TensorType& anchor, const DatasetInfo& dat
                         : anchor.shape.size() == 3 ? picked_of_text(size(1))
                                                    : 1;
     const std::int64_t batch = batch_size;
-    const auto batches =
-        std::max<std::int64_t>(kLeastBatches, (kLeastRows + picked * batch - 1) / (picked * batch));
+    const ReadoutRequest usual;
+    const auto batches = std::max<std::int64_t>(
+        usual.least_batches, (usual.least_rows + picked * batch - 1) / (picked * batch));
     const auto held_out = static_cast<std::int64_t>(held_out_batches(data, batch_size));
     return {batches * batch, kExpectedTries * held_out * batch};
 }
