@@ -31,12 +31,13 @@ constexpr std::int64_t kHeldOutExamples = 256;
 constexpr std::int64_t kHeldOutPositions = 4096;
 constexpr std::int64_t kFewestHeldOut = 32;
 constexpr double kGammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
-constexpr std::size_t kFirstGamma = 4;
+constexpr std::size_t kSmallGamma = 4;
+constexpr std::size_t kLargeGamma = 7;
 /// Gammas that a search tries, mostly.
-constexpr std::int64_t kExpectedTries = 6;
+constexpr std::int64_t kExpectedTries = 7;
 
 /// The best factor of a fitted layer on held-out batches. Losses along the factor fall and then
-/// rise, so a few of them are enough.
+/// rise, so a few of them are enough: of two in the middle the better one, and on from there.
 struct GammaSearch {
     Engine& engine;
     const graph::ProgramPtr& program;
@@ -62,20 +63,22 @@ struct GammaSearch {
     }
     Result<std::size_t> best(const DatasetInfo& data) {
         ESPER_CHECK_STATUS(at_gamma(0, data));
-        ESPER_CHECK_STATUS(at_gamma(kFirstGamma, data));
-        std::size_t at = kFirstGamma;
+        ESPER_TRY(const auto small, at_gamma(kSmallGamma, data));
+        ESPER_TRY(const auto large, at_gamma(kLargeGamma, data));
+        const std::size_t first = large < small ? kLargeGamma : kSmallGamma;
+        std::size_t at = first;
         const auto better = [&](std::size_t next) -> Result<bool> {
             ESPER_TRY(const auto there, at_gamma(next, data));
             return there < *losses[at];
         };
         const bool too_far = !(*losses[at] < *losses[0]);
         while (!too_far && at + 1 < std::size(kGammas)) {
-            ESPER_TRY(const auto rises, better(at + 1));
-            if (!rises) break;
+            ESPER_TRY(const auto falls, better(at + 1));
+            if (!falls) break;
             ++at;
         }
         // From a factor that was too large the way is down, until it helps and the next helps less.
-        while ((too_far || at == kFirstGamma) && at > 1) {
+        while ((too_far || at == first) && at > 1) {
             ESPER_TRY(const auto falls, better(at - 1));
             if (!falls && *losses[at] < *losses[0]) break;
             --at;

@@ -171,6 +171,7 @@ Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment n
             looks.fork = verdict_on(differences(never, with), request.spec, looks.cut_short);
             auto detail = tamiyo::to_json(*looks.fork);
             detail["measured"] = true;
+            detail["walked"] = never.losses().size();
             detail["loss_without"] = mean(never.losses());
             detail["loss_with"] = mean(with.losses());
             looks.fork_detail.update(detail);
