@@ -67,7 +67,9 @@ TEST(SavedRun, OfVersion1IsResumedToTheBitsOfTheUndisturbedRunUntilItsNextLook) 
     for (std::size_t row = kResumed; row <= kDecided; ++row) {
         const double expected = validation_loss_of(theirs[row]);
         EXPECT_NEAR(validation_loss_of(ours[row]), expected, 1e-3 * expected) << ours[row];
-        if (same_processor) EXPECT_EQ(ours[row], theirs[row]);
+        if (same_processor) {
+            EXPECT_EQ(ours[row], theirs[row]);
+        }
     }
     EXPECT_GT(now.at("flops").at("unattributed").get<double>(), 0);
     expect_replays(folder.path);
