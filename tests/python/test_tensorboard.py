@@ -1,10 +1,14 @@
 """Event files for TensorBoard, read here byte by byte as their formats are published: TFRecord framing
 and the protocol buffers Event and Summary."""
 
+import json
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import pytest
-from conftest import needs_esper
+from conftest import ROOT, needs_esper
 from small_runs import TINY, esper, train, write_text
 
 pytestmark = needs_esper
@@ -102,13 +106,42 @@ def assert_the_same(run):
     return times
 
 
-def test_every_epoch_is_an_event(tmp_path):
-    run = train(tmp_path, *SMALL, data=write_text(tmp_path / "text.txt"))
-    assert len(assert_the_same(run)) == 4
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tensorboard")
+    return train(folder, *SMALL, data=write_text(folder / "text.txt"))
 
 
-def test_a_resume_goes_on_without_gap_or_repetition(tmp_path):
-    run = train(tmp_path, *SMALL, data=write_text(tmp_path / "text.txt"))
+def test_every_epoch_is_an_event(trained):
+    assert len(assert_the_same(trained)) == 4
+
+
+READ = """
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1]).Reload()
+print(json.dumps({tag: [(e.step, e.value) for e in events.Scalars(tag)]
+                  for tag in events.Tags()["scalars"]}))
+"""
+
+
+def test_tensorboard_itself_reads_it(trained):
+    """With the code that TensorBoard loads event files with."""
+    python = ROOT / ".venv-test" / "bin" / "python"
+    if not python.exists() or subprocess.run([python, "-c", "import tensorboard"],
+                                             capture_output=True).returncode:
+        pytest.skip("no tensorboard in .venv-test (make setup)")
+    done = subprocess.run([python, "-c", READ, trained / "tb"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    curves = json.loads(done.stdout)
+    metrics = table(trained)
+    for tag, column in TAGS.items():
+        assert curves[tag] == [[row["step"], pytest.approx(row[column], rel=1e-6)]
+                               for row in metrics]
+
+
+def test_a_resume_goes_on_without_gap_or_repetition(trained, tmp_path):
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
     before = (run / FILE).read_bytes()
     done = esper("resume", run, "run.epochs=7", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -117,5 +150,6 @@ def test_a_resume_goes_on_without_gap_or_repetition(tmp_path):
 
 
 def test_no_file_is_written_unless_it_is_asked_for(tmp_path):
-    run = train(tmp_path, *TINY, "growth.enabled=false", data=write_text(tmp_path / "text.txt"))
+    run = train(tmp_path, *TINY, "growth.enabled=false", "run.epochs=1",
+                data=write_text(tmp_path / "text.txt"))
     assert not (run / "tb").exists()
