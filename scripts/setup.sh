@@ -163,5 +163,24 @@ if ! .venv-test/bin/python -c 'import playwright' 2>/dev/null; then
     fi
 fi
 
+if ! .venv-test/bin/python -c 'import tensorboard' 2>/dev/null; then
+    say "installing tensorboard into .venv-test (usually under a minute)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "tensorboard>=2.15,<3"; then
+        say "no tensorboard: the test that it reads our event files is skipped"
+    fi
+fi
+
+# promtool checks what Prometheus would read. Debian's package would also start a server, so only the
+# program is taken out of it.
+if [[ ! -x .venv-test/bin/promtool ]] && command -v apt-get >/dev/null; then
+    say "getting promtool into .venv-test (20 MB)"
+    if ! (cd "$(mktemp -d)" && apt-get download -qq prometheus 2>/dev/null &&
+        dpkg-deb -x prometheus_*.deb x && mv x/usr/bin/promtool "$OLDPWD/.venv-test/bin/" &&
+        rm -rf "$PWD"); then
+        say "no promtool: the test of metrics and alert rules is skipped"
+    fi
+fi
+
 echo "$stamp" >"$stamp_file"
 say "done"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "esper/services/records/tensorboard.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::tolaria {
@@ -90,6 +91,8 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                          {"seconds", seconds},
                          {"examples_per_second",
                           static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)}}));
+    if (config_.telemetry.tensorboard)
+        ESPER_CHECK_STATUS(records::write_tensorboard(folder_.path()));
     measure_rate_anew();
     if (watcher_)
         watcher_(
