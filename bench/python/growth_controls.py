@@ -3,8 +3,8 @@
 
     growth_controls.py [--json PATH] [--seeds N] [--quick]
 
-All arms have configs/shakespeare.yaml's recipe and data. Seeds 0 and 1 were looked at while the
-run's settings were chosen; the rows are of seeds 2, 3, …
+All arms have configs/shakespeare.yaml's recipe and data. Seeds 0 to 3 were looked at while
+the run's settings and the rules of measuring were chosen; the rows are of seeds 4, 5, …
 
     grown     the run as it is
     never     the host without growth, the same number of steps
@@ -31,7 +31,7 @@ TASK = "tinyshakespeare"
 CONFIG = ROOT / "configs" / "shakespeare.yaml"
 NEVER = ("growth.enabled=false", "controller.policy=never")
 QUICK = ("run.epochs=6", "run.steps_per_epoch=20", "model.width=16", "model.heads=2")
-FIRST_SEED = 2
+FIRST_SEED = 4
 # Looking at the result; a budget does not pay for it either.
 LOOKING = ("validation", "test", "sampling")
 

@@ -73,7 +73,8 @@ TEST(NextRound, BeginsWithTheSmallestSampleAndDoublesWhileTheVerdictIsOpen) {
 TEST(NextRound, EndsWithACullAtOnceAndWithAKeepThatFourTimesAsManyExamplesConfirm) {
     const GateSpec spec{.n0 = 100, .rent = 0, .delta_k = 0.05};
     EXPECT_EQ(next_round(in_turn(100, -1.0f, -1.1f), spec, 5000), 0);
-    EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), spec, 5000), 200);
+    EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), spec, 5000), 400);
+    EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), spec, 300), 300) << "no more than there are";
     EXPECT_EQ(next_round(in_turn(200, 1.0f, 1.1f), spec, 5000), 400);
     EXPECT_EQ(next_round(in_turn(400, 1.0f, 1.1f), spec, 5000), 0);
 }

@@ -131,7 +131,8 @@ namespace {
 std::string shares_of(const json& run, const std::string& key) {
     std::vector<std::pair<double, std::string>> parts;
     double all = 0;
-    for (const auto& [name, amount] : run.value(key, json::object()).items())
+    const auto amounts = run.value(key, json::object());
+    for (const auto& [name, amount] : amounts.items())
         if (amount.is_number() && amount.get<double>() > 0) {
             parts.emplace_back(amount.get<double>(), name);
             all += amount.get<double>();

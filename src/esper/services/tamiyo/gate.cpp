@@ -56,7 +56,10 @@ std::int64_t next_round(std::span<const float> d, const GateSpec& spec, std::int
     if (walked == 0) return std::min(total, std::max<std::int64_t>(spec.n0, 2));
     const auto result = look(d, spec);
     if (result.verdict == Verdict::kCull) return 0;
-    if (result.verdict == Verdict::kKeep && walked >= kConfirmedBy * result.t) return 0;
+    if (result.verdict == Verdict::kKeep) {
+        const std::int64_t confirmed = std::min(total, kConfirmedBy * result.t);
+        return walked >= confirmed ? 0 : confirmed;
+    }
     if (result.verdict == Verdict::kHold) {
         const double best =
             result.mean + 3 * result.deviation / std::sqrt(static_cast<double>(walked));

@@ -67,7 +67,8 @@ inline constexpr std::int64_t kConfirmedBy = 4;
 
 /// How many examples of a probe set of `total` a look walks next, all that it has walked included;
 /// 0 where it is over. `d` is what it has walked. It begins with the smallest sample that may
-/// decide and doubles, as long as more examples can change the verdict:
+/// decide and doubles, or goes to what would confirm a keep, as long as more examples can change
+/// the verdict:
 ///   cull  is over at once;
 ///   keep  is over when it was reached in the first quarter of what is walked, so that the wait for
 ///         skewed differences has seen four times as many examples as decided (with twice as many,

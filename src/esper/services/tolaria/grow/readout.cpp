@@ -34,7 +34,7 @@ constexpr double kGammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4,
 constexpr std::size_t kSmallGamma = 4;
 constexpr std::size_t kLargeGamma = 7;
 /// Gammas that a search tries, mostly.
-constexpr std::int64_t kExpectedTries = 7;
+constexpr std::int64_t kExpectedTries = 6;
 
 /// The best factor of a fitted layer on held-out batches. Losses along the factor fall and then
 /// rise, so a few of them are enough: of two in the middle the better one, and on from there.
