@@ -43,6 +43,9 @@ def steps(soak):
                    ["make", "compat", "ARGS=--ci --only torchvision/googlenet"]),
         "gpu-check": (["make", "gpu-check"], ["make", "gpu-check"]),
         "bench": (["make", "bench"], ["make", "bench", "NAME=configs"]),
+        "time-to-accuracy": (["make", "bench", "NAME=time_to_accuracy", "ARGS=--full --seeds 2"],
+                             ["make", "bench", "NAME=time_to_accuracy",
+                              "ARGS=--only table --seeds 2"]),
         "gate": (["make", "gate"], ["make", "gate", "NAME=contracts"]),
         "goals": (["make", "goals"], ["make", "goals"]),
     }
