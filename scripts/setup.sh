@@ -19,7 +19,7 @@ BUILD_PACKAGES=(
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
 # For the tests of the live page in a browser only; without it they are skipped.
-BROWSER_PACKAGES=(chromium)
+BROWSER_PACKAGES=(chromium strace)
 PYTHON_PACKAGES=(numpy safetensors pillow pytest pytest-xdist scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
@@ -155,10 +155,10 @@ if ! .venv-test/bin/python -c 'import boto3, flask, moto' 2>/dev/null; then
     fi
 fi
 
-if ! .venv-test/bin/python -c 'import playwright' 2>/dev/null; then
-    say "installing playwright into .venv-test (usually under a minute)"
+if ! .venv-test/bin/python -c 'import playwright, axe_playwright_python' 2>/dev/null; then
+    say "installing playwright and axe into .venv-test (usually under a minute)"
     if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "playwright>=1.50,<2"; then
+        "playwright>=1.50,<2" "axe-playwright-python<1"; then
         say "no playwright: the tests of the live page are skipped"
     fi
 fi

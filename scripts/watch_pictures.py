@@ -35,7 +35,7 @@ def main():
         raise SystemExit(__doc__)
     runs, run, others = sys.argv[1], sys.argv[2], sys.argv[3:]
     views = {"runs": "#/", **{view: f"#/run/{quote(run, safe='')}/{view}"
-                              for view in ("curves", "growth", "decisions", "costs")}}
+                              for view in ("curves", "growth", "decisions", "costs", "kernels")}}
     views["growth"] += "?at=5"  # a moment at which seeds are learning
     if others:
         views["compare"] = "#/compare?runs=" + quote(json.dumps([run, *others]))

@@ -55,6 +55,12 @@ EventText describe_event(const Event& event) {
     if (event.is("rollback"))
         return {EventTone::kBad, fmt::format("went back to step {}: {}", event.integer("to_step"),
                                              event.text("reason"))};
+    if (event.is("control")) {
+        const auto reason = event.text("reason");
+        return {EventTone::kNeutral,
+                fmt::format("{} asked for {}: {}{}", event.text("by"), event.text("action"),
+                            event.text("outcome"), reason.empty() ? "" : " because " + reason)};
+    }
     if (event.is("ended_early"))
         return {EventTone::kNeutral, "ends early: " + event.text("reason")};
     if (event.is("rollback_refused"))

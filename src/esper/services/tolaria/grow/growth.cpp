@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/execution/kasmina/saved_kasmina.h"
+#include "esper/program/edits/seed_names.h"
 
 namespace esper::tolaria {
 
@@ -64,8 +65,12 @@ Status Growth::report_health(Moment now) {
         return v ? nlohmann::json(*v) : nlohmann::json(nullptr);
     };
     const auto& health = measurer_->health();
+    const auto& controls = run_.learner.store().controls();
     for (const auto& slot : places_->slots()) {
         const auto signals = health.signals(slot.index);
+        std::optional<double> alpha;
+        if (const auto it = controls.find(graph::seed_control(slot.seed)); it != controls.end())
+            alpha = it->second.item<double>();
         ESPER_CHECK_STATUS(run_.event("health", now,
                                       {{"slot", slot.index},
                                        {"anchor", slot.anchor},
@@ -74,7 +79,8 @@ Status Growth::report_health(Moment now) {
                                        {"samples", health.samples(slot.index)},
                                        {"activation_variance", number(signals.activation_variance)},
                                        {"dead_ratio", number(signals.dead_ratio)},
-                                       {"gradient_norm", number(signals.gradient_norm)}}));
+                                       {"gradient_norm", number(signals.gradient_norm)},
+                                       {"alpha", number(alpha)}}));
     }
     return {};
 }
@@ -103,6 +109,7 @@ saved::Json Growth::save(Tensors& tensors) const {
     state.health = measurer_->health().sums();
     for (const auto& [slot, activity] : activity_) state.activity.push_back(activity);
     if (!kernels_->choices().empty()) state.kernels = kernels_->save();
+    if (is_paused()) state.paused = true;
     if (splits_->is_clocked() || !splits_->made().empty()) state.splits = splits_->state();
     return saved::write(state);
 }
@@ -130,6 +137,7 @@ Status Growth::restore(const saved::Json& json, const Tensors& tensors) {
     ESPER_CHECK_STATUS(lives_->restore(state.lives, run_.learner.program()));
     ESPER_CHECK_STATUS(measurer_->restore_forks(state.forks, tensors));
     measurer_->health().restore(state.health);
+    pause(state.paused.value_or(false));
     activity_.clear();
     for (const auto& activity : state.activity) activity_[activity.slot] = activity;
     return {};

@@ -55,6 +55,7 @@ Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& 
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
       kernel_supply_(std::move(kernels)),
       learner_(learner_options(config_, stop_, kernels_)),
+      inbox_(folder_.path()),
       spikes_(config_.checkpoint.rollback),
       mean_(config_.optimization.ema) {}
 
@@ -235,6 +236,7 @@ Result<RunStatus> Trainer::train_to_the_end() {
         if (over && now_.step == last_boundary_) break;
         ended_early_ = ends_early();
         if (!ended_early_.empty()) break;
+        ESPER_CHECK_STATUS(heed_requests());
         if (stop_.is_requested() || now_.step >= stop_at_ || is_out_of_time()) {
             if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
             ESPER_CHECK_STATUS(end(RunStatus::kStopped));

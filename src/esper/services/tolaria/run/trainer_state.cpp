@@ -164,6 +164,7 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
+    if (growth_ && growth_->is_paused()) run["growth_paused"] = true;
     run["ended_early"] = ended_early_;
     run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
     if (course_.has_budget()) {
