@@ -63,10 +63,16 @@ def rows_of(arms):
 
     def loss(run):
         return run["test_loss"]
+
+    def error(run):
+        return 1 - run["test_accuracy"]
     return [row("loss against longer training, equal FLOPs", "longer", "nat", loss),
             row("loss against the final network from scratch, equal FLOPs", "scratch", "nat", loss),
             row("loss against random growth", "random", "nat", loss),
             row("loss against never growing, equal steps", "never", "nat", loss),
+            row("error against longer training, equal FLOPs", "longer", "", error),
+            row("error against the final network from scratch, equal FLOPs", "scratch", "", error),
+            row("error against never growing, equal steps", "never", "", error),
             row("FLOPs against never growing, equal steps", "never", "FLOPs", spent)]
 
 
