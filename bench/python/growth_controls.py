@@ -46,9 +46,10 @@ def add_seed(runs, arms, base, seed):
                          Job("never", CONFIG, (*base, *NEVER), seed),
                          Job("random", CONFIG, (*base, "controller.policy=random"), seed)])
     budget = f"run.budget={spent(result(first[0])):.6e}"
+    of_any_shape = tuple(key for key in base if not key.startswith("model."))
     second = runs.do_all([Job("longer", CONFIG, (*base, *NEVER, budget), seed),
                           Job("scratch", CONFIG,
-                              (*base, *NEVER, budget, f"model.path={first[0]}"), seed)])
+                              (*of_any_shape, *NEVER, budget, f"model.path={first[0]}"), seed)])
     for arm, folder in zip(("grown", "never", "random", "longer", "scratch"), first + second):
         arms.setdefault(arm, []).append(result(folder))
 
@@ -63,10 +64,16 @@ def rows_of(arms):
 
     def loss(run):
         return run["test_loss"]
+
+    def error(run):
+        return 1 - run["test_accuracy"]
     return [row("loss against longer training, equal FLOPs", "longer", "nat", loss),
             row("loss against the final network from scratch, equal FLOPs", "scratch", "nat", loss),
             row("loss against random growth", "random", "nat", loss),
             row("loss against never growing, equal steps", "never", "nat", loss),
+            row("error against longer training, equal FLOPs", "longer", "", error),
+            row("error against the final network from scratch, equal FLOPs", "scratch", "", error),
+            row("error against never growing, equal steps", "never", "", error),
             row("FLOPs against never growing, equal steps", "never", "FLOPs", spent)]
 
 
