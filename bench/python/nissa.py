@@ -202,8 +202,8 @@ def watched_epochs(binary, scratch, pairs):
             is_watched = turn % 4 in (1, 2)
             watchers = Watchers(binary, run) if is_watched else None
             begin = len(epochs_of(run)) + 1
-            time.sleep(4)
-            ends = epochs_of(run)
+            while len(ends := epochs_of(run)) < begin + 20:
+                time.sleep(0.05)
             if watchers:
                 watchers.end()
             windows.append((is_watched, (ends[-1] - ends[begin]) / (len(ends) - 1 - begin)))

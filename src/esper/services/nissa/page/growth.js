@@ -106,7 +106,7 @@ class GrowthView {
       const isKept = seed.mode === "folded";
       return {...seed, word: isKept ? "kept" : phaseWord[phase?.name],
               colour: isKept ? "var(--kept)" : phaseColour[phase?.name],
-              detail: seedDetail(life, looksAt(seed.seed, this.slots), now.step)};
+              detail: isKept ? "" : seedDetail(life, looksAt(seed.seed, this.slots), now.step)};
     });
     this.picture.replaceChildren(fromHtml(topologyPicture({anchors: now.anchors, seeds,
       fresh: now.seed, label: `the network at step ${now.step}: ${now.anchors.length} anchors, ` +

@@ -45,9 +45,12 @@ class SeedTable {
       }))));
   }
 
-  // One look after the other, from the seed's germination to its end.
+  // One look after the other, from the seed's germination to its end. Blending in begins at α = 0.
   curve(looks, what, lastStep, life) {
     const seen = looks.filter(look => isNumber(look[what]));
+    const blended = what === "alpha" && life.phases.find(phase => phase.name === "blending in");
+    if (blended && seen.length && seen[0].step > blended.from)
+      seen.unshift({step: blended.from, alpha: 0});
     if (!seen.length) return "–";
     const top = what === "alpha" ? 1 : Math.max(...seen.map(look => look[what])) || 1;
     const x = step => 2 + 116 * step / (lastStep || 1), y = value => 30 - 26 * value / top;
