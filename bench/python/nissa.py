@@ -180,7 +180,9 @@ class Watchers:
 
 def epochs_of(run):
     """Seconds of the run at which each epoch ended."""
-    text = (run / "metrics.csv").read_text()
+    text = (run / "metrics.csv").read_text() if (run / "metrics.csv").exists() else ""
+    if "\n" not in text:
+        return []
     head, *lines = text[:text.rfind("\n") + 1].splitlines()
     place = head.split(",").index("seconds")
     return [float(line.split(",")[place]) for line in lines]
@@ -194,7 +196,7 @@ def watched_epochs(binary, scratch, pairs):
          "growth.enabled=false", "checkpoint.every=1000ep", "--run", run, "-q"], cwd=ROOT,
         stdout=subprocess.DEVNULL)
     try:
-        while not (run / "metrics.csv").exists() or len(epochs_of(run)) < 5:
+        while len(epochs_of(run)) < 5:
             time.sleep(0.1)
         windows = []
         for turn in range(2 * pairs):

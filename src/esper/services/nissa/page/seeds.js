@@ -15,9 +15,11 @@ const newestAt = (list, step) => list.filter(item => item.step <= step).at(-1);
 // What is known about a seed at a moment, in a few words.
 function seedDetail(life, looks, step) {
   const look = newestAt(looks, step), gate = life && newestAt(life.gates, step);
+  const short = value => number(+value.toPrecision(2));
   return [isNumber(look?.alpha) && `α ${number(+look.alpha.toPrecision(3))}`,
-    isNumber(gate?.mean) && `gain ${number(gate.mean)}, rent ${number(gate.rent)}`,
-    isNumber(look?.gradient_norm) && `gradient ${number(+look.gradient_norm.toPrecision(3))}`]
+    isNumber(gate?.mean) && isNumber(gate.rent) &&
+      `gain ${short(gate.mean)}, rent ${short(gate.rent)}`,
+    isNumber(look?.gradient_norm) && `gradient ${short(look.gradient_norm)}`]
     .filter(Boolean).join(" · ");
 }
 
