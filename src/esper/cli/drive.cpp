@@ -7,6 +7,7 @@
 
 #include "esper/base/own_file.h"
 #include "esper/base/text.h"
+#include "esper/cli/field_reports.h"
 #include "esper/cli/key_presses.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
@@ -95,6 +96,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
         return kInterrupted;
     }
     if (!record) return report_error(record.error());
+    file_field_run(folder, trainer.config());
     const auto report = records::write_report(folder, folder / "report.html");
     if (!report) return report_error(report.error());
     if (flags.json) return 0;

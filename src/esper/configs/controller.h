@@ -22,7 +22,10 @@ ESPER_CONFIG_SECTION(PlateauConfig, ESPER_PLATEAU_KEYS)
 #define ESPER_TOURNAMENT_KEYS(X)                                                       \
     X(int, candidates, 20, rule::within(1, 100000), "kernels looked at in a decision") \
     X(int, places, 5, rule::within(1, 100000), "anchors looked at in a decision")      \
-    X(int, random_entrants, 1, rule::within(0, 100000), "candidates drawn without regard to score")
+    X(int, random_entrants, 1, rule::within(0, 100000),                                \
+      "candidates drawn without regard to score")                                      \
+    X(bool, past_runs, false, rule::any(),                                             \
+      "measure what past runs of this library hardly ever chose only where it is drawn")
 ESPER_CONFIG_SECTION(TournamentConfig, ESPER_TOURNAMENT_KEYS)
 
 #define ESPER_CLOCK_KEYS(X)                                                                        \

@@ -67,7 +67,7 @@ std::string kernels_of(const json& run) {
     double least = 0;
     double most = 0;
     std::int64_t with = 0;
-    std::map<std::string, int> without;
+    std::map<std::string, std::vector<std::string>> without;  // by their beginnings
     for (const auto& seed : seeds) {
         if (const auto gain = number_of(seed, "gain")) {
             least = with == 0 ? *gain : std::min(least, *gain);
@@ -75,15 +75,18 @@ std::string kernels_of(const json& run) {
             ++with;
         } else {
             const auto why = text_of(seed, "why");
-            ++without[why.substr(0, why.find(": "))];
+            without[why.substr(0, why.find(": "))].push_back(why);
         }
     }
     auto out = fmt::format("Kernels: {} of {} seeds ran a native kernel", with, seeds.size());
     if (with > 0)
         out +=
             fmt::format(", measured at {:.2f} to {:.2f} times the operators' speed", least, most);
-    for (const auto& [why, count] : without)
-        out += fmt::format("; {} ran as operators: {}", count, printable(why));
+    for (const auto& [beginning, reasons] : without) {
+        const bool alike = std::ranges::count(reasons, reasons.front()) == std::ssize(reasons);
+        out += fmt::format("; {} ran as operators: {}", reasons.size(),
+                           printable(alike ? reasons.front() : beginning));
+    }
     const auto refused = kernels.value("refused", json::array());
     for (const auto& kernel : refused)
         if (kernel.is_string()) out += "\n  refused: " + printable(kernel.get<std::string>());

@@ -65,6 +65,8 @@ struct Candidate {
     /// The kernel's risk score, 0–1.
     std::optional<double> risk = {};
     bool sham = false;
+    /// Past runs measured its blueprint and hardly ever chose it.
+    bool unlikely = false;
 };
 
 /// The controller's whole input at an epoch boundary, filled in by the trainer. A controller reads

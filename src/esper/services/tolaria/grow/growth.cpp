@@ -26,13 +26,21 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
                         std::string(contracts::to_text(r.config.run.precision)),
                         r.config.data.batch_size, r.config.growth.blueprints},
         r.supply, r.kernels ? r.kernels : std::make_shared<graph::SeedKernels>(), event);
-    ESPER_CHECK_STATUS(growth->kernels_->begin(*growth->places_));
+    const bool nothing_germinates =
+        growth->splits_->is_clocked() || r.config.controller.policy == configs::Policy::kNever;
+    if (!nothing_germinates) ESPER_CHECK_STATUS(growth->kernels_->begin(*growth->places_));
+    const auto& config = r.config;
+    const bool asks = config.controller.tournament.past_runs && config.growth.kernels;
+    growth->past_ = std::make_unique<PastRuns>(asks ? r.supply : nullptr, host_kind(config), event);
     auto* g = growth.get();
     ESPER_TRY(
         growth->lives_,
         SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_, event,
                            [g](std::uint32_t slot, const blueprints::Blueprint& made, Moment now) {
                                return g->kernels_->decide(*g->places_, slot, made, now);
+                           },
+                           [g](graph::AnchorKind kind, const std::string& blueprint) {
+                               return g->past_->is_unlikely(kind, blueprint);
                            }}));
     return growth;
 }
@@ -93,6 +101,7 @@ Status Growth::split(const BlockSplits::Wish& wish, Moment now) {
 
 Status Growth::at_boundary(Moment now, const Losses& losses) {
     measurer_->drop_forks();
+    ESPER_CHECK_STATUS(past_->ask(now));
     if (!splits_->is_clocked()) ESPER_CHECK_STATUS(report_health(now));
     ESPER_CHECK_STATUS(lives_->at_boundary(now, {losses.train.begin(), losses.train.end()},
                                            {losses.validation.begin(), losses.validation.end()}));
@@ -110,6 +119,7 @@ saved::Json Growth::save(Tensors& tensors) const {
     for (const auto& [slot, activity] : activity_) state.activity.push_back(activity);
     if (!kernels_->choices().empty()) state.kernels = kernels_->save();
     if (is_paused()) state.paused = true;
+    state.past = past_->save();
     if (splits_->is_clocked() || !splits_->made().empty()) state.splits = splits_->state();
     return saved::write(state);
 }
@@ -134,6 +144,7 @@ Status Growth::restore(const saved::Json& json, const Tensors& tensors) {
     ESPER_CHECK_STATUS(restore_places(state.lives));
     splits_->restore(state.splits.value_or(SavedSplits{}));
     kernels_->restore(state.kernels.value_or(std::vector<SeedKernelChoice>{}));
+    past_->restore(state.past);
     ESPER_CHECK_STATUS(lives_->restore(state.lives, run_.learner.program()));
     ESPER_CHECK_STATUS(measurer_->restore_forks(state.forks, tensors));
     measurer_->health().restore(state.health);

@@ -9,6 +9,7 @@
 
 #include "esper/execution/kernels/recovery.h"
 #include "esper/services/tolaria/grow/block_splits.h"
+#include "esper/services/tolaria/grow/past_runs.h"
 #include "esper/services/tolaria/grow/rollback.h"
 #include "esper/services/tolaria/grow/run_kernels.h"
 #include "esper/services/tolaria/grow/run_measurer.h"
@@ -115,7 +116,8 @@ class Growth {
         std::optional<SavedSplits> splits = {};  ///< only where blocks are split
         /// Of seeds that germinated; runs of before had none.
         std::optional<std::vector<SeedKernelChoice>> kernels = {};
-        std::optional<bool> paused = {};  ///< only where it is
+        std::optional<bool> paused = {};                      ///< only where it is
+        std::optional<std::vector<PastBlueprint>> past = {};  ///< only where the library was asked
 
         template <typename Self, typename Visitor>
         static void fields(Self& self, Visitor& visit) {
@@ -127,6 +129,7 @@ class Growth {
             visit("splits", self.splits);
             visit("kernels", self.kernels);
             visit("paused", self.paused);
+            visit("past", self.past);
         }
     };
 
@@ -136,6 +139,7 @@ class Growth {
     std::unique_ptr<SeedLives> lives_;
     std::unique_ptr<BlockSplits> splits_;
     std::unique_ptr<RunKernels> kernels_;
+    std::unique_ptr<PastRuns> past_;
     execution::RecoveryManager recovery_;
     std::map<std::uint32_t, Activity> activity_;  ///< by slot
 };

@@ -44,6 +44,7 @@ Status SeedLives::add_candidates(tamiyo::ControllerView& view) {
             candidate.relative_flops = added.flops / now.forward_flops;
             candidate.relative_parameters = added.parameters / now.parameters;
             candidate.sham = added.sham;
+            candidate.unlikely = context_.unlikely && context_.unlikely(anchor->kind, name);
             view.candidates.push_back(std::move(candidate));
         }
     }

@@ -37,6 +37,8 @@ class SeedLives {
         /// Told of each seed as soon as it sits in the Program; may be empty.
         std::function<Status(std::uint32_t slot, const blueprints::Blueprint&, Moment)> germinated =
             {};
+        /// Whether past runs speak against a blueprint; may be empty.
+        std::function<bool(graph::AnchorKind, const std::string& blueprint)> unlikely = {};
     };
     /// Errors: those of Measurer::cost.
     static Result<std::unique_ptr<SeedLives>> create(const Context& context);
