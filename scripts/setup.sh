@@ -14,7 +14,7 @@ BUILD_PACKAGES=(
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
     libssl-dev libcurl4-openssl-dev zlib1g-dev
-    libturbojpeg0-dev libpng-dev libminizip-dev libsqlite3-dev libboost-dev
+    libturbojpeg0-dev libpng-dev libminizip-dev libpcre2-dev libsqlite3-dev libboost-dev
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
@@ -152,6 +152,14 @@ if ! .venv-test/bin/python -c 'import boto3, flask, moto' 2>/dev/null; then
         .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
             "moto[server]>=5,<6" "boto3>=1.34"; }; then
         say "no moto or boto3: the S3 tests will be skipped"
+    fi
+fi
+
+if ! .venv-test/bin/python -c 'import tokenizers' 2>/dev/null; then
+    say "installing tokenizers into .venv-test (usually under a minute)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "tokenizers>=0.20,<1"; then
+        say "no tokenizers: ours are not compared with that library's"
     fi
 fi
 

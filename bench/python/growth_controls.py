@@ -3,7 +3,7 @@
 
     growth_controls.py [--json PATH] [--seeds N] [--quick]
 
-All arms have configs/shakespeare.yaml's recipe and data. Seeds 0 to 3 were looked at while
+All arms have configs/shakespeare.yaml's recipe and data, and no kernels: they depend on no library. Seeds 0 to 3 were looked at while
 the run's settings and the rules of measuring were chosen; the rows are of seeds 4, 5, …
 
     grown     the run as it is
@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--at-once", type=int, default=2)
     arguments = parsed(NAME, parser)
     seeds = 2 if arguments.quick else arguments.seeds
-    base = (f"data.path={ROOT / 'data' / 'tinyshakespeare.txt'}", "run.threads=1",
+    base = (f"data.path={ROOT / 'data' / 'tinyshakespeare.txt'}", "run.threads=1", "growth.kernels=false",
             *(QUICK if arguments.quick else ()))
     runs = Runs(arguments.binary, ROOT / "build" / "bench" / NAME,
                 lambda text: print(text, file=sys.stderr, flush=True), arguments.at_once)

@@ -287,3 +287,19 @@ def test_a_run_stops_when_its_time_is_over_and_goes_on_as_long_again(folder):
     assert again.returncode == 130
     second = json.loads((folder / "timed" / "run.json").read_text())
     assert second["steps"] > first["steps"]
+
+
+def test_a_learning_rate_is_found_as_lightning_finds_it(folder):
+    done = esper("lr-find", "rows.csv", "run.threads=1", "run.precision=fp32", "--to", "10",
+                 "--steps", "120", "--json", "-q", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    rates, losses = numpy.array(found["rates"]), numpy.array(found["losses"])
+    numpy.testing.assert_allclose(rates, 1e-6 * 1e7 ** (numpy.arange(len(rates)) / 119), rtol=1e-9)
+    assert found["suggestion"] == rates[10:-1][numpy.gradient(losses[10:-1]).argmin()]
+    assert 1e-4 < found["suggestion"] < 10
+    assert not list(folder.glob("runs*"))
+    plain = esper("lr-find", "rows.csv", "run.threads=1", "run.precision=fp32", cwd=folder)
+    assert plain.stdout.splitlines()[-1].startswith("optimization.learning_rate=")
+    for words in (("--from", "1", "--to", "0.1"), ("--steps", "3")):
+        assert esper("lr-find", "rows.csv", *words, cwd=folder).returncode == 2

@@ -6,6 +6,7 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/data_info.h"
+#include "esper/cli/data_tokens.h"
 #include "esper/cli/fetch.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/tolaria/data/open_dataset.h"
@@ -45,7 +46,8 @@ int info_of_named(const std::string& name) {
 }  // namespace
 
 void add_data(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("data", "data sets: list, info PATH, fetch NAME");
+    auto* command =
+        app.add_subcommand("data", "data sets: list, info PATH, tokens PATH, fetch NAME");
     command->require_subcommand(1);
     command->add_subcommand("list", "the data sets there are")->callback([&exit_code] {
         exit_code = list();
@@ -65,6 +67,17 @@ void add_data(CLI::App& app, int& exit_code) {
             return;
         }
         auto done = show_data(*asked);
+        exit_code = done ? 0 : report_error(done.error());
+    });
+    auto divided = std::make_shared<TokensArguments>();
+    auto* tokens = command->add_subcommand("tokens", "divide a text into tokens, for training");
+    tokens->add_option("path", divided->path, "a text, a folder or a pattern of texts")->required();
+    tokens->add_option("--tokenizer", divided->tokenizer,
+                       "bytes (default), or a tokenizer.json with a byte-level BPE");
+    tokens->add_option("-o,--out", divided->out, "the .bin or .npy file that is written")
+        ->required();
+    tokens->callback([divided, &exit_code] {
+        const auto done = write_tokens(*divided);
         exit_code = done ? 0 : report_error(done.error());
     });
     auto name = std::make_shared<std::string>();

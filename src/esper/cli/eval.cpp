@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -7,6 +9,7 @@
 #include "esper/cli/host_data.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/views.h"
 #include "esper/services/tolaria/adapt/adapter_folder.h"
 #include "esper/services/tolaria/data/data_errors.h"
 #include "esper/services/tolaria/learn/evaluation.h"
@@ -22,15 +25,17 @@ struct Arguments {
     std::string checkpoint;
     std::string adapter;
     std::string data;
+    bool tta = false;
     bool json = false;
 };
 
 Status show(const Arguments& a, const RunState& run, const tolaria::DatasetInfo& info,
-            const tolaria::Evaluation& found, const std::string& adapter) {
+            const tolaria::Evaluation& found, const std::string& adapter, std::size_t views = 1) {
     const auto metrics = tolaria::metrics_of(info, found.loss, found.accuracy, found.top5);
     if (!a.json) {
-        std::printf("%s%s: test loss %.4f, test %s on %u examples\n", name_of(run).c_str(),
-                    adapter.empty() ? "" : (" with " + adapter).c_str(), found.loss,
+        std::printf("%s%s%s: test loss %.4f, test %s on %u examples\n", name_of(run).c_str(),
+                    adapter.empty() ? "" : (" with " + adapter).c_str(),
+                    views > 1 ? fmt::format(", mean over {} views", views).c_str() : "", found.loss,
                     tolaria::in_words(metrics).c_str(), found.examples);
         return {};
     }
@@ -42,6 +47,7 @@ Status show(const Arguments& a, const RunState& run, const tolaria::DatasetInfo&
         {"test_metrics", tolaria::to_json(metrics)},
         {"examples", found.examples}};
     if (!adapter.empty()) line["adapter"] = adapter;
+    if (views > 1) line["views"] = views;
     print_json_line(line);
     return {};
 }
@@ -65,7 +71,14 @@ Status evaluate(const Arguments& a) {
         ESPER_TRY(const auto found,
                   tolaria::evaluate_part(engine, program, run.store(), *data, tolaria::Part::kTest,
                                          static_cast<std::uint32_t>(config.data.batch_size)));
-        return show(a, run, data->info(), found, adapter);
+        ESPER_CHECK_STATUS(show(a, run, data->info(), found, adapter));
+        if (!a.tta) return {};
+        ESPER_TRY(const auto views, views_for(data->info(), config));
+        ESPER_TRY(const auto averaged,
+                  tolaria::evaluate_over_views(
+                      engine, program, run.store(), *data, tolaria::Part::kTest,
+                      static_cast<std::uint32_t>(config.data.batch_size), views));
+        return show(a, run, data->info(), averaged, adapter, views.count());
     };
     ESPER_CHECK_STATUS(test(run.program(), ""));
     if (a.adapter.empty()) return {};
@@ -86,6 +99,7 @@ void add_eval(CLI::App& app, int& exit_code) {
     command->add_option("--adapter", a->adapter,
                         "also with an adapter of the run, or an adapter's file");
     command->add_option("--on", a->data, "other data of the same kind, in place of the run's");
+    command->add_flag("--tta", a->tta, kTtaHelp);
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, &exit_code] {
         auto done = evaluate(*a);

@@ -10,6 +10,7 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/guard.h"
+#include "esper/cli/lr_find.h"
 #include "esper/cli/signals.h"
 #include "esper/version.h"
 
@@ -92,6 +93,7 @@ int run(int argc, char** argv) {
     esper::cli::add_sample(app, exit_code);
     esper::cli::add_predict(app, exit_code);
     esper::cli::add_sweep(app, exit_code);
+    esper::cli::add_lr_find(app, exit_code);
     esper::cli::add_watch(app, exit_code);
     esper::cli::add_roles(app, exit_code);
     auto words = words_of(argc, argv);

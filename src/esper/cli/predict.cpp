@@ -7,6 +7,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/run_config.h"
+#include "esper/cli/views.h"
 #include "esper/services/records/printable_text.h"
 
 namespace esper::cli {
@@ -21,6 +22,7 @@ struct Arguments {
     std::size_t top = 5;
     std::string out;
     std::string checkpoint;
+    bool tta = false;
     bool json = false;
 };
 
@@ -62,6 +64,9 @@ Status predict(const Arguments& a) {
     if (images && !a.out.empty())
         return fail(DataError::kBadOption,
                     "-o is for tables; of images --json is a file's content");
+    if (a.tta) {
+        ESPER_TRY(asked.views, views_for(info, config));
+    }
     std::fprintf(stderr, "%s of %s\n", name_of(asked.run).c_str(), folder.c_str());
     return images ? predict_images(asked) : predict_tables(asked);
 }
@@ -88,6 +93,7 @@ void add_predict(CLI::App& app, int& exit_code) {
     command->add_option("-o,--out", a->out,
                         "of one table: the CSV file that is written (default: standard output)");
     command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
+    command->add_flag("--tta", a->tta, kTtaHelp);
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, &exit_code] {
         const auto done = predict(*a);

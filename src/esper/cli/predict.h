@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,13 +18,14 @@ struct Predicting {
     std::shared_ptr<const tolaria::Dataset> data;
     std::vector<std::filesystem::path> paths;
     std::size_t top = 5;
+    std::optional<tolaria::TestTimeViews> views;
     std::filesystem::path out;  ///< empty: standard output
     bool json = false;
 
     Result<std::vector<tolaria::Prediction>> of(std::span<const float> inputs,
                                                 std::size_t count) const {
         return tolaria::predict(run.learner->engine(), run.program(), run.store(), data->info(),
-                                inputs, count, top);
+                                inputs, count, top, views);
     }
     std::string class_name(std::int64_t number) const;
 };

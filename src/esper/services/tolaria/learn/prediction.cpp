@@ -31,7 +31,8 @@ std::vector<Prediction::Class> likeliest(const float* logits, std::int64_t n, st
 Result<std::vector<Prediction>> predict(Engine& engine, const graph::ProgramPtr& program,
                                         graph::TensorStore& store, const DatasetInfo& data,
                                         std::span<const float> inputs, std::size_t count,
-                                        std::size_t top) {
+                                        std::size_t top,
+                                        const std::optional<TestTimeViews>& views) {
     const auto elements = static_cast<std::size_t>(data.input_elements());
     std::vector<Prediction> predictions;
     Batch batch;
@@ -43,7 +44,8 @@ Result<std::vector<Prediction>> predict(Engine& engine, const graph::ProgramPtr&
         batch.targets.resize(here * static_cast<std::size_t>(data.target_elements()));
         batch.values.resize(batch.targets.size());
         ESPER_TRY(const auto logits,
-                  engine.logits(program, store, {as_tensors(batch, data).front()}));
+                  views ? mean_over_views(engine, program, store, data, *views, batch)
+                        : engine.logits(program, store, {as_tensors(batch, data).front()}));
         const auto rows = logits.to(at::kFloat).reshape({logits.size(0), -1}).contiguous();
         for (std::int64_t i = 0; i < rows.size(0); ++i) {
             const auto* row = rows.const_data_ptr<float>() + i * rows.size(1);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/learn/engine.h"
+#include "esper/services/tolaria/learn/test_time.h"
 
 namespace esper::tolaria {
 
@@ -21,10 +23,12 @@ struct Prediction {
 
 /// Runs the network in evaluation mode over `count` inputs, one after another in `inputs`, each of
 /// data.input_elements() numbers as the data set gives them. Keeps the `top` likeliest classes.
-/// Errors: those of Engine::logits.
+/// With `views` it averages over them; for images with classes only. Errors: those of
+/// Engine::logits.
 Result<std::vector<Prediction>> predict(Engine& engine, const graph::ProgramPtr& program,
                                         graph::TensorStore& store, const DatasetInfo& data,
                                         std::span<const float> inputs, std::size_t count,
-                                        std::size_t top);
+                                        std::size_t top,
+                                        const std::optional<TestTimeViews>& views = {});
 
 }  // namespace esper::tolaria
