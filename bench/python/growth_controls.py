@@ -3,8 +3,9 @@
 
     growth_controls.py [--json PATH] [--seeds N] [--quick]
 
-All arms have configs/shakespeare.yaml's recipe and data, and no kernels: they depend on no library. Seeds 0 to 3 were looked at while
-the run's settings and the rules of measuring were chosen; the rows are of seeds 4, 5, …
+All arms have configs/shakespeare.yaml's recipe and data, and no kernels: they depend on no library.
+Seeds 0 to 3 were looked at while the run's settings and the rules of measuring were chosen; the
+rows are of seeds 4, 5, …
 
     grown     the run as it is
     never     the host without growth, the same number of steps
