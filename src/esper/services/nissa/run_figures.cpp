@@ -54,7 +54,7 @@ constexpr auto kRules = std::to_array<AlertRule>({
      "goes back to a checkpoint more than twice in 1,000 steps"},
     {"kernel", "esper_run_kernels_rejected", 0, "warning", "refused a kernel, or one failed in it"},
     {"leak", "esper_run_memory_growth", 1.3, "warning",
-     "its memory has grown by more than 30 % in an hour and never gone back"},
+     "the least memory of its last quarter of an hour is 30 % above the most of its first"},
 });
 
 std::optional<double> resident_bytes(int process) {
