@@ -137,9 +137,10 @@ inline void expect_same_run(const fs::path& one, const fs::path& two) {
               metrics_but_time(text_of(two / "metrics.csv")));
     auto a = run_json(one);
     auto b = run_json(two);
-    for (const auto* time : {"wall_seconds", "seconds"}) {
-        a.erase(time);
-        b.erase(time);
+    for (auto* run : {&a, &b}) {
+        for (const auto* time : {"wall_seconds", "seconds"}) run->erase(time);
+        // A ledger has times in its rows, so two libraries of the same content differ in its head.
+        if (run->contains("kernels")) run->at("kernels").erase("library_head");
     }
     EXPECT_EQ(a, b);
     std::vector<std::string> names[2];
