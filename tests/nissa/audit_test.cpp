@@ -21,7 +21,13 @@ TEST(Audit, TellsWhoDidWhatAndWhy) {
     append(run / "events.jsonl",
            R"({"event":"control","step":40,"epoch":7,"action":"pause_growth","by":"the page",)"
            R"("at":"2026-11-30T02:00:00.000Z","outcome":"refused","reason":"it is paused already"})"
+           "\n"
+           R"({"event":"refused","step":42,"epoch":7,"what":"look","cost":3800000000,)"
+           R"("balance":-2100000000,"seed":"s9"})"
            "\n");
+    const auto unpaid = deeds(run, {.subject = "s9"});
+    ASSERT_EQ(unpaid.size(), 1U);
+    EXPECT_EQ(unpaid[0].why, "no look: it costs 3.80 G FLOPs, and measuring has 0 left");
     const auto people = deeds(run, {.who = "the page"});
     ASSERT_EQ(people.size(), 1U);
     EXPECT_EQ(people[0].what, "pause_growth");

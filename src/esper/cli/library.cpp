@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <map>
@@ -264,6 +265,13 @@ Status report(const Arguments& a) {
         return a.id.empty() || name == a.id || name.starts_with(a.id + "/");
     };
     ESPER_TRY(const auto reports, library->reports(""));
+    const auto asked_for = [&](const auto& filed) {
+        return is_asked_for(names[filed.report.blueprint_id]);
+    };
+    if (!a.json && std::ranges::none_of(reports, asked_for))
+        std::fprintf(stderr,
+                     "esper: no run has reported %s yet; runs with growth.kernels=true do\n",
+                     a.id.empty() ? "to this library" : ("a seed of '" + a.id + "'").c_str());
     for (const auto& filed : reports) {
         const auto& name = names[filed.report.blueprint_id];
         if (!is_asked_for(name)) continue;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "esper/base/text.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::nissa {
@@ -61,6 +62,10 @@ std::string why_of(const Event& event) {
     if (event.is("rollback"))
         return fmt::format("to step {}: {}", event.integer("to_step"), event.text("reason"));
     if (event.is("kernel")) return event.text("runs") + ": " + event.text("why");
+    if (event.is("refused"))
+        return fmt::format("no {}: it costs {} FLOPs, and measuring has {} left",
+                           event.text("what"), human_count(event.number("cost").value_or(0)),
+                           human_count(std::max(0.0, event.number("balance").value_or(0))));
     if (event.is("resumed_with")) return event.content()["keys"].dump();
     if (event.is("checkpoint")) return event.text("kind");
     const auto reason = event.text("reason");
