@@ -23,7 +23,7 @@ import argparse
 import statistics
 import sys
 
-from _intervals import paired_ratio
+from _intervals import paired_row
 from _report import ROOT, parsed, report, write
 from _training_runs import Job, Runs, result
 
@@ -57,11 +57,8 @@ def add_seed(runs, arms, base, seed):
 
 def rows_of(arms):
     def row(case, peer, unit, value):
-        ours, theirs = [value(r) for r in arms["grown"]], [value(r) for r in arms[peer]]
-        ratio, low, high = paired_ratio(ours, theirs)
-        return {"case": f"{TASK}: {case}", "ours": statistics.fmean(ours),
-                "peer": statistics.fmean(theirs), "unit": unit, "ratio": ratio, "ci_low": low,
-                "ci_high": high, "n": len(ours)}
+        return paired_row(f"{TASK}: {case}", [value(r) for r in arms["grown"]],
+                          [value(r) for r in arms[peer]], unit)
 
     def loss(run):
         return run["test_loss"]
@@ -99,8 +96,8 @@ def main():
     parser.add_argument("--at-once", type=int, default=2)
     arguments = parsed(NAME, parser)
     seeds = 2 if arguments.quick else arguments.seeds
-    base = (f"data.path={ROOT / 'data' / 'tinyshakespeare.txt'}", "run.threads=1", "growth.kernels=false",
-            *(QUICK if arguments.quick else ()))
+    base = (f"data.path={ROOT / 'data' / 'tinyshakespeare.txt'}", "run.threads=1",
+            "growth.kernels=false", *(QUICK if arguments.quick else ()))
     runs = Runs(arguments.binary, ROOT / "build" / "bench" / NAME,
                 lambda text: print(text, file=sys.stderr, flush=True), arguments.at_once)
     arms = {}
