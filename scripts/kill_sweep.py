@@ -32,7 +32,8 @@ COMMON = ["run.threads=1", "run.precision=fp32", "run.epochs=12", "run.steps_per
           "optimization.cooldown=0.1", "growth.training=1ep", "growth.graft_steps=8",
           "growth.stabilization=5ba", "growth.start=0.01", "growth.stop=0.9",
           "growth.blueprints=[low_rank, transformer_block, bottleneck_mlp]",
-          "growth.gate.rent=0", "growth.gate.delta=0.5", "controller.policy=periodic",
+          "growth.gate.rent=0", "growth.gate.delta=0.5", "growth.measure_share=100",
+          "controller.policy=periodic",
           "controller.period=1ep", "checkpoint.every=7ba"]
 ARMS = {
     "grows": [],
@@ -48,6 +49,7 @@ def checkpoint(path):
     (length,) = struct.unpack_from("<Q", payload)
     header = json.loads(payload[8:8 + length])
     header["state"].pop("wall_seconds")
+    header["state"].pop("seconds", None)
     header["state"].get("lengths", {}).pop("metrics.csv", None)  # it holds seconds
     base = (8 + length + 63) // 64 * 64
     return header["state"], header["tensors"], payload[base:]
@@ -56,6 +58,7 @@ def checkpoint(path):
 def run_json(folder):
     run = json.loads((folder / "run.json").read_text())
     run.pop("wall_seconds")
+    run.pop("seconds", None)
     return run
 
 

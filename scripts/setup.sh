@@ -19,7 +19,7 @@ BUILD_PACKAGES=(
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
 # For the tests of the live page in a browser only; without it they are skipped.
-BROWSER_PACKAGES=(chromium)
+BROWSER_PACKAGES=(chromium strace)
 PYTHON_PACKAGES=(numpy safetensors pillow pytest pytest-xdist scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
@@ -163,11 +163,30 @@ if ! .venv-test/bin/python -c 'import tokenizers' 2>/dev/null; then
     fi
 fi
 
-if ! .venv-test/bin/python -c 'import playwright' 2>/dev/null; then
-    say "installing playwright into .venv-test (usually under a minute)"
+if ! .venv-test/bin/python -c 'import playwright, axe_playwright_python' 2>/dev/null; then
+    say "installing playwright and axe into .venv-test (usually under a minute)"
     if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "playwright>=1.50,<2"; then
+        "playwright>=1.50,<2" "axe-playwright-python<1"; then
         say "no playwright: the tests of the live page are skipped"
+    fi
+fi
+
+if ! .venv-test/bin/python -c 'import tensorboard' 2>/dev/null; then
+    say "installing tensorboard into .venv-test (usually under a minute)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "tensorboard>=2.15,<3"; then
+        say "no tensorboard: the test that it reads our event files is skipped"
+    fi
+fi
+
+# promtool checks what Prometheus would read. Debian's package would also start a server, so only the
+# program is taken out of it.
+if [[ ! -x .venv-test/bin/promtool ]] && command -v apt-get >/dev/null; then
+    say "getting promtool into .venv-test (20 MB)"
+    if ! (cd "$(mktemp -d)" && apt-get download -qq prometheus 2>/dev/null &&
+        dpkg-deb -x prometheus_*.deb x && mv x/usr/bin/promtool "$OLDPWD/.venv-test/bin/" &&
+        rm -rf "$PWD"); then
+        say "no promtool: the test of metrics and alert rules is skipped"
     fi
 fi
 

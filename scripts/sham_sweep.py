@@ -24,6 +24,7 @@ MOST_KEPT = 1
 
 # One germination an epoch: two at one boundary are both drawn before it is a sham's turn.
 COMMON = ("run.threads=1", "run.precision=fp32", "growth.sham=true", "growth.cooldown=0ep",
+          "growth.measure_share=100",  # every sham is compared with a fork
           "growth.start=0.05", "growth.stop=0.7", "growth.limits.max_in_flight=3",
           "growth.limits.max_adaptations_per_epoch=1", "growth.limits.max_flops_ratio=4",
           "growth.gate.fork_share=0.2", "growth.gate.lag=0ba", "controller.policy=periodic",

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Takes the pictures of docs/watch.md: the views of one run in the page of `esper watch`.
 
-    .venv-test/bin/python scripts/watch_pictures.py RUNS ID [ID TO COMPARE WITH …]
+    .venv-test/bin/python scripts/watch_pictures.py RUNS ID [ID TO COMPARE WITH …] [--at MOMENT]
+
+MOMENT is the place of the slider where the network grows, best one at which a seed is blended in.
 
 Needs Debian's chromium and Playwright in .venv-test, which the set-up installs.
 """
@@ -31,12 +33,18 @@ def wait_until_ready(address):
 
 
 def main():
-    if len(sys.argv) < 3:
+    words, moment = sys.argv[1:], "5"
+    if "--at" in words:
+        place = words.index("--at")
+        moment = words[place + 1]
+        words[place:place + 2] = []
+    if len(words) < 2:
         raise SystemExit(__doc__)
-    runs, run, others = sys.argv[1], sys.argv[2], sys.argv[3:]
+    runs, run, others = words[0], words[1], words[2:]
     views = {"runs": "#/", **{view: f"#/run/{quote(run, safe='')}/{view}"
-                              for view in ("curves", "growth", "decisions", "costs")}}
-    views["growth"] += "?at=5"  # a moment at which seeds are learning
+                              for view in ("curves", "growth", "decisions", "costs", "kernels", "text",
+                                           "record")}}
+    views["growth"] += f"?at={moment}"
     if others:
         views["compare"] = "#/compare?runs=" + quote(json.dumps([run, *others]))
     PICTURES.mkdir(exist_ok=True)
@@ -53,7 +61,7 @@ def main():
                 page.goto(f"{address}/{path}")
                 page.wait_for_selector(".tile, table")
                 page.wait_for_timeout(1500)
-                page.screenshot(path=PICTURES / f"{name}.png")
+                page.screenshot(path=PICTURES / f"{name}.png", full_page=name in ("growth", "kernels"))
                 print(PICTURES / f"{name}.png")
             browser.close()
     finally:

@@ -18,3 +18,10 @@ def paired_ratio(ours, peer):
     degrees = len(logs) - 1
     radius = T95[min(degrees, len(T95)) - 1] * statistics.stdev(logs) / math.sqrt(len(logs))
     return math.exp(middle), math.exp(middle - radius), math.exp(middle + radius)
+
+
+def paired_row(case, ours, peer, unit):
+    """A benchmark's row of two arms over the same seeds: their means and paired_ratio."""
+    ratio, low, high = paired_ratio(ours, peer)
+    return {"case": case, "ours": statistics.fmean(ours), "peer": statistics.fmean(peer),
+            "unit": unit, "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(ours)}

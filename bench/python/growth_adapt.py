@@ -50,7 +50,7 @@ import torch  # noqa: E402
 
 from _adapt_arms import RATES  # noqa: E402
 from _adapt_runs import Runs  # noqa: E402
-from _intervals import paired_ratio  # noqa: E402
+from _intervals import paired_row  # noqa: E402
 from _report import report, write  # noqa: E402
 
 FOLDER = ROOT / "build" / "bench" / NAME
@@ -107,12 +107,6 @@ def pairs_of(done, pair, budget, peer, seeds, rate_of):
     return [[done[a], done[b]] for a, b in jobs if a in done and b in done]
 
 
-def row(case, ours, peer, unit):
-    ratio, low, high = paired_ratio(ours, peer)
-    return {"case": case, "ours": statistics.fmean(ours), "peer": statistics.fmean(peer), "unit": unit,
-            "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(ours)}
-
-
 def rows_of(done, budgets, pairs, seeds, rate_of):
     rows = []
     for pair in pairs:
@@ -123,15 +117,17 @@ def rows_of(done, budgets, pairs, seeds, rate_of):
                 if len(found) < 2:
                     continue
                 ours, theirs = [a["new"] for a, _ in found], [b["new"] for _, b in found]
-                rows.append(row(f"{at}: new loss against {peer}, equal FLOPs", ours, theirs, "nat"))
+                rows.append(paired_row(f"{at}: new loss against {peer}, equal FLOPs", ours, theirs,
+                                       "nat"))
                 if peer in EQUAL_PARAMETERS:
-                    rows.append(row(f"{at}: new loss against {peer}, equal parameters", ours, theirs,
-                                    "nat"))
-                rows.append(row(f"{at}: old loss while on against {peer}",
-                                [a["old"] for a, _ in found], [b["old"] for _, b in found], "nat"))
-                rows.append(row(f"{at}: CPU seconds against {peer}",
-                                [a["cpu_seconds"] for a, _ in found],
-                                [b["cpu_seconds"] for _, b in found], "s"))
+                    rows.append(paired_row(f"{at}: new loss against {peer}, equal parameters",
+                                           ours, theirs, "nat"))
+                rows.append(paired_row(f"{at}: old loss while on against {peer}",
+                                       [a["old"] for a, _ in found],
+                                       [b["old"] for _, b in found], "nat"))
+                rows.append(paired_row(f"{at}: CPU seconds against {peer}",
+                                       [a["cpu_seconds"] for a, _ in found],
+                                       [b["cpu_seconds"] for _, b in found], "s"))
         kept = [r for r in done.values()
                 if r["pair"] == pair and r["arm"] == "ours" and r["seed"] in seeds
                 and r["budget"] in budgets and r["rate"] == rate_of("ours", r["budget"])]

@@ -23,7 +23,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from _intervals import paired_ratio
+from _intervals import paired_row
 from _report import ROOT, report, write
 from _training_runs import Job, Runs, curve, flops_to_reach, result
 
@@ -75,12 +75,6 @@ def errors(folders):
     return [100 * (1 - a) for a in values(folders, "test_accuracy")]
 
 
-def row(case, ours, peer, unit):
-    ratio, low, high = paired_ratio(ours, peer)
-    return {"case": case, "ours": statistics.fmean(ours), "peer": statistics.fmean(peer),
-            "unit": unit, "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(ours)}
-
-
 def reach(ours, peers):
     """FLOPs that each of a pair of runs needs for the validation accuracy that both reach."""
     pairs = []
@@ -92,19 +86,19 @@ def reach(ours, peers):
 
 def rows_of(arms):
     grow = arms["grow"]
-    rows = [row("test error, growth against never-grow, same steps",
-                errors(grow), errors(arms["never"]), "%"),
-            row("test error, growth against never-grow, equal FLOPs",
-                errors(grow), errors(arms["never_equal"]), "%"),
-            row("test error, growth against the final network from scratch, equal FLOPs",
-                errors(grow), errors(arms["scratch_equal"]), "%"),
-            row("test error, growth against random growth, same steps",
-                errors(grow), errors(arms["random"]), "%")]
+    rows = [paired_row("test error, growth against never-grow, same steps",
+                       errors(grow), errors(arms["never"]), "%"),
+            paired_row("test error, growth against never-grow, equal FLOPs",
+                       errors(grow), errors(arms["never_equal"]), "%"),
+            paired_row("test error, growth against the final network from scratch, equal FLOPs",
+                       errors(grow), errors(arms["scratch_equal"]), "%"),
+            paired_row("test error, growth against random growth, same steps",
+                       errors(grow), errors(arms["random"]), "%")]
     for arm, peer in (("never_equal", "never-grow"),
                       ("scratch_equal", "the final network from scratch")):
         ours, peers = reach(grow, arms[arm])
-        rows.append(row(f"FLOPs to the same validation accuracy, growth against {peer}",
-                        ours, peers, "FLOPs"))
+        rows.append(paired_row(f"FLOPs to the same validation accuracy, growth against {peer}",
+                               ours, peers, "FLOPs"))
     return rows
 
 

@@ -27,7 +27,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from _intervals import paired_ratio
+from _intervals import paired_row
 from _report import ROOT, report, write
 from _training_runs import Job, Runs, result
 
@@ -84,12 +84,6 @@ def needed(points, loss):
     return math.inf
 
 
-def row(case, ours, peer, unit):
-    ratio, low, high = paired_ratio(ours, peer)
-    return {"case": case, "ours": statistics.fmean(ours), "peer": statistics.fmean(peer),
-            "unit": unit, "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(ours)}
-
-
 class Frontier:
     """All runs of some seeds."""
 
@@ -143,19 +137,19 @@ class Frontier:
         if not all(map(math.isfinite, ours)):
             print(f"{case}: not reached by every seed, no row", file=sys.stderr)
             return []
-        return [row(f"{TASK}: {case}", ours, self.static_at(last, key)[blocks], unit)]
+        return [paired_row(f"{TASK}: {case}", ours, self.static_at(last, key)[blocks], unit)]
 
     def rows(self):
         rows = []
         for budget in self.budgets:
             best = self.best_static(budget)
-            rows.append(row(f"{TASK}, {name_of(budget)}: loss against the best static",
-                            self.grown_at(budget, "test_loss"),
-                            self.static_at(budget, "test_loss")[best], "nat"))
+            rows.append(paired_row(f"{TASK}, {name_of(budget)}: loss against the best static",
+                                   self.grown_at(budget, "test_loss"),
+                                   self.static_at(budget, "test_loss")[best], "nat"))
         grown = [cost(f, self.budgets) for f in self.arms["grown"]]
         sweep = [sum(costs) for costs in zip(*([cost(f, budgets) for f in self.arms[f"L{blocks}"]]
                                                for blocks, budgets in self.sizes().items()))]
-        rows.append(row(f"{TASK}: FLOPs against the sweep", grown, sweep, "FLOPs"))
+        rows.append(paired_row(f"{TASK}: FLOPs against the sweep", grown, sweep, "FLOPs"))
         rows += self.reach_row("FLOPs to a given larger net's loss", GIVEN, "flops_total", "FLOPs")
         rows += self.reach_row("seconds to a given larger net's loss", GIVEN, "wall_seconds", "s")
         rows += self.reach_row("FLOPs to the best static's loss", self.best_static(self.budgets[-1]),

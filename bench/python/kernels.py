@@ -49,9 +49,9 @@ def median_row(precision, kernels):
              "ci_high": gains[-1] / GOAL, "n": len(gains)}]
 
 
-def trained(binary, folder, library, kernels, settings):
+def trained(binary, folder, library, kernels, settings, **variables):
     """run.json of the default run with the native kernels of a library, or without."""
-    environment = dict(os.environ, ESPER_LIBRARY=str(library))
+    environment = dict(os.environ, ESPER_LIBRARY=str(library), **variables)
     environment.pop("ESPER_GROWTH__KERNELS", None)
     subprocess.run([binary, "train", *settings, f"growth.kernels={'true' if kernels else 'false'}",
                     "--run", folder, "-q"], cwd=ROOT, env=environment, check=True,
@@ -63,7 +63,7 @@ def fill(binary, scratch, library, settings):
     """Runs that end soon, until the forge has nothing more to do for one of them."""
     for number in range(20):
         made = trained(binary, scratch / f"fill-{number}", library, True,
-                       [*settings, "run.epochs=6"])
+                       [*settings, "run.epochs=6"], ESPER_FORGE__PRIORITY="0")
         if made["kernels"]["forged"]["ordered"] == 0:
             return
     raise SystemExit("kernels: the library is still not full after 20 runs")

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """`esper watch` over 1,000 runs of 100 metrics and 1,000 points each; the peer is the goal.
 
-    nissa.py [--json PATH] [--runs N] [--rounds N] [--folder DIR] [--binary PATH]
+    nissa.py [--json PATH] [--runs N] [--rounds N] [--pairs N] [--folder DIR] [--binary PATH]
 
 The runs are written into a folder (a gigabyte), which goes away afterwards unless DIR is named. Their
 pages leave the file cache before the first start, as far as the system lets them. Starts are timed
 until /ready says that the list has every run; curves are read when somebody asks for them, so a chart
 is timed both for a run that nobody has asked for yet and for one that somebody has.
+
+The last row is of a run that trains: the time of an epoch while a page and ten pollers watch it, against
+the epochs of the same run just before and after, while nobody does.
 """
 
 import argparse
@@ -22,6 +25,7 @@ import threading
 import time
 from pathlib import Path
 
+from _intervals import paired_ratio
 from _report import ROOT, report, write
 
 METRICS, POINTS, VARIANTS = 100, 1000, 16
@@ -136,6 +140,93 @@ def live_seconds(server, run, rounds):
     return [arrived[step] - written[step] for step in written]
 
 
+class Watchers:
+    """A page of its own process with one client of its stream, and ten that poll it."""
+
+    def __init__(self, binary, run):
+        self.server = Server(binary, run)
+        self.ends = threading.Event()
+        self.threads = [threading.Thread(target=self.listen, daemon=True)]
+        self.threads += [threading.Thread(target=self.poll, daemon=True) for _ in range(10)]
+        for thread in self.threads:
+            thread.start()
+
+    def listen(self):
+        stream = http.client.HTTPConnection(self.server.host, timeout=60)
+        stream.request("GET", "/api/v1/events")
+        answer = stream.getresponse()
+        while not self.ends.is_set() and answer.readline():
+            pass
+
+    def poll(self):
+        client = http.client.HTTPConnection(self.server.host, timeout=60)
+        run = json.loads(self.server_text(client, "/api/v1/runs"))["runs"][0]["id"]
+        while not self.ends.wait(0.5):
+            for path in ("/api/v1/runs", f"/api/v1/runs/{run}/growth", "/metrics",
+                         f"/api/v1/runs/{run}/series?metrics=train_loss,val_loss&points=1200"):
+                self.server_text(client, path)
+
+    @staticmethod
+    def server_text(client, path):
+        client.request("GET", path)
+        return client.getresponse().read()
+
+    def end(self):
+        self.ends.set()
+        for thread in self.threads[1:]:
+            thread.join(10)
+        self.server.stop()
+
+
+def epochs_of(run):
+    """Seconds of the run at which each epoch ended."""
+    text = (run / "metrics.csv").read_text() if (run / "metrics.csv").exists() else ""
+    if "\n" not in text:
+        return []
+    head, *lines = text[:text.rfind("\n") + 1].splitlines()
+    place = head.split(",").index("seconds")
+    return [float(line.split(",")[place]) for line in lines]
+
+
+def watched_epochs(binary, scratch, pairs):
+    """[(seconds of an epoch while it is watched, while it is not)] of windows in turns."""
+    run = Path(scratch) / "watched"
+    training = subprocess.Popen(
+        [binary, "train", "run.threads=1", "run.epochs=100000", "run.steps_per_epoch=10",
+         "growth.enabled=false", "checkpoint.every=1000ep", "--run", run, "-q"], cwd=ROOT,
+        stdout=subprocess.DEVNULL)
+    try:
+        while len(epochs_of(run)) < 5:
+            time.sleep(0.1)
+        windows = []
+        for turn in range(2 * pairs):
+            # Which of the two comes first changes from pair to pair.
+            is_watched = turn % 4 in (1, 2)
+            watchers = Watchers(binary, run) if is_watched else None
+            begin = len(epochs_of(run)) + 1
+            while len(ends := epochs_of(run)) < begin + 20:
+                time.sleep(0.05)
+            if watchers:
+                watchers.end()
+            windows.append((is_watched, (ends[-1] - ends[begin]) / (len(ends) - 1 - begin)))
+    finally:
+        training.terminate()
+        training.wait()
+    return [tuple(seconds for _, seconds in sorted(windows[i:i + 2], reverse=True))
+            for i in range(0, len(windows), 2)]
+
+
+def row_of_watching(pairs):
+    ours, peer = zip(*pairs)
+    ratio, low, high = paired_ratio(ours, peer)
+    print(f"epoch of a run that is watched: {statistics.median(ours):.4g} s against "
+          f"{statistics.median(peer):.4g} s; ratio {ratio:.3f} [{low:.3f}, {high:.3f}] of {len(pairs)}",
+          flush=True)
+    return {"case": "epoch of a run that is watched by a page and ten pollers",
+            "ours": statistics.median(ours), "peer": statistics.median(peer), "unit": "s",
+            "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(pairs)}
+
+
 def row(case, times, goal, unit, scale=1.0):
     """The median against the goal; the interval is that of the median (order statistics, 95 %)."""
     times = sorted(scale * t for t in times)
@@ -185,6 +276,7 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
     arguments = parser.parse_args()
@@ -192,10 +284,13 @@ def main():
         raise SystemExit(f"nissa: {arguments.binary} is missing: run make build first")
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch) / "runs"
-        if not folder.exists():
+        if arguments.runs and not folder.exists():
             folder.mkdir(parents=True)
             write_runs(folder, arguments.runs)
-        rows = measure(arguments.binary, folder, arguments.runs, arguments.rounds)
+        rows = measure(arguments.binary, folder, arguments.runs, arguments.rounds) \
+            if arguments.runs else []
+        if arguments.pairs:
+            rows.append(row_of_watching(watched_epochs(arguments.binary, scratch, arguments.pairs)))
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if arguments.json:
         write(arguments.json, report("nissa", rows, {}, 3))

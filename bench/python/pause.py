@@ -71,7 +71,8 @@ def epochs_of(binary, settings, pairs, forge):
     loaded, idle = [], []
     # Load on, count, load off, count: two epochs each, of which the first is left out.
     command = [binary, "train", f"run.epochs={4 * pairs + 2}", f"run.steps_per_epoch={STEPS}",
-               "growth.enabled=false", "checkpoint.every=100ep", "data.split=[0.98,0.005,0.005,0.01]",
+               "growth.enabled=false", "checkpoint.every=100ep", "data.split.train=0.98",
+               "data.split.probe=0.005", "data.split.validation=0.005", "data.split.test=0.01",
                *settings, "--json"]
     with tempfile.TemporaryDirectory() as folder:
         with subprocess.Popen([*command, "--run", str(Path(folder) / "run")], cwd=ROOT, text=True,

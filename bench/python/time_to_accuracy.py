@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _intervals import paired_ratio
+from _intervals import paired_row
 from _races import FULL, SHORT
 from _report import ROOT, parsed, report, write
 
@@ -77,9 +77,7 @@ def pair(binary, race, seed, scratch, ours_first):
 
 
 def row(case, ours, peer):
-    ratio, low, high = paired_ratio(ours, peer)
-    return {"case": case, "ours": sum(ours) / len(ours), "peer": sum(peer) / len(peer),
-            "unit": "s", "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(ours)}
+    return paired_row(case, ours, peer, "s")
 
 
 def main():

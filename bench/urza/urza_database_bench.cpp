@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "base/temporary_folder.h"
@@ -22,13 +23,27 @@ double microseconds(Clock::time_point from) {
     return std::chrono::duration<double, std::micro>(Clock::now() - from).count();
 }
 
-contracts::FieldReport report_of(std::uint32_t epoch) {
+/// A run of one seed, another one at each call.
+urza::FieldRun run_of(const std::string& blueprint) {
+    static std::atomic<int> count = 0;
+    urza::FieldRun run;
+    run.id = "run-" + std::to_string(++count);
+    run.host = "gpt";
     contracts::FieldReport report;
-    report.blueprint_id = "b3d4f5";
+    report.blueprint_id = blueprint;
     report.kernel_artifact_id = "b3d4f5-x86-fast-a1c3b2";
     report.at.layer = "layer1.0";
-    report.ended_epoch = epoch;
-    return report;
+    run.reports.push_back({report, run.id, "s1", run.host});
+    return run;
+}
+
+std::string add_blueprint(urza::SqliteLibrary& library) {
+    contracts::BlueprintSubmission submission;
+    submission.name = submission.description = submission.submitted_by = "bench";
+    submission.architecture =
+        "esper-program 1 \"branch\"\ninput x: f32[?, 64]\nparam w: f32[64, 64] normal(0.1)\n"
+        "%0 = aten::linear(x, w, none)\noutput y: %0\n";
+    return value_or_throw(library.add_blueprint(submission));
 }
 
 /// One sync of as many bytes as a commit of SQLite writes: three pages.
@@ -48,6 +63,7 @@ class PlainFile {
 };
 
 void one_writer(bench::Report& report, urza::SqliteLibrary& library, PlainFile& plain) {
+    const auto blueprint = add_blueprint(library);
     std::vector<double> ratios;
     bench::Samples s;
     for (int i = -20; i < kPairs; ++i) {
@@ -55,7 +71,7 @@ void one_writer(bench::Report& report, urza::SqliteLibrary& library, PlainFile& 
         plain.write();
         const double peer = microseconds(began);
         began = Clock::now();
-        value_or_throw(library.file_report(report_of(static_cast<std::uint32_t>(i + 20))));
+        value_or_throw(library.file_run(run_of(blueprint)));
         const double ours = microseconds(began);
         if (i < 0) continue;
         s.ours.push_back(ours);
@@ -67,15 +83,15 @@ void one_writer(bench::Report& report, urza::SqliteLibrary& library, PlainFile& 
 }
 
 void many_writers(bench::Report& report, urza::SqliteLibrary& library) {
+    const auto blueprint = add_blueprint(library);
     std::vector<double> sharing;
     for (int round = 0; round < kRounds; ++round) {
         const std::uint64_t before = library.commits();
         std::vector<std::thread> threads;
         constexpr int kEach = 16;
         for (int t = 0; t < kWriters; ++t)
-            threads.emplace_back([&library] {
-                for (std::uint32_t i = 0; i < kEach; ++i)
-                    value_or_throw(library.file_report(report_of(i)));
+            threads.emplace_back([&] {
+                for (int i = 0; i < kEach; ++i) value_or_throw(library.file_run(run_of(blueprint)));
             });
         for (auto& thread : threads) thread.join();
         sharing.push_back(double(kWriters) * kEach / double(library.commits() - before));
@@ -85,12 +101,7 @@ void many_writers(bench::Report& report, urza::SqliteLibrary& library) {
 }
 
 void reads(bench::Report& report, urza::SqliteLibrary& library) {
-    contracts::BlueprintSubmission submission;
-    submission.name = submission.description = submission.submitted_by = "bench";
-    submission.architecture =
-        "esper-program 1 \"branch\"\ninput x: f32[?, 64]\nparam w: f32[64, 64] normal(0.1)\n"
-        "%0 = aten::linear(x, w, none)\noutput y: %0\n";
-    const std::string id = value_or_throw(library.add_blueprint(submission));
+    const std::string id = add_blueprint(library);
     std::vector<double> us;
     for (int i = 0; i < 4000; ++i) {
         const auto began = Clock::now();

@@ -59,7 +59,7 @@ TEST(Waiting, EachLineOfTheTableNamesAKey) {
 
 TEST(Waiting, TheDefaultIsTakenWhereverItIsWritten) {
     const auto config = load_config(
-        {.overrides = {"run.device=cpu", "bus.kind=in_process", "telemetry.tensorboard=false"}});
+        {.overrides = {"run.device=cpu", "bus.kind=in_process", "telemetry.retention=72h"}});
     EXPECT_TRUE(config) << config.error().message();
 }
 
@@ -80,7 +80,7 @@ TEST(Waiting, EverySourceIsHeldToIt) {
     EXPECT_FALSE(parse_config("logging: {level: debug}\n", "a.yaml"));
     EXPECT_FALSE(load_config({.env = {{"ESPER_LOGGING__LEVEL", "debug"}}}));
     EsperConfig config;
-    config.telemetry.tensorboard = true;
+    config.telemetry.retention = Duration::hours(1);
     const auto status = check_config(config);
     ASSERT_FALSE(status);
     EXPECT_TRUE(status.error().is(ConfigError::kWaiting));

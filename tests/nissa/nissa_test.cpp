@@ -45,7 +45,7 @@ TEST_F(RoutesTest, TheListARunItsCurvesAndItsSettingsCanBeAsked) {
     EXPECT_TRUE(ask("/api/v1/events").events);
 }
 
-TEST_F(RoutesTest, RunsAndAlertsAreCountedForPrometheusWithoutNamingARun) {
+TEST_F(RoutesTest, RunsAreCountedForPrometheusAndNamedUntilTheyAreOver) {
     make_run(above / "failed", "failed");
     index->scan();
     for (const auto& run : index->runs()) run->refresh(0);
@@ -55,7 +55,44 @@ TEST_F(RoutesTest, RunsAndAlertsAreCountedForPrometheusWithoutNamingARun) {
     EXPECT_NE(text.find("esper_nissa_runs{state=\"running\"} 0\n"), std::string::npos);
     EXPECT_NE(text.find("esper_nissa_alerts{kind=\"failed\"} 1\n"), std::string::npos);
     EXPECT_NE(text.find("process_resident_memory_bytes"), std::string::npos);
+    EXPECT_NE(text.find("esper_run_failed{run=\"failed\"} 1\n"), std::string::npos);
     EXPECT_EQ(text.find("a b"), std::string::npos);
+}
+
+TEST_F(RoutesTest, ARunIsAskedForSomethingOnlyWithATokenAndWhileItRuns) {
+    make_run(above / "live", "running");
+    index->scan();
+    for (const auto& run : index->runs()) run->refresh(0);
+    const auto tokens = std::make_shared<const LinkTokens>(
+        LinkTokens::Options{.actions = true, .share_ns = 1LL << 50});
+    serving::Router guarded;
+    add_routes(guarded, index, serving::EventChannel::create(), tokens);
+    const auto post = [&](const char* run, std::string body, const std::string& token) {
+        auto request = value_or_throw(
+            serving::parse_target("POST", "/api/v1/runs/" + std::string(run) + "/actions"));
+        request.body = std::move(body);
+        if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
+        return guarded.answer(request).status;
+    };
+    const std::string pause = R"({"action":"pause_growth"})";
+    EXPECT_EQ(post("live", pause, ""), 401);
+    EXPECT_EQ(post("live", pause, tokens->for_looking()), 403);
+    EXPECT_FALSE(std::filesystem::exists(above / "live" / "control"));
+    EXPECT_EQ(post("live", pause, tokens->for_actions()), 202);
+    EXPECT_FALSE(std::filesystem::is_empty(above / "live" / "control"));
+    EXPECT_EQ(post("live", R"({"action":"rm -rf"})", tokens->for_actions()), 400);
+    EXPECT_EQ(post("live", "[]", tokens->for_actions()), 400);
+    EXPECT_EQ(post("live", pause + std::string(2000, ' '), tokens->for_actions()), 413);
+    EXPECT_EQ(post("a%20b", pause, tokens->for_actions()), 409);
+    EXPECT_EQ(post("nothing", pause, tokens->for_actions()), 404);
+    for (const auto* path : {"/api/v1/runs", "/api/v1/events", "/metrics", "/api/v1/settings",
+                             "/api/v1/runs/live", "/api/v1/runs/live/growth"}) {
+        EXPECT_EQ(guarded.answer(value_or_throw(serving::parse_target("GET", path))).status, 401);
+        const auto with = std::string(path) + "?token=" + tokens->for_looking();
+        const auto status =
+            guarded.answer(value_or_throw(serving::parse_target("GET", with))).status;
+        EXPECT_TRUE(status == 200 || std::string(path) == "/api/v1/settings") << path;
+    }
 }
 
 TEST_F(RoutesTest, AnUnknownRunIsNotFoundAndABadQueryIsRefused) {

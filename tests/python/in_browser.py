@@ -8,10 +8,12 @@ import json
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import sync_playwright
 
 ROW = "tr[data-id='{}']"
+VIEWS = ("curves", "growth", "decisions", "costs", "kernels", "text", "record")
 
 
 def tile(page, name):
@@ -43,7 +45,7 @@ def look(page, address, folder):
     page.goto(address + "/")
     page.wait_for_selector(ROW.format("v1"))
     seen["rows"] = page.locator("table.runs tbody tr").count()
-    for view in ("curves", "growth", "decisions", "costs", "text", "record"):
+    for view in VIEWS:
         page.goto(f"{address}/#/run/v1/{view}")
         page.wait_for_selector(".tile")
         until(lambda: len(page.locator("#panel").text_content()) > 20)
@@ -53,6 +55,49 @@ def look(page, address, folder):
     page.goto(f"{address}/#/run/v1/decisions")
     page.wait_for_selector("article.life")
     seen["lives"] = page.locator("article.life").count()
+    return seen
+
+
+def seeds(page, address, folder):
+    """How far a seed is blended in, what it gained, and which kernel computes it."""
+    page.goto(f"{address}/#/run/blended/growth")
+    page.wait_for_selector("table.seeds tbody tr")
+    until(lambda: page.locator("#panel output").text_content() != "")
+    row = page.locator("table.seeds tr[data-seed='s1']")
+    seen = {"alpha": row.locator("svg[aria-label^='α of s1']").get_attribute("aria-label"),
+            "gain": row.locator("svg[aria-label^='gain of s1']").get_attribute("aria-label")}
+    details = []
+    for _ in range(int(page.locator("#panel output").text_content().split(" of ")[1])):
+        details.append(page.locator("#panel svg[role=img] text", has_text="α").all_text_contents())
+        page.keyboard.press("ArrowLeft")
+    seen["details"] = sum(details, [])
+    page.goto(f"{address}/#/run/blended/kernels")
+    page.wait_for_selector("#panel table")
+    seen["kernels"] = page.locator("#panel").inner_text()
+    return seen
+
+
+def actions(page, address, folder):
+    """`folder` has the token behind a #."""
+    folder, token = folder.split("#")
+    control = Path(folder) / "live" / "control"
+    page.goto(f"{address}/#/run/live/curves")
+    page.wait_for_selector("canvas")
+    seen = {"without": page.locator("[data-action]").count()}
+    page.goto(f"{address}/?again#token={token}")
+    page.wait_for_selector(ROW.format("live"))
+    seen["address"] = page.evaluate("location.href")
+    page.goto(f"{address}/?again#/run/v1/curves")
+    page.wait_for_selector(".tile")
+    seen["of a run that is over"] = page.locator("[data-action]").count()
+    page.goto(f"{address}/?again#/run/live/curves")
+    page.wait_for_selector("[data-action=pause_growth]")
+    page.click("[data-action=pause_growth]")
+    seen["asked"] = until(lambda: control.exists() and list(control.glob("*.json"))) is not None
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.click("[data-action=stop]")
+    time.sleep(0.3)
+    seen["files"] = [file.read_text() for file in control.glob("*.json")]
     return seen
 
 
@@ -131,13 +176,32 @@ def phone(page, address, folder):
             "ground": page.evaluate("getComputedStyle(document.body).backgroundColor")}
 
 
+def axe(page, address, folder):
+    """What axe-core calls serious or critical, of every view by day, and of two by night."""
+    from axe_playwright_python.sync_playwright import Axe
+    compared = quote(json.dumps(["v1", "live"]))
+    paths = ["#/", f"#/compare?runs={compared}", *(f"#/run/v1/{view}" for view in VIEWS)]
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for path in paths if scheme == "light" else (paths[0], "#/run/v1/decisions"):
+            page.goto(f"{address}/{path}")
+            page.wait_for_selector(".tile, table")
+            until(lambda: "Loading" not in page.locator("#view").text_content())
+            for violation in Axe().run(page).response["violations"]:
+                if violation["impact"] in ("serious", "critical"):
+                    found.append([scheme, path, violation["id"],
+                                  [node["html"][:200] for node in violation["nodes"]][:3]])
+    return {"found": found, "views": len(paths)}
+
+
 def hostile(page, address, folder):
     page.on("dialog", lambda dialog: dialog.dismiss())
     page.goto(address + "/")
     page.wait_for_selector("table.runs tbody tr")
     links = [a.get_attribute("href") for a in page.locator("table.runs tbody a").all()]
     for link in links:
-        for view in ("curves", "growth", "decisions", "costs", "text", "record"):
+        for view in VIEWS:
             page.goto(f"{address}/{link}/{view}")
             page.wait_for_selector("h1")
             time.sleep(0.15)

@@ -13,6 +13,7 @@ TINY = ["run.threads=1", "run.epochs=4", "run.steps_per_epoch=5", "data.workers=
         "run.precision=fp32"]
 GROW = [*TINY, "run.epochs=16", "run.steps_per_epoch=10", "growth.graft_steps=10",
         "growth.training=1ep", "growth.stabilization=0ep", "growth.fine_tune=1ep",
+        "growth.measure_share=100",
         "controller.policy=periodic", "controller.period=1ep", "growth.cooldown=1ep",
         "growth.embargo=1ep", "growth.gate.min_examples=50", "growth.gate.rent=0",
         "growth.gate.lag=0ba", "checkpoint.every=1ep", "checkpoint.keep=100",

@@ -97,6 +97,7 @@ def test_a_text_run_samples_before_it_grows(tmp_path):
     done = esper("train", *TEXT, "run.epochs=8", "controller.policy=periodic",
                  "controller.period=1ep", "growth.training=1ep", "growth.graft_steps=5",
                  "growth.stabilization=1ba", "growth.fine_tune=1ba", "growth.cooldown=0ep",
+                 "growth.measure_share=100",
                  "--run", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     events = events_of(tmp_path / "run")

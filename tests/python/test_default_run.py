@@ -70,7 +70,7 @@ def test_it_grows_and_replays(whole):
     seeds = json.loads((whole / "run.json").read_text())["seeds"]
     assert seeds["germinated"] >= 2 and seeds["fossilized"] >= 1 and seeds["culled"] >= 1
     resolved = (whole / "config.yaml").read_text()
-    assert "policy: heuristic" in resolved and "isolation: shadow" in resolved
+    assert "policy: periodic" in resolved and "isolation: shadow" in resolved
     assert "seeds_per_anchor: 2" in resolved
     replayed = subprocess.run([ESPER, "replay", str(whole)], capture_output=True, text=True,
                               timeout=60)

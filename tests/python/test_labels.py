@@ -187,11 +187,22 @@ def test_threads_that_prepare_batches_do_not_change_them(pictures):
     assert len(losses) == 1
 
 
-@pytest.mark.parametrize("words", [
-    ("songs.csv", "data.augment.mixup=1"), ("songs.csv", "data.target=tempo",
-                                            "optimization.class_weights=balanced"),
-    ("songs.csv", "data.tokenizer=bytes")])
-def test_keys_that_do_not_fit_the_data_are_refused(songs, words):
+@pytest.mark.parametrize("words, said", [
+    (("songs.csv", "data.augment.mixup=1"), "mixup"),
+    (("songs.csv", "data.augment.erasing=0.5"), "erasing"),
+    (("songs.csv", "data.augment.randaugment=2"), "randaugment"),
+    (("songs.csv", "data.target=tempo", "optimization.class_weights=balanced"), "class_weights"),
+    (("songs.csv", "data.tokenizer=bytes"), "tokenizer"),
+    (("songs.csv", "data.augment.erasing=2"), "from 0 to 1"),
+    (("songs.csv", "data.augment.magnitude=31"), "from 0 to 30"),
+    (("songs.csv", "optimization.layer_decay=0"), "layer_decay"),
+    (("songs.csv", "optimization.class_weights=some"), "balanced"),
+    (("rows.npz", "data.augment.randaugment=2"), "randaugment"),
+    (("rows.npz", "data.augment.cutmix=1"), "cutmix"),
+    (("rows.npz", "data.task=multi_label"), "CSV")])
+def test_keys_that_do_not_fit_the_data_are_refused(songs, words, said):
+    draw = numpy.random.default_rng(2)
+    numpy.savez(songs / "rows.npz", X=draw.normal(size=(300, 4)), y=numpy.arange(300) % 3)
     done = esper("train", *words, "--run", "no", cwd=songs)
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 2 and said in done.stderr, done.stderr
     assert not (songs / "no").exists()

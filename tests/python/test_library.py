@@ -166,3 +166,10 @@ def test_ctrl_c_ends_the_server_as_it_ends_the_other_commands(esper, tmp_path):
         assert server.wait(timeout=30) == 130
     finally:
         server.kill()
+
+
+def test_a_library_without_reports_says_so(esper):
+    done = esper("library", "reports")
+    assert done.stdout == "" and "no run has reported to this library yet" in done.stderr
+    assert "a seed of 'low_rank'" in esper("library", "reports", "low_rank").stderr
+    assert esper("library", "reports", "--json").stderr == ""

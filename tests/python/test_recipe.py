@@ -355,6 +355,15 @@ def test_groups_have_rates_and_decays_of_their_own(folder):
     assert_follows(run, grouped)
 
 
+def test_a_pattern_that_fits_no_parameter_is_refused_with_the_names(folder):
+    for words in (("train", "rows.csv", "--run", "no"), ("lr-find", "rows.csv")):
+        done = esper(*words, "optimization.groups=layer.0.** rate=0", cwd=folder)
+        assert done.returncode == 2 and "layers.0.weight" in done.stderr, done.stderr
+    assert not (folder / "no").exists()
+    # A seed's parameters come later.
+    train(folder, "waits", "optimization.groups=seed.** rate=0.5", "run.epochs=1")
+
+
 @pytest.mark.parametrize("group", ["layers.0", "rate=1", "head.* speed=2", "head.* rate=-1"])
 def test_a_group_that_is_none_is_refused(folder, group):
     done = esper("train", "rows.csv", f"optimization.groups={group}", "--run", "no", cwd=folder)

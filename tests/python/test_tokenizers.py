@@ -132,13 +132,24 @@ def test_tokens_written_once_are_trained_on(folder):
     assert done.returncode == 0, done.stderr
     for name in ("book.txt.gpt2.bin", "book.npy"):
         assert "token numbers" in esper("data", "info", name, cwd=folder).stdout, name
+    done = esper("train", "book.npy", "run.threads=1", "run.precision=fp32", "run.epochs=1",
+                 "run.steps_per_epoch=20", "model.width=32", "growth.enabled=false", "--run", "run",
+                 cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "run" / "run.json").read_text())["test_metrics"]["perplexity"] > 1
 
 
 def test_what_is_no_tokenizer_is_refused(folder):
     (folder / "bert.json").write_text(json.dumps(
         {"model": {"type": "WordPiece", "vocab": {"a": 0, "b": 1}}, "normalizer": None}))
     for name, said in (("bert.json", "WordPiece"), ("book.txt", "no JSON"),
-                       ("absent.json", "data.tokenizer is characters, bytes")):
+                       ("absent.json", "a tokenizer is 'bytes'")):
         done = esper("train", "book.txt", f"data.tokenizer={name}", "--run", "no", cwd=folder)
         assert done.returncode == 3 and said in done.stderr, done.stderr
         assert not (folder / "no").exists()
+        done = esper("data", "tokens", "book.txt", "--tokenizer", name, "-o", "no.bin", cwd=folder)
+        assert done.returncode == 3 and said in done.stderr, done.stderr
+        assert not (folder / "no.bin").exists()
+    for bad in (("-o", "no.txt"), ("-o", "no.bin", "--tokenizer", "characters")):
+        done = esper("data", "tokens", "book.txt", *bad, cwd=folder)
+        assert done.returncode == 2 and ("expected" in done.stderr), done.stderr

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pytest
 
 from conftest import needs_esper
-from small_runs import ESPER, GROW, ROOT, TINY, esper, write_text
+from small_runs import ESPER, GROW, ROOT, TINY, esper, events_of, record_of, write_text
 
 pytestmark = needs_esper
 
@@ -75,6 +75,15 @@ def watching(*words, cwd=ROOT, command=("watch",), port="0"):
         process.communicate()
 
 
+def wait_until(what, seconds=60):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if what():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 HOSTILE = """</script><img src=x onerror="window.owned=1">'"`${1}&lt;"""
 
 
@@ -84,6 +93,7 @@ def make_hostile(folder):
     record = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps({
         **record, "name": HOSTILE, "task": HOSTILE, "val_loss": HOSTILE, "seeds": [HOSTILE],
+        "kernels": {"unavailable": HOSTILE, "forged": {"ordered": HOSTILE}, "refused": [HOSTILE]},
         "flops": {HOSTILE: 3.0, "training": HOSTILE}, HOSTILE: HOSTILE, "waiting_for": HOSTILE}))
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     for event in events:
@@ -95,6 +105,11 @@ def make_hostile(folder):
                                          else [{"blueprint": HOSTILE, "anchor": HOSTILE,
                                                 "score": HOSTILE}, HOSTILE, None])
     events += [{"event": "sample", "step": 1, "epoch": 0, "when": HOSTILE, "text": HOSTILE},
+               {"event": "kernel", "step": 1, "epoch": 0, "seed": "s1", "anchor": HOSTILE,
+                "blueprint": HOSTILE, "runs": HOSTILE, "why": HOSTILE, "kernel": HOSTILE,
+                "refused": [HOSTILE], "gain": 2.0, "gain_low": 1.5, "gain_high": 3.0},
+               {"event": "kernel_fault", "step": 1, "epoch": 0, "seed": "s1", "anchor": HOSTILE,
+                "blueprint": HOSTILE, "kernel": HOSTILE, "reason": HOSTILE, "evicted": HOSTILE},
                {"event": "fault", "step": 1, "epoch": 0, "seed": "s1", "anchor": HOSTILE,
                 "reason": HOSTILE}]
     (folder / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
@@ -151,6 +166,68 @@ def test_the_replayed_network_and_the_page_say_the_same(tmp_path):
     assert edits[-1]["parameters"] == inspected["parameters"]
     assert [(s["seed"], s["anchor"]) for s in edits[-1]["seeds"]] == [
         (s["seed"], s["anchor"]) for s in inspected["seeds"]]
+
+
+def test_an_action_of_the_page_becomes_an_event_of_the_run(tmp_path):
+    run = tmp_path / "run"
+    training = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=400", "-q",
+                                 f"data.path={write_text(tmp_path / 'small.txt')}", "--run", run],
+                                cwd=tmp_path, stdout=subprocess.DEVNULL)
+    try:
+        assert wait_until(lambda: (run / "metrics.csv").exists())
+        with watching(run, "--allow-actions") as page:
+            link = page.process.stderr.readline().split()[-1]
+            token = link.split("#token=")[1]
+
+            def ask(action, token=token):
+                request = urllib.request.Request(
+                    page.address + "/api/v1/runs/run/actions", method="POST",
+                    data=json.dumps({"action": action}).encode(),
+                    headers={"Authorization": f"Bearer {token}"})
+                try:
+                    with urllib.request.urlopen(request, timeout=30) as answer:
+                        return answer.status
+                except urllib.error.HTTPError as error:
+                    return error.code
+
+            assert ask("pause_growth", "0" * 40) == 401 and ask("") == 400
+            assert ask("pause_growth") == 202
+            assert wait_until(lambda: page.rows()["run"].get("growth_paused"))
+            assert ask("checkpoint") == 202 and ask("stop") == 202
+            assert training.wait(60) == 130
+            assert wait_until(lambda: page.rows()["run"]["state"] == "stopped")
+            assert ask("stop") == 409
+    finally:
+        training.kill()
+    asked = [event for event in events_of(run) if event["event"] == "control"]
+    assert [event["action"] for event in asked] == ["pause_growth", "checkpoint", "stop"]
+    assert all(event["outcome"] == "done" and event["by"] == "the page" for event in asked)
+    # It stays paused when it goes on.
+    paused_at = asked[0]["step"]
+    resumed = esper("resume", run, f"run.epochs={record_of(run)['epochs'] + 20}", "-q", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert not [event for event in events_of(run) if event.get("command") == "germinate"
+                and event["step"] > paused_at]
+    assert esper("replay", run, cwd=tmp_path).returncode == 0
+
+
+def test_a_shared_link_only_looks_and_is_needed(tmp_path):
+    shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "run")
+    with watching(tmp_path, "--share", "8h") as page:
+        link = page.process.stderr.readline()
+        token = link.split("#token=")[1].strip()
+        assert re.search(r"until 20\d\d-\d\d-\d\dT", link)
+        assert page.status("/") == 200 and page.status("/health") == 200
+        for path in ("/api/v1/runs", "/api/v1/events", "/api/v1/runs/run/growth", "/metrics"):
+            assert page.status(path) == 401
+            assert page.status(path, Authorization="Bearer " + "0" * 40) == 401
+        assert page.status("/api/v1/runs", Authorization=f"Bearer {token}") == 200
+        assert page.status(f"/api/v1/runs?token={token}") == 200
+        assert page.status("/api/v1/runs/run/actions", "POST",
+                           Authorization=f"Bearer {token}") == 403
+    for wrong in ("8", "0h", "-1h", "20ep", "400d"):
+        refused = esper("watch", tmp_path, "--share", wrong, cwd=tmp_path)
+        assert refused.returncode == 2 and "--share" in refused.stderr
 
 
 def test_no_page_of_a_stranger_reads_or_changes_anything(tmp_path):
@@ -224,6 +301,39 @@ def test_what_cannot_be_watched_is_said(tmp_path):
     assert named.returncode == 2 and "expected an address in digits" in named.stderr
     bad = esper("watch", tmp_path, "--port", "x", cwd=tmp_path)
     assert bad.returncode == 2
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace (make setup)")
+def test_watching_takes_no_lock_and_writes_nothing(tmp_path):
+    """So the run that is watched never waits for it."""
+    run = Path(shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "runs" / "run"))
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    calls = tmp_path / "calls"
+    process = subprocess.Popen(
+        ["strace", "-D", "-f", "-o", calls, "-e",
+         "trace=flock,fcntl,openat,open,creat,rename,renameat2,unlink,unlinkat,mkdir,truncate,ftruncate",
+         Path(ESPER).parent / "esper-nissa", "--port", "0", tmp_path / "runs"],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        page = Page(process, process.stdout.readline().strip())
+        assert wait_until(lambda: page.status("/ready") == 200)
+        for _ in range(3):
+            for path in ("", "/run", "/run/growth", "/run/series?metrics=val_loss", "/run/events"):
+                page.json("/api/v1/runs" + path)
+            page.get("/metrics")
+            with (run / "metrics.csv").open("a") as metrics:
+                metrics.write("\n")
+            time.sleep(0.3)
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert wait_until(lambda: "exited with" in calls.read_text(), 10)
+    text = calls.read_text()
+    opened = [line for line in text.splitlines() if "open" in line and str(run) in line]
+    assert len(opened) > 5 and all("O_RDONLY" in line for line in opened)
+    assert not re.search(r"flock\(|F_SETLK|F_OFD_SETLK|F_SETLEASE", text)
+    assert not re.search(r"(rename|unlink|mkdir|truncate|creat)\w*\(", text)
 
 
 def test_training_alone_opens_no_port(tmp_path):

@@ -49,6 +49,40 @@ def test_every_view_of_a_run_is_drawn(runs):
     assert seen["rows"] == 2 and seen["charts"] >= 5 and seen["lives"] == 4
 
 
+def test_each_seed_shows_how_far_it_is_what_it_gained_and_its_kernel(runs):
+    run = Path(shutil.copytree(runs / "v1", runs / "blended"))
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    ramp = iter([0.352, 0.896])
+    for event in events:
+        if event["event"] == "health" and event["seed"] == "s1":
+            event["alpha"] = next(ramp)
+    events.insert(0, {"event": "kernel", "step": 6, "epoch": 1, "seed": "s1",
+                      "anchor": "blocks.0", "blueprint": "low_rank", "runs": "kernel",
+                      "why": "as measured", "kernel": "abc-avx2", "gain": 3.25, "gain_low": 3.0,
+                      "gain_high": 3.5})
+    events.insert(1, {"event": "kernel", "step": 6, "epoch": 1, "seed": "s2",
+                      "anchor": "blocks.1", "blueprint": "low_rank", "runs": "operators",
+                      "why": "its kernel is not compiled yet"})
+    (run / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    with watching(runs) as page:
+        seen = browse(page, "seeds", runs)
+    assert "0.352" in seen["alpha"] and "step" in seen["gain"]
+    assert any("α 0.352" in detail for detail in seen["details"])
+    assert "3.25 times" in seen["kernels"] and "abc-avx2" in seen["kernels"]
+    assert "its kernel is not compiled yet" in seen["kernels"]
+
+
+def test_only_a_link_with_a_token_has_actions(runs):
+    with watching(runs, "--allow-actions") as page:
+        token = page.process.stderr.readline().split("#token=")[1].strip()
+        seen = browse(page, "actions", f"{runs}#{token}")
+    assert seen["without"] == 0 and seen["of a run that is over"] == 0
+    assert token not in seen["address"]
+    assert seen["asked"] is True
+    # A stop that was not confirmed was not asked for.
+    assert [json.loads(text)["action"] for text in seen["files"]] == ["pause_growth"]
+
+
 def test_a_new_point_is_seen_soon(runs):
     with watching(runs) as page:
         seen = browse(page, "live", runs)
@@ -79,6 +113,14 @@ def test_it_fits_a_phone_and_is_dark_at_night(runs):
         seen = browse(page, "phone", runs)
     assert all(wide <= 0 for wide in seen["wide"].values()), seen["wide"]
     assert seen["ground"] == "rgb(18, 23, 26)"
+
+
+def test_axe_finds_nothing_serious(runs):
+    if subprocess.run([PYTHON, "-c", "import axe_playwright_python"], capture_output=True).returncode:
+        pytest.skip("no axe-playwright-python in .venv-test (make setup)")
+    with watching(runs) as page:
+        seen = browse(page, "axe", runs)
+    assert seen["views"] == 9 and seen["found"] == []
 
 
 def test_hostile_words_stay_words(runs, tmp_path):

@@ -146,6 +146,23 @@ class Summary : public ::testing::Test {
              {"test_checkpoint", "best"}};
 };
 
+TEST_F(Summary, SaysWhereFlopsAndTimeWent) {
+    run["flops_total"] = 1000.0;
+    run["wall_seconds"] = 10.0;
+    run["flops"] = {{"training", 900.0},
+                    {"measuring", 19.8},
+                    {"validation", 80.0},
+                    {"forks", 0.0},
+                    {"sampling", 0.2}};
+    run["seconds"] = {{"training", 7.5}, {"measuring", 2.5}};
+    const auto text = of(run, {});
+    EXPECT_NE(text.find("of the FLOPs: training 90.0 %, validation 8.0 %, measuring 2.0 %\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("of the time: training 75.0 %, measuring 25.0 %\n"), std::string::npos)
+        << text;
+}
+
 TEST_F(Summary, TellsLastAndBestAndOfWhatTheTestIs) {
     const auto text = of(run, {});
     for (const auto* words :

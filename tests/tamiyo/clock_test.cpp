@@ -28,21 +28,22 @@ TEST(Clock, SplitsByExamplesForEachParameterNowAndInTheEnd) {
         return view;
     };
     const std::vector<Row> rows{
-        {at(400, 12'000, 60'000), true, "12 examples"},
-        {at(400, 11'999, 60'000), false, "controller.clock.ratio"},
-        {at(400, 12'000, 59'999), false, "too short"},
-        {at(299, 90'000, 900'000), false, "before step 300"},
-        {at(300, 90'000, 900'000), true, "90 examples"},
-        {changed(at(400, 90'000, 900'000), [](auto& v) { v.on_trial = true; }), false, "on trial"},
-        {changed(at(400, 90'000, 900'000),
+        {at(1400, 12'000, 60'000), true, "12 examples"},
+        {at(1400, 11'999, 60'000), false, "controller.clock.ratio"},
+        {at(1400, 12'000, 59'999), false, "too short"},
+        {at(999, 90'000, 900'000), false, "before step 1000"},
+        {at(1000, 90'000, 900'000), true, "90 examples"},
+        {changed(at(1400, 90'000, 900'000), [](auto& v) { v.on_trial = true; }), false, "on trial"},
+        {changed(at(1400, 90'000, 900'000),
                  [](auto& v) {
                      v.growth_open = false;
                      v.why_shut = "the cool-down";
                  }),
          false, "the cool-down"},
-        {changed(at(400, 23'999, 900'000), [](auto& v) { v.taken_back = 1; }), false, "doubled"},
-        {changed(at(400, 24'000, 900'000), [](auto& v) { v.taken_back = 1; }), true, "24 examples"},
-        {changed(at(400, 47'999, 900'000), [](auto& v) { v.taken_back = 2; }), false, "doubled"},
+        {changed(at(1400, 23'999, 900'000), [](auto& v) { v.taken_back = 1; }), false, "doubled"},
+        {changed(at(1400, 24'000, 900'000), [](auto& v) { v.taken_back = 1; }), true,
+         "24 examples"},
+        {changed(at(1400, 47'999, 900'000), [](auto& v) { v.taken_back = 2; }), false, "doubled"},
     };
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const auto answer = ask_clock(clock, rows[i].view);
@@ -53,7 +54,7 @@ TEST(Clock, SplitsByExamplesForEachParameterNowAndInTheEnd) {
 }
 
 TEST(Clock, SaysWhatItCounted) {
-    const auto answer = ask_clock({}, at(400, 12'000, 70'000));
+    const auto answer = ask_clock({}, at(1400, 12'000, 70'000));
     EXPECT_EQ(answer.evidence.at("examples_per_parameter"), 12);
     EXPECT_EQ(answer.evidence.at("final_examples_per_parameter"), 35);
 }

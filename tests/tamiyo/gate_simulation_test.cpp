@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <functional>
+#include <iterator>
+#include <span>
 #include <vector>
 
 #include "esper/base/random.h"
@@ -36,18 +38,29 @@ Draw rare_harm(double share, double size, double noise) {
     };
 }
 
+/// The same examples, walked in rounds as a run walks them.
+GateResult look_in_rounds(const std::vector<float>& d, const GateSpec& spec) {
+    std::span<const float> walked;
+    while (const auto next = next_round(walked, spec, std::ssize(d)))
+        walked = std::span(d).first(static_cast<std::size_t>(next));
+    auto result = look(walked, spec);
+    result.t = std::ssize(walked);
+    return result;
+}
+
 struct Shares {
     double kept = 0;
     double culled = 0;
     double examples = 0;
 };
-Shares simulate(const Draw& draw, double shift, const GateSpec& spec, int runs, int examples) {
+Shares simulate(const Draw& draw, double shift, const GateSpec& spec, int runs, int examples,
+                bool rounds = false) {
     Shares shares;
     std::vector<float> d(static_cast<std::size_t>(examples));
     for (int run = 0; run < runs; ++run) {
         RandomStream r(1, "gate simulation", static_cast<std::uint64_t>(run));
         for (float& x : d) x = static_cast<float>(draw(r) + shift);
-        const GateResult result = look(d, spec);
+        const GateResult result = rounds ? look_in_rounds(d, spec) : look(d, spec);
         shares.kept += result.verdict == Verdict::kKeep;
         shares.culled += result.verdict == Verdict::kCull;
         shares.examples += static_cast<double>(result.t);
@@ -65,6 +78,16 @@ TEST_P(UnderNoEffect, TheShareOfSequencesThatEverCrossStaysBelowDelta) {
         EXPECT_LE(s.kept, delta / 2 + 2 * std::sqrt(delta / 2 / 2000)) << GetParam().first;
         RecordProperty(std::string(GetParam().first) + std::to_string(delta),
                        std::to_string(s.kept) + " kept, " + std::to_string(s.culled) + " culled");
+    }
+}
+TEST_P(UnderNoEffect, WalkedInRoundsNoMoreAreKept) {
+    for (const double delta : {0.05, 0.2}) {
+        const GateSpec spec{.n0 = 200, .rent = 0, .delta_k = delta};
+        const Shares s = simulate(GetParam().second, 0, spec, 400, 3000, true);
+        EXPECT_LE(s.kept, delta / 2 + 2 * std::sqrt(delta / 2 / 400)) << GetParam().first;
+        RecordProperty(
+            std::string(GetParam().first) + std::to_string(delta),
+            std::to_string(s.kept) + " kept, " + std::to_string(s.examples) + " examples");
     }
 }
 INSTANTIATE_TEST_SUITE_P(
@@ -150,6 +173,21 @@ TEST(GateSimulation, ARealEffectIsKeptAndAHarmfulOneCulled) {
         EXPECT_GT(harms.culled, 0.95);
         EXPECT_EQ(harms.kept, 0);
     }
+}
+
+TEST(GateSimulation, WalkedInRoundsARealEffectIsKeptWithFewerExamples) {
+    const GateSpec spec{.n0 = 500, .rent = 0, .delta_k = error_of_look(error_of_seed(0.05, 1), 1)};
+    const Shares helps = simulate(gaussian, 0.2, spec, 150, 5000, true);
+    EXPECT_GT(helps.kept, 0.95);
+    EXPECT_LT(helps.examples, 3500);
+    // What no further example could make a keep is walked no further, decided or not.
+    const Shares harms = simulate(gaussian, -0.2, spec, 150, 5000, true);
+    EXPECT_GT(harms.culled, 0.5);
+    EXPECT_EQ(harms.kept, 0);
+    EXPECT_LT(harms.examples, 1500);
+    const Shares nothing = simulate(gaussian, 0, spec, 150, 5000, true);
+    EXPECT_LE(nothing.kept, spec.delta_k);
+    EXPECT_LT(nothing.examples, 4500) << "some walks end where no more can be won";
 }
 
 TEST(GateSimulation, OverAWholeRunOfUselessSeedsTheErrorStaysWithinDelta) {

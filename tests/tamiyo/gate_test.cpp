@@ -53,6 +53,42 @@ TEST(Look, KeepsWhatSavesMoreThanTheRentAndCullsWhatSavesLess) {
     EXPECT_GT(held.upper, 0.0999);
 }
 
+/// n differences of the two values in turn.
+std::vector<float> in_turn(std::int64_t n, float one, float two) {
+    std::vector<float> d;
+    for (std::int64_t i = 0; i < n; ++i) d.push_back(i % 2 == 0 ? one : two);
+    return d;
+}
+
+TEST(NextRound, BeginsWithTheSmallestSampleAndDoublesWhileTheVerdictIsOpen) {
+    const GateSpec spec{.n0 = 100, .rent = 0, .delta_k = 0.05};
+    EXPECT_EQ(next_round({}, spec, 5000), 100);
+    EXPECT_EQ(next_round({}, spec, 60), 60) << "no more than there are";
+    const auto unclear = in_turn(100, -1.0f, 1.2f);
+    EXPECT_EQ(next_round(unclear, spec, 5000), 200);
+    EXPECT_EQ(next_round(unclear, spec, 150), 150);
+    EXPECT_EQ(next_round(unclear, spec, 100), 0);
+}
+
+TEST(NextRound, EndsWithACullAtOnceAndWithAKeepThatFourTimesAsManyExamplesConfirm) {
+    const GateSpec spec{.n0 = 100, .rent = 0, .delta_k = 0.05};
+    EXPECT_EQ(next_round(in_turn(100, -1.0f, -1.1f), spec, 5000), 0);
+    EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), spec, 5000), 400);
+    EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), spec, 300), 300) << "no more than there are";
+    EXPECT_EQ(next_round(in_turn(200, 1.0f, 1.1f), spec, 5000), 400);
+    EXPECT_EQ(next_round(in_turn(400, 1.0f, 1.1f), spec, 5000), 0);
+}
+
+TEST(NextRound, EndsWhereAllExamplesTogetherCouldNotKeep) {
+    const GateSpec spec{.n0 = 100, .rent = 0.5, .delta_k = 0.05};
+    EXPECT_EQ(next_round(in_turn(400, -1.0f, 1.0f), {.n0 = 400, .rent = 0.3, .delta_k = 0.05}, 800),
+              0)
+        << "it may be 0.15 at best";
+    EXPECT_GT(
+        next_round(in_turn(400, -1.0f, 1.9f), {.n0 = 400, .rent = 0.3, .delta_k = 0.05}, 8000), 0);
+    EXPECT_EQ(next_round(in_turn(100, 0.0f, 0.0f), spec, 5000), 0) << "a cull";
+}
+
 TEST(Look, TooFewExamplesHoldHoweverGoodTheyAre) {
     const std::vector<float> d(499, 1.0f);
     const GateResult r = look(d, {.n0 = 500, .rent = 0, .delta_k = 0.05});

@@ -177,6 +177,35 @@ TEST(Nomination, RandomEntrantsGiveEverybodyAChance) {
     EXPECT_EQ(seen, (std::set<std::uint32_t>{1, 2, 3, 4, 5}));
 }
 
+TEST(Nomination, WhatPastRunsHardlyEverChoseIsMeasuredOnlyWhereItIsDrawn) {
+    Field f(3);
+    for (std::uint32_t slot = 0; slot < 3; ++slot) {
+        f.add(slot, "usual", std::nullopt);
+        f.add(slot, "unlikely", std::nullopt).unlikely = true;
+    }
+    f.controller.tournament.random_entrants = 0;
+    for (const std::size_t i : f.tournament().nominate(f.view, kUnknown))
+        EXPECT_EQ(f.view.candidates[i].blueprint, "usual");
+    EXPECT_EQ(f.tournament().nominate(f.view, kUnknown).size(), 3u);
+    f.controller.tournament.random_entrants = 1;
+    std::set<std::uint32_t> drawn;
+    for (f.view.step = 0; f.view.step < 60; ++f.view.step) {
+        const auto nominated = f.tournament().nominate(f.view, kUnknown);
+        ASSERT_EQ(nominated.size(), 4u);
+        EXPECT_EQ(f.view.candidates[nominated[3]].blueprint, "unlikely");
+        drawn.insert(f.view.candidates[nominated[3]].slot);
+    }
+    EXPECT_EQ(drawn.size(), 3u);
+}
+
+TEST(Tournament, AnUnlikelyPairGerminatesOnlyWhereItWasMeasured) {
+    Field f;
+    f.add(0, "usual", 0.01);
+    f.add(1, "drawn", 0.02).unlikely = true;
+    f.add(2, "passed over", std::nullopt).unlikely = true;
+    EXPECT_EQ(f.ranked(), (Names{"drawn", "usual"}));
+}
+
 TEST(Nomination, OfNobodyIsNobody) {
     EXPECT_TRUE(Field(0).tournament().nominate(ControllerView{}, kUnknown).empty());
     EXPECT_TRUE(Field(0).tournament().rank(ControllerView{}).empty());

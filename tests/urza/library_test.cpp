@@ -272,20 +272,82 @@ TEST(Library, CollectingDropsObjectsAndKeepsWhatHappened) {
     EXPECT_EQ(library->collect({.kernels_per_blueprint = 2})->kernels, 0u);
 }
 
-TEST(Library, FieldReportsComeBackInTheirOrder) {
-    SmallLibrary library;
-    contracts::FieldReport report;
-    report.blueprint_id = *library->add_blueprint(submission(64));
-    report.kernel_artifact_id = "kernel-1";
-    report.at.layer = "layer1";
-    for (std::uint32_t epoch = 1; epoch <= 3; ++epoch) {
+/// A run of a GPT in which seeds of one blueprint ended, and so many candidates were measured.
+FieldRun field_run(const std::string& id, const std::string& blueprint, std::uint32_t seeds,
+                   std::int64_t measured) {
+    FieldRun run{id,
+                 "gpt",
+                 {},
+                 {{.blueprint = blueprint, .host = "", .measured = measured, .chosen = seeds}}};
+    for (std::uint32_t epoch = 1; epoch <= seeds; ++epoch) {
+        contracts::FieldReport report;
+        report.blueprint_id = blueprint;
+        report.kernel_artifact_id = "operators";
+        report.at.layer = "layer1";
         report.ended_epoch = epoch;
-        ASSERT_TRUE(library->file_report(report));
+        run.reports.push_back({report, id, "s" + std::to_string(epoch), "gpt"});
     }
-    const auto reports = *library->reports(report.blueprint_id);
+    return run;
+}
+
+TEST(Library, WhatARunReportsComesBackInItsOrder) {
+    SmallLibrary library;
+    const auto one = *library->add_blueprint(submission(64));
+    const auto two = *library->add_blueprint(submission(32));
+    ASSERT_TRUE(*library->file_run(field_run("run-1", one, 3, 10)));
+    ASSERT_TRUE(*library->file_run(field_run("run-2", two, 0, 4)));
+    ASSERT_TRUE(*library->file_run(field_run("run-3", one, 0, 5)));
+    const auto reports = *library->reports(one);
     ASSERT_EQ(reports.size(), 3u);
-    EXPECT_EQ(reports[2].ended_epoch, 3u);
+    EXPECT_EQ(reports[2].report.ended_epoch, 3u);
+    EXPECT_EQ(reports[2].seed, "s3");
+    EXPECT_EQ(reports[2].run, "run-1");
+    EXPECT_EQ(reports[2].host, "gpt");
+    EXPECT_EQ(library->reports("")->size(), 3u);
     EXPECT_TRUE(library->reports("another")->empty());
+    auto measured = *library->measured_candidates();
+    ASSERT_EQ(measured.size(), 2u);
+    if (measured[0].blueprint != one) std::swap(measured[0], measured[1]);
+    EXPECT_EQ(measured[0].measured, 15);
+    EXPECT_EQ(measured[0].chosen, 3);
+    EXPECT_EQ(measured[0].runs, 2);
+    EXPECT_EQ(measured[0].runs_chosen, 1);
+    EXPECT_EQ(measured[1].runs_chosen, 0);
+    EXPECT_TRUE(library->verify({})->empty());
+}
+
+TEST(Library, TheSameRunAgainSaysNothingNew) {
+    SmallLibrary library;
+    const auto id = *library->add_blueprint(submission(64));
+    EXPECT_TRUE(*library->file_run(field_run("run-1", id, 2, 10)));
+    const auto before = library->head()->number;
+    EXPECT_FALSE(*library->file_run(field_run("run-1", id, 2, 10)));
+    EXPECT_EQ(library->reports(id)->size(), 2u);
+    EXPECT_EQ(library->measured_candidates()->front().measured, 10);
+    EXPECT_EQ(library->head()->number, before);
+    const auto unknown = library->file_run(field_run("run-2", "nobody", 1, 1));
+    ASSERT_FALSE(unknown);
+    EXPECT_TRUE(unknown.error().is(UrzaError::kUnknownBlueprint));
+    EXPECT_EQ(library->measured_candidates()->front().runs, 1);
+}
+
+TEST(Library, AnAlteredReportIsFound) {
+    SmallLibrary library;
+    const auto id = *library->add_blueprint(submission(64));
+    ASSERT_TRUE(*library->file_run(field_run("run-1", id, 2, 10)));
+    ASSERT_TRUE(library->verify({})->empty());
+    for (const auto* change :
+         {"UPDATE field_candidates SET measured = 11", "UPDATE field_run SET host = 'mlp'",
+          "UPDATE field_report SET seed = 's9' WHERE seed = 's1'",
+          "DELETE FROM field_report WHERE seed = 's2'"}) {
+        library.sql(change);
+        const auto wrong = *library->verify({});
+        ASSERT_EQ(wrong.size(), 1u) << change;
+        EXPECT_TRUE(wrong.front().is(UrzaError::kBadRow)) << wrong.front().to_string();
+        library.sql("UPDATE field_candidates SET measured = 10");
+        library.sql("UPDATE field_run SET host = 'gpt'");
+        library.sql("UPDATE field_report SET seed = 's1' WHERE seed = 's9'");
+    }
 }
 
 TEST(Library, ManyWritersShareASync) {

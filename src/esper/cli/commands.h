@@ -36,7 +36,6 @@ void add_compare(CLI::App& app, int& exit_code);
 void add_sample(CLI::App& app, int& exit_code);
 void add_predict(CLI::App& app, int& exit_code);
 void add_sweep(CLI::App& app, int& exit_code);
-void add_lr_find(CLI::App& app, int& exit_code);
 /// Adds `esper watch` and `esper nissa serve`.
 void add_watch(CLI::App& app, int& exit_code);
 /// Adds the commands of the other roles as processes. Each refuses, because it is not built yet.

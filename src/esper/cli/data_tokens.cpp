@@ -46,9 +46,10 @@ Status write_tokens(const TokensArguments& a) {
                     "-o: expected a .bin (16 bits a token, as nanoGPT's) or an .npy file");
     ESPER_TRY(const auto tokenizer, tolaria::open_tokenizer(a.tokenizer));
     if (!tokenizer)
-        return fail(DataError::kBadOption,
-                    "--tokenizer: expected bytes or the path of a tokenizer.json; characters have "
-                    "no numbers but within one text");
+        return fail(
+            DataError::kBadOption,
+            "--tokenizer: expected 'bytes' or the path of a tokenizer.json; characters have "
+            "no numbers but within one text");
     ESPER_TRY(const auto files, tolaria::text_files(a.path));
     std::vector<std::uint32_t> tokens;
     std::size_t bytes = 0;

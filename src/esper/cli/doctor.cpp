@@ -87,8 +87,7 @@ Result<std::string> native_kernels() {
     const auto& compilers = tezzeret::find_compilers();
     if (compilers.empty())
         return fail(tolaria::TolariaError::kUnsupported,
-                    "esper forge needs g++ or clang++ in /usr/bin or /usr/local/bin; seeds run as "
-                    "operators");
+                    std::string(tezzeret::kNoCompiler) + "; seeds run as operators");
     const bool jailed = execution::sandbox_level() == execution::SandboxLevel::kJail;
     return fmt::format("{} for {}, in a child {}", compilers.front().version,
                        tezzeret::this_machine().name,

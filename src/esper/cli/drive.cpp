@@ -7,6 +7,8 @@
 
 #include "esper/base/own_file.h"
 #include "esper/base/text.h"
+#include "esper/cli/field_reports.h"
+#include "esper/cli/key_presses.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
 #include "esper/cli/signals.h"
@@ -34,6 +36,18 @@ Result<tolaria::RunStatus> run(tolaria::Trainer& trainer) {
     return trainer.run();
 }
 
+/// What a key asks for, if it asks for anything.
+void press(tolaria::Trainer& trainer, char key) {
+    using records::ControlAction;
+    const auto* growth = trainer.growth();
+    if (key == 'c') trainer.request({ControlAction::kCheckpoint, "the terminal"});
+    if (key == 'q') trainer.request({ControlAction::kStop, "the terminal"});
+    if (key == 'p')
+        trainer.request({growth != nullptr && growth->is_paused() ? ControlAction::kResumeGrowth
+                                                                  : ControlAction::kPauseGrowth,
+                         "the terminal"});
+}
+
 /// What was written before anybody listened: all events of a new run, the change of a resumed one.
 void print_events_of_start(const tolaria::Trainer& trainer, const std::filesystem::path& folder) {
     const auto text = read_own_file(folder / "events.jsonl");
@@ -54,11 +68,16 @@ void print_events_of_start(const tolaria::Trainer& trainer, const std::filesyste
 int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
           const OutputFlags& flags) {
     Screen screen(flags.json, flags.quiet);
-    trainer.on_progress([&](const tolaria::Progress& p) { screen.progress(p); });
+    std::optional<KeyPresses> keys(std::in_place, screen.is_live());
+    trainer.on_progress([&](const tolaria::Progress& p) {
+        screen.progress(p);
+        while (const auto key = KeyPresses::next()) press(trainer, *key);
+    });
     trainer.on_event([&](const nlohmann::json& event) { screen.event(event); });
     screen.begin(trainer, folder.string());
     if (flags.json) print_events_of_start(trainer, folder);
     const auto status = run(trainer);
+    keys.reset();
     const auto record = records::read_run_json(folder);
     screen.end(record ? *record : nlohmann::json::object(), folder.string());
     if (!status) return report_error(status.error());
@@ -77,6 +96,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
         return kInterrupted;
     }
     if (!record) return report_error(record.error());
+    file_field_run(folder, trainer.config());
     const auto report = records::write_report(folder, folder / "report.html");
     if (!report) return report_error(report.error());
     if (flags.json) return 0;

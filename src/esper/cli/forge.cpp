@@ -38,6 +38,8 @@ struct ForgeFlags {
     bool dry = false;
     bool orders = false;  ///< of a run, from standard input
     std::string library;
+    std::string sandbox = "prefer";
+    int nice = 19;  ///< with `orders`
     bool as_json = false;
 };
 
@@ -164,6 +166,10 @@ Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& m
     return stored ? Status{} : Status(tl::unexpected(stored.error()));
 }
 
+supply::ForgeWishes wishes_of(const ForgeFlags& flags) {
+    return {flags.sandbox == "require", flags.nice};
+}
+
 int run_forge(const ForgeFlags& flags) {
     const auto pipeline = tezzeret::pipeline_from_name(flags.pipeline);
     if (flags.blueprint.empty() == !flags.all || !pipeline) {
@@ -180,6 +186,10 @@ int run_forge(const ForgeFlags& flags) {
     }
     auto wanted = wanted_of(flags);
     if (!wanted) return report_error(wanted.error());
+    if (const auto why = supply::why_no_forge(wishes_of(flags)); !why.empty()) {
+        std::fprintf(stderr, "esper: %s\n", why.c_str());
+        return 1;
+    }
     std::vector<std::string> precisions{flags.precision};
     if (flags.precision == "all") precisions = {"fp32", "bf16"};
     // A trial is a copy of this process, which must have one thread.
@@ -226,13 +236,20 @@ void add_forge(CLI::App& app, int& exit_code) {
     command->add_option("--features", flags->features, "features of the anchor (default 128)")
         ->delimiter(',');
     command->add_option("--rows", flags->rows, "rows that speed is measured on (default 4096)");
+    command
+        ->add_option("--sandbox", flags->sandbox,
+                     "prefer (default), or require: compile nothing where compiler and kernel "
+                     "cannot be jailed")
+        ->check(CLI::IsMember({"prefer", "require"}));
     command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
     command->add_flag("--json", flags->as_json, "one JSON line per kernel");
     // How a run starts its forge; not for people.
     command->add_flag("--orders", flags->orders)->group("");
     command->add_option("--library", flags->library)->group("");
+    command->add_option("--priority", flags->nice)->group("");
     command->callback([flags, &exit_code] {
-        exit_code = flags->orders ? supply::forge_orders(flags->library) : run_forge(*flags);
+        exit_code = flags->orders ? supply::forge_orders(flags->library, wishes_of(*flags))
+                                  : run_forge(*flags);
     });
 }
 

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -128,7 +130,7 @@ Status show(const Arguments& a) {
         ESPER_TRY(const auto reports, library->reports(id));
         a.json ? print_contract(*blueprint) : print_blueprint(*blueprint, reports);
         if (a.json)
-            for (const auto& report : reports) print_contract(report);
+            for (const auto& filed : reports) print_contract(filed.report);
         return {};
     }
     ESPER_TRY(const auto record, library->kernel(id));
@@ -169,8 +171,20 @@ Result<std::optional<urza::LedgerHead>> head_of(const std::string& text) {
     return std::optional(head);
 }
 
+/// The head that a run saw last.
+Result<std::string> head_of_run(const std::string& folder) {
+    ESPER_TRY(const auto run, records::read_run_json(folder));
+    const auto head = records::text_of(run.value("kernels", json::object()), "library_head");
+    if (!head.empty()) return head;
+    return fail(UrzaError::kBadRequest, folder + " remembers no head: the run used no library");
+}
+
 Status verify(const Arguments& a) {
-    ESPER_TRY(const auto remembered, head_of(a.head));
+    auto text = a.head;
+    if (!a.run.empty()) {
+        ESPER_TRY(text, head_of_run(a.run));
+    }
+    ESPER_TRY(const auto remembered, head_of(text));
     ESPER_TRY(const auto library, urza::open_library(a.folder));
     ESPER_TRY(const auto wrong, library->verify(remembered));
     for (const auto& error : wrong) {
@@ -238,6 +252,61 @@ Status collect(const Arguments& a) {
             "%llu files that no kernel needs are less than an hour old, and stay until a later "
             "gc\n",
             static_cast<unsigned long long>(collected.young));
+    return {};
+}
+
+Status report(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    std::map<std::string, std::string> names;
+    ESPER_CHECK_STATUS(each_blueprint(*library, [&](const contracts::Blueprint& blueprint) {
+        names[blueprint.blueprint_id] = blueprint.name;
+    }));
+    const auto is_asked_for = [&](const std::string& name) {
+        return a.id.empty() || name == a.id || name.starts_with(a.id + "/");
+    };
+    ESPER_TRY(const auto reports, library->reports(""));
+    const auto asked_for = [&](const auto& filed) {
+        return is_asked_for(names[filed.report.blueprint_id]);
+    };
+    if (!a.json && std::ranges::none_of(reports, asked_for))
+        std::fprintf(stderr,
+                     "esper: no run has reported %s yet; runs with growth.kernels=true do\n",
+                     a.id.empty() ? "to this library" : ("a seed of '" + a.id + "'").c_str());
+    for (const auto& filed : reports) {
+        const auto& name = names[filed.report.blueprint_id];
+        if (!is_asked_for(name)) continue;
+        if (!a.json) {
+            print_report_line(name, filed);
+            continue;
+        }
+        ESPER_TRY(const auto text, contracts::to_json(filed.report));
+        print_json_line({{"event", "report"},
+                         {"run", filed.run},
+                         {"seed", filed.seed},
+                         {"host", filed.host},
+                         {"blueprint", name},
+                         {"report", json::parse(text)}});
+    }
+    ESPER_TRY(const auto candidates, library->measured_candidates());
+    if (!a.json && !candidates.empty())
+        std::printf("\n%-28s %-6s %6s %10s %9s %14s\n", "blueprint", "host", "runs", "measured",
+                    "chosen", "chosen in runs");
+    for (const auto& c : candidates) {
+        const auto& name = names[c.blueprint];
+        if (!is_asked_for(name)) continue;
+        if (a.json)
+            print_json_line({{"event", "candidates"},
+                             {"blueprint", name},
+                             {"host", c.host},
+                             {"runs", c.runs},
+                             {"measured", c.measured},
+                             {"chosen", c.chosen},
+                             {"runs_chosen", c.runs_chosen}});
+        else
+            std::printf("%-28s %-6s %6lld %10lld %9lld %14lld\n", name.c_str(), c.host.c_str(),
+                        static_cast<long long>(c.runs), static_cast<long long>(c.measured),
+                        static_cast<long long>(c.chosen), static_cast<long long>(c.runs_chosen));
+    }
     return {};
 }
 
@@ -338,8 +407,13 @@ void add_library(CLI::App& app, int& exit_code) {
     adds->add_option("--about", a->about, "one sentence about it");
     adds->add_option("--parent", a->parent, "the blueprint that it descends from");
     adds->add_option("--by", a->by, "who adds it");
-    command("verify", "check every digest, signature and ledger entry", verify)
-        ->add_option("--head", a->head, "NUMBER:HASH of a ledger head that was seen before");
+    auto* verifies = command("verify", "check every digest, signature and ledger entry", verify);
+    auto* head = verifies->add_option("--head", a->head,
+                                      "NUMBER:HASH of a ledger head that was seen before");
+    verifies->add_option("--run", a->run, "a run's folder: the ledger's head that it saw")
+        ->excludes(head);
+    command("reports", "how seeds ended in runs, and which candidates runs measured", report)
+        ->add_option("blueprint", a->id, "of this one only, e.g. low_rank or low_rank/tokens");
     command("ledger", "every change, in order", ledger)
         ->add_option("--after", a->after, "from the entry after this number on");
     command("gc", "drop objects that nobody needs; rows and lineage stay", collect)

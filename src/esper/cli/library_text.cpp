@@ -24,7 +24,37 @@ std::string figures(const contracts::Metrics& metrics) {
     return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::string in_words(const urza::FiledReport& filed) {
+    const auto& report = filed.report;
+    const auto figure = [&](const char* name) -> std::optional<double> {
+        const auto found = report.eval_metrics.find(name);
+        if (found == report.eval_metrics.end()) return std::nullopt;
+        return found->second;
+    };
+    auto text = fmt::format("{} at {} of a {}", contracts::to_text(report.outcome), report.at.layer,
+                            filed.host);
+    if (const auto features = figure("features")) text += fmt::format(", {} features", *features);
+    text += fmt::format(", epochs {} to {}", report.germinated_epoch, report.ended_epoch);
+    if (const auto gain = figure("gain"))
+        text +=
+            fmt::format("; gain {:.3g} [{:.3g}, {:.3g}]", *gain, figure("gain_low").value_or(*gain),
+                        figure("gain_high").value_or(*gain));
+    else
+        text += "; gain not measured";
+    if (const auto flops = figure("relative_flops"))
+        text += fmt::format("; adds {:.2g} % of the FLOPs", 100 * *flops);
+    if (const auto seconds = figure("run_seconds")) text += fmt::format("; {:.3g} s", *seconds);
+    text += report.kernel_artifact_id == "operators" ? "; operators"
+                                                     : "; kernel " + report.kernel_artifact_id;
+    return text;
+}
+
 }  // namespace
+
+void print_report_line(const std::string& name, const urza::FiledReport& filed) {
+    std::printf("%s  %-4s %-28s %s\n", filed.run.substr(0, kShort).c_str(), filed.seed.c_str(),
+                name.c_str(), in_words(filed).c_str());
+}
 
 std::string state_of(const urza::KernelRecord& record) {
     std::string state(contracts::to_text(record.artifact.status));
@@ -51,7 +81,7 @@ void print_kernel_line(const urza::KernelRecord& record) {
 }
 
 void print_blueprint(const contracts::Blueprint& blueprint,
-                     const std::vector<contracts::FieldReport>& reports) {
+                     const std::vector<urza::FiledReport>& reports) {
     std::printf("blueprint %s\n", blueprint.blueprint_id.c_str());
     row("name", blueprint.name);
     row("what", blueprint.description);
@@ -60,10 +90,7 @@ void print_blueprint(const contracts::Blueprint& blueprint,
         fmt::format("{}, {}", blueprint.created_by, contracts::to_string(blueprint.created_at)));
     row("descends from", fmt::format("{}", fmt::join(blueprint.parents, ", ")));
     row("kernels", fmt::format("{}", fmt::join(blueprint.compiled_artifacts, ", ")));
-    for (const auto& report : reports)
-        row("in the field",
-            fmt::format("{} at {} epoch {}, {}", contracts::to_text(report.outcome),
-                        report.at.layer, report.ended_epoch, figures(report.eval_metrics)));
+    for (const auto& filed : reports) row("in the field", in_words(filed));
     std::printf("\n%s", blueprint.architecture.c_str());
 }
 

@@ -9,7 +9,9 @@ namespace esper::cli {
 void print_blueprint_line(const contracts::Blueprint& blueprint);
 void print_kernel_line(const urza::KernelRecord& record);
 void print_blueprint(const contracts::Blueprint& blueprint,
-                     const std::vector<contracts::FieldReport>& reports);
+                     const std::vector<urza::FiledReport>& reports);
+/// One seed's end; `name` is its blueprint's.
+void print_report_line(const std::string& name, const urza::FiledReport& filed);
 void print_kernel(const urza::KernelRecord& record);
 void print_entry(const urza::LedgerEntry& entry);
 void print_reason(const urza::Reason& reason);

@@ -1,3 +1,5 @@
+#include "esper/cli/lr_find.h"
+
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
@@ -17,6 +19,7 @@
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/block_settings.h"
+#include "esper/services/tolaria/learn/layer_rates.h"
 #include "esper/services/tolaria/learn/learner.h"
 #include "esper/services/tolaria/learn/rate_search.h"
 #include "esper/services/tolaria/tolaria_errors.h"
@@ -25,7 +28,7 @@ namespace esper::cli {
 
 namespace {
 
-struct Arguments {
+struct RateArguments {
     std::string config;
     std::vector<std::string> overrides;
     std::string seed;
@@ -36,6 +39,7 @@ struct Arguments {
 Result<std::unique_ptr<tolaria::Learner>> new_learner(const configs::EsperConfig& config,
                                                       const tolaria::DatasetInfo& data) {
     ESPER_TRY(auto host, tolaria::make_host(config, data));
+    ESPER_CHECK_STATUS(tolaria::check_parameter_keys(config.optimization, *host));
     auto learner = std::make_unique<tolaria::Learner>(tolaria::Learner::options_of(config));
     ESPER_CHECK_STATUS(learner->begin(std::move(host)));
     if (tolaria::is_exported_model(config))
@@ -90,7 +94,7 @@ void print_curve(const tolaria::RateSearch& found) {
     }
 }
 
-Status find(const Arguments& a) {
+Status find(const RateArguments& a) {
     configs::LoadOptions options;
     options.path = a.config;
     options.overrides = a.overrides;
@@ -119,7 +123,7 @@ Status find(const Arguments& a) {
 }  // namespace
 
 void add_lr_find(CLI::App& app, int& exit_code) {
-    auto a = std::make_shared<Arguments>();
+    auto a = std::make_shared<RateArguments>();
     auto* command = app.add_subcommand(
         "lr-find", "a learning rate: a short training at rising rates, of which nothing is kept");
     command->add_option("config", a->config, "a configuration, or data, as of 'esper train'");

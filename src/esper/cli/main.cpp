@@ -10,6 +10,7 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/guard.h"
+#include "esper/cli/lr_find.h"
 #include "esper/cli/signals.h"
 #include "esper/version.h"
 

@@ -11,7 +11,9 @@ std::shared_ptr<ports::KernelSupply> kernels_for(const configs::EsperConfig& con
     if (!config.growth.enabled || !config.growth.kernels) return nullptr;
     std::error_code ignored;
     return supply::library_supply(
-        {urza::default_library_path(), std::filesystem::read_symlink("/proc/self/exe", ignored)});
+        {urza::default_library_path(),
+         std::filesystem::read_symlink("/proc/self/exe", ignored),
+         {config.forge.sandbox == configs::SandboxWish::kRequire, config.forge.priority}});
 }
 
 }  // namespace esper::cli

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/text.h"
+#include "esper/cli/key_presses.h"
 #include "esper/program/cost/cost.h"
 #include "esper/services/records/event_text.h"
 
@@ -20,6 +21,7 @@ void print_json_line(const json& line) {
 }
 
 void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
+    trainer_ = &trainer;
     const auto& config = trainer.config();
     const auto& program = *trainer.program();
     batch_size_ = config.data.batch_size;
@@ -55,11 +57,12 @@ void Screen::begin(tolaria::Trainer& trainer, const std::string& folder) {
 
 void Screen::progress(const Progress& p) {
     if (p.validation_loss) show_epoch(p);
-    if (terminal_.bar && !quiet_) draw_bar(p);
+    if (is_live()) draw_bar(p);
 }
 
 void Screen::show_epoch(const Progress& p) {
     const Pace pace = end_of_epoch(p);
+    panel_.add_epoch(p.train_loss, *p.validation_loss, pace.examples_per_second);
     if (json_)
         print_json_line(
             {{"event", "epoch"},
@@ -111,6 +114,7 @@ void Screen::event(const json& event) {
 
 void Screen::end(const json& run, const std::string& folder) {
     wipe_bar();
+    trainer_ = nullptr;
     if (!json_) return;
     auto last = run;
     last["event"] = "end";
@@ -126,8 +130,9 @@ void Screen::line(std::string_view colour, const std::string& text) {
 }
 
 void Screen::wipe_bar() {
-    if (bar_shown_) std::fputs("\r\033[K", stderr);
-    bar_shown_ = false;
+    if (lines_shown_ > 0) std::fputs("\r\033[K", stderr);
+    for (; lines_shown_ > 1; --lines_shown_) std::fputs("\033[A\033[K", stderr);
+    lines_shown_ = 0;
 }
 
 double Screen::steps_per_second(std::int64_t step) {
@@ -151,9 +156,18 @@ void Screen::draw_bar(const Progress& p) {
     std::string bar;
     for (int i = 0; i < room; ++i) bar += i < static_cast<int>(done * room) ? "━" : "┄";
     wipe_bar();
-    std::fputs((bar + text).c_str(), stderr);
+    auto shown = bar + text;
+    lines_shown_ = 1;
+    constexpr int kLeastColumns = 60, kLeastRows = 10;
+    if (trainer_ != nullptr && terminal_.columns >= kLeastColumns && terminal_.rows >= kLeastRows)
+        for (const auto& line :
+             panel_.lines(*trainer_, terminal_.columns - 1, KeyPresses::are_taken())) {
+            shown += "\n";
+            shown += clipped(line, terminal_.columns - 1);
+            ++lines_shown_;
+        }
+    std::fputs(shown.c_str(), stderr);
     std::fflush(stderr);
-    bar_shown_ = true;
 }
 
 }  // namespace esper::cli

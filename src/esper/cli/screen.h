@@ -6,14 +6,16 @@
 #include <string>
 #include <utility>
 
+#include "esper/cli/live_panel.h"
 #include "esper/cli/print.h"
 #include "esper/cli/terminal.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::cli {
 
-/// How a run shows itself while it goes on. On a terminal: a bar with rate and time left, and a
-/// line for each epoch and decision; elsewhere the lines alone. With `json`, standard output gets
+/// How a run shows itself while it goes on. On a terminal: a line for each epoch and decision, and
+/// below them a bar with rate and time left and, where there is room, a LivePanel; elsewhere the
+/// lines alone. With `json`, standard output gets
 /// one JSON line for each epoch and event besides. `quiet` silences standard error.
 class Screen {
   public:
@@ -24,6 +26,8 @@ class Screen {
     void begin(tolaria::Trainer& trainer, const std::string& folder);
     void progress(const tolaria::Progress& progress);
     void event(const nlohmann::json& event);
+    /// Whether it shows more than lines.
+    bool is_live() const { return terminal_.bar && !quiet_; }
     /// How the run ended.
     void end(const nlohmann::json& run, const std::string& folder);
 
@@ -46,7 +50,9 @@ class Screen {
     bool json_;
     bool quiet_;
     Terminal terminal_;
-    bool bar_shown_ = false;
+    tolaria::Trainer* trainer_ = nullptr;  ///< of begin(), until end()
+    LivePanel panel_;
+    int lines_shown_ = 0;  ///< of bar and panel
     std::int64_t batch_size_ = 0;
     std::deque<std::pair<Instant, std::int64_t>> past_;
     Instant epoch_began_ = std::chrono::steady_clock::now();

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <csignal>
 
+#include "esper/cli/key_presses.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::cli {
@@ -16,6 +17,7 @@ std::atomic<bool> stop_asked{false};
 extern "C" void on_stop_signal(int signal) {
     stop_asked.store(true);
     if (auto* trainer = running.load()) trainer->request_stop();
+    give_keys_back();  // the next signal ends the process where it is
     std::signal(signal, SIG_DFL);
 }
 

@@ -10,6 +10,7 @@ struct Terminal {
     bool bar = false;
     bool colours = false;
     int columns = 80;
+    int rows = 24;
 
     static Terminal of_stderr();
     /// The escape sequence, or "" without colours.

@@ -1,8 +1,14 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "esper/cli/commands.h"
 #include "esper/cli/page_process.h"
+#include "esper/cli/print.h"
+#include "esper/cli/table.h"
+#include "esper/services/nissa/audit.h"
+#include "esper/services/records/printable_text.h"
 
 namespace esper::cli {
 
@@ -13,15 +19,67 @@ struct WatchArguments {
     std::string host = "127.0.0.1";
     int port = 8005;
     std::vector<std::string> names;
+    bool allow_actions = false;
+    std::string share;
+    bool print_rules = false;
 };
 
 int watch(const WatchArguments& a) {
     std::vector<std::string> words{"--host", a.host, "--port", std::to_string(a.port)};
     for (const auto& name : a.names) words.insert(words.end(), {"--name", name});
+    if (a.allow_actions) words.emplace_back("--allow-actions");
+    if (!a.share.empty()) words.insert(words.end(), {"--share", a.share});
+    if (a.print_rules) words.emplace_back("--print-rules");
     words.emplace_back("--");
     words.insert(words.end(), a.runs.begin(), a.runs.end());
     if (a.runs.empty()) words.emplace_back("runs");
     return become_page(std::move(words));
+}
+
+struct AuditArguments {
+    std::string run;
+    nissa::DeedQuery query;
+    bool json = false;
+};
+
+int audit(const AuditArguments& a) {
+    const auto deeds = nissa::deeds_of(a.run, a.query);
+    if (!deeds) return report_error(deeds.error());
+    using records::printable;
+    Table table;
+    table.column("step").column("epoch");
+    for (const char* name : {"at", "who", "what", "subject", "why"})
+        table.column(name, Table::Align::kLeft);
+    for (const auto& deed : *deeds) {
+        if (a.json)
+            print_json_line({{"step", deed.step},
+                             {"epoch", deed.epoch},
+                             {"at", deed.at},
+                             {"who", deed.who},
+                             {"what", deed.what},
+                             {"subject", deed.subject},
+                             {"why", deed.why}});
+        else
+            table.row({std::to_string(deed.step), std::to_string(deed.epoch), printable(deed.at),
+                       printable(deed.who), printable(deed.what), printable(deed.subject),
+                       printable(deed.why)});
+    }
+    if (!a.json) std::fputs(table.text().c_str(), stdout);
+    return 0;
+}
+
+void add_audit(CLI::App* command, int& exit_code) {
+    auto a = std::make_shared<AuditArguments>();
+    command->add_option("run", a->run, "the run's folder")->required();
+    command->add_option("--who", a->query.who,
+                        "controller, gate, kernels, trainer, user, or who asked for an action");
+    command->add_option("--what", a->query.what, "e.g. germinate, cull, gate, kernel, rollback");
+    command->add_option("--subject", a->query.subject,
+                        "a seed, anchor, blueprint, kernel, block or checkpoint");
+    command->add_option("--from", a->query.from, "first step");
+    command->add_option("--to", a->query.to, "last step");
+    command->add_flag("--json", a->json, "one JSON line each");
+    command->callback([a, &exit_code] { exit_code = audit(*a); });
 }
 
 void add_to(CLI::App* command, int& exit_code) {
@@ -32,6 +90,12 @@ void add_to(CLI::App* command, int& exit_code) {
                         "where to listen (default: 127.0.0.1, which only this machine reaches)");
     command->add_option("--name", a->names,
                         "a name of this machine under which browsers may ask for the page");
+    command->add_flag("--allow-actions", a->allow_actions,
+                      "also print a link that may pause growth, save, go back and stop runs");
+    command->add_option("--share", a->share,
+                        "look only through a link that is good for so long, e.g. 8h");
+    command->add_flag("--print-rules", a->print_rules,
+                      "print the alerts as rules for Prometheus, and end");
     command->callback([a, &exit_code] { exit_code = watch(*a); });
 }
 
@@ -42,6 +106,8 @@ void add_watch(CLI::App& app, int& exit_code) {
     auto* nissa = app.add_subcommand("nissa", "the observer of runs");
     nissa->group("")->require_subcommand(1);
     add_to(nissa->add_subcommand("serve", "the same as 'esper watch'"), exit_code);
+    add_audit(nissa->add_subcommand("audit", "what was done in a run: who, when, to what and why"),
+              exit_code);
 }
 
 }  // namespace esper::cli

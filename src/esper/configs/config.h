@@ -6,6 +6,7 @@
 #include "esper/configs/checkpoint.h"
 #include "esper/configs/controller.h"
 #include "esper/configs/data.h"
+#include "esper/configs/forge.h"
 #include "esper/configs/growth.h"
 #include "esper/configs/logging.h"
 #include "esper/configs/model.h"
@@ -24,6 +25,7 @@ namespace esper::configs {
     X(OptimizationConfig, optimization, {}, rule::any(), "how its parameters move")             \
     X(GrowthConfig, growth, {}, rule::any(), "how the network grows")                           \
     X(ControllerConfig, controller, {}, rule::any(), "who decides about growth")                \
+    X(ForgeConfig, forge, {}, rule::any(), "how kernels are compiled beside a run")             \
     X(CheckpointConfig, checkpoint, {}, rule::any(), "what is saved, and when a run goes back") \
     X(TelemetryConfig, telemetry, {}, rule::any(), "what is measured on the way")               \
     X(LoggingConfig, logging, {}, rule::any(), "what is written down for people")               \

@@ -22,7 +22,10 @@ ESPER_CONFIG_SECTION(PlateauConfig, ESPER_PLATEAU_KEYS)
 #define ESPER_TOURNAMENT_KEYS(X)                                                       \
     X(int, candidates, 20, rule::within(1, 100000), "kernels looked at in a decision") \
     X(int, places, 5, rule::within(1, 100000), "anchors looked at in a decision")      \
-    X(int, random_entrants, 1, rule::within(0, 100000), "candidates drawn without regard to score")
+    X(int, random_entrants, 1, rule::within(0, 100000),                                \
+      "candidates drawn without regard to score")                                      \
+    X(bool, past_runs, false, rule::any(),                                             \
+      "measure what past runs of this library hardly ever chose only where it is drawn")
 ESPER_CONFIG_SECTION(TournamentConfig, ESPER_TOURNAMENT_KEYS)
 
 #define ESPER_CLOCK_KEYS(X)                                                                        \
@@ -32,7 +35,7 @@ ESPER_CONFIG_SECTION(TournamentConfig, ESPER_TOURNAMENT_KEYS)
     X(double, final_ratio, 30, rule::above(0),                                                     \
       "the same at the end of the run, with the block that is split counted twice; else no split") \
     X(bool, count_repeats, false, rule::any(), "whether repeated examples count each time")        \
-    X(std::int64_t, first_step, 300, rule::at_least(0), "no split before this step")               \
+    X(std::int64_t, first_step, 1000, rule::at_least(0), "no split before this step")              \
     X(std::int64_t, guard_steps, 200, rule::at_least(1),                                           \
       "steps after a split at which the training loss decides whether the split stays")            \
     X(double, guard_margin, 0.02, rule::at_least(0),                                               \

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "esper/base/text.h"
 #include "esper/configs/budget.h"
@@ -132,18 +133,25 @@ bool may_be_images(DataKind kind) {
     return kind != DataKind::kText && kind != DataKind::kTokens && kind != DataKind::kTable;
 }
 
-// What is known before the data are read; soft_targets() looks at the rest.
-void check_what_is_mixed(const EsperConfig& c, const Complain& complain) {
+// What is known before the data are read; soft_targets_of() looks at the rest.
+void check_keys_of_data(const EsperConfig& c, const Complain& complain) {
     const DataKind kind = c.data.kind;
     const std::string name(contracts::to_text(kind));
-    if (!may_be_images(kind)) {
-        if (c.data.augment.mixup > 0)
-            complain({"data.augment.mixup", "data.kind"},
-                     fmt::format("images are mixed, and '{}' has none; set it to 0", name));
-        if (c.data.augment.cutmix > 0)
-            complain({"data.augment.cutmix", "data.kind"},
-                     fmt::format("images are mixed, and '{}' has none; set it to 0", name));
-    }
+    const AugmentConfig& augment = c.data.augment;
+    const std::pair<const char*, double> for_images[] = {
+        {"data.augment.mixup", augment.mixup},
+        {"data.augment.cutmix", augment.cutmix},
+        {"data.augment.erasing", augment.erasing},
+        {"data.augment.randaugment", augment.randaugment}};
+    for (const auto& [key, value] : for_images)
+        if (value > 0 && !may_be_images(kind))
+            complain({key, "data.kind"},
+                     fmt::format("images are changed, and '{}' has none; set it to 0", name));
+    if (c.data.task == DataTask::kMultiLabel && kind != DataKind::kTable)
+        complain({"data.task", "data.kind"},
+                 fmt::format("several labels are columns of a table, and '{}' is none; set it to "
+                             "auto",
+                             name));
     const bool tokens = kind == DataKind::kText || kind == DataKind::kTokens;
     const bool classes =
         !tokens && c.data.task != DataTask::kRegression && c.data.task != DataTask::kMultiLabel;
@@ -251,7 +259,7 @@ std::span<const std::string_view> shape_keys() { return kShapeKeys; }
 void check_relations(const EsperConfig& config, const Complain& complain) {
     check_model(config, complain);
     check_data(config, complain);
-    check_what_is_mixed(config, complain);
+    check_keys_of_data(config, complain);
     check_schedule(config, complain);
     check_budget(config, complain);
     check_controller(config, complain);

@@ -1,6 +1,9 @@
 #include "esper/execution/kernels/child_process.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -29,6 +32,34 @@ TEST(ChildProcess, HasNoEnvironmentButPathsAndTheLanguage) {
     ::unsetenv("ESPER_SECRET");
     EXPECT_EQ(end.output.find("ESPER_SECRET"), std::string::npos);
     EXPECT_NE(end.output.find("TMPDIR="), std::string::npos);
+}
+
+/// What `file` of the only child of a process says; "" where there is none yet.
+std::string of_child(pid_t parent, const std::string& file) {
+    const auto id = std::to_string(parent);
+    std::string child;
+    std::ifstream("/proc/" + id + "/task/" + id + "/children") >> child;
+    std::string text;
+    if (!child.empty()) std::getline(std::ifstream("/proc/" + child + "/" + file), text);
+    return text;
+}
+
+TEST(ChildProcess, InItsOwnSessionItHasThePriorityOfItsParent) {
+    if (!std::ifstream("/proc/self/autogroup")) GTEST_SKIP() << "no groups of sessions here";
+    const auto parent = ::fork();
+    if (parent == 0) {
+        ::setpriority(PRIO_PROCESS, 0, 19);
+        static_cast<void>(run({"/bin/sleep", "20"}));
+        ::_exit(0);
+    }
+    std::string group;
+    for (int i = 0; i < 500 && group.find("nice 19") == std::string::npos; ++i) {
+        ::usleep(20'000);
+        group = of_child(parent, "autogroup");
+    }
+    ::kill(parent, SIGKILL);  // the child ends with it
+    ::waitpid(parent, nullptr, 0);
+    EXPECT_NE(group.find("nice 19"), std::string::npos) << group;
 }
 
 TEST(ChildProcess, ASignalIsReported) {

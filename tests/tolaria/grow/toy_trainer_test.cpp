@@ -19,6 +19,7 @@ configs::EsperConfig eventful() {
     config.growth.seeds_per_anchor = 2;
     config.growth.limits.max_in_flight = 3;
     config.growth.sham = true;
+    config.run.epochs = 16;
     config.growth.gate.rent = 0.0001;
     return config;
 }

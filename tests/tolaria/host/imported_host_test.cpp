@@ -51,6 +51,7 @@ configs::EsperConfig growing(const std::string& model) {
     config.run.threads = 1;
     config.data.batch_size = 32;
     config.growth.blueprints = {"low_rank", "bottleneck_1x1"};
+    config.growth.measure_share = 100;
     config.growth.graft_steps = 4;
     config.growth.training = configs::Duration::epochs(1);
     config.growth.stabilization = configs::Duration::epochs(1);

@@ -35,9 +35,17 @@ std::vector<std::string> columns_but_flops(const std::string& csv) {
     return lines;
 }
 
-// The last digits hang on the processor's vector units: on another kind than the fixture was made
-// on, figures are compared to a tenth of a per cent and decisions as they are.
-TEST(SavedRun, OfVersion1IsResumedToTheBitsOfTheUndisturbedRun) {
+double validation_loss_of(const std::string& row) {
+    std::istringstream in(row);
+    std::string cell;
+    for (int column = 0; column < 4; ++column) std::getline(in, cell, ',');
+    return std::stod(cell);
+}
+
+// Looks have become cheaper since that version: from the first decision on that rests on another
+// number of examples the run is another one. Up to there it is the same, to the bit on the kind of
+// processor that the fixture was made on.
+TEST(SavedRun, OfVersion1IsResumedToTheBitsOfTheUndisturbedRunUntilItsNextLook) {
     Folder folder("v1");
     const auto config = copy_of_version_1(folder.path);
     auto trainer = value_or_throw(Trainer::resume(config, folder.path));
@@ -45,21 +53,24 @@ TEST(SavedRun, OfVersion1IsResumedToTheBitsOfTheUndisturbedRun) {
     const auto was = json::parse(text_of(kVersion1 / "undisturbed.run.json"));
     ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
     const auto now = run_json(folder.path);
-    for (const auto* key : {"program_sha256", "steps", "parameters", "seeds"})
-        EXPECT_EQ(now.at(key), was.at(key)) << key;
-    const bool same_processor = now.at("train_loss") == was.at("train_loss");
-    // Version 1 tested the last network, not the best.
-    std::vector<std::string> keys{"train_loss", "val_loss", "val_accuracy"};
-    if (now.at("test_step") == now.at("steps")) keys.emplace_back("test_loss");
-    for (const auto& key : keys)
-        EXPECT_NEAR(now.at(key).get<double>(), was.at(key).get<double>(),
-                    same_processor ? 0.0 : 1e-3 * was.at(key).get<double>())
-            << key;
-    if (same_processor) {
-        EXPECT_EQ(columns_but_flops(text_of(folder.path / "metrics.csv")),
-                  columns_but_flops(text_of(kVersion1 / "undisturbed.metrics.csv")));
+    EXPECT_EQ(now.at("steps"), was.at("steps"));
+    EXPECT_EQ(now.at("seeds").at("germinated"), was.at("seeds").at("germinated"));
+    EXPECT_NEAR(now.at("val_loss").get<double>(), was.at("val_loss").get<double>(), 0.03);
+
+    const auto ours = columns_but_flops(text_of(folder.path / "metrics.csv"));
+    const auto theirs = columns_but_flops(text_of(kVersion1 / "undisturbed.metrics.csv"));
+    ASSERT_EQ(ours.size(), theirs.size());
+    ASSERT_EQ(ours.front().substr(0, 31), "epoch,step,train_loss,val_loss,");
+    constexpr std::size_t kResumed = 7;  // step 42
+    constexpr std::size_t kDecided = 9;
+    const bool same_processor = ours[kResumed] == theirs[kResumed];
+    for (std::size_t row = kResumed; row <= kDecided; ++row) {
+        const double expected = validation_loss_of(theirs[row]);
+        EXPECT_NEAR(validation_loss_of(ours[row]), expected, 1e-3 * expected) << ours[row];
+        if (same_processor) {
+            EXPECT_EQ(ours[row], theirs[row]);
+        }
     }
-    EXPECT_GE(now.at("flops_total").get<double>(), was.at("flops_total").get<double>());
     EXPECT_GT(now.at("flops").at("unattributed").get<double>(), 0);
     expect_replays(folder.path);
 }

@@ -90,8 +90,22 @@ void limit(int what, std::int64_t most) {
     ::setrlimit(static_cast<__rlimit_resource>(what), &both);
 }
 
+// Linux divides the processors among sessions before it looks at nice values (sched_autogroup), and
+// a new session counts as much as any other, whatever its process's nice value is.
+void keep_priority_in_a_new_session() {
+    const int nice = ::getpriority(PRIO_PROCESS, 0);
+    if (nice <= 0) return;
+    const int file = ::open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;  // this kernel has no such groups
+    const char digits[2] = {static_cast<char>('0' + nice / 10), static_cast<char>('0' + nice % 10)};
+    // A kernel that refuses leaves the child as it is.
+    static_cast<void>(!::write(file, digits, sizeof digits));
+    ::close(file);
+}
+
 void restrict_child(const char* directory, const ChildLimits& limits, bool jailed) {
     ::setsid();
+    keep_priority_in_a_new_session();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     limit(RLIMIT_CPU, limits.cpu_seconds);
     limit(RLIMIT_AS, limits.memory_bytes);

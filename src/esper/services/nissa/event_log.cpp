@@ -41,8 +41,8 @@ void EventLog::take(std::string_view line) {
     const auto number = [&](const char* key) {
         return event->number(key).value_or(std::numeric_limits<double>::quiet_NaN());
     };
-    slot.looks.push_back({event->step(), number("activation_variance"), number("dead_ratio"),
-                          number("gradient_norm")});
+    slot.looks.push_back({event->step(), slot.seed, number("alpha"), number("activation_variance"),
+                          number("dead_ratio"), number("gradient_norm")});
     if (slot.looks.size() > kMostHealth) slot.looks.pop_front();
 }
 
@@ -72,11 +72,15 @@ json EventLog::health() const {
                   {"seed", slot.seed},
                   {"state", slot.state},
                   {"step", json::array()},
+                  {"seeds", json::array()},
+                  {"alpha", json::array()},
                   {"activation_variance", json::array()},
                   {"dead_ratio", json::array()},
                   {"gradient_norm", json::array()}};
         for (const auto& look : slot.looks) {
             item["step"].push_back(look.step);
+            item["seeds"].push_back(look.seed);
+            item["alpha"].push_back(look.alpha);
             item["activation_variance"].push_back(look.variance);
             item["dead_ratio"].push_back(look.dead);
             item["gradient_norm"].push_back(look.gradient);

@@ -27,15 +27,17 @@ class EventLog {
     const std::vector<records::Event>& events() const { return events_; }
     /// Lines that are no event of this version's schema, and events beyond the most.
     std::size_t left_out() const { return left_out_; }
-    /// For each slot: slot, anchor, seed, state, and as lists over the last looks step,
-    /// activation_variance, dead_ratio and gradient_norm.
+    /// For each slot: slot, anchor, seed, state, and as lists over the last looks step, seeds
+    /// (whose look it was), alpha, activation_variance, dead_ratio and gradient_norm. α is null
+    /// where no seed has one.
     nlohmann::json health() const;
     std::size_t memory() const { return memory_; }
 
   private:
     struct Look {
         std::int64_t step = 0;
-        double variance = 0, dead = 0, gradient = 0;
+        std::string seed;
+        double alpha = 0, variance = 0, dead = 0, gradient = 0;
     };
     struct Slot {
         std::string anchor, seed, state;

@@ -13,6 +13,7 @@ struct Nissa::Parts {
     std::shared_ptr<RunIndex> index;
     std::shared_ptr<serving::EventChannel> events = serving::EventChannel::create();
     std::shared_ptr<Watcher> watcher;
+    std::shared_ptr<const LinkTokens> tokens;
     std::unique_ptr<serving::HttpServer> server;
 };
 
@@ -22,6 +23,7 @@ Nissa::~Nissa() {
 }
 
 std::string Nissa::address() const { return parts_->server->address(); }
+const LinkTokens& Nissa::tokens() const { return *parts_->tokens; }
 
 Result<std::unique_ptr<Nissa>> Nissa::start(const NissaOptions& options) {
     for (const auto& folder : options.runs) {
@@ -38,7 +40,8 @@ Result<std::unique_ptr<Nissa>> Nissa::start(const NissaOptions& options) {
     parts.watcher = std::make_shared<Watcher>(parts.index, parts.events);
     auto router = std::make_shared<serving::Router>();
     add_page(*router);
-    add_routes(*router, parts.index, parts.events);
+    parts.tokens = std::make_shared<LinkTokens>(options.links);
+    add_routes(*router, parts.index, parts.events, parts.tokens);
     serving::add_health(*router, "nissa", [watcher = parts.watcher] {
         return watcher->is_ready() ? std::vector<std::string>{}
                                    : std::vector<std::string>{"the first look at the runs"};

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "esper/services/nissa/link_tokens.h"
 #include "esper/services/nissa/nissa_errors.h"
 
 namespace esper::nissa {
@@ -15,6 +16,7 @@ struct NissaOptions {
     int port = 8005;  ///< 0: any free one
     std::vector<std::string> names =
         {};  ///< under which browsers may ask besides (serving::Access)
+    LinkTokens::Options links = {};
 };
 
 /// The page about runs, served until it is destroyed.
@@ -28,6 +30,7 @@ class Nissa {
 
     /// Where it listens, e.g. `http://127.0.0.1:8005`.
     std::string address() const;
+    const LinkTokens& tokens() const;
 
   private:
     Nissa();

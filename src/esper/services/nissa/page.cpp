@@ -24,8 +24,9 @@ void add_file(serving::Router& router, const char* path, const char* type, std::
 
 void add_page(serving::Router& router) {
     std::string script = "/*\n" + std::string(kUplotLicence) + "*/\n";
-    for (const auto part : {kUplot, kFormat, kLifeCard, kTopologyPicture, kElements, kServer,
-                            kChart, kCurves, kGrowth, kRunList, kRunPage, kCompare, kMain})
+    for (const auto part :
+         {kUplot, kFormat, kLifeCard, kTopologyPicture, kElements, kServer, kChart, kCurves, kSeeds,
+          kGrowth, kKernels, kRunList, kRunPage, kCompare, kMain})
         script += std::string(part) + "\n";
     std::string style;
     for (const auto part : {kUplotStyle, kReportStyle, kPageStyle})

@@ -7,6 +7,10 @@
 #include <map>
 
 #include "esper/base/text.h"
+#include "esper/services/nissa/run_figures.h"
+#include "esper/services/records/fields.h"
+#include "esper/services/records/printable_text.h"
+#include "esper/services/records/run_control.h"
 #include "esper/services/serving/metrics_text.h"
 
 namespace esper::nissa {
@@ -85,11 +89,40 @@ Response settings_of(const RunIndex& index, const Request& request) {
     return serving::json_content(all);
 }
 
+// The newest of the runs that are not over: a series each for every run ever made would fill up
+// Prometheus.
+constexpr std::size_t kMostRunsInMetrics = 20;
+
+std::vector<std::pair<std::string, RunFigures>> runs_for_prometheus(const RunIndex& index) {
+    std::vector<std::pair<std::string, RunFigures>> runs;
+    for (const auto& run : index.runs()) {
+        const auto state = run->condition().first;
+        if (state != RunState::kDone && state != RunState::kStopped)
+            runs.emplace_back(records::printable(run->id()), run->figures());
+    }
+    return runs;
+}
+
+void add_run_figures(serving::MetricsText& metrics, const RunIndex& index) {
+    auto runs = runs_for_prometheus(index);
+    metrics.gauge("esper_nissa_runs_left_out", "Runs that are not over and beyond the most shown.")
+        .value({}, runs.size() > kMostRunsInMetrics
+                       ? static_cast<double>(runs.size() - kMostRunsInMetrics)
+                       : 0);
+    if (runs.size() > kMostRunsInMetrics) runs.resize(kMostRunsInMetrics);
+    const auto figures = run_figures();
+    for (std::size_t i = 0; i < figures.size(); ++i) {
+        metrics.gauge(figures[i].name, figures[i].help);
+        for (const auto& [id, values] : runs)
+            if (i < values.size() && values[i]) metrics.value({{"run", id}}, *values[i]);
+    }
+}
+
 // Each state and each kind of alert is there, also with 0: Prometheus knows only what it has seen.
 Response metrics_of(const RunIndex& index, const serving::EventChannel& events) {
     std::map<std::string, double> states, alerts;
     for (const auto state : kAllStates) states[std::string(to_text(state))] = 0;
-    for (const auto* kind : kAlertKinds) alerts[kind] = 0;
+    for (const auto& rule : alert_rules()) alerts[std::string(rule.kind)] = 0;
     for (const auto& run : index.runs()) {
         const auto [state, kinds] = run->condition();
         states[std::string(to_text(state))] += 1;
@@ -102,7 +135,25 @@ Response metrics_of(const RunIndex& index, const serving::EventChannel& events) 
     for (const auto& [kind, n] : alerts) metrics.value({{"kind", kind}}, n);
     metrics.gauge("esper_nissa_streams", "Clients that hear what changes.")
         .value({}, static_cast<double>(events.readers()));
+    add_run_figures(metrics, index);
     return metrics.process().response();
+}
+
+Response ask_run(const Run& run, const Request& request) {
+    const auto asked = records::parse_object(request.body);
+    if (!asked) return serving::problem(400, asked.error());
+    const auto word = records::text_of(*asked, "action");
+    const auto action = contracts::from_text<records::ControlAction>(word);
+    if (!action) {
+        std::vector<std::string> known;
+        for (const auto& entry : contracts::enum_entries<records::ControlAction>())
+            known.emplace_back(entry.text);
+        return serving::problem(400, "expected an 'action' of " + join(known, ", "));
+    }
+    if (run.condition().first != RunState::kRunning)
+        return serving::problem(409, "this run is not running, so nobody would hear it");
+    const auto left = records::leave_request(run.folder(), {*action, "the page"});
+    return left ? serving::json_content({{"asked", word}}, 202) : serving::problem(left.error());
 }
 
 using OfRun = std::function<Response(Run&, const Request&)>;
@@ -110,9 +161,16 @@ using OfRun = std::function<Response(Run&, const Request&)>;
 }  // namespace
 
 void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
-                const std::shared_ptr<serving::EventChannel>& events) {
+                const std::shared_ptr<serving::EventChannel>& events,
+                const std::shared_ptr<const LinkTokens>& tokens) {
+    const auto look = [&](const char* pattern, serving::Handler handler) {
+        router.add("GET", pattern, [tokens, handler = std::move(handler)](const Request& request) {
+            auto refused = tokens->refuse(request, Right::kLook);
+            return refused ? std::move(*refused) : handler(request);
+        });
+    };
     const auto add = [&](const char* pattern, OfRun handler) {
-        router.add("GET", pattern, [index, handler = std::move(handler)](const Request& request) {
+        look(pattern, [index, handler = std::move(handler)](const Request& request) {
             const auto run = index->find(request.parameter("run"));
             if (!run) return serving::problem(404, run.error());
             auto response = handler(**run, request);
@@ -120,13 +178,23 @@ void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
             return response;
         });
     };
-    router.add("GET", "/metrics",
-               [index, events](const Request&) { return metrics_of(*index, *events); });
-    router.add("GET", "/api/v1/runs", [index](const Request&) { return list_of(*index); });
-    router.add("GET", "/api/v1/settings",
-               [index](const Request& request) { return settings_of(*index, request); });
-    router.add("GET", "/api/v1/events",
-               [events](const Request&) { return serving::event_stream(events); });
+    look("/metrics", [index, events](const Request&) { return metrics_of(*index, *events); });
+    look("/api/v1/runs", [index](const Request&) { return list_of(*index); });
+    look("/api/v1/settings",
+         [index](const Request& request) { return settings_of(*index, request); });
+    look("/api/v1/events", [events](const Request&) { return serving::event_stream(events); });
+    look("/api/v1/access", [tokens](const Request& request) {
+        return serving::json_content({{"actions", !tokens->refuse(request, Right::kAct)}});
+    });
+    constexpr std::size_t kMostAction = 1024;
+    router.add(
+        "POST", "/api/v1/runs/{run}/actions",
+        [tokens, index](const Request& request) {
+            if (auto refused = tokens->refuse(request, Right::kAct)) return std::move(*refused);
+            const auto run = index->find(request.parameter("run"));
+            return run ? ask_run(**run, request) : serving::problem(404, run.error());
+        },
+        kMostAction);
     add("/api/v1/runs/{run}",
         [](Run& run, const Request&) { return serving::json_content(run.detail()); });
     add("/api/v1/runs/{run}/growth",

@@ -39,7 +39,8 @@ constexpr const char* kShown[] = {"name",         "seed",
                                   "wall_seconds", "task",
                                   "seeds",        "splits",
                                   "rollbacks",    "waiting_for",
-                                  "val_metrics",  "target"};
+                                  "val_metrics",  "target",
+                                  "growth_paused"};
 
 // Newer in metrics.csv than in run.json while a run trains.
 constexpr std::pair<const char*, const char*> kNewer[] = {
@@ -82,6 +83,11 @@ std::pair<RunState, std::vector<std::string>> Run::condition() const {
     return {state_, std::move(kinds)};
 }
 
+RunFigures Run::figures() const {
+    const std::lock_guard lock(mutex_);
+    return figures_;
+}
+
 bool Run::is_active(std::int64_t now_ns) const {
     const std::lock_guard lock(mutex_);
     return state_ == RunState::kRunning || now_ns - written_ns_ < kQuietNs;
@@ -121,8 +127,12 @@ void Run::settle(std::int64_t now_ns) {
                 row[key] = as_number(value);
     const bool is_finite = tail_.last().empty() || !tail_.has("train_loss") ||
                            std::isfinite(tail_.last_of("train_loss"));
-    alerts_ = alerts_of(state_, row, is_finite, folder_);
-    if (!problem_.empty()) alerts_.push_back({"damaged", problem_});
+    const double rate = tail_.last_of("examples_per_second");
+    if (!is_final(state_)) memory_course_.look(folder_, now_ns);
+    figures_ =
+        figures_of({state_, silent, row, record_, is_finite,
+                    std::isfinite(rate) ? std::optional(rate) : std::nullopt, memory_course_});
+    alerts_ = alerts_of(figures_, row, folder_, problem_);
     row["alerts"] = to_json(alerts_);
     row_ = dumped(row);
 }

@@ -12,6 +12,7 @@
 
 #include "esper/services/nissa/event_log.h"
 #include "esper/services/nissa/metrics_tail.h"
+#include "esper/services/nissa/run_figures.h"
 #include "esper/services/nissa/run_state.h"
 #include "esper/services/nissa/series.h"
 
@@ -50,6 +51,8 @@ class Run {
 
     /// What it is doing, and the kinds of its alerts.
     std::pair<RunState, std::vector<std::string>> condition() const;
+    /// For Prometheus (run_figures()).
+    RunFigures figures() const;
     /// The run in the list of all, as JSON text.
     std::string row() const;
     /// run.json, configuration, columns and alerts.
@@ -88,6 +91,8 @@ class Run {
     FileLook record_look_, metrics_look_, events_look_, journal_look_;
     std::int64_t written_ns_ = 0;
     RunState state_ = RunState::kUnreadable;
+    MemoryCourse memory_course_;
+    RunFigures figures_;
     std::vector<Alert> alerts_;
     std::string row_;
     MetricsTail tail_;

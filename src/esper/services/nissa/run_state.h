@@ -35,16 +35,10 @@ constexpr std::int64_t kStalledAfterNs = std::int64_t{600} * 1'000'000'000;
 RunState state_of(std::string_view status, const std::filesystem::path& folder,
                   std::int64_t silent_ns);
 
-constexpr const char* kAlertKinds[] = {"killed",     "stalled",  "failed",
-                                       "not finite", "rollback", "damaged"};
 struct Alert {
-    std::string kind;  ///< one of kAlertKinds
+    std::string kind;  ///< of an AlertRule
     std::string text;  ///< what happened, and what to do
 };
-
-/// What a person should look at. `loss_is_finite` is of the newest row of metrics.csv.
-std::vector<Alert> alerts_of(RunState state, const nlohmann::json& run, bool loss_is_finite,
-                             const std::filesystem::path& folder);
 
 nlohmann::json to_json(const std::vector<Alert>& alerts);
 

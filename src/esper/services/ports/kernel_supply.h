@@ -53,6 +53,15 @@ struct KernelWork {
     bool finished = true;          ///< nothing is being compiled any more
 };
 
+/// In how many runs of the past candidates of a blueprint were measured, and in how many of these
+/// one of them germinated.
+struct PastCandidates {
+    std::string blueprint;    ///< its name in the catalogue
+    std::string anchor_kind;  ///< `tokens`, `vector`, `image`
+    std::int64_t runs = 0;
+    std::int64_t runs_chosen = 0;
+};
+
 /// Where a run's kernels come from. Nothing here waits for a compiler.
 class KernelSupply {
   public:
@@ -70,6 +79,10 @@ class KernelSupply {
     /// The kernel failed in a run: it is offered to nobody again. Errors: those of the library.
     virtual Status evict(const std::string& id, const std::string& reason) = 0;
     virtual KernelWork work() = 0;
+    /// The last entry of the library's ledger, `NUMBER:HASH`; "" where it cannot be read.
+    virtual std::string ledger_head() = 0;
+    /// Of runs whose host was of this kind.
+    virtual std::vector<PastCandidates> past_candidates(const std::string& host) = 0;
 };
 
 }  // namespace esper::ports

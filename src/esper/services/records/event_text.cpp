@@ -33,6 +33,18 @@ EventText decision(const Event& event) {
     return {};
 }
 
+EventText past_runs(const Event& event) {
+    std::string names;
+    for (const auto& blueprint : event.content().at("blueprints"))
+        if (blueprint.is_object() && blueprint.value("unlikely", false))
+            names += (names.empty() ? "" : ", ") + text_of(blueprint, "blueprint");
+    if (names.empty()) return {};
+    return {EventTone::kNeutral,
+            "measures only where drawn, because past runs hardly ever chose "
+            "it: " +
+                names};
+}
+
 }  // namespace
 
 EventText describe_event(const Event& event) {
@@ -48,6 +60,7 @@ EventText describe_event(const Event& event) {
         return {EventTone::kNeutral,
                 fmt::format("seed {} ({}) runs a native kernel: {}", event.text("seed"),
                             event.text("blueprint"), event.text("why"))};
+    if (event.is("past_runs")) return past_runs(event);
     if (event.is("kernel_fault"))
         return {EventTone::kBad,
                 fmt::format("seed {} runs as operators from here on, not as kernel {}: {}",
@@ -55,6 +68,12 @@ EventText describe_event(const Event& event) {
     if (event.is("rollback"))
         return {EventTone::kBad, fmt::format("went back to step {}: {}", event.integer("to_step"),
                                              event.text("reason"))};
+    if (event.is("control")) {
+        const auto reason = event.text("reason");
+        return {EventTone::kNeutral,
+                fmt::format("{} asked for {}: {}{}", event.text("by"), event.text("action"),
+                            event.text("outcome"), reason.empty() ? "" : " because " + reason)};
+    }
     if (event.is("ended_early"))
         return {EventTone::kNeutral, "ends early: " + event.text("reason")};
     if (event.is("rollback_refused"))

@@ -96,11 +96,16 @@ bool RunLock::is_there(const fs::path& folder) {
     return fs::exists(file_of(folder), ignored);
 }
 
-bool RunLock::is_left_behind(const fs::path& folder) {
+std::optional<int> RunLock::process_here(const fs::path& folder) {
     const auto text = read_own_file(file_of(folder), 1024);
     const auto named = text ? holder_in(*text) : std::nullopt;
-    return named && named->process > 0 && named->host == host_name() &&
-           ::kill(named->process, 0) != 0 && errno == ESRCH;
+    if (!named || named->process <= 0 || named->host != host_name()) return std::nullopt;
+    return named->process;
+}
+
+bool RunLock::is_left_behind(const fs::path& folder) {
+    const auto process = process_here(folder);
+    return process && ::kill(*process, 0) != 0 && errno == ESRCH;
 }
 
 RunLock::~RunLock() {

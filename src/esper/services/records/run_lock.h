@@ -25,6 +25,10 @@ class RunLock {
     /// machine, or none that is named, may be. Takes no lock, so it turns no trainer away.
     static bool is_left_behind(const std::filesystem::path& folder);
 
+    /// The process that the file names, where it is one of this machine's. It need not be there any
+    /// more. Takes no lock.
+    static std::optional<int> process_here(const std::filesystem::path& folder);
+
     RunLock(RunLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     RunLock& operator=(RunLock&& other) noexcept {
         std::swap(fd_, other.fd_);

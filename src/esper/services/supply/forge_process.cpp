@@ -70,7 +70,8 @@ ForgeProcess::~ForgeProcess() {
 }
 
 std::string ForgeProcess::start(const std::filesystem::path& program, const std::string& library,
-                                const std::vector<ports::KernelNeed>& orders) {
+                                const std::vector<ports::KernelNeed>& orders,
+                                const ForgeWishes& wishes) {
     const int asked = ::memfd_create("esper-orders", MFD_CLOEXEC);
     said_ = ::memfd_create("esper-outcomes", MFD_CLOEXEC);
     std::string text;
@@ -80,7 +81,10 @@ std::string ForgeProcess::start(const std::filesystem::path& program, const std:
         if (asked >= 0) ::close(asked);
         return "no memory or no temporary folder for the forge's orders";
     }
-    std::vector<std::string> words{program.string(), "forge", "--orders", "--library", library};
+    std::vector<std::string> words{
+        program.string(),           "forge", "--orders", "--library", library, "--priority",
+        std::to_string(wishes.nice)};
+    if (wishes.needs_jail) words.insert(words.end(), {"--sandbox", "require"});
     auto environment = environment_with(work_);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -101,7 +105,7 @@ std::string ForgeProcess::start(const std::filesystem::path& program, const std:
         return "the forge cannot be started: " + std::string(std::strerror(error));
     }
     // From its first instruction on, not only when it asks for it.
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(process_), 19);
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(process_), wishes.nice);
     return "";
 }
 

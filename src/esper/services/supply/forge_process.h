@@ -11,7 +11,7 @@
 
 namespace esper::supply {
 
-/// A child process that forges a run's orders (forge_orders) at the lowest priority. What goes in
+/// A child process that forges a run's orders (forge_orders) at a low priority. What goes in
 /// and comes out lies in memory that both share, so neither ever waits for the other.
 class ForgeProcess {
   public:
@@ -23,7 +23,7 @@ class ForgeProcess {
     /// Starts `program forge --orders --library …` with these orders. Returns why it could not, ""
     /// if it could.
     std::string start(const std::filesystem::path& program, const std::string& library,
-                      const std::vector<ports::KernelNeed>& orders);
+                      const std::vector<ports::KernelNeed>& orders, const ForgeWishes& wishes);
     /// What it has said so far.
     std::vector<OrderOutcome> outcomes() const;
     bool is_running();

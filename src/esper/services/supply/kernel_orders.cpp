@@ -9,6 +9,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "esper/execution/kernels/child_process.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/supply/known_refusals.h"
 #include "esper/services/supply/store_kernel.h"
@@ -64,14 +65,16 @@ std::optional<OrderOutcome> outcome_of(const std::string& line) {
 
 namespace {
 
-void be_a_background_process() {
+void be_a_background_process(int nice) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    ::setpriority(PRIO_PROCESS, 0, 19);
+    ::setpriority(PRIO_PROCESS, 0, nice);
     // A trial is a copy of this process, which must have one thread.
     at::set_num_threads(1);
 }
 
-Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder) {
+Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder,
+                               const std::string& cannot) {
+    if (!cannot.empty()) return fail(tezzeret::TezzeretError::kCompileFailed, cannot);
     ESPER_TRY(const auto branch, graph::from_text(need.program));
     OrderOutcome outcome{need.branch, need.precision, "failed", "", "", false};
     if (branch->hash().hex() != need.branch) {
@@ -100,14 +103,23 @@ Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder
 
 }  // namespace
 
-int forge_orders(const std::string& library) {
+std::string why_no_forge(const ForgeWishes& wishes) {
+    if (tezzeret::find_compilers().empty()) return std::string(tezzeret::kNoCompiler);
+    if (wishes.needs_jail && execution::sandbox_level() < execution::SandboxLevel::kJail)
+        return "a jail for the compiler is required (forge.sandbox: require), and this system has "
+               "no Landlock or no seccomp";
+    return "";
+}
+
+int forge_orders(const std::string& library, const ForgeWishes& wishes) {
     const auto parent = ::getppid();
-    be_a_background_process();
+    be_a_background_process(wishes.nice);
     if (::getppid() != parent) return 1;  // it ended before the signal was asked for
     int failed = 0;
+    const auto cannot = why_no_forge(wishes);
     for (std::string line; std::getline(std::cin, line);) {
         const auto need = need_of(line);
-        auto outcome = need ? carry_out(*need, library) : tl::unexpected(need.error());
+        auto outcome = need ? carry_out(*need, library, cannot) : tl::unexpected(need.error());
         if (!outcome) {
             outcome = OrderOutcome{need ? need->branch : "",
                                    need ? need->precision : "",

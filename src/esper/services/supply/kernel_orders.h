@@ -8,6 +8,12 @@
 
 namespace esper::supply {
 
+/// How the forge of a run works.
+struct ForgeWishes {
+    bool needs_jail = false;  ///< compile nothing where compiler and kernel cannot be jailed
+    int nice = 19;            ///< the nice value of its process
+};
+
 /// What a run orders from the forge's process, and what that process says of each order: JSON
 /// texts, one a line.
 std::string text_of(const ports::KernelNeed& need);
@@ -27,8 +33,11 @@ std::string text_of(const OrderOutcome& outcome);
 std::optional<OrderOutcome> outcome_of(const std::string& line);
 
 /// The process of a run's forge: takes orders from standard input until it ends, forges each, puts
-/// kernel and verdict into the library in `library`, and prints the outcome. Its priority is the
-/// lowest, and it ends with the process that started it. The exit code.
-int forge_orders(const std::string& library);
+/// kernel and verdict into the library in `library`, and prints the outcome. It ends with the
+/// process that started it. The exit code.
+int forge_orders(const std::string& library, const ForgeWishes& wishes);
+/// Why nothing can be compiled here: no compiler, or no jail for it where one is needed. "" if it
+/// can.
+std::string why_no_forge(const ForgeWishes& wishes);
 
 }  // namespace esper::supply

@@ -72,7 +72,7 @@ class LibrarySupply final : public ports::KernelSupply {
     KernelAnswer offer(const KernelNeed& need) override {
         KernelAnswer answer;
         if (const auto opened = open(); !opened) {
-            answer.why = opened.error().to_string();
+            answer.why = opened.error().message();
             return answer;
         }
         auto known = look(need);
@@ -134,17 +134,42 @@ class LibrarySupply final : public ports::KernelSupply {
         return work;
     }
 
+    std::string ledger_head() override {
+        if (!library_) return "";
+        const auto head = library_->head();
+        return head ? fmt::format("{}:{}", head->number, head->hash) : "";
+    }
+
+    std::vector<ports::PastCandidates> past_candidates(const std::string& host) override {
+        std::vector<ports::PastCandidates> past;
+        if (!open()) return past;
+        const auto measured = library_->measured_candidates();
+        if (!measured) return past;
+        for (const auto& m : *measured) {
+            const auto blueprint = library_->blueprint(m.blueprint);
+            if (m.host != host || !blueprint) continue;
+            const auto& name = blueprint->name;  // e.g. low_rank/tokens
+            const auto slash = name.rfind('/');
+            if (slash == std::string::npos) continue;
+            past.push_back({name.substr(0, slash), name.substr(slash + 1), m.runs, m.runs_chosen});
+        }
+        return past;
+    }
+
   private:
     std::string order(const std::vector<KernelNeed>& needs) {
-        if (const auto opened = open(); !opened) return opened.error().to_string();
+        if (const auto opened = open(); !opened) return opened.error().message();
         std::vector<KernelNeed> orders;
         for (const auto& need : needs)
             if (!known_refusal(options_.library, need) && !look(need).settled)
                 orders.push_back(need);
-        asked_ = static_cast<std::int64_t>(orders.size());
         if (orders.empty()) return "";
         if (options_.forge.empty()) return "there is no forge beside this program";
-        return forge_.start(options_.forge, options_.library, orders);
+        if (const auto may = library_->may_change(); !may) return may.error().message();
+        if (auto none = why_no_forge(options_.wishes); !none.empty()) return none;
+        auto why = forge_.start(options_.forge, options_.library, orders, options_.wishes);
+        if (why.empty()) asked_ = static_cast<std::int64_t>(orders.size());
+        return why;
     }
 
     Status open() {

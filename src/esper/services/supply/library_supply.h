@@ -6,12 +6,14 @@
 #include <string>
 
 #include "esper/services/ports/kernel_supply.h"
+#include "esper/services/supply/kernel_orders.h"
 
 namespace esper::supply {
 
 struct SupplyOptions {
     std::string library;          ///< its folder
     std::filesystem::path forge;  ///< the program `esper`; "": nothing is compiled
+    ForgeWishes wishes = {};
 };
 
 /// The kernels of the library in a folder, which need not be there yet: it is opened when the first

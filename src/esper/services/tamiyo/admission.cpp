@@ -60,7 +60,8 @@ Admission::Room Admission::room(const ControllerView& view) const {
     if (keepable <= 0) return {0, fmt::format("{} seed(s) are kept already", fossilized)};
     const int now = limits.max_adaptations_per_epoch - (same_boundary ? at_last_step_ : 0);
     if (now <= 0) return {0, "this epoch has had its germinations"};
-    return {std::min({flying, keepable, now}), ""};
+    if (view.affordable_seeds <= 0) return {0, view.account_shut};
+    return {std::min({flying, keepable, now, view.affordable_seeds}), ""};
 }
 
 void Admission::germinated(const ControllerView& view) {

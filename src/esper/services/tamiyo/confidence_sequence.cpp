@@ -30,14 +30,17 @@ double ConfidenceSequence::skewness() const {
 }
 
 double ConfidenceSequence::radius() const {
-    const auto t = static_cast<double>(count_);
-    if (t < smallest_ || !(delta_ > 0 && delta_ < 1)) {
-        return std::numeric_limits<double>::infinity();
-    }
-    const double rho2 = 1.0 / smallest_;
+    return radius_at(count_, deviation(), delta_, static_cast<std::int64_t>(smallest_));
+}
+
+double ConfidenceSequence::radius_at(std::int64_t count, double deviation, double delta,
+                                     std::int64_t smallest) {
+    const auto t = static_cast<double>(count);
+    const auto n0 = static_cast<double>(std::max<std::int64_t>(smallest, 2));
+    if (t < n0 || !(delta > 0 && delta < 1)) return std::numeric_limits<double>::infinity();
+    const double rho2 = 1.0 / n0;
     const double grown = t * rho2 + 1.0;
-    return deviation() *
-           std::sqrt(2.0 * grown / (t * t * rho2) * std::log(std::sqrt(grown) / delta_));
+    return deviation * std::sqrt(2.0 * grown / (t * t * rho2) * std::log(std::sqrt(grown) / delta));
 }
 
 }  // namespace esper::tamiyo

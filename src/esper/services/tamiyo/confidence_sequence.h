@@ -24,6 +24,9 @@ class ConfidenceSequence {
     double skewness() const;
     /// s·√( 2(tρ²+1)/(t²ρ²) · ln(√(tρ²+1)/δ) ); infinite below `smallest` numbers.
     double radius() const;
+    /// The radius that `count` numbers of this deviation have.
+    static double radius_at(std::int64_t count, double deviation, double delta,
+                            std::int64_t smallest);
     double lower() const { return mean() - radius(); }
     double upper() const { return mean() + radius(); }
 

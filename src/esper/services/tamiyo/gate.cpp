@@ -50,6 +50,26 @@ GateResult look(std::span<const float> d, const GateSpec& spec) {
     return result;
 }
 
+std::int64_t next_round(std::span<const float> d, const GateSpec& spec, std::int64_t total) {
+    const auto walked = static_cast<std::int64_t>(d.size());
+    if (walked >= total) return 0;
+    if (walked == 0) return std::min(total, std::max<std::int64_t>(spec.n0, 2));
+    const auto result = look(d, spec);
+    if (result.verdict == Verdict::kCull) return 0;
+    if (result.verdict == Verdict::kKeep) {
+        const std::int64_t confirmed = std::min(total, kConfirmedBy * result.t);
+        return walked >= confirmed ? 0 : confirmed;
+    }
+    if (result.verdict == Verdict::kHold) {
+        const double best =
+            result.mean + 3 * result.deviation / std::sqrt(static_cast<double>(walked));
+        const double radius =
+            ConfidenceSequence::radius_at(total, result.deviation, spec.delta_k, spec.n0);
+        if (!(best - radius > spec.rent)) return 0;
+    }
+    return std::min(total, 2 * walked);
+}
+
 double error_of_seed(double delta, std::int64_t k) {
     const auto n = static_cast<double>(k);
     return delta / (n * (n + 1.0));

@@ -62,6 +62,22 @@ struct GateResult {
 /// invalid spec (delta outside (0, 1), rent NaN) never decides.
 GateResult look(std::span<const float> d, const GateSpec& spec);
 
+/// A keep wants so many times as many examples as decided it.
+inline constexpr std::int64_t kConfirmedBy = 4;
+
+/// How many examples of a probe set of `total` a look walks next, all that it has walked included;
+/// 0 where it is over. `d` is what it has walked. It begins with the smallest sample that may
+/// decide and doubles, or goes to what would confirm a keep, as long as more examples can change
+/// the verdict:
+///   cull  is over at once;
+///   keep  is over when it was reached in the first quarter of what is walked, so that the wait for
+///         skewed differences has seen four times as many examples as decided (with twice as many,
+///         harm to 1 example in 200 was kept in 7 % of simulated walks at delta 0.05);
+///   hold  is over where not even the mean's upper end (three standard errors above it) would be
+///         kept with all examples of the set.
+/// A look that ends early can only lose a keep, so the promise of look() holds.
+std::int64_t next_round(std::span<const float> d, const GateSpec& spec, std::int64_t total);
+
 /// The k-th seed's share (k ≥ 1) of a run's error δ: δ/(k(k+1)). The shares sum to δ.
 double error_of_seed(double delta, std::int64_t k);
 /// The l-th look's share (l ≥ 1) of a seed's error δ_k: δ_k·6/(π²l²). The shares sum to δ_k.

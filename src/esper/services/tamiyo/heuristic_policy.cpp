@@ -24,11 +24,20 @@ class HeuristicPolicy final : public GrowingPolicy {
         return (admission().window_start() + admission().window_stop()) / 2;
     }
 
+    bool has_slope(const ControllerView& view) const {
+        const Trend now = trend(view);
+        return now.slope && now.plateau;
+    }
+
     /// Gains are measured at most once a period while the loss still falls: measuring costs passes
     /// over data.
     Answer when(const ControllerView& view) const override {
         Answer stuck = plateau(trend(view));
         if (stuck.yes) return stuck;
+        // No gain could be compared with what more steps would bring.
+        if (view.step < middle() && !has_slope(view))
+            return {false, "too few epochs are measured to know what more steps would bring",
+                    std::move(stuck.evidence)};
         const std::int64_t pause = steps_of(config().period, run());
         const auto measured = measured_at();
         if (!measured || *measured == view.step || view.step >= *measured + pause) {

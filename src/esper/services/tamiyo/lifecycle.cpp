@@ -229,7 +229,11 @@ std::optional<Decision> Lifecycle::judge(const ControllerView& view, const SlotV
     if (!budget_over) return std::nullopt;
     const std::string_view when =
         view.is_last() ? "at the end of the run" : "within the gate's budget";
-    if (account.looks == 0) return because(kCull, fmt::format("it was not measured {}", when));
+    if (account.looks == 0)
+        return because(kCull, fmt::format("it was not measured {}{}", when,
+                                          slot.look_refused ? ": what measuring may cost "
+                                                              "(growth.measure_share) is spent"
+                                                            : ""));
     if (result && result->needed > result->t) {
         return because(kCull,
                        fmt::format("its benefit could not be shown {}: what it changes is so "

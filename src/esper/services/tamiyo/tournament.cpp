@@ -101,7 +101,7 @@ std::vector<std::size_t> Tournament::nominate(const ControllerView& view,
         const bool at_place =
             std::find(slots.begin(), slots.end(), view.candidates[i].slot) != slots.end();
         const bool has_room = chosen.size() < static_cast<std::size_t>(size_.candidates);
-        (at_place && has_room ? chosen : others).push_back(i);
+        (at_place && has_room && !view.candidates[i].unlikely ? chosen : others).push_back(i);
     }
     others = drawn(view, "tamiyo.nominate", std::move(others));
     const auto extra = std::min(others.size(), static_cast<std::size_t>(size_.random_entrants));
@@ -112,6 +112,9 @@ std::vector<std::size_t> Tournament::nominate(const ControllerView& view,
 
 std::vector<Entrant> Tournament::rank(const ControllerView& view) const {
     std::vector<Entrant> entrants = shuffled(view);
+    std::erase_if(entrants, [&](const Entrant& e) {
+        return view.candidates[e.candidate].unlikely && !e.score;
+    });
     const auto unmeasured = std::stable_partition(
         entrants.begin(), entrants.end(), [](const Entrant& e) { return e.score.has_value(); });
     std::stable_sort(entrants.begin(), unmeasured,

@@ -36,11 +36,13 @@ class Tournament {
     using Health = std::function<std::optional<double>(std::uint32_t slot)>;
 
     /// Up to `candidates` pairs at the `places` slots in worst health, cheapest first, and
-    /// `random_entrants` pairs drawn from the rest (three keys of controller.tournament).
+    /// `random_entrants` pairs drawn from the rest (three keys of controller.tournament). A pair
+    /// whose blueprint past runs hardly ever chose is one of the rest.
     std::vector<std::size_t> nominate(const ControllerView& view, const Health& health) const;
 
     /// The pairs that may germinate now: first those with a measured gain above zero, best score
-    /// first, then those without a measurement, in random order. Left out are pairs with a measured
+    /// first, then those without a measurement, in random order. Left out are unlikely pairs that
+    /// were not measured, pairs with a measured
     /// gain of zero or less, pairs that are too risky and pairs that would exceed
     /// limits.max_flops_ratio. With growth.sham every second germination ranks only shams, if any.
     std::vector<Entrant> rank(const ControllerView& view) const;

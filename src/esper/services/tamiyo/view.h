@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ struct SlotView {
     double relative_parameters = 0;
     /// Result of the look that `Controller::looks_due` requested at this boundary, if it was taken.
     std::optional<GateResult> gate = {};
+    /// The look was asked for, but the account of measuring could not pay for it.
+    bool look_refused = false;
     /// The look against the fork, if one was requested and trained. Then this result decides.
     std::optional<GateResult> fork_gate = {};
 };
@@ -62,6 +65,8 @@ struct Candidate {
     /// The kernel's risk score, 0–1.
     std::optional<double> risk = {};
     bool sham = false;
+    /// Past runs measured its blueprint and hardly ever chose it.
+    bool unlikely = false;
 };
 
 /// The controller's whole input at an epoch boundary, filled in by the trainer. A controller reads
@@ -79,6 +84,10 @@ struct ControllerView {
     double flops_ratio = 1;
     /// False while the learning-rate schedule forbids growth (cool-down).
     bool growth_open = true;
+    /// How many more seeds' lives the account of measuring can pay for, and why none where it
+    /// cannot.
+    int affordable_seeds = std::numeric_limits<int>::max();
+    std::string account_shut = {};
 
     /// The slot with this index, or null.
     const SlotView* slot(std::uint32_t index) const {

@@ -134,9 +134,7 @@ Forged forge(const Order& order) {
     const auto isa = this_machine();
     made.isa = isa.name;
     const auto& compilers = find_compilers();
-    if (compilers.empty())
-        return end(Forged::Status::kFailed,
-                   "no g++ or clang++ in /usr/bin or /usr/local/bin; seeds run as operators");
+    if (compilers.empty()) return end(Forged::Status::kFailed, std::string(kNoCompiler));
     const std::string level = "-O2";
     std::optional<Attempt> best;
     std::string wrong;

@@ -91,6 +91,9 @@ std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string&
     return flags;
 }
 
+// A compiler in the background gets little of a busy machine, so processor time alone ends it.
+constexpr execution::ChildLimits kCompilerLimits{.wall_seconds = 600};
+
 Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const std::string& source,
                          const std::string& level) {
     ESPER_TRY(const auto folder, WorkFolder::make());
@@ -99,7 +102,7 @@ Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const s
     std::vector<std::string> command{compiler.path.string()};
     command.insert(command.end(), flags.begin(), flags.end());
     for (const auto* word : {"kernel.cpp", "-o", "kernel.so"}) command.emplace_back(word);
-    ESPER_TRY(const auto end, run_program(command, folder.path(), {}));
+    ESPER_TRY(const auto end, run_program(command, folder.path(), kCompilerLimits));
     if (!end.ended_well())
         return fail(
             TezzeretError::kCompileFailed,

@@ -14,6 +14,9 @@ struct Compiler {
     std::string version;  ///< "g++ 12.2.0"
 };
 
+inline constexpr std::string_view kNoCompiler =
+    "there is no g++ or clang++ in /usr/bin or /usr/local/bin";
+
 /// The compilers found in the usual folders, g++ first. Empty on a machine without any. Each is
 /// asked for its version, so they are looked for once in a process.
 const std::vector<Compiler>& find_compilers();

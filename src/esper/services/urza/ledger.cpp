@@ -134,7 +134,10 @@ Status verify_ledger(Database& database, const execution::KeyRing& ring,
             previous = entry.hash;
             if (remembered && remembered->number == number) {
                 recognised = remembered->hash == entry.hash;
-                if (!recognised) return broken(number, "it is another than the one remembered");
+                if (!recognised)
+                    return broken(number,
+                                  "it is another than the one remembered, unless that is of "
+                                  "another library");
             }
         }
         if (entries.size() < kAtOnce) break;

@@ -68,6 +68,30 @@ struct LedgerHead {
     std::string hash;
 };
 
+/// How a seed ended in a run.
+struct FiledReport {
+    contracts::FieldReport report;
+    std::string run;   ///< FieldRun::id
+    std::string seed;  ///< its name there
+    std::string host;
+};
+/// How often runs measured candidates of a blueprint, and how many of them germinated.
+struct MeasuredCandidates {
+    std::string blueprint;  ///< its id
+    std::string host;
+    std::int64_t measured = 0;
+    std::int64_t chosen = 0;
+    std::int64_t runs = 1;
+    std::int64_t runs_chosen = 0;  ///< in which at least one germinated
+};
+/// What one run says of the blueprints that it tried.
+struct FieldRun {
+    std::string id;    ///< a hash of what it did: the same run again says nothing new
+    std::string host;  ///< its kind, e.g. `gpt`
+    std::vector<FiledReport> reports;  ///< their `run` and `host` are filled in
+    std::vector<MeasuredCandidates> candidates;
+};
+
 /// How many kernels to keep.
 struct Retention {
     std::uint32_t kernels_per_blueprint = 100;
@@ -123,8 +147,13 @@ class Library {
     virtual Result<std::vector<Reason>> why(std::string_view id,
                                             const std::optional<KernelAsk>& ask) = 0;
 
-    virtual Status file_report(const contracts::FieldReport& report) = 0;
-    virtual Result<std::vector<contracts::FieldReport>> reports(std::string_view blueprint) = 0;
+    /// Files a run's reports and candidates, all or none. False, and nothing changes, where that
+    /// run was filed before. Errors: kUnknownBlueprint.
+    virtual Result<bool> file_run(const FieldRun& run) = 0;
+    /// How seeds ended in the field, oldest first: of one blueprint, or of all ("").
+    virtual Result<std::vector<FiledReport>> reports(std::string_view blueprint) = 0;
+    /// The candidates of all runs, summed for each blueprint and host, in their order.
+    virtual Result<std::vector<MeasuredCandidates>> measured_candidates() = 0;
 
     virtual Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::uint32_t limit) = 0;
     virtual Result<LedgerHead> head() = 0;
@@ -133,6 +162,8 @@ class Library {
     virtual Result<std::vector<Error>> verify(const std::optional<LedgerHead>& remembered) = 0;
     virtual Result<Collected> collect(const Retention& retention) = 0;
 
+    /// Error: kReadOnly where this user may read it and no more.
+    virtual Status may_change() const = 0;
     /// The keys that are trusted here.
     virtual const execution::KeyRing& ring() const = 0;
 };

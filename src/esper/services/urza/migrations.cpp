@@ -10,7 +10,7 @@ namespace esper::urza {
 namespace {
 
 /// In order; a released file never changes.
-constexpr auto kMigrations = std::to_array<std::string_view>({kLibrary001});
+constexpr auto kMigrations = std::to_array<std::string_view>({kLibrary001, kLibrary002});
 
 Result<std::int64_t> version_of(Database& database) {
     ESPER_TRY(auto select, database.prepare("PRAGMA user_version"));

@@ -133,30 +133,4 @@ Status SqliteLibrary::set_blueprint_status(std::string_view id, contracts::Bluep
     });
 }
 
-Status SqliteLibrary::file_report(const contracts::FieldReport& report) {
-    ESPER_TRY(const std::string record, contracts::to_json(report));
-    return write([&](Database& database) -> Status {
-        ESPER_TRY(auto insert,
-                  database.prepare("INSERT INTO field_report (blueprint, record) VALUES (?, ?)"));
-        ESPER_CHECK_STATUS(insert.bind(report.blueprint_id).bind(record).run());
-        return append_entry(database, clock_.utc_ns(),
-                            {"tamiyo", fmt::format("report {}", contracts::to_text(report.outcome)),
-                             report.blueprint_id, sha256(record).hex()});
-    });
-}
-
-Result<std::vector<contracts::FieldReport>> SqliteLibrary::reports(std::string_view blueprint) {
-    ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare("SELECT record FROM field_report WHERE blueprint = ? "
-                                             "ORDER BY number"));
-    select.bind(blueprint);
-    std::vector<contracts::FieldReport> found;
-    for (;;) {
-        ESPER_TRY(const bool more, select.step());
-        if (!more) return found;
-        ESPER_TRY(auto report, contracts::from_json<contracts::FieldReport>(select.text(0)));
-        found.push_back(std::move(report));
-    }
-}
-
 }  // namespace esper::urza

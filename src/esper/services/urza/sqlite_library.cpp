@@ -141,7 +141,12 @@ Result<SqliteLibrary::Reader> SqliteLibrary::reader() {
 }
 
 Status SqliteLibrary::write(GroupCommit::Change change) {
-    if (writer_) return writer_->write(std::move(change));
+    ESPER_CHECK_STATUS(may_change());
+    return writer_->write(std::move(change));
+}
+
+Status SqliteLibrary::may_change() const {
+    if (writer_) return {};
     return fail(UrzaError::kReadOnly,
                 fmt::format("{} cannot be written by this user; give it the right to, or set "
                             "ESPER_LIBRARY to another folder",

@@ -41,12 +41,14 @@ class SqliteLibrary final : public Library {
                      std::string_view reason) override;
     Result<std::vector<Reason>> why(std::string_view id,
                                     const std::optional<KernelAsk>& ask) override;
-    Status file_report(const contracts::FieldReport& report) override;
-    Result<std::vector<contracts::FieldReport>> reports(std::string_view blueprint) override;
+    Result<bool> file_run(const FieldRun& run) override;
+    Result<std::vector<FiledReport>> reports(std::string_view blueprint) override;
+    Result<std::vector<MeasuredCandidates>> measured_candidates() override;
     Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::uint32_t limit) override;
     Result<LedgerHead> head() override;
     Result<std::vector<Error>> verify(const std::optional<LedgerHead>& remembered) override;
     Result<Collected> collect(const Retention& retention) override;
+    Status may_change() const override;
     const execution::KeyRing& ring() const override { return ring_; }
 
     /// Commits of this process so far: what many writers share.
@@ -78,6 +80,7 @@ class SqliteLibrary final : public Library {
     Result<std::vector<KernelRecord>> select_kernels(const std::string& where,
                                                      const std::function<void(Statement&)>& bind);
     Status verify_blueprints(std::vector<Error>& wrong);
+    Status verify_runs(std::vector<Error>& wrong);
     Status verify_kernels(std::vector<Error>& wrong);
     Result<std::vector<std::string>> ledger_digests(Database& database, std::string_view action,
                                                     std::string_view subject);

@@ -125,6 +125,7 @@ Result<std::vector<Error>> SqliteLibrary::verify(const std::optional<LedgerHead>
     }
     ESPER_CHECK_STATUS(verify_blueprints(wrong));
     ESPER_CHECK_STATUS(verify_kernels(wrong));
+    ESPER_CHECK_STATUS(verify_runs(wrong));
     return wrong;
 }
 

@@ -12,8 +12,9 @@ function withCopies(anchors, {block, copy}) {
   return [...anchors.slice(0, at), ...copies, ...anchors.slice(at)];
 }
 
-// The moments of a growth in order: every edit of the network, and every other phase of a seed.
-function momentsOf({topology, lives}) {
+// The moments of a growth in order: every edit of the network, every other phase of a seed, and every
+// look at slots while a seed was in one.
+function momentsOf({topology, lives, health}) {
   let anchors = topology.anchors;
   const moments = topology.edits.map(edit => {
     if (edit.split) anchors = withCopies(anchors, edit.split);
@@ -27,10 +28,17 @@ function momentsOf({topology, lives}) {
       if (before) moments.push({...before, step: phase.from, seed: life.seed, edit: "phase",
                                 reason: "", phase: phase.name, order: 1});
     }
+  const steps = new Set(moments.map(m => m.step));
+  for (const step of new Set(health.flatMap(slot => slot.step.filter((_, i) => slot.seeds[i])))) {
+    if (steps.has(step)) continue;
+    const before = moments.filter(m => m.order === 0 && m.step <= step).at(-1);
+    if (before) moments.push({...before, step, seed: "", edit: "look", reason: "", order: 1});
+  }
   return moments.sort((a, b) => a.step - b.step || a.order - b.order);
 }
 
 function momentInWords(moment, lives) {
+  if (moment.edit === "look") return "How the seeds were at the end of an epoch.";
   if (moment.edit === "start") return "The network as it began.";
   if (moment.split) return `Block ${moment.split.block} became two` +
     (moment.reason ? `: ${moment.reason}` : ".");
@@ -51,6 +59,7 @@ class GrowthView {
       "aria-label": "moment of the run", oninput: () => this.moveTo(+this.slider.value)});
     this.output = h("output");
     this.playButton = h("button", {type: "button", onclick: () => this.play()}, "Play");
+    this.seeds = new SeedTable();
     this.health = h("div", {class: "card scroll"});
     this.element = h("div", {}, this.problems, h("div", {class: "card"},
       h("div", {class: "player"},
@@ -58,7 +67,8 @@ class GrowthView {
                      onclick: () => this.step(-1)}, "◀"), this.playButton,
         h("button", {type: "button", "aria-label": "the next moment",
                      onclick: () => this.step(1)}, "▶"), this.slider, this.output),
-      this.words, this.picture), h("h3", {}, "Health of the slots"), this.health);
+      this.words, this.picture), h("h3", {}, "The seeds over time"), this.seeds.element,
+      h("h3", {}, "Health of the slots"), this.health);
   }
 
   set(growth) {
@@ -69,7 +79,11 @@ class GrowthView {
       h("p", {class: "alert", role: "alert"}, p)));
     this.slider.max = String(Math.max(0, this.moments.length - 1));
     const asked = this.address.get("at");
+    this.slots = growth.health;
+    this.lastStep = Math.max(1, ...growth.events.map(e => e.step || 0),
+                             ...growth.health.map(slot => slot.step.at(-1) || 0));
     this.drawHealth(growth.health);
+    this.seeds.set(growth.lives, growth.health, this.lastStep);
     if (!this.moments.length) {
       this.words.textContent = "This run has no journal of edits yet.";
       return;
@@ -91,7 +105,8 @@ class GrowthView {
       const phase = life?.phases.filter(p => p.from <= now.step).at(-1);
       const isKept = seed.mode === "folded";
       return {...seed, word: isKept ? "kept" : phaseWord[phase?.name],
-              colour: isKept ? "var(--kept)" : phaseColour[phase?.name]};
+              colour: isKept ? "var(--kept)" : phaseColour[phase?.name],
+              detail: isKept ? "" : seedDetail(life, looksAt(seed.seed, this.slots), now.step)};
     });
     this.picture.replaceChildren(fromHtml(topologyPicture({anchors: now.anchors, seeds,
       fresh: now.seed, label: `the network at step ${now.step}: ${now.anchors.length} anchors, ` +
@@ -99,6 +114,7 @@ class GrowthView {
     this.words.replaceChildren(h("span", {class: "soft"}, `Step ${number(now.step)}` +
       (isNumber(now.parameters) ? `, ${number(now.parameters)} parameters` : "") + ". "),
       momentInWords(now, this.lives));
+    this.seeds.moveTo(now.step, this.lastStep);
   }
   step(by) { this.moveTo(this.at + by); }
   play() {
@@ -108,7 +124,7 @@ class GrowthView {
     this.playing = setInterval(() => {
       this.step(1);
       if (this.at >= this.moments.length - 1) this.pause();
-    }, 900);
+    }, Math.max(80, Math.min(900, 30000 / this.moments.length)));
   }
   pause() {
     clearInterval(this.playing);

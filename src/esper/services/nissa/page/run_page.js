@@ -2,32 +2,33 @@
 const figureNames = {accuracy: ["accuracy", percent], top5_accuracy: ["top-5 accuracy", percent],
                      f1: ["F1", number], auc: ["AUC", number], rmse: ["RMSE", number], perplexity: ["perplexity", number],
                      bits_per_byte: ["bits a byte", number]};
-const costNames = {training: "training steps", validation: "validation", test: "test",
-                   measuring: "measuring candidates and seeds", forks: "forks for gates",
-                   sampling: "samples", recording: "recording gradients",
-                   precision: "choosing the precision", unattributed: "not attributed"};
-
 class RunPage {
   constructor(id, view, address) {
     this.id = id;
     this.address = address;
     this.views = {curves: "Curves", growth: "Growth", decisions: "Decisions", costs: "Costs",
-                  text: "Text", record: "Record"};
+                  kernels: "Kernels", text: "Text", record: "Record"};
     this.view = this.views[view] ? view : "curves";
     this.alerts = h("div");
     this.tiles = h("div", {class: "tiles"});
+    this.actions = h("div");
     this.badge = h("span");
     this.place = h("div", {id: "panel", role: "tabpanel", "aria-labelledby": `tab-${this.view}`});
     this.tabs = h("div", {class: "tabs", role: "tablist", "aria-label": "views"},
       Object.entries(this.views).map(([key, name], i) => h("a", {role: "tab", id: `tab-${key}`,
         href: `#/run/${encodeURIComponent(id)}/${key}`, "aria-controls": "panel",
         "aria-selected": String(key === this.view), title: `key ${i + 1}`}, name)));
-    this.element = h("div", {}, h("h1", {}, id, " ", this.badge), this.alerts, this.tiles, this.tabs,
+    this.element = h("div", {}, h("h1", {}, id, " ", this.badge), this.alerts, this.actions,
+                     this.tiles, this.tabs,
                      h("h2", {class: "hidden"}, this.views[this.view]), this.place);
     this.loadGrowthSoon = () => {
       clearTimeout(this.growthWaits);
       this.growthWaits = setTimeout(() => this.loadGrowth(), 100);
     };
+    server.mayAct.then(may => {
+      this.mayAct = may;
+      this.drawActions();
+    });
     this.open();
     this.load();
     this.loadGrowth();
@@ -87,7 +88,9 @@ class RunPage {
   drawHead() {
     const row = server.runs.get(this.id);
     if (!row) return;
-    this.badge.replaceChildren(stateBadge(row.state));
+    this.badge.replaceChildren(stateBadge(row.state), " ",
+      row.growth_paused ? h("span", {class: "badge soft"}, "growth paused") : "");
+    this.drawActions();
     this.alerts.replaceChildren(...alertList(row.alerts));
     const metrics = Object.entries(row.val_metrics || {accuracy: row.val_accuracy})
       .filter(([key]) => figureNames[key]).map(([key, value]) =>
@@ -106,11 +109,41 @@ class RunPage {
       h("div", {class: "tile"}, h("b", {}, value), h("span", {}, name))));
   }
 
+  // What the run is asked for becomes an event of it; so it is seen here once it was done.
+  drawActions() {
+    const row = server.runs.get(this.id);
+    const can = this.mayAct && row?.state === "running";
+    const shown = can ? String(!!row.growth_paused) : "";
+    if (shown === this.actionsShown) return;
+    this.actionsShown = shown;
+    if (!can) return this.actions.replaceChildren();
+    const note = h("span", {class: "soft", role: "status"});
+    const button = (action, words, question) => h("button", {type: "button",
+      "data-action": action, onclick: async () => {
+        if (question && !confirm(question)) return;
+        try {
+          await server.act(this.id, action);
+          note.textContent = `Asked: ${words.toLowerCase()}.`;
+        } catch (error) {
+          note.textContent = error.message;
+        }
+      }}, words);
+    this.actions.replaceChildren(h("p", {class: "controls", role: "group", "aria-label": "actions"},
+      row.growth_paused ? button("resume_growth", "Resume growth")
+        : button("pause_growth", "Pause growth"),
+      button("checkpoint", "Checkpoint"),
+      button("rollback", "Roll back", "Go back to the last checkpoint and shut the newest seed?"),
+      button("stop", "Stop", "Stop this run with a checkpoint? 'esper resume' goes on."), note));
+  }
+
   draw() {
     const draws = {growth: () => this.growth && this.child.set(this.growth),
                    curves: () => this.child.redrawMarks?.(),
                    decisions: () => this.growth && this.drawDecisions(),
                    costs: () => this.detail && this.drawCosts(),
+                   kernels: () => this.growth && this.detail &&
+                     this.child.element.replaceChildren(
+                       ...kernelsView(this.detail.run, this.growth.events)),
                    text: () => this.growth && this.drawText(),
                    record: () => this.detail && this.drawRecord()};
     draws[this.view]();
@@ -134,16 +167,14 @@ class RunPage {
   }
 
   drawCosts() {
-    const costs = Object.entries(this.detail.run.flops || {}).filter(([, v]) => isNumber(v) && v > 0)
-      .sort((a, b) => b[1] - a[1]);
-    const all = costs.reduce((sum, [, v]) => sum + v, 0);
+    const costs = costsOf(this.detail.run.flops);
     this.child.element.replaceChildren(h("div", {class: "card"},
       h("h3", {}, "Where the FLOPs went"),
-      costs.length ? h("table", {}, h("tbody", {}, costs.map(([key, value]) => h("tr", {},
-        h("th", {scope: "row"}, costNames[key] || key),
-        h("td", {class: "number"}, number(value)), h("td", {class: "number"}, percent(value / all)),
+      costs.length ? h("table", {}, h("tbody", {}, costs.map(([name, value, share]) => h("tr", {},
+        h("th", {scope: "row"}, name),
+        h("td", {class: "number"}, number(value)), h("td", {class: "number"}, percent(share)),
         h("td", {class: "wide"}, fromHtml(`<svg viewBox="0 0 100 4" preserveAspectRatio="none" ` +
-          `class="share"><rect width="${100 * value / all}" height="4" fill="var(--val)"/></svg>`))))))
+          `class="share"><rect width="${100 * share}" height="4" fill="var(--val)"/></svg>`))))))
         : h("p", {class: "soft"}, "This run has not counted them."),
       h("p", {class: "small soft"}, `As of the last epoch that run.json knows, with `,
         `${number(this.detail.run.flops_total)} FLOPs and ${duration(this.detail.run.wall_seconds)} `,

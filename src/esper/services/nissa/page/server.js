@@ -4,12 +4,28 @@ const server = (() => {
   const listeners = new Set();   // called with {id, row, rows, columns, again, growth, gone}
   let isLoaded = false;
 
-  async function get(path) {
-    const response = await fetch(path, {headers: {Accept: "application/json"}});
+  // A link's token stands after its #, which no browser sends; this tab and its copies keep it.
+  let token = "";
+  try {
+    token = sessionStorage.getItem("token") || "";
+    const found = location.hash.match(/^#token=(\w+)$/);
+    if (found) {
+      token = found[1];
+      sessionStorage.setItem("token", token);
+      history.replaceState(null, "", "#/");
+    }
+  } catch {
+    // A browser that keeps nothing.
+  }
+  async function ask(path, options = {}) {
+    const headers = {Accept: "application/json", ...options.headers};
+    if (token) headers.Authorization = `Bearer ${token}`;
+    const response = await fetch(path, {...options, headers});
     const body = await response.json();
     if (!response.ok) throw new Error(body.detail || response.statusText);
     return body;
   }
+  const get = path => ask(path);
 
   async function loadRuns() {
     const all = await get("api/v1/runs");
@@ -58,7 +74,7 @@ const server = (() => {
     if (channel) channel.postMessage(message);
   }
   function connect() {
-    source = new EventSource("api/v1/events");
+    source = new EventSource("api/v1/events" + (token ? `?token=${token}` : ""));
     source.onopen = () => say({kind: "state", text: "live"});
     source.onerror = () => {
       say({kind: "state", text: "reconnecting"});
@@ -77,7 +93,7 @@ const server = (() => {
       source.addEventListener(kind, event => say({kind, text: event.data}));
   }
   function start() {
-    loadRuns().catch(() => {});
+    loadRuns().catch(error => document.getElementById("problem").textContent = error.message);
     if (!navigator.locks) return connect();
     if (channel) channel.postMessage({kind: "who"});
     navigator.locks.request("esper events", () => {
@@ -88,6 +104,10 @@ const server = (() => {
 
   return {
     runs, get, start,
+    act: (id, action) => ask(`api/v1/runs/${encodeURIComponent(id)}/actions`, {method: "POST",
+      headers: {"Content-Type": "application/json"}, body: JSON.stringify({action})}),
+    mayAct: token ? get("api/v1/access").then(access => access.actions, () => false)
+      : Promise.resolve(false),
     isLoaded: () => isLoaded,
     // Returns the function that ends it.
     listen(listener) {

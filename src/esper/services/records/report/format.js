@@ -23,6 +23,20 @@ const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 const duration = s => !isNumber(s) ? "–" : s < 100 ? s.toFixed(1) + " s"
   : s < 7200 ? `${Math.floor(s / 60)} min ${Math.round(s % 60)} s` : (s / 3600).toFixed(1) + " h";
 
+// What a run spends arithmetic and time on.
+const costNames = {training: "training steps", shadows: "second passes of seeds in a shadow",
+                   validation: "validation", test: "test",
+                   measuring: "measuring candidates and seeds", forks: "forks for gates",
+                   sampling: "samples", recording: "recording gradients",
+                   precision: "choosing the precision", unattributed: "not attributed"};
+// [name, amount, share of all], largest first.
+function costsOf(amounts) {
+  const costs = Object.entries(amounts || {}).filter(([, v]) => isNumber(v) && v > 0)
+    .sort((a, b) => b[1] - a[1]);
+  const all = costs.reduce((sum, [, v]) => sum + v, 0);
+  return costs.map(([key, v]) => [costNames[key] || key, v, v / all]);
+}
+
 function ticks(low, high, wanted) {
   const raw = (high - low) / wanted || 1;
   const power = 10 ** Math.floor(Math.log10(raw));

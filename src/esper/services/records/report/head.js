@@ -70,6 +70,13 @@ if (confusion) {
         .join("") + "</tr>";
     }).join("");
 }
+const spentTable = (title, costs, show) => costs.length
+  ? `<div class="card"><h4>${title}</h4><table>${costs.map(([name, amount, share]) =>
+      `<tr><th>${escape(name)}</th><td>${show(amount)}</td><td>${percent(share)}</td></tr>`)
+      .join("")}</table></div>` : "";
+find("spent").innerHTML = spentTable("FLOPs", costsOf(run.flops), number) +
+  spentTable("Time", costsOf(run.seconds), duration);
+find("costs").hidden = !find("spent").innerHTML;
 
 const samples = data.events.filter(e => e.event === "sample");
 find("text").hidden = !samples.length;

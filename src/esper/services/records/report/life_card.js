@@ -63,6 +63,16 @@ function gates(life) {
     `<span class="bad">|</span> the rent it has to exceed</p>`;
 }
 
+// What the seed would have been spared of: a copy of the run that trained on without it.
+function counterfactual(life) {
+  const forks = life.gates.filter(g => g.fork && typeof g.fork === "object");
+  if (!forks.length) return "";
+  return `<h4>Against a copy of the network that trained without it</h4><table>${forks.map(g =>
+    `<tr><td class="step">look ${escape(g.look)}</td><td>loss ${number(g.fork.loss_with)} with the ` +
+    `seed, ${number(g.fork.loss_without)} without it, both trained from step ` +
+    `${escape(g.fork.from_step)}; ${escape(g.fork.examples)} examples</td></tr>`).join("")}</table>`;
+}
+
 function alternatives(life) {
   const birth = life.decisions[0];
   const others = (birth.alternatives || []).filter(a => a && typeof a === "object");
@@ -101,7 +111,7 @@ const lifeCard = (life, lastStep) => `<article class="card life" data-seed="${es
   ${timeline(life, lastStep)}
   <div class="columns"><div><h4>Gates</h4>${gates(life)}</div>
   <div><h4>What it was preferred to</h4>${alternatives(life)}</div></div>
-  <h4>Decisions</h4><table>${life.decisions.map(d =>
+  ${counterfactual(life)}<h4>Decisions</h4><table>${life.decisions.map(d =>
     `<tr><td class="step">step ${escape(d.step)}</td><td>${commandWord[d.command] ||
       escape(d.command || d.to)}</td><td>${escape(d.reason || "")}<br><span class="evidence">` +
     `${evidenceText(d.evidence)}</span></td></tr>`).join("")}</table></div></article>`;

@@ -6,9 +6,10 @@ const editWord = {start: "The network as it began.", germinated: "germinated",
                   isolated: "was isolated"};
 
 // Anchors from input to output with their seeds; `fresh` is the seed to point out. A seed may bring a
-// `word` and a `colour` of its own for what it does.
+// `word` and a `colour` of its own for what it does, and a `detail`, a second line.
 function topologyPicture({anchors, seeds, fresh, label}) {
-  const nodeX = 16, nodeWidth = 250, nodeHeight = 28, seedX = 350, seedWidth = 300, seedRow = 36;
+  const nodeX = 16, nodeWidth = 250, nodeHeight = 28, seedX = 350, seedWidth = 300;
+  const seedHeight = seeds.some(s => s.detail) ? 46 : nodeHeight, seedRow = seedHeight + 8;
   const spine = nodeX + nodeWidth / 2;
   let y = 30;
   let svg = `<text x="${spine}" y="16" text-anchor="middle">input</text>`;
@@ -23,7 +24,7 @@ function topologyPicture({anchors, seeds, fresh, label}) {
       `<text x="${nodeX + nodeWidth - 10}" y="${y + 18}" text-anchor="end">` +
       `${escape(anchor.features)} ${escape(anchor.kind)}</text>`;
     own.forEach((seed, i) => {
-      const top = y + i * seedRow, middle = top + nodeHeight / 2;
+      const top = y + i * seedRow, middle = top + seedHeight / 2;
       const colour = seed.colour || modeColour[seed.mode] || "var(--soft)";
       const dash = seed.mode === "isolated" ? ` stroke-dasharray="4 4"` : "";
       const isFresh = seed.seed === fresh;
@@ -33,10 +34,11 @@ function topologyPicture({anchors, seeds, fresh, label}) {
       if (seed.mode !== "isolated")
         svg += `<path d="M${seedX + seedWidth} ${middle}h16V${joinY}H${spine + 8}" fill="none"
           stroke="${colour}" stroke-width="1.6"/>`;
-      svg += `<rect x="${seedX}" y="${top}" width="${seedWidth}" height="${nodeHeight}" rx="14"
+      svg += `<rect x="${seedX}" y="${top}" width="${seedWidth}" height="${seedHeight}" rx="14"
           fill="var(--card)" stroke="${colour}" stroke-width="${isFresh ? 3 : 1.6}"${dash}/>` +
         `<text class="strong" x="${seedX + 16}" y="${top + 18}">` +
         `${escape(seed.seed)} ${escape(seed.blueprint)}</text>` +
+        (seed.detail ? `<text x="${seedX + 16}" y="${top + 37}">${escape(seed.detail)}</text>` : "") +
         `<text x="${seedX + seedWidth - 16}" y="${top + 18}" text-anchor="end"
           style="fill:${colour}">${escape(seed.word || modeWord[seed.mode] || seed.mode)}</text>`;
     });

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint32_t kLargestToken = (1U << 24) - 1;
+constexpr std::uint32_t kMostTokens = (1U << 24) - 1;
 // That of GPT-2 (Radford et al. 2019), which "ByteLevel" stands for.
 constexpr const char* kGpt2Words =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
@@ -56,7 +56,7 @@ class Bpe final : public Tokenizer {
                 return fail(DataError::kNotText,
                             fmt::format("expected UTF-8 text, but byte 0x{:02x} at offset {} is "
                                         "none; convert the file, e.g. with iconv -t UTF-8, or "
-                                        "choose data.tokenizer: bytes",
+                                        "take bytes as tokens",
                                         static_cast<unsigned char>(text[at]), at));
             at += step.length;
         }
@@ -189,10 +189,10 @@ Status check_model(const json& model) {
 }
 
 Result<std::uint32_t> token_of(const json& number, std::string_view text) {
-    if (number.is_number_unsigned() && number.get<std::uint64_t>() <= kLargestToken)
+    if (number.is_number_unsigned() && number.get<std::uint64_t>() <= kMostTokens)
         return number.get<std::uint32_t>();
     return fail(DataError::kCorrupt, fmt::format("the token '{}' has no number from 0 to {}",
-                                                 shown_name(text), kLargestToken));
+                                                 shown_name(text), kMostTokens));
 }
 
 void put(std::vector<std::string>& pieces, std::uint32_t token, std::string text) {

@@ -305,6 +305,10 @@ Result<std::shared_ptr<const Dataset>> open_found(const Arrays& arrays,
 
 Result<std::shared_ptr<const Dataset>> open_numpy(const DataOptions& options) {
     const auto path = find_data(options.path);
+    if (options.task == Task::kMultiLabel)
+        return fail(DataError::kBadOption,
+                    "data.task is multi_label, but several labels are read from tables only; "
+                    "write the arrays as columns of a CSV");
     ESPER_TRY(const auto arrays, read_arrays(path));
     auto set = open_found(arrays, options);
     if (!set) return fail(set.error().within(path.string()));

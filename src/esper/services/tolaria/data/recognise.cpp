@@ -226,8 +226,8 @@ bool looks_like_configuration(const fs::path& path) {
     std::error_code none;
     if (!fs::is_regular_file(path, none)) return false;
     constexpr auto kSections = std::to_array<std::string_view>(
-        {"run:", "model:", "data:", "optimization:", "growth:", "controller:", "checkpoint:",
-         "telemetry:", "logging:", "services:", "storage:", "bus:"});
+        {"run:", "model:", "data:", "optimization:", "growth:", "controller:", "forge:",
+         "checkpoint:", "telemetry:", "logging:", "services:", "storage:", "bus:"});
     for (const auto& line : split(first_bytes(path), '\n')) {
         if (line.empty() || line[0] == '#' || line == "---") continue;
         return std::ranges::any_of(kSections,

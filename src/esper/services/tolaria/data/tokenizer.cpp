@@ -33,9 +33,8 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const std::string& name)
     const auto path = find_data(name);
     auto json = read_data_file(path);
     if (!json)
-        return fail(
-            json.error().within("data.tokenizer is characters, bytes, or the path of a "
-                                "tokenizer.json"));
+        return fail(json.error().within(
+            "a tokenizer is 'bytes', 'characters' or the path of a tokenizer.json"));
     auto tokenizer = parse_bpe(std::move(*json));
     if (!tokenizer) return fail(tokenizer.error().within(path.string()));
     return tokenizer;

@@ -61,7 +61,7 @@ Result<GateLooks> ForeignMeasurer::look(const tamiyo::LookRequest& request, Mome
     const auto order =
         tamiyo::probe_order(config_.run.seed, static_cast<std::uint32_t>(with.size()));
     GateLooks looks;
-    looks.gate = tamiyo::look(differences(without, with, order), request.spec);
+    looks.gate.emplace(tamiyo::look(differences(without, with, order), request.spec));
     if (request.fork)
         looks.fork_detail = {{"measured", false},
                              {"why", "the host is trained outside Esper, which keeps no fork"}};

@@ -10,7 +10,9 @@ namespace esper::tolaria {
 
 /// The results of one look at a seed.
 struct GateLooks {
-    tamiyo::GateResult gate;                      ///< the network with α = 1 against α = 0
+    /// The network with α = 1 against α = 0; nothing where the account could not pay for it.
+    std::optional<tamiyo::GateResult> gate = {};
+    bool cut_short = false;  ///< the account was empty before the look was clear
     std::optional<tamiyo::GateResult> fork = {};  ///< the network against the fork
     nlohmann::json fork_detail = {};              ///< for events.jsonl, if a fork was requested
 };

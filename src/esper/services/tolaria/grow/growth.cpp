@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/execution/kasmina/saved_kasmina.h"
+#include "esper/program/edits/seed_names.h"
 
 namespace esper::tolaria {
 
@@ -25,13 +26,21 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
                         std::string(contracts::to_text(r.config.run.precision)),
                         r.config.data.batch_size, r.config.growth.blueprints},
         r.supply, r.kernels ? r.kernels : std::make_shared<graph::SeedKernels>(), event);
-    ESPER_CHECK_STATUS(growth->kernels_->begin(*growth->places_));
+    const bool nothing_germinates =
+        growth->splits_->is_clocked() || r.config.controller.policy == configs::Policy::kNever;
+    if (!nothing_germinates) ESPER_CHECK_STATUS(growth->kernels_->begin(*growth->places_));
+    const auto& config = r.config;
+    const bool asks = config.controller.tournament.past_runs && config.growth.kernels;
+    growth->past_ = std::make_unique<PastRuns>(asks ? r.supply : nullptr, host_kind(config), event);
     auto* g = growth.get();
     ESPER_TRY(
         growth->lives_,
         SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_, event,
                            [g](std::uint32_t slot, const blueprints::Blueprint& made, Moment now) {
                                return g->kernels_->decide(*g->places_, slot, made, now);
+                           },
+                           [g](graph::AnchorKind kind, const std::string& blueprint) {
+                               return g->past_->is_unlikely(kind, blueprint);
                            }}));
     return growth;
 }
@@ -64,8 +73,12 @@ Status Growth::report_health(Moment now) {
         return v ? nlohmann::json(*v) : nlohmann::json(nullptr);
     };
     const auto& health = measurer_->health();
+    const auto& controls = run_.learner.store().controls();
     for (const auto& slot : places_->slots()) {
         const auto signals = health.signals(slot.index);
+        std::optional<double> alpha;
+        if (const auto it = controls.find(graph::seed_control(slot.seed)); it != controls.end())
+            alpha = it->second.item<double>();
         ESPER_CHECK_STATUS(run_.event("health", now,
                                       {{"slot", slot.index},
                                        {"anchor", slot.anchor},
@@ -74,7 +87,8 @@ Status Growth::report_health(Moment now) {
                                        {"samples", health.samples(slot.index)},
                                        {"activation_variance", number(signals.activation_variance)},
                                        {"dead_ratio", number(signals.dead_ratio)},
-                                       {"gradient_norm", number(signals.gradient_norm)}}));
+                                       {"gradient_norm", number(signals.gradient_norm)},
+                                       {"alpha", number(alpha)}}));
     }
     return {};
 }
@@ -87,6 +101,7 @@ Status Growth::split(const BlockSplits::Wish& wish, Moment now) {
 
 Status Growth::at_boundary(Moment now, const Losses& losses) {
     measurer_->drop_forks();
+    ESPER_CHECK_STATUS(past_->ask(now));
     if (!splits_->is_clocked()) ESPER_CHECK_STATUS(report_health(now));
     ESPER_CHECK_STATUS(lives_->at_boundary(now, {losses.train.begin(), losses.train.end()},
                                            {losses.validation.begin(), losses.validation.end()}));
@@ -103,6 +118,8 @@ saved::Json Growth::save(Tensors& tensors) const {
     state.health = measurer_->health().sums();
     for (const auto& [slot, activity] : activity_) state.activity.push_back(activity);
     if (!kernels_->choices().empty()) state.kernels = kernels_->save();
+    if (is_paused()) state.paused = true;
+    state.past = past_->save();
     if (splits_->is_clocked() || !splits_->made().empty()) state.splits = splits_->state();
     return saved::write(state);
 }
@@ -127,9 +144,11 @@ Status Growth::restore(const saved::Json& json, const Tensors& tensors) {
     ESPER_CHECK_STATUS(restore_places(state.lives));
     splits_->restore(state.splits.value_or(SavedSplits{}));
     kernels_->restore(state.kernels.value_or(std::vector<SeedKernelChoice>{}));
+    past_->restore(state.past);
     ESPER_CHECK_STATUS(lives_->restore(state.lives, run_.learner.program()));
     ESPER_CHECK_STATUS(measurer_->restore_forks(state.forks, tensors));
     measurer_->health().restore(state.health);
+    pause(state.paused.value_or(false));
     activity_.clear();
     for (const auto& activity : state.activity) activity_[activity.slot] = activity;
     return {};

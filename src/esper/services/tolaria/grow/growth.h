@@ -9,6 +9,7 @@
 
 #include "esper/execution/kernels/recovery.h"
 #include "esper/services/tolaria/grow/block_splits.h"
+#include "esper/services/tolaria/grow/past_runs.h"
 #include "esper/services/tolaria/grow/rollback.h"
 #include "esper/services/tolaria/grow/run_kernels.h"
 #include "esper/services/tolaria/grow/run_measurer.h"
@@ -32,6 +33,10 @@ class Growth {
     std::string waiting_for() const {
         return splits_->is_clocked() ? splits_->waiting_for() : lives_->waiting_for();
     }
+    /// While it is paused no seed germinates and no block splits; the seeds that are there live on.
+    /// Survives resumes and rollbacks.
+    void pause(bool paused) { lives_->pause(paused); }
+    bool is_paused() const { return lives_->is_paused(); }
     RunKernels& kernels() { return *kernels_; }
     const RunKernels& kernels() const { return *kernels_; }
     BlockSplits& splits() { return *splits_; }
@@ -65,10 +70,12 @@ class Growth {
     std::optional<LockedSlot> at_fault(std::int64_t since) const;
     /// Closes a slot for good and removes its seed.
     Status lock(const LockedSlot& lock, Moment now);
-    /// What must not go back when a run does: names of seeds, and the gates' error already spent.
+    /// What must not go back when a run does: names of seeds, the gates' error already spent, and
+    /// whether growth is paused.
     struct Carried {
         std::uint32_t names = 0;
         std::int64_t germinations = 0;
+        bool paused = false;
     };
     Carried carry() const;
     void take_over(const Carried& carried);
@@ -109,6 +116,8 @@ class Growth {
         std::optional<SavedSplits> splits = {};  ///< only where blocks are split
         /// Of seeds that germinated; runs of before had none.
         std::optional<std::vector<SeedKernelChoice>> kernels = {};
+        std::optional<bool> paused = {};                      ///< only where it is
+        std::optional<std::vector<PastBlueprint>> past = {};  ///< only where the library was asked
 
         template <typename Self, typename Visitor>
         static void fields(Self& self, Visitor& visit) {
@@ -119,6 +128,8 @@ class Growth {
             visit("activity", self.activity);
             visit("splits", self.splits);
             visit("kernels", self.kernels);
+            visit("paused", self.paused);
+            visit("past", self.past);
         }
     };
 
@@ -128,6 +139,7 @@ class Growth {
     std::unique_ptr<SeedLives> lives_;
     std::unique_ptr<BlockSplits> splits_;
     std::unique_ptr<RunKernels> kernels_;
+    std::unique_ptr<PastRuns> past_;
     execution::RecoveryManager recovery_;
     std::map<std::uint32_t, Activity> activity_;  ///< by slot
 };

@@ -92,11 +92,12 @@ Status Growth::lock(const LockedSlot& lock, Moment now) {
 }
 
 Growth::Carried Growth::carry() const {
-    return {places_->kasmina().germinated(), lives_->germinations()};
+    return {places_->kasmina().germinated(), lives_->germinations(), is_paused()};
 }
 
 void Growth::take_over(const Carried& carried) {
     lives_->take_over(carried.names, carried.germinations);
+    pause(carried.paused);
 }
 
 }  // namespace esper::tolaria

@@ -53,6 +53,9 @@ class Measurer {
     /// Gathers the host's running statistics again, since the network has changed.
     virtual Status settle_statistics(Moment now) = 0;
 
+    /// Sets how many more seeds' lives can be paid for.
+    virtual Status price_lives(tamiyo::ControllerView&) { return {}; }
+
     /// A slot's signals of the last epoch; empty ones were not measured.
     virtual tamiyo::SlotSignals signals(std::uint32_t) const { return {}; }
     /// Sets the predicted gain of each candidate whose gain can be measured.

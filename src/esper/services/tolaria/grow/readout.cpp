@@ -3,7 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <vector>
 
 #include "esper/base/random.h"
 #include "esper/program/edits/edits.h"
@@ -22,6 +27,71 @@ constexpr std::int64_t kRowsPerFeature = 10;
 // A host layer that reads more features than a tenth of these is not removed: fewer rows would
 // explain the gradient away by chance, more would cost more than the seed.
 constexpr std::int64_t kMostRows = 16384;
+constexpr std::int64_t kHeldOutExamples = 256;
+constexpr std::int64_t kHeldOutPositions = 4096;
+constexpr std::int64_t kFewestHeldOut = 32;
+constexpr double kGammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
+constexpr std::size_t kSmallGamma = 4;
+constexpr std::size_t kLargeGamma = 7;
+/// Gammas that a search tries, mostly.
+constexpr std::int64_t kExpectedTries = 6;
+
+/// The best factor of a fitted layer on held-out batches. Losses along the factor fall and then
+/// rise, so a few of them are enough: of two in the middle the better one, and on from there.
+struct GammaSearch {
+    Engine& engine;
+    const graph::ProgramPtr& program;
+    graph::TensorStore& store;
+    at::Tensor weight;
+    const at::Tensor& direction;
+    std::vector<Batch> held_out;
+    std::array<std::optional<double>, std::size(kGammas)> losses;
+
+    std::int64_t tried() const {
+        return std::ranges::count_if(losses, [](const auto& loss) { return loss.has_value(); });
+    }
+    Result<double> at_gamma(std::size_t i, const DatasetInfo& data) {
+        if (losses[i]) return *losses[i];
+        weight.copy_(direction * kGammas[i]);
+        double loss = 0;
+        for (const auto& batch : held_out) {
+            ESPER_TRY(auto seen, evaluate_variant(engine, program, store, as_tensors(batch, data)));
+            loss += seen.losses.mean().item<double>() / static_cast<double>(held_out.size());
+        }
+        losses[i] = loss;
+        return loss;
+    }
+    Result<std::size_t> best(const DatasetInfo& data) {
+        ESPER_CHECK_STATUS(at_gamma(0, data));
+        ESPER_TRY(const auto small, at_gamma(kSmallGamma, data));
+        ESPER_TRY(const auto large, at_gamma(kLargeGamma, data));
+        const std::size_t first = large < small ? kLargeGamma : kSmallGamma;
+        std::size_t at = first;
+        const auto better = [&](std::size_t next) -> Result<bool> {
+            ESPER_TRY(const auto there, at_gamma(next, data));
+            return there < *losses[at];
+        };
+        const bool too_far = !(*losses[at] < *losses[0]);
+        while (!too_far && at + 1 < std::size(kGammas)) {
+            ESPER_TRY(const auto falls, better(at + 1));
+            if (!falls) break;
+            ++at;
+        }
+        // From a factor that was too large the way is down, until it helps and the next helps less.
+        while ((too_far || at == first) && at > 1) {
+            ESPER_TRY(const auto falls, better(at - 1));
+            if (!falls && *losses[at] < *losses[0]) break;
+            --at;
+        }
+        return static_cast<std::size_t>(
+            std::ranges::min_element(losses, {},
+                                     [](const auto& loss) {
+                                         return loss ? *loss
+                                                     : std::numeric_limits<double>::infinity();
+                                     }) -
+            losses.begin());
+    }
+};
 
 std::optional<graph::ValueId> feeding(const graph::Program& program, const std::string& weight) {
     const auto* parameter = program.find_parameter(weight);
@@ -44,6 +114,31 @@ struct TrialBlock {
 };
 
 }  // namespace
+
+// Each position of a text has a target of its own.
+std::size_t held_out_batches(const DatasetInfo& data, std::uint32_t batch_size) {
+    const auto wanted = data.tokens ? std::clamp(kHeldOutPositions / data.target_elements(),
+                                                 kFewestHeldOut, kHeldOutExamples)
+                                    : kHeldOutExamples;
+    return static_cast<std::size_t>((wanted + batch_size - 1) / batch_size);
+}
+
+ExpectedFit expected_fit(const graph::TensorType& anchor, const DatasetInfo& data,
+                         std::uint32_t batch_size) {
+    const auto size = [&](std::size_t dimension) {
+        const auto n = anchor.shape.at(dimension);
+        return n > 0 ? n : data.target_elements();
+    };
+    const auto picked = anchor.shape.size() == 4   ? picked_of_image(size(2), size(3))
+                        : anchor.shape.size() == 3 ? picked_of_text(size(1))
+                                                   : 1;
+    const std::int64_t batch = batch_size;
+    const ReadoutRequest usual;
+    const auto batches = std::max<std::int64_t>(
+        usual.least_batches, (usual.least_rows + picked * batch - 1) / (picked * batch));
+    const auto held_out = static_cast<std::int64_t>(held_out_batches(data, batch_size));
+    return {batches * batch, kExpectedTries * held_out * batch};
+}
 
 Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                                graph::TensorStore& store, const Dataset& dataset) {
@@ -129,26 +224,22 @@ Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
     const auto direction =
         solved.direction.to(at::kFloat).reshape(weight->value.sizes()).contiguous();
 
-    const double gammas[] = {0, 1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
-    std::vector<double> losses(std::size(gammas), 0.0);
-    const auto held_out = (request.held_out_examples + request.batch_size - 1) / request.batch_size;
-    for (std::uint32_t b = 0; b < held_out; ++b) {
+    GammaSearch search{engine, blended, store, weight->value, direction, {}, {}};
+    search.held_out.resize(request.held_out_examples
+                               ? (*request.held_out_examples + request.batch_size - 1) /
+                                     request.batch_size
+                               : held_out_batches(dataset.info(), request.batch_size));
+    for (auto& one : search.held_out) {
         ESPER_CHECK_STATUS(draw());
-        const auto inputs = as_tensors(batch, dataset.info());
-        for (std::size_t i = 0; i < std::size(gammas); ++i) {
-            auto target = weight->value;
-            target.copy_(direction * gammas[i]);
-            ESPER_TRY(auto seen, evaluate_variant(engine, blended, store, inputs));
-            losses[i] += seen.losses.mean().item<double>() / held_out;
-            fit.evaluation_examples += request.batch_size;
-        }
+        one = batch;
     }
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < losses.size(); ++i)
-        if (losses[i] < losses[best]) best = i;
-    fit.gamma = gammas[best];
-    fit.loss_without = losses[0];
-    fit.loss_with = losses[best];
+    ESPER_TRY(const auto best, search.best(dataset.info()));
+    fit.evaluation_examples =
+        search.tried() * std::ssize(search.held_out) * std::int64_t{request.batch_size};
+    const auto& losses = search.losses;
+    fit.gamma = kGammas[best];
+    fit.loss_without = *losses[0];
+    fit.loss_with = *losses[best];
     fit.first_order_gain = solved.first_order_gain * places_for_each_picked * fit.gamma;
     fit.weight = direction * fit.gamma;
     return fit;

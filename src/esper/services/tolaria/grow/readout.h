@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <optional>
+
 #include "esper/blueprints/catalogue.h"
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/learn/engine.h"
@@ -31,6 +34,18 @@ struct ReadoutFit {
     double gain() const { return loss_without - loss_with; }
 };
 
+/// Batches that a factor is searched on: at least 256 examples, or of a text as many as have 4,096
+/// positions, but at least 32.
+std::size_t held_out_batches(const DatasetInfo& data, std::uint32_t batch_size);
+
+/// What a fit at an anchor of this type will need, as far as can be said beforehand.
+struct ExpectedFit {
+    std::int64_t training_examples = 0;
+    std::int64_t evaluation_examples = 0;
+};
+ExpectedFit expected_fit(const graph::TensorType& anchor, const DatasetInfo& data,
+                         std::uint32_t batch_size);
+
 struct ReadoutRequest {
     graph::ProgramPtr program;  ///< without the seed
     std::string anchor;
@@ -42,13 +57,15 @@ struct ReadoutRequest {
     std::uint32_t train_examples = 0;  ///< examples are drawn from this many first ones; 0: all
     int least_batches = 4;             ///< that the layer is fitted on
     std::int64_t least_rows = 4000;    ///< positions that it is fitted on
-    std::uint32_t held_out_examples = 256;  ///< at least so many measure each gamma
-    bool removes_host_part = true;          ///< false for a host that does not learn
+    /// At least so many measure each gamma; else as many as held_out_batches says.
+    std::optional<std::uint32_t> held_out_examples;
+    bool removes_host_part = true;  ///< false for a host that does not learn
 };
 
 /// Fits the layer on training batches with the host detached, and searches gamma over
-/// {0, 2^-6 … 2^2} on `held_out_examples` others. Leaves the store unchanged. Errors:
-/// those of edits and engine; kUnsupported for a blueprint without a readout.
+/// {0, 2^-6 … 2^2} on other training examples. The search goes from 2^-3 towards the smaller loss
+/// and ends where the loss rises. Leaves the store unchanged. Errors: those of edits and engine;
+/// kUnsupported for a blueprint without a readout.
 Result<ReadoutFit> fit_readout(const ReadoutRequest& request, Engine& engine,
                                graph::TensorStore& store, const Dataset& dataset);
 

@@ -12,7 +12,8 @@ namespace esper::tolaria {
 namespace {
 
 constexpr double kRidge = 1e-3;
-constexpr std::int64_t kMostPlaces = 16;
+constexpr std::int64_t kMostPlaces = 16;     // of an image
+constexpr std::int64_t kMostPositions = 32;  // of a text
 
 at::Tensor ridge_solve(const at::Tensor& a, const at::Tensor& b) {
     const auto d = a.size(0);
@@ -111,6 +112,12 @@ std::int64_t places_of(const at::Tensor& value) {
                             : (value.dim() == 3 ? value.size(1) : 1);
 }
 
+std::int64_t picked_of_image(std::int64_t height, std::int64_t width) {
+    return std::min(height, kMostPlaces / 4) * std::min<std::int64_t>(width, 4);
+}
+
+std::int64_t picked_of_text(std::int64_t positions) { return std::min(positions, kMostPositions); }
+
 at::Tensor picked_places(const at::Tensor& value) {
     std::vector<std::int64_t> picked;
     // The middles of equal stretches, along each dimension.
@@ -125,7 +132,7 @@ at::Tensor picked_places(const at::Tensor& value) {
         for (auto row : middles(value.size(2), kMostPlaces / 4))
             for (auto column : columns) picked.push_back(row * value.size(3) + column);
     } else {
-        picked = middles(places_of(value), kMostPlaces);
+        picked = middles(places_of(value), kMostPositions);
     }
     return at::tensor(picked, at::kLong);
 }

@@ -57,9 +57,12 @@ class HostLayer {
     std::vector<std::int64_t> kernel_, stride_, padding_, dilation_;
 };
 
-/// At most 16 positions of an example, spread evenly, as i64. Neighbouring positions are nearly
-/// equal, so more examples give more information than more positions.
+/// At most 16 positions of an image and 32 of a text, spread evenly, as i64. Neighbouring positions
+/// are nearly equal, so more examples give more information than more positions.
 at::Tensor picked_places(const at::Tensor& value);
+/// How many those are.
+std::int64_t picked_of_image(std::int64_t height, std::int64_t width);
+std::int64_t picked_of_text(std::int64_t positions);
 /// Number of positions of one example: H·W, T or 1.
 std::int64_t places_of(const at::Tensor& value);
 /// [examples · picked, features] in double.

@@ -8,16 +8,6 @@
 
 namespace esper::tolaria {
 
-namespace {
-
-double mean(const std::vector<float>& values) {
-    double sum = 0;
-    for (float v : values) sum += v;
-    return values.empty() ? 0 : sum / static_cast<double>(values.size());
-}
-
-}  // namespace
-
 std::vector<std::string> RunMeasurer::not_in_fork(std::uint32_t slot) const {
     std::vector<std::string> gone;
     for (const auto& seed : graph::seeds_in(*program()))
@@ -75,11 +65,12 @@ Status RunMeasurer::bring_forks_to(std::int64_t step) {
     return {};
 }
 
-Status RunMeasurer::look_at_fork(const tamiyo::LookRequest& request, Moment now,
-                                 const std::vector<float>& with, GateLooks& looks) {
+// The slot's fork, trained on to the present step; null where there is nothing to compare with.
+Result<Learner*> RunMeasurer::fork_for(const tamiyo::LookRequest& request, Moment now,
+                                       GateLooks& looks) {
     const auto unmeasured = [&](std::string why) {
         looks.fork_detail = {{"measured", false}, {"why", std::move(why)}};
-        return Status{};
+        return static_cast<Learner*>(nullptr);
     };
     const auto found = forks_.find(request.slot);
     if (found == forks_.end())
@@ -93,27 +84,25 @@ Status RunMeasurer::look_at_fork(const tamiyo::LookRequest& request, Moment now,
         return unmeasured("the host was changed by another seed since the graft");
 
     const auto before = fork.step();
+    ESPER_TRY(const auto cost, graph::count_cost(*learner.program()));
+    const double price =
+        training_flops(cost, (now.step - before) * examples_a_step(run_.config, run_.dataset));
+    if (!account_.can_pay(price)) {
+        ESPER_CHECK_STATUS(refuse("fork", price, now, {{"seed", fork.seed()}}));
+        return unmeasured("what measuring may cost (growth.measure_share) does not pay for it");
+    }
     const double flops_before = run_.flops.forks;
     auto trained = bring_to(fork, now.step);
-    const double flops = run_.flops.forks - flops_before;
     if (!trained) {
         if (!trained.error().is(TolariaError::kDiverged)) return fail(trained.error());
         const auto why = trained.error().message();
         forks_.erase(found);
         return unmeasured(why);
     }
-    const BufferGuard leaves_no_trace(learner.store());
-    ESPER_TRY(auto without, probe_losses(learner.program(), learner, now));
-    run_.flops.recording += learner.engine().take_recording_flops();
-    looks.fork = tamiyo::look(differences(without, with, probe_order_), request.spec);
-    looks.fork_detail = tamiyo::to_json(*looks.fork);
-    looks.fork_detail["measured"] = true;
-    looks.fork_detail["from_step"] = fork.taken();
-    looks.fork_detail["steps"] = fork.step() - before;
-    looks.fork_detail["flops"] = flops;
-    looks.fork_detail["loss_without"] = mean(without);
-    looks.fork_detail["loss_with"] = mean(with);
-    return {};
+    looks.fork_detail = {{"from_step", fork.taken()},
+                         {"steps", fork.step() - before},
+                         {"flops", run_.flops.forks - flops_before}};
+    return &learner;
 }
 
 std::vector<SavedFork> RunMeasurer::save_forks(Tensors& tensors) const {

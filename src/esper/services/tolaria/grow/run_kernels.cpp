@@ -64,6 +64,7 @@ Status RunKernels::begin(const SeedPlaces& places) {
     std::vector<KernelNeed> needs;
     for (const auto& slot : places.slots()) {
         const auto* anchor = places.program()->find_anchor(slot.anchor);
+        anchor_kinds_[slot.anchor] = graph::anchor_kind_name(anchor->kind);
         const auto& type = types[anchor->value.value()];
         const auto& chunk = places.chunk(slot.index);
         const auto sample = sample_of(type, anchor->kind, chunk.end - chunk.begin);
@@ -104,7 +105,8 @@ Status RunKernels::decide(const SeedPlaces& places, std::uint32_t slot,
             choice.sample = *sample;
             choice.branch = branch->program->hash().hex();
             answer = supply_->offer(need_of(*branch, made.name, anchor->kind, *sample));
-            if (!answer.kernel && !unavailable_.empty()) answer.why += "; " + unavailable_;
+            if (!answer.kernel && !unavailable_.empty() && answer.why != unavailable_)
+                answer.why += "; " + unavailable_;
         } else {
             answer.why = branch.error().message();
         }
@@ -245,6 +247,7 @@ json RunKernels::summary() const {
                  {"anchor", choice.anchor},
                  {"kernel", choice.kernel.empty() ? json() : json(choice.kernel)},
                  {"branch", choice.branch},
+                 {"sample", choice.sample},
                  {"why", choice.why}};
         if (!choice.kernel.empty()) {
             row["gain"] = choice.gain;
@@ -261,6 +264,8 @@ json RunKernels::summary() const {
               {"seeds", seeds}};
     if (supply_) {
         const auto work = supply_->work();
+        made["library_head"] = supply_->ledger_head();
+        made["anchor_kinds"] = anchor_kinds_;
         made["forged"] = {{"ordered", work.asked},         {"faster", work.faster},
                           {"not_faster", work.not_faster}, {"unsupported", work.unsupported},
                           {"failed", work.failed},         {"finished", work.finished}};

@@ -99,6 +99,7 @@ class RunKernels {
     std::shared_ptr<graph::SeedKernels> book_;
     EventSink event_;
     std::string unavailable_;  ///< why nothing is compiled
+    std::map<std::string, std::string> anchor_kinds_;
     std::vector<SeedKernelChoice> choices_;
     std::map<std::string, graph::SeedKernel> aside_;
     std::set<std::string> refused_;

@@ -2,7 +2,10 @@
 
 #include "esper/services/tolaria/grow/run_measurer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/grow/seed_scale.h"
@@ -27,6 +30,7 @@ Status GrowingRun::event(const std::string& kind, Moment now, nlohmann::json det
 RunMeasurer::RunMeasurer(GrowingRun& run, SeedPlaces& places)
     : run_(run),
       places_(places),
+      account_(run.config.growth.measure_share, run.flops),
       probe_order_(tamiyo::probe_order(run.config.run.seed, run.dataset.size(Part::kProbe))),
       health_(run.config.telemetry.every, places.slots().size()) {}
 
@@ -68,15 +72,70 @@ Status RunMeasurer::settle_statistics(Moment now) {
     return {};
 }
 
-Result<std::vector<float>> RunMeasurer::probe_losses(const graph::ProgramPtr& program,
-                                                     Learner& learner, Moment now) {
-    ESPER_TRY(auto passed, recalibrate(learner.engine(), program, learner.store(), source(now)));
-    ESPER_TRY(auto seen, evaluate_part(learner.engine(), program, learner.store(), run_.dataset,
-                                       Part::kProbe, batch_size(run_.config)));
-    ESPER_TRY(auto cost, graph::count_cost(*program));
-    run_.flops.measuring += forward_flops(cost, std::int64_t{seen.examples} + passed);
-    return std::move(seen.losses);
+// A last batch of another size would have to be recorded for itself.
+std::int64_t RunMeasurer::whole_batches(std::int64_t examples) const {
+    const std::int64_t size = batch_size(run_.config);
+    return std::min(probe_size(), (examples + size - 1) / size * size);
 }
+
+std::int64_t RunMeasurer::first_round(std::int64_t smallest) const {
+    return whole_batches(tamiyo::next_round({}, {.n0 = smallest}, probe_size()));
+}
+
+Status RunMeasurer::refuse(const std::string& what, double cost, Moment now,
+                           nlohmann::json detail) {
+    detail["what"] = what;
+    detail["cost"] = cost;
+    detail["balance"] = account_.balance();
+    return run_.event("refused", now, std::move(detail));
+}
+
+// Walks all sides through the probe set in rounds, until the last two of them differ clearly or
+// cannot come to do so. Whether the account ended it before.
+Result<bool> RunMeasurer::walk(const std::vector<ProbeSide*>& sides, const tamiyo::GateSpec& spec,
+                               Moment now) {
+    const auto order = std::span<const std::uint32_t>(probe_order_);
+    std::int64_t walked = 0;
+    while (true) {
+        const auto d = differences(*sides[sides.size() - 2], *sides.back());
+        const auto wanted = tamiyo::next_round(d, spec, probe_size());
+        if (wanted == 0) return false;
+        const auto next = whole_batches(wanted);
+        double cost = 0;
+        for (const auto* side : sides) {
+            ESPER_TRY(const auto one, side->cost(next - walked));
+            cost += one;
+        }
+        if (walked > 0 && !account_.can_pay(cost)) return true;
+        const auto these = order.subspan(static_cast<std::size_t>(walked),
+                                         static_cast<std::size_t>(next - walked));
+        for (auto* side : sides) {
+            ESPER_TRY(const auto spent, side->walk(source(now), these));
+            run_.flops.measuring += spent;
+        }
+        walked = next;
+    }
+}
+
+namespace {
+
+double mean(const std::vector<float>& values) {
+    double sum = 0;
+    for (const float v : values) sum += v;
+    return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
+// A keep that too few examples have confirmed waits for another look.
+tamiyo::GateResult verdict_on(const std::vector<float>& d, const tamiyo::GateSpec& spec,
+                              bool cut_short) {
+    auto result = tamiyo::look(d, spec);
+    if (cut_short && result.verdict == tamiyo::Verdict::kKeep &&
+        std::ssize(d) < tamiyo::kConfirmedBy * result.t)
+        result.verdict = tamiyo::Verdict::kHold;
+    return result;
+}
+
+}  // namespace
 
 // Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
 Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment now) {
@@ -84,37 +143,64 @@ Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment n
     const auto& slot = places_.slots()[request.slot];
     const auto alpha = graph::seed_control(slot.seed);
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
-    ESPER_TRY(const auto blended, blended_for(places_, request));
-    if (isolated) ESPER_CHECK_STATUS(settle_scale(slot, blended, now));
     GateLooks looks;
-    std::vector<float> with;
+    ESPER_TRY(const auto price, graph::count_cost(*program()));
+    const double least = 2 * forward_flops(price, first_round(request.spec.n0));
+    if (!account_.can_pay(least)) {
+        ESPER_CHECK_STATUS(
+            refuse("look", least, now, {{"seed", slot.seed}, {"anchor", slot.anchor}}));
+        return looks;
+    }
+    ESPER_TRY(const auto blended, blended_for(places_, request));
+    if (isolated) ESPER_CHECK_STATUS(settle_scale(slot, blended, least, now));
     {
         const BufferGuard leaves_no_trace(store);
-        ESPER_CHECK_STATUS(store.set_control(alpha, 0));
-        ESPER_TRY(auto without, probe_losses(blended, run_.learner, now));
-        ESPER_CHECK_STATUS(store.set_control(alpha, 1));
-        ESPER_TRY(with, probe_losses(blended, run_.learner, now));
-        looks.gate = tamiyo::look(differences(without, with, probe_order_), request.spec);
+        ProbeSide without(run_.learner, blended, alpha, 0);
+        ProbeSide with(run_.learner, blended, alpha, 1);
+        Learner* fork = nullptr;
+        if (request.fork) {
+            ESPER_TRY(fork, fork_for(request, now, looks));
+        }
+        if (fork == nullptr) {
+            ESPER_TRY(looks.cut_short, walk({&without, &with}, request.spec, now));
+        } else {
+            const BufferGuard nor_here(fork->store());
+            ProbeSide never(*fork, fork->program());
+            ESPER_TRY(looks.cut_short, walk({&without, &never, &with}, request.spec, now));
+            run_.flops.recording += fork->engine().take_recording_flops();
+            looks.fork = verdict_on(differences(never, with), request.spec, looks.cut_short);
+            auto detail = tamiyo::to_json(*looks.fork);
+            detail["measured"] = true;
+            detail["walked"] = never.losses().size();
+            detail["loss_without"] = mean(never.losses());
+            detail["loss_with"] = mean(with.losses());
+            looks.fork_detail.update(detail);
+        }
+        looks.gate = verdict_on(differences(without, with), request.spec, looks.cut_short);
     }
     if (isolated) {
         store.remove_control(alpha);
         // What was recorded is bound to the control that has just gone.
         run_.learner.engine().keep_only({program()});
     }
-    if (request.fork) ESPER_CHECK_STATUS(look_at_fork(request, now, with, looks));
     return looks;
 }
 
 // Before its first look a seed gets the size at which it helps most; the host has not met it yet.
+// `look` is what the look itself will cost.
 Status RunMeasurer::settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended,
-                                 Moment now) {
+                                 double look, Moment now) {
     ESPER_TRY(const auto blueprint, places_.blueprint_for(slot.index, slot.blueprint));
+    ESPER_TRY(const auto cost, graph::count_cost(*blended));
+    const double price =
+        forward_flops(cost, scale_examples(run_.dataset.info(), batch_size(run_.config)));
+    if (!account_.can_pay(price + look))
+        return refuse("scale", price, now, {{"seed", slot.seed}, {"anchor", slot.anchor}});
     ESPER_TRY(const auto scale,
               fit_scale({blended, slot.seed, blueprint, run_.config.run.seed, now.step,
                          batch_size(run_.config), train_examples(run_.config, run_.dataset)},
                         run_.learner.engine(), run_.learner.store(), run_.dataset));
     if (scale.evaluation_examples == 0) return {};
-    ESPER_TRY(const auto cost, graph::count_cost(*blended));
     run_.flops.measuring += forward_flops(cost, scale.evaluation_examples);
     return run_.event("scale", now,
                       {{"seed", slot.seed},

@@ -10,6 +10,8 @@
 #include "esper/services/records/run_folder.h"
 #include "esper/services/tolaria/grow/fork.h"
 #include "esper/services/tolaria/grow/measurer.h"
+#include "esper/services/tolaria/grow/measuring_account.h"
+#include "esper/services/tolaria/grow/probe_walk.h"
 #include "esper/services/tolaria/grow/readout.h"
 #include "esper/services/tolaria/grow/seed_places.h"
 #include "esper/services/tolaria/grow/slot_health.h"
@@ -39,7 +41,8 @@ struct GrowingRun {
 };
 
 /// Measures a host that is a Program: looks are taken on the probe part, candidates are measured
-/// before they germinate, and forks are trained for the honest counterfactual.
+/// before they germinate, and forks are trained for the honest counterfactual. What the account
+/// cannot pay for is refused, as an event `refused`.
 class RunMeasurer final : public Measurer {
   public:
     RunMeasurer(GrowingRun& run, SeedPlaces& places);
@@ -51,6 +54,8 @@ class RunMeasurer final : public Measurer {
     Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
     Status settle_statistics(Moment now) override;
     Status before_first_seed(Moment now) override;
+    // measuring_account.cpp
+    Status price_lives(tamiyo::ControllerView& view) override;
     // run_readouts.cpp
     Status measure(const std::vector<tamiyo::Candidate*>& nominees, Moment now) override;
     Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
@@ -71,23 +76,40 @@ class RunMeasurer final : public Measurer {
   private:
     const graph::ProgramPtr& program() const { return places_.program(); }
     ExampleSource source(Moment now) const;
-    Result<std::vector<float>> probe_losses(const graph::ProgramPtr& program, Learner& learner,
-                                            Moment now);
+    std::int64_t probe_size() const { return static_cast<std::int64_t>(probe_order_.size()); }
+    /// Examples of the first round of a look.
+    std::int64_t first_round(std::int64_t smallest) const;
+    std::int64_t whole_batches(std::int64_t examples) const;
+    Status refuse(const std::string& what, double cost, Moment now, nlohmann::json detail);
     Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended,
-                        Moment now);
+                        double look, Moment now);
+    Result<bool> walk(const std::vector<ProbeSide*>& sides, const tamiyo::GateSpec& spec,
+                      Moment now);
+    Result<double> price_of_fit(const std::string& anchor) const;
+    struct LifePrice {
+        double one = 0;           ///< of another seed
+        double first = 0;         ///< of that, by the end of its first look
+        double set_aside = 0;     ///< for those in flight
+        double income = 0;        ///< by the end of a life
+        double first_income = 0;  ///< by the first look
+    };
+    Result<LifePrice> price_of_life();
+    Result<double> second_pass();
     Result<ReadoutFit> fit(std::uint32_t slot, const blueprints::Blueprint& blueprint, Moment now);
-    Status look_at_fork(const tamiyo::LookRequest& request, Moment now,
-                        const std::vector<float>& with, GateLooks& looks);
+    Result<Learner*> fork_for(const tamiyo::LookRequest& request, Moment now, GateLooks& looks);
     Status bring_to(Fork& fork, std::int64_t step);
     /// The slot's seed, and those that cannot be noticed: what a fork goes without.
     std::vector<std::string> not_in_fork(std::uint32_t slot) const;
 
     GrowingRun& run_;
     SeedPlaces& places_;
+    MeasuringAccount account_;
     std::vector<std::uint32_t> probe_order_;
     SlotHealth health_;
     std::map<std::uint32_t, Fork> forks_;                               ///< by slot
     std::map<std::pair<std::uint32_t, std::string>, ReadoutFit> fits_;  ///< of these nominees
+    graph::ProgramPtr priced_;  ///< the Program whose second pass is known
+    double second_pass_ = 0;
 };
 
 }  // namespace esper::tolaria

@@ -1,7 +1,9 @@
 // Gains of candidates, and the first values of a seed's last layer, of a host that we run.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "esper/program/shapes.h"
 #include "esper/services/tolaria/grow/run_measurer.h"
 
 namespace esper::tolaria {
@@ -44,11 +46,32 @@ Result<ReadoutFit> RunMeasurer::fit(std::uint32_t slot, const blueprints::Bluepr
     return fit;
 }
 
+Result<double> RunMeasurer::price_of_fit(const std::string& anchor) const {
+    ESPER_TRY(const auto types, graph::infer_types(*program()));
+    ESPER_TRY(const auto cost, graph::count_cost(*program()));
+    const auto expected =
+        expected_fit(types[program()->find_anchor(anchor)->value.value()], run_.dataset.info(),
+                     static_cast<std::uint32_t>(run_.config.data.batch_size));
+    return training_flops(cost, expected.training_examples) +
+           forward_flops(cost, expected.evaluation_examples);
+}
+
+// The fits of candidates leave what the best of them needs to live.
 Status RunMeasurer::measure(const std::vector<tamiyo::Candidate*>& nominees, Moment now) {
     fits_.clear();
     for (auto* candidate : nominees) {
         ESPER_TRY(auto blueprint, places_.blueprint_for(candidate->slot, candidate->blueprint));
         if (!has_fit(blueprint)) continue;
+        const auto& anchor = places_.slots()[candidate->slot].anchor;
+        ESPER_TRY(const auto price, price_of_fit(anchor));
+        ESPER_TRY(const auto life, price_of_life());
+        const double needs =
+            life.set_aside + std::max(life.one - life.income, life.first - life.first_income);
+        if (!account_.can_pay(price + std::max(0.0, needs))) {
+            ESPER_CHECK_STATUS(refuse("candidate", price, now,
+                                      {{"anchor", anchor}, {"blueprint", candidate->blueprint}}));
+            break;
+        }
         ESPER_TRY(auto found, fit(candidate->slot, blueprint, now));
         candidate->predicted_gain = found.gain();
         fits_[{candidate->slot, candidate->blueprint}] = std::move(found);
@@ -67,6 +90,13 @@ Result<FirstReadout> RunMeasurer::first_readout(std::uint32_t slot,
     if (readout.zero) return readout;
     auto known = fits_.find({slot, blueprint.name});
     if (known == fits_.end()) {
+        const auto& anchor = places_.slots()[slot].anchor;
+        ESPER_TRY(const auto price, price_of_fit(anchor));
+        if (!account_.can_pay(price)) {
+            ESPER_CHECK_STATUS(refuse("candidate", price, now,
+                                      {{"anchor", anchor}, {"blueprint", blueprint.name}}));
+            return readout;
+        }
         ESPER_TRY(auto made, fit(slot, blueprint, now));
         known = fits_.emplace(std::pair(slot, blueprint.name), std::move(made)).first;
     }

@@ -44,6 +44,7 @@ Status SeedLives::add_candidates(tamiyo::ControllerView& view) {
             candidate.relative_flops = added.flops / now.forward_flops;
             candidate.relative_parameters = added.parameters / now.parameters;
             candidate.sham = added.sham;
+            candidate.unlikely = context_.unlikely && context_.unlikely(anchor->kind, name);
             view.candidates.push_back(std::move(candidate));
         }
     }
@@ -78,7 +79,8 @@ Result<tamiyo::ControllerView> SeedLives::view(Moment now, const LossCurve& trai
     ESPER_TRY(const auto cost, context_.measurer.cost(*program()));
     view.flops_ratio = cost.forward_flops / host_flops_;
     view.growth_open = context_.measurer.may_grow(now);
-    ESPER_CHECK_STATUS(add_candidates(view));
+    ESPER_CHECK_STATUS(context_.measurer.price_lives(view));
+    if (!paused_) ESPER_CHECK_STATUS(add_candidates(view));
     return view;
 }
 

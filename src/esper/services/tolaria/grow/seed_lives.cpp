@@ -56,8 +56,11 @@ bool SeedLives::is_excluded(std::uint32_t slot, const std::string& blueprint) co
 Status SeedLives::take_looks(tamiyo::ControllerView& view, Moment now) {
     for (const auto& request : controller_->looks_due(view)) {
         ESPER_TRY(auto seen, context_.measurer.look(request, now));
-        auto detail = tamiyo::to_json(seen.gate);
+        view.slots[request.slot].look_refused = !seen.gate;
+        if (!seen.gate) continue;
+        auto detail = tamiyo::to_json(*seen.gate);
         if (request.fork) detail["fork"] = seen.fork_detail;
+        if (seen.cut_short) detail["cut_short"] = true;
         const auto& slot = kasmina().slots()[request.slot];
         detail["seed"] = slot.seed;
         detail["anchor"] = slot.anchor;

@@ -37,6 +37,8 @@ class SeedLives {
         /// Told of each seed as soon as it sits in the Program; may be empty.
         std::function<Status(std::uint32_t slot, const blueprints::Blueprint&, Moment)> germinated =
             {};
+        /// Whether past runs speak against a blueprint; may be empty.
+        std::function<bool(graph::AnchorKind, const std::string& blueprint)> unlikely = {};
     };
     /// Errors: those of Measurer::cost.
     static Result<std::unique_ptr<SeedLives>> create(const Context& context);
@@ -50,7 +52,12 @@ class SeedLives {
 
     SeedCounts counts() const;
     /// Why nothing germinated at the last boundary, one sentence.
-    std::string waiting_for() const { return controller_->waiting_for(); }
+    std::string waiting_for() const {
+        return paused_ ? "growth is paused" : controller_->waiting_for();
+    }
+    /// While it is paused nothing germinates.
+    void pause(bool paused) { paused_ = paused; }
+    bool is_paused() const { return paused_; }
 
     /// A seed was culled beside the controller, because it failed.
     void count_culled() { ++ends_.culled; }
@@ -108,6 +115,7 @@ class SeedLives {
     std::map<Place, Addition> additions_;
     SeedEnds ends_;
     std::vector<Exclusion> excluded_;
+    bool paused_ = false;
 };
 
 }  // namespace esper::tolaria

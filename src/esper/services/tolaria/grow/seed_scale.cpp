@@ -3,11 +3,15 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/mul.h>
 
-#include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
+#include <optional>
+#include <vector>
 
 #include "esper/base/random.h"
 #include "esper/program/edits/seed_names.h"
+#include "esper/services/tolaria/grow/readout.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/recalibration.h"
@@ -16,8 +20,8 @@ namespace esper::tolaria {
 
 namespace {
 
-constexpr std::uint32_t kExamples = 256;
 constexpr double kFactors[] = {1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2, 4};
+constexpr std::size_t kOne = 5;
 
 class Trial {
   public:
@@ -50,39 +54,61 @@ class Trial {
 
 }  // namespace
 
+std::int64_t scale_examples(const DatasetInfo& data, std::uint32_t batch_size) {
+    constexpr std::int64_t kExpectedPasses = 4;
+    return kExpectedPasses * std::int64_t{batch_size} *
+           static_cast<std::int64_t>(held_out_batches(data, batch_size));
+}
+
 Result<SeedScale> fit_scale(const ScaleRequest& request, Engine& engine, graph::TensorStore& store,
                             const Dataset& dataset) {
     SeedScale result;
     Trial trial(request, engine, store);
     if (!trial.has_readout()) return result;
-    const auto batches = (kExamples + request.batch_size - 1) / request.batch_size;
     RandomStream random(request.run_seed, "scale:" + request.seed,
                         static_cast<std::uint64_t>(request.step));
-    std::vector<double> losses(std::size(kFactors), 0.0);
-    Batch batch;
-    for (std::uint32_t b = 0; b < batches; ++b) {
-        batch.indices.clear();
+    std::vector<Batch> batches(held_out_batches(dataset.info(), request.batch_size));
+    for (auto& batch : batches) {
         for (std::uint32_t i = 0; i < request.batch_size; ++i)
             batch.indices.push_back(
                 static_cast<std::uint32_t>(random.below(request.train_examples)));
         ESPER_CHECK_STATUS(fill_batch(
             dataset, Part::kTrain,
             Variation{request.run_seed, static_cast<std::uint64_t>(request.step)}, batch));
-        const auto inputs = as_tensors(batch, dataset.info());
-        ESPER_TRY(const auto without, trial.loss(0, inputs));
-        result.loss_without += without / batches;
-        for (std::size_t i = 0; i < losses.size(); ++i) {
-            trial.scale(kFactors[i]);
-            ESPER_TRY(const auto with, trial.loss(1, inputs));
-            losses[i] += (std::isfinite(with) ? with : HUGE_VAL) / batches;
-        }
-        result.evaluation_examples += static_cast<std::int64_t>(losses.size() + 1) *
-                                      static_cast<std::int64_t>(request.batch_size);
     }
-    const auto best =
-        static_cast<std::size_t>(std::min_element(losses.begin(), losses.end()) - losses.begin());
-    if (losses[best] < result.loss_without) result.factor = kFactors[best];
-    result.loss_with = losses[best];
+    // The mean loss on all batches.
+    const auto passes = [&](double alpha) -> Result<double> {
+        double loss = 0;
+        for (const auto& batch : batches) {
+            ESPER_TRY(const auto one, trial.loss(alpha, as_tensors(batch, dataset.info())));
+            loss += (std::isfinite(one) ? one : HUGE_VAL) / static_cast<double>(batches.size());
+            result.evaluation_examples += std::int64_t{request.batch_size};
+        }
+        return loss;
+    };
+    ESPER_TRY(result.loss_without, passes(0));
+    std::array<std::optional<double>, std::size(kFactors)> losses;
+    const auto at_factor = [&](std::size_t i) -> Result<double> {
+        if (!losses[i]) {
+            trial.scale(kFactors[i]);
+            ESPER_TRY(losses[i], passes(1));
+        }
+        return *losses[i];
+    };
+    std::size_t best = kOne;
+    ESPER_CHECK_STATUS(at_factor(best));
+    while (best > 0) {
+        ESPER_TRY(const auto smaller, at_factor(best - 1));
+        if (!(smaller < *losses[best])) break;
+        --best;
+    }
+    while (best >= kOne && best + 1 < std::size(kFactors)) {
+        ESPER_TRY(const auto larger, at_factor(best + 1));
+        if (!(larger < *losses[best])) break;
+        ++best;
+    }
+    if (*losses[best] < result.loss_without) result.factor = kFactors[best];
+    result.loss_with = *losses[best];
     trial.scale(result.factor);
     return result;
 }

@@ -25,9 +25,13 @@ struct ScaleRequest {
     std::uint32_t train_examples = 0;  ///< number of examples that the run trains on
 };
 
-/// Tries the factors 2^-5 … 2^2 for the seed's last layer at α = 1 on training batches and applies
-/// the one with the smallest loss if that is smaller than without the seed. Leaves α at 1. Does
-/// not change a blueprint without a linear last layer. Errors: those of engine and data.
+/// Examples that fit_scale passes through the network, mostly.
+std::int64_t scale_examples(const DatasetInfo& data, std::uint32_t batch_size);
+
+/// Tries factors of 2^-5 … 2^2 for the seed's last layer at α = 1 on training batches
+/// (held_out_batches), from 1 towards the smaller loss until it rises, and applies the one with the
+/// smallest loss if that is smaller than without the seed. Leaves α at 1. Does not change a
+/// blueprint without a linear last layer. Errors: those of engine and data.
 Result<SeedScale> fit_scale(const ScaleRequest& request, Engine& engine, graph::TensorStore& store,
                             const Dataset& dataset);
 

@@ -121,11 +121,14 @@ Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& c
     soft.cutmix = config.data.augment.cutmix;
     soft.label_smoothing = config.optimization.label_smoothing;
     const auto refuse = [&](const char* key, const char* what) {
-        return fail(
-            TolariaError::kUnsupported,
-            fmt::format("{} is for {}; these data are {}, leave it out", key, what, info.name));
+        return fail(TolariaError::kUnsupported,
+                    fmt::format("{} is for {}, and these data ({}) have none; leave it out", key,
+                                what, info.name));
     };
     if (soft.mixes() && !images) return refuse("data.augment.mixup or cutmix", "classes of images");
+    const auto& augment = config.data.augment;
+    if ((augment.erasing > 0 || augment.randaugment > 0) && !images)
+        return refuse("data.augment.erasing or randaugment", "images");
     if (config.optimization.class_weights == configs::ClassWeights::kBalanced) {
         if (!classes) return refuse("optimization.class_weights", "classes");
         ESPER_TRY(soft.class_weights, balanced_weights(data, train_examples(config, data)));

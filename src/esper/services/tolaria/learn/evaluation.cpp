@@ -80,4 +80,23 @@ Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& progra
     return result;
 }
 
+Result<std::vector<float>> losses_of(Engine& engine, const graph::ProgramPtr& program,
+                                     graph::TensorStore& store, const Dataset& dataset, Part part,
+                                     std::uint32_t batch_size,
+                                     std::span<const std::uint32_t> examples) {
+    std::vector<float> losses;
+    Batch batch;
+    for (std::size_t at = 0; at < examples.size(); at += batch_size) {
+        const auto these =
+            examples.subspan(at, std::min<std::size_t>(batch_size, examples.size() - at));
+        batch.indices.assign(these.begin(), these.end());
+        ESPER_CHECK_STATUS(fill_batch(dataset, part, std::nullopt, batch));
+        ESPER_TRY(const auto seen,
+                  engine.evaluate(program, store, as_tensors(batch, dataset.info())));
+        const auto* values = seen.losses.const_data_ptr<float>();
+        losses.insert(losses.end(), values, values + batch.size());
+    }
+    return losses;
+}
+
 }  // namespace esper::tolaria

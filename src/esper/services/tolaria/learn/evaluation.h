@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "esper/services/tolaria/data/dataset.h"
@@ -27,5 +29,11 @@ Result<Evaluation> evaluate_part(Engine& engine, const graph::ProgramPtr& progra
                                  graph::TensorStore& store, const Dataset& dataset, Part part,
                                  std::uint32_t batch_size, std::uint32_t limit = 0,
                                  Figures figures = Figures::kUsual);
+
+/// The loss of each of these examples of a part, in evaluation mode, in their order.
+Result<std::vector<float>> losses_of(Engine& engine, const graph::ProgramPtr& program,
+                                     graph::TensorStore& store, const Dataset& dataset, Part part,
+                                     std::uint32_t batch_size,
+                                     std::span<const std::uint32_t> examples);
 
 }  // namespace esper::tolaria

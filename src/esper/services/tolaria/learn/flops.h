@@ -10,6 +10,7 @@ namespace esper::tolaria {
 /// and making a batch, which are a small part of a step and depend on no network.
 struct Flops {
     double training = 0;      ///< forward and backward of the run's own steps
+    double shadows = 0;       ///< the second passes of seeds in a shadow
     double validation = 0;    ///< the validation part, after each epoch
     double test = 0;          ///< the test part, once at the end
     double measuring = 0;     ///< gates, gains of candidates, scales, statistics, telemetry
@@ -20,17 +21,18 @@ struct Flops {
     double unattributed = 0;  ///< before a checkpoint of version 1, which kept the sum only
 
     double total() const {
-        return training + validation + test + measuring + forks + sampling + recording + precision +
-               unattributed;
+        return training + shadows + validation + test + measuring + forks + sampling + recording +
+               precision + unattributed;
     }
     /// What a run's budget pays for: training and all that growing costs. Not looking at the result
     /// (validation, test, samples), which changes nothing in it.
     double budgeted() const {
-        return training + measuring + forks + recording + precision + unattributed;
+        return training + shadows + measuring + forks + recording + precision + unattributed;
     }
     template <typename Self, typename Visitor>
     static void fields(Self& self, Visitor& visit) {
         visit("training", self.training);
+        visit("shadows", self.shadows);
         visit("validation", self.validation);
         visit("test", self.test);
         visit("measuring", self.measuring);

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "esper/configs/optimization.h"
 #include "esper/program/program.h"
 
 namespace esper::tolaria {
@@ -14,5 +15,11 @@ namespace esper::tolaria {
 /// a split makes of it (`blocks.3-2`); what is used before the first of them is one layer, what
 /// comes after the last another. Parameters of seeds have no layer.
 std::map<std::string, double, std::less<>> layer_rates(const graph::Program& program, double decay);
+
+/// Whether layer_decay and groups act on a network that has this Program: some parameter stands
+/// under a number, and each pattern fits one. A pattern that begins with `seed` waits for seeds.
+/// Error: kUnsupported, with the names that there are.
+Status check_parameter_keys(const configs::OptimizationConfig& config,
+                            const graph::Program& program);
 
 }  // namespace esper::tolaria

@@ -53,6 +53,9 @@ Result<SavedRun> read_saved_run(const Checkpoint& checkpoint) {
         return bad("it is of version " + std::to_string(version) + ", this build reads 1 to " +
                    std::to_string(SavedRun::kVersion));
     if (version == 1) upgrade_from_1(json);
+    // Once they were counted as training.
+    if (auto flops = json.find("flops"); flops != json.end() && flops->is_object())
+        flops->emplace("shadows", 0.0);
     SavedRun state;
     if (const auto problem = saved::read(json, state); !problem.empty()) return bad(problem);
     // Files are cut back to these lengths: no others than a run's own.

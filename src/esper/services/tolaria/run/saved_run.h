@@ -46,6 +46,20 @@ struct SavedCourse {
     }
 };
 
+/// What took a run's time beside its steps.
+struct SpentSeconds {
+    double validation = 0;
+    double measuring = 0;  ///< all that growth does between two epochs
+    double test = 0;       ///< the test part and the last sampled text
+
+    template <typename Self, typename Visitor>
+    static void fields(Self& self, Visitor& visit) {
+        visit("validation", self.validation);
+        visit("measuring", self.measuring);
+        visit("test", self.test);
+    }
+};
+
 /// What a checkpoint of a run holds beside its tensors. Version 1 named no version, had lists where
 /// members have names now, and only the sum of all FLOPs.
 struct SavedRun {
@@ -61,6 +75,7 @@ struct SavedRun {
     RollbackHistory rollback;
     Flops flops;
     double wall_seconds = 0;
+    std::optional<SpentSeconds> seconds = {};      ///< absent in older checkpoints
     std::map<std::string, std::uint64_t> lengths;  ///< of the growing files
     std::uint64_t journal_entries = 0;
     std::optional<saved::Json> growth;  ///< absent where growth is off
@@ -79,6 +94,7 @@ struct SavedRun {
         visit("rollback", self.rollback);
         visit("flops", self.flops);
         visit("wall_seconds", self.wall_seconds);
+        visit("seconds", self.seconds);
         visit("lengths", self.lengths);
         visit("journal_entries", self.journal_entries);
         visit("growth", self.growth);

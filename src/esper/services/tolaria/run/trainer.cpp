@@ -14,6 +14,7 @@
 #include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/host/whole_paths.h"
+#include "esper/services/tolaria/learn/layer_rates.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/determinism.h"
 #include "esper/services/tolaria/run/early_stopping.h"
@@ -57,6 +58,7 @@ Trainer::Trainer(configs::EsperConfig config, records::RunFolder folder, Clock& 
       ring_(folder_.checkpoints(), config_.checkpoint.keep),
       kernel_supply_(std::move(kernels)),
       learner_(learner_options(config_, stop_, kernels_)),
+      inbox_(folder_.path()),
       spikes_(config_.checkpoint.rollback),
       mean_(config_.optimization.ema) {}
 
@@ -78,6 +80,7 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     ESPER_TRY(trainer->length_, planned_length(config, *trainer->dataset_, trainer->host_));
     trainer->course_ = course_of(config, trainer->length_);
     ESPER_TRY(trainer->soft_, soft_targets_of(config, *trainer->dataset_));
+    ESPER_CHECK_STATUS(check_parameter_keys(config.optimization, *trainer->host_));
     trainer->initial_parameters_ = trainer->host_->parameter_count();
     trainer->started_ns_ = clock.now_ns();
     ESPER_CHECK_STATUS(trainer->learner_.begin(trainer->host_));
@@ -198,6 +201,8 @@ Status Trainer::count_training_cost() {
     if (learner_.program() == costed_) return {};
     ESPER_TRY(const auto trained, learner_.engine().as_trained(learner_.program()));
     ESPER_TRY(cost_, graph::count_cost(*trained));
+    ESPER_TRY(const auto alone, graph::count_cost(*learner_.program()));
+    shadow_flops_ = training_flops(cost_, 1) - training_flops(alone, 1);
     costed_ = learner_.program();
     return {};
 }
@@ -240,6 +245,7 @@ Result<RunStatus> Trainer::train_to_the_end() {
         if (over && now_.step == last_boundary_) break;
         ended_early_ = ends_early();
         if (!ended_early_.empty()) break;
+        ESPER_CHECK_STATUS(heed_requests());
         if (stop_.is_requested() || now_.step >= stop_at_ || is_out_of_time()) {
             if (saved_step_ != now_.step) ESPER_CHECK_STATUS(save(CheckpointKind::kStopped));
             ESPER_CHECK_STATUS(end(RunStatus::kStopped));
@@ -302,6 +308,7 @@ Result<RunStatus> Trainer::finish_run() {
         ESPER_CHECK_STATUS(
             folder_.event("ended_early", now_.step, now_.epoch, {{"reason", ended_early_}}));
     const StopSignal::Heeded heeded(stop_);
+    const double begun = wall_seconds();
     if (dataset_->size(Part::kTest) > 0) ESPER_CHECK_STATUS(test_the_best());
     {
         const WeightMean::Shown shown(mean_, learner_.store());
@@ -310,6 +317,7 @@ Result<RunStatus> Trainer::finish_run() {
                                                      config_, "at the end", now_.step, now_.epoch));
         flops_.sampling += sampling;
     }
+    seconds_.test += wall_seconds() - begun;
     ESPER_CHECK_STATUS(end(RunStatus::kDone));
     return RunStatus::kDone;
 }

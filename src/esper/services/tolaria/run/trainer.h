@@ -13,6 +13,7 @@
 #include "esper/base/clock.h"
 #include "esper/configs/config.h"
 #include "esper/program/edits/journal.h"
+#include "esper/services/records/run_control.h"
 #include "esper/services/records/run_folder.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/grow/growth.h"
@@ -45,7 +46,7 @@ std::string_view to_text(RunStatus status);
 
 /// One training run: batches in, losses and checkpoints out (architecture.md, the walk of one run).
 /// Owns the learner, the growth and the run's folder. What it does when a seed fails or the loss
-/// runs away is told in docs/reliability.md. Not thread-safe but for request_stop() and
+/// runs away is told in docs/reliability.md. Not thread-safe but for request(), request_stop() and
 /// request_rollback().
 class Trainer {
   public:
@@ -85,6 +86,9 @@ class Trainer {
     /// Goes back to the last checkpoint after the step in progress, and shuts the slot of the seed
     /// that was blended in since. Safe from a signal handler.
     void request_rollback() { rollback_requested_.store(true); }
+
+    /// What a person asks for; it is carried out after the step in progress and becomes an event.
+    void request(records::ControlRequest request) { inbox_.put(std::move(request)); }
 
     /// Trains to the end or to a stop. The folder's run.json says how it ended.
     Result<RunStatus> run();
@@ -151,6 +155,11 @@ class Trainer {
     Result<std::optional<Trouble>> end_epoch();
     Status save_if_due(bool is_best);
 
+    // trainer_control.cpp
+    Status heed_requests();
+    Status carry_out(const records::ControlRequest& request);
+    std::string why_not(records::ControlAction action) const;
+
     // trainer_splits.cpp
     Result<std::optional<Trouble>> mind_splits();
     Status split(const BlockSplits::Wish& wish);
@@ -164,6 +173,7 @@ class Trainer {
     Status save(CheckpointKind kind);
     Status load(const SavedRun& state, const Tensors& tensors);
     double wall_seconds() const;
+    nlohmann::json seconds_spent() const;
     Status write_run_json(RunStatus status);
 
     configs::EsperConfig config_;
@@ -184,6 +194,7 @@ class Trainer {
     std::unique_ptr<PrefetchingLoader> loader_;
     std::function<void(const Progress&)> watcher_;
     std::atomic<bool> rollback_requested_{false};
+    records::ControlInbox inbox_;
     SpikeDetector spikes_;
     RollbackHistory history_;
     KeptBuffers buffers_;
@@ -197,8 +208,11 @@ class Trainer {
     std::int64_t saved_step_ = -1;
     std::int64_t saved_ns_ = 0;
     Flops flops_;
-    /// Cost of the Program that trains, for one example; of `costed_`.
+    SpentSeconds seconds_;
+    /// Cost of the Program that trains, for one example; of `costed_`. What of it are the second
+    /// passes of seeds in a shadow is in `shadow_flops_`.
     graph::Cost cost_;
+    double shadow_flops_ = 0;
     graph::ProgramPtr costed_;
     double wall_seconds_before_ = 0;
     // Since when, and since which step, the rate of this epoch is measured.

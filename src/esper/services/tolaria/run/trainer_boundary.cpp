@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "esper/services/records/tensorboard.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::tolaria {
@@ -28,6 +29,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
     {
         const StopSignal::Heeded heeded(stop_);
+        const double begun = wall_seconds();
         const auto validate = [&]() -> Status {
             const WeightMean::Shown shown(mean_, learner_.store());
             ESPER_TRY(validation,
@@ -50,6 +52,8 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                     kernels.put_back();
             }
         }
+        const double validated = wall_seconds();
+        seconds_.validation += validated - begun;
         if (!std::isfinite(validation.loss))
             return Trouble{TroubleKind::kNotFinite,
                            "the validation loss became " + std::to_string(validation.loss), "{}"};
@@ -66,6 +70,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
         if (growth_)
             ESPER_CHECK_STATUS(
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
+        seconds_.measuring += wall_seconds() - validated;
     }
     if (growth_)
         ESPER_CHECK_STATUS(
@@ -86,6 +91,8 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                          {"seconds", seconds},
                          {"examples_per_second",
                           static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)}}));
+    if (config_.telemetry.tensorboard)
+        ESPER_CHECK_STATUS(records::write_tensorboard(folder_.path()));
     measure_rate_anew();
     if (watcher_)
         watcher_(

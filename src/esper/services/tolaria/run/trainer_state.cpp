@@ -1,5 +1,6 @@
 #include <torch/version.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "esper/services/tolaria/run/trainer.h"
@@ -11,6 +12,15 @@ using nlohmann::json;
 
 double Trainer::wall_seconds() const {
     return wall_seconds_before_ + static_cast<double>(clock_.now_ns() - started_ns_) * 1e-9;
+}
+
+// Training is what is left: steps, batches, checkpoints.
+json Trainer::seconds_spent() const {
+    const double elsewhere = seconds_.validation + seconds_.measuring + seconds_.test;
+    return {{"training", std::max(0.0, wall_seconds() - elsewhere)},
+            {"validation", seconds_.validation},
+            {"measuring", seconds_.measuring},
+            {"test", seconds_.test}};
 }
 
 Status Trainer::save(CheckpointKind kind) {
@@ -34,6 +44,7 @@ Status Trainer::save(CheckpointKind kind) {
     state.rollback = history_;
     state.flops = flops_;
     state.wall_seconds = wall_seconds();
+    state.seconds = seconds_;
     if (course_.has_budget()) state.course = SavedCourse{course_.marks(), last_boundary_};
     state.lengths = folder_.lengths();
     state.journal_entries = journal_ ? journal_->size() : 0;
@@ -92,6 +103,7 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
     history_ = state.rollback;
     flops_ = state.flops;
     wall_seconds_before_ = state.wall_seconds;
+    seconds_ = state.seconds.value_or(SpentSeconds{});
     started_ns_ = saved_ns_;
     return {};
 }
@@ -124,6 +136,7 @@ Status Trainer::write_run_json(RunStatus status) {
              {"flops_total", flops_.total()},
              {"flops", saved::write(flops_)},
              {"wall_seconds", wall_seconds()},
+             {"seconds", seconds_spent()},
              {"seeds",
               {{"germinated", seeds.germinated},
                {"fossilized", seeds.fossilized},
@@ -153,6 +166,7 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
+    if (growth_ && growth_->is_paused()) run["growth_paused"] = true;
     run["ended_early"] = ended_early_;
     run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
     if (course_.has_budget()) {

@@ -119,7 +119,9 @@ Result<Trainer::Step> Trainer::train_step() {
             growth_->kernels().take_out({}, "it reported an error outside of a step", now_));
     }
     auto loss = attempt(batch);
-    flops_.training += training_flops(cost_, made->size());
+    const double second_passes = shadow_flops_ * static_cast<double>(made->size());
+    flops_.training += training_flops(cost_, made->size()) - second_passes;
+    flops_.shadows += second_passes;
     // The rate of the next step depends on it, whenever the run is stopped.
     if (course_.has_budget()) flops_.recording += learner_.engine().take_recording_flops();
     if (!loss && seeds) loss = without_faulty_kernels(Error(loss.error()), batch);

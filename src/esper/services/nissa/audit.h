@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "esper/services/nissa/nissa_errors.h"
+
+namespace esper::nissa {
+
+/// Something that was done in a run: who did it, when, to what and why.
+struct Deed {
+    std::int64_t step = 0;
+    std::int64_t epoch = 0;
+    std::string at;    ///< the time of day, where the event has one
+    std::string who;   ///< `controller`, `gate`, `kernels`, `trainer`, `user`, or a person's words
+    std::string what;  ///< the command or the kind of event
+    std::string subject;  ///< the seed, block, kernel or checkpoint
+    std::string why;
+};
+
+/// Which deeds are asked for; all conditions must hold.
+struct DeedQuery {
+    std::string who = {}, what = {};  ///< exactly; empty: any
+    std::string subject = {};  ///< a seed, anchor, blueprint, kernel or block that the event names
+    std::optional<std::int64_t> from = {}, to = {};  ///< steps
+};
+
+/// The deeds in a run's events.jsonl, in order: all its events but those that only tell what was
+/// measured (health, readout, scale, sample). Errors: those of records::read_events.
+Result<std::vector<Deed>> deeds_of(const std::filesystem::path& run, const DeedQuery& query);
+
+}  // namespace esper::nissa

@@ -1,0 +1,216 @@
+"""`esper train` with nothing but its defaults uses native kernels: compiled beside the run, kept in the
+library, run by the seeds for which they are faster. Where none can be had, the run says why and goes on."""
+
+import ctypes
+import json
+import os
+import shutil
+import struct
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import ESPER, needs_esper
+from test_default_run import events_of, overrides
+
+pytestmark = [
+    needs_esper,
+    pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")),
+                       reason="this machine has no compiler"),
+]
+
+# Without the key that keeps other tests of this run from compiling.
+SHORT = ("run.epochs=5", "controller.policy=periodic", "controller.period=1ep", "growth.start=0.1",
+         "growth.stop=0.8")
+
+
+def command_of(folder, run, *words):
+    settings = [word for word in overrides(folder) if not word.startswith("growth.kernels")]
+    return [ESPER, "train", *settings, *words, "--run", str(folder / run)]
+
+
+def environment_of(library):
+    environment = dict(os.environ, ESPER_LIBRARY=str(library), ESPER_FORGE__PRIORITY="0")
+    del environment["ESPER_GROWTH__KERNELS"]
+    return environment
+
+
+def do(command, library, **how):
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=240,
+                          env=environment_of(library), **how)
+
+
+def kernels_of(run):
+    return json.loads((run / "run.json").read_text())["kernels"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The default run, short, until everything that it wants is known to the library."""
+    folder = tmp_path_factory.mktemp("kernels")
+    deadline = time.monotonic() + 200
+    count = 0
+    while time.monotonic() < deadline:
+        count += 1
+        done = do(command_of(folder, f"run-{count}"), folder / "library")
+        assert done.returncode == 0, done.stderr
+        if kernels_of(folder / f"run-{count}")["forged"]["ordered"] == 0:
+            return folder, folder / f"run-{count}", done
+    raise AssertionError(f"after {count} runs the forge still has work: "
+                         f"{kernels_of(folder / f'run-{count}')}")
+
+
+def test_the_default_run_has_seeds_that_run_kernels_and_says_so(runs):
+    folder, run, done = runs
+    kernels = kernels_of(run)
+    assert kernels["enabled"] and kernels["unavailable"] == "" and kernels["refused"] == []
+    assert kernels["seeds_with_kernel"] + kernels["seeds_with_operators"] == len(kernels["seeds"])
+    assert kernels["seeds_with_kernel"] >= 1, kernels
+    assert f"Kernels: {kernels['seeds_with_kernel']} of {len(kernels['seeds'])} seeds" in done.stdout
+    for seed in kernels["seeds"]:
+        if seed["kernel"] is None:
+            assert seed["why"]
+            continue
+        low, high = seed["gain_interval"]
+        assert 1.03 < low <= seed["gain"] <= high
+        shown = do([ESPER, "library", "show", seed["kernel"]], folder / "library").stdout
+        assert "validated on" in shown and "speed_percent" in shown
+        used = do([ESPER, "library", "why", seed["kernel"], "--run", run], folder / "library").stdout
+        assert seed["seed"] in used
+    assert "seeds with a native kernel" in (run / "report.html").read_text()
+
+
+def test_each_seed_has_one_decision(runs):
+    _, run, _ = runs
+    decided = [event for event in events_of(run) if event["event"] == "kernel"]
+    assert [event["seed"] for event in decided] == [s["seed"] for s in kernels_of(run)["seeds"]]
+    assert all(event["runs"] in ("kernel", "operators") and event["why"] for event in decided)
+
+
+def test_two_runs_fill_one_library_at_once(tmp_path):
+    library = tmp_path / "library"
+    overrides(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(lambda run: do(command_of(tmp_path, run), library), ("one", "two")))
+    for done in ended:
+        assert done.returncode == 0, done.stderr
+    for run in ("one", "two"):
+        assert kernels_of(tmp_path / run)["forged"]["failed"] == 0
+    checked = do([ESPER, "library", "verify"], library)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def runs_with_operators(folder, run, done, why):
+    """The run came to its end, no seed has a kernel, and its last screen says why."""
+    assert done.returncode == 0, done.stderr
+    seeds = kernels_of(folder / run)["seeds"]
+    assert seeds and all(seed["kernel"] is None and why in seed["why"] for seed in seeds), seeds
+    assert f"{len(seeds)} ran as operators" in done.stdout
+    assert why in done.stdout.split("ran as operators")[1].splitlines()[0]
+
+
+def test_a_library_that_cannot_be_written_leaves_the_operators(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    done = do(command_of(tmp_path, "run", *SHORT), tmp_path / "file" / "library")
+    runs_with_operators(tmp_path, "run", done, "set ESPER_LIBRARY to a folder that can be made")
+
+
+def hide_compilers(command):
+    """The same command where an empty file lies over each compiler."""
+    hide = ("for c in /usr/bin/*g++* /usr/bin/*clang++* /usr/bin/c++*; do "
+            '[ -e "$c" ] && mount --bind /dev/null "$(readlink -f "$c")"; done; exec "$@"')
+    return ["unshare", "-rm", "bash", "-c", hide, "hidden", *command]
+
+
+def test_a_machine_without_a_compiler_leaves_the_operators(tmp_path):
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("no user may mount here")
+    done = do(hide_compilers(command_of(tmp_path, "run", *SHORT)), tmp_path / "library")
+    runs_with_operators(tmp_path, "run", done, "there is no g++ or clang++")
+
+
+def without_landlock():
+    """From here on this process's system calls of Landlock fail as on a kernel that has none."""
+    landlock_create_ruleset, enosys = 444, 38
+    program = b"".join(struct.pack("HBBI", *line) for line in (
+        (0x20, 0, 0, 0),                                # the number of the system call
+        (0x15, 0, 1, landlock_create_ruleset),
+        (0x06, 0, 0, 0x00050000 | enosys),
+        (0x06, 0, 0, 0x7FFF0000)))
+    filters = ctypes.create_string_buffer(program)
+    header = struct.pack("HxxxxxxP", 4, ctypes.addressof(filters))
+    libc = ctypes.CDLL(None)
+    zero = ctypes.c_ulong(0)
+    assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
+    assert libc.prctl(22, ctypes.c_ulong(2), header) == 0
+
+
+def test_where_a_jail_is_required_and_there_is_none_nothing_is_compiled(tmp_path):
+    library = tmp_path / "library"
+    done = do(command_of(tmp_path, "run", *SHORT, "forge.sandbox=require"), library,
+              preexec_fn=without_landlock)
+    runs_with_operators(tmp_path, "run", done, "a jail for the compiler is required")
+    refused = do([ESPER, "forge", "low_rank", "--sandbox", "require"], library,
+                 preexec_fn=without_landlock)
+    assert refused.returncode == 1 and "Landlock" in refused.stderr
+
+
+def test_a_dry_run_and_a_run_that_germinates_nothing_touch_no_library(tmp_path):
+    library = tmp_path / "library"
+    dry = do(command_of(tmp_path, "dry") + ["--dry-run"], library)
+    assert dry.returncode == 0, dry.stderr
+    never = do(command_of(tmp_path, "never", "run.epochs=1", "controller.policy=never"), library)
+    assert never.returncode == 0, never.stderr
+    assert not library.exists()
+
+
+def test_the_library_knows_how_the_seeds_of_a_run_ended(runs):
+    folder, _, _ = runs
+    library = folder / "library"
+    lines = [json.loads(line) for line in
+             do([ESPER, "library", "reports", "--json"], library).stdout.splitlines()]
+    reports = [line for line in lines if line["event"] == "report"]
+    # The same configuration again says nothing new: the first run of it was heard.
+    assert len({line["run"] for line in reports}) == 1
+    run = folder / "run-1"
+    seeds = kernels_of(run)["seeds"]
+    ended = {line["seed"]: line for line in reports}
+    assert set(ended) == {seed["seed"] for seed in seeds}
+    counts = json.loads((run / "run.json").read_text())["seeds"]
+    outcomes = [line["report"]["outcome"] for line in ended.values()]
+    assert outcomes.count("FOSSILIZED") == counts["fossilized"]
+    assert outcomes.count("CULLED") == counts["culled"]
+    for seed in seeds:
+        line = ended[seed["seed"]]
+        report, figures = line["report"], line["report"]["eval_metrics"]
+        assert line["host"] == "gpt" and line["blueprint"] == seed["blueprint"] + "/tokens"
+        assert report["at"]["layer"] == seed["anchor"]
+        assert report["kernel_artifact_id"] == (seed["kernel"] or "operators")
+        assert figures["gain_low"] <= figures["gain"] <= figures["gain_high"]
+        assert figures["features"] == 8 and figures["run_seconds"] > 0 and figures["seed_flops"] > 0
+    measured = sum(line["measured"] for line in lines if line["event"] == "candidates")
+    assert measured >= sum(event["event"] == "readout" for event in events_of(run))
+    words = do([ESPER, "library", "reports", seeds[0]["blueprint"]], library).stdout
+    assert seeds[0]["blueprint"] in words and "gain" in words
+    # A run that is trained on after its end says nothing new.
+    shutil.copytree(run, folder / "longer")
+    again = do([ESPER, "resume", folder / "longer", "run.epochs=15", "-q"], library)
+    assert again.returncode == 0, again.stderr
+    after = do([ESPER, "library", "reports", "--json"], library).stdout.splitlines()
+    assert len(after) == len(lines)
+
+
+def test_a_run_remembers_the_head_of_the_ledger(runs, tmp_path):
+    folder, run, _ = runs
+    shutil.copytree(folder / "library", tmp_path / "library")
+    holds = do([ESPER, "library", "verify", "--run", run], tmp_path / "library")
+    assert holds.returncode == 0, holds.stderr
+    record = json.loads((run / "run.json").read_text())
+    number, _ = record["kernels"]["library_head"].split(":")
+    record["kernels"]["library_head"] = f"{number}:{'0' * 64}"
+    other = tmp_path / "run"
+    other.mkdir()
+    (other / "run.json").write_text(json.dumps(record))
+    refused = do([ESPER, "library", "verify", "--run", other], tmp_path / "library")
+    assert refused.returncode == 4 and "urza.BrokenLedger" in refused.stderr
