@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+import time
 
 import pytest
 from conftest import ESPER, needs_esper
@@ -97,22 +98,36 @@ def test_columns_that_are_no_labels_are_refused(songs, target, said):
     assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
-def test_a_run_on_labels_grows_and_goes_on_exactly(songs):
-    grow = ["data.target=tag_*,sad", "run.steps_per_epoch=20", "controller.policy=random",
-            "controller.period=1ep", "growth.enabled=true", "growth.gate.min_examples=20",
-            "growth.gate.budget=10ba", "growth.gate.lag=0ba", "growth.start=0", "growth.stop=0.9",
-            "growth.training=10ba", "growth.graft_steps=10", "growth.stabilization=5ba",
-            "growth.fine_tune=5ba", "growth.cooldown=0ep", "growth.embargo=0ep",
-            "optimization.schedule=constant", "optimization.warmup=0ba", "data.split.probe=0.25",
-            "data.split.train=0.45"]
-    whole = train("songs.csv", *grow, "run.epochs=6", cwd=songs, run="whole")
+GROW = ["run.steps_per_epoch=20", "controller.policy=periodic", "growth.gate.rent=0",
+        "growth.measure_share=100", "controller.period=1ep", "growth.enabled=true",
+        "growth.gate.min_examples=20", "run.epochs=16", "checkpoint.every=1ep",
+        "growth.gate.budget=10ba", "growth.gate.lag=0ba", "growth.start=0", "growth.stop=0.9",
+        "growth.training=10ba", "growth.graft_steps=10", "growth.stabilization=5ba",
+        "growth.fine_tune=5ba", "growth.cooldown=0ep", "growth.embargo=0ep",
+        "optimization.schedule=constant", "optimization.warmup=0ba", "data.split.probe=0.25",
+        "data.split.train=0.45"]
+
+
+def assert_a_growing_run_goes_on_exactly(data, *words, cwd):
+    whole = train(data, *GROW, *words, cwd=cwd, run="grown")
     assert whole["seeds"]["germinated"] > 0
-    train("songs.csv", *grow, "run.epochs=3", cwd=songs, run="parted")
-    done = esper("resume", "parted", "run.epochs=6", cwd=songs)
+    killed = cwd / "killed"
+    with subprocess.Popen([ESPER, "train", data, *GROW, *words, "run.threads=1",
+                           "run.precision=fp32", "--run", "killed", "-q"], cwd=cwd) as process:
+        rows = killed / "metrics.csv"
+        while process.poll() is None and not (rows.exists() and rows.read_text().count("\n") > 4):
+            time.sleep(0.005)
+        process.kill()
+    assert json.loads((killed / "run.json").read_text())["status"] == "running"
+    done = esper("resume", "killed", cwd=cwd)
     assert done.returncode == 0, done.stderr
-    parted = json.loads((songs / "parted" / "run.json").read_text())
-    assert parted["program_sha256"] == whole["program_sha256"]
-    assert parted["test_loss"] == whole["test_loss"]
+    resumed = json.loads((killed / "run.json").read_text())
+    for key in ("program_sha256", "train_loss", "val_loss", "test_loss", "seeds"):
+        assert resumed[key] == whole[key], key
+
+
+def test_a_run_on_labels_grows_and_goes_on_exactly(songs):
+    assert_a_growing_run_goes_on_exactly("songs.csv", "data.target=tag_*,sad", cwd=songs)
 
 
 # Classes
@@ -181,6 +196,13 @@ def test_mixed_and_changed_images_go_on_exactly_after_a_stop(pictures):
         assert other["train_loss"] != whole["train_loss"], left_out
 
 
+def test_a_growing_run_on_mixed_images_goes_on_exactly(pictures):
+    assert_a_growing_run_goes_on_exactly(
+        "bars.npz", *MIXED, "optimization.class_weights=balanced", "optimization.layer_decay=0.8",
+        "optimization.groups=[head.** rate=0.5, seed.** weight_decay=0]", "model.host=mlp",
+        "model.width=32", "model.depth=2", cwd=pictures)
+
+
 def test_threads_that_prepare_batches_do_not_change_them(pictures):
     losses = {train("bars.npz", *SHORT, *MIXED, f"data.workers={n}", cwd=pictures,
                     run=f"workers-{n}")["train_loss"] for n in (0, 2)}
@@ -199,7 +221,7 @@ def test_threads_that_prepare_batches_do_not_change_them(pictures):
     (("songs.csv", "optimization.class_weights=some"), "balanced"),
     (("rows.npz", "data.augment.randaugment=2"), "randaugment"),
     (("rows.npz", "data.augment.cutmix=1"), "cutmix"),
-    (("rows.npz", "data.task=multi_label"), "CSV")])
+    (("rows.npz", "data.task=multi_label"), "columns of a table")])
 def test_keys_that_do_not_fit_the_data_are_refused(songs, words, said):
     draw = numpy.random.default_rng(2)
     numpy.savez(songs / "rows.npz", X=draw.normal(size=(300, 4)), y=numpy.arange(300) % 3)
