@@ -171,6 +171,14 @@ if ! .venv-test/bin/python -c 'import playwright, axe_playwright_python' 2>/dev/
     fi
 fi
 
+if ! .venv-test/bin/python -c 'import optuna' 2>/dev/null; then
+    say "installing optuna into .venv-test (usually under a minute)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "optuna>=4,<6"; then
+        say "no optuna: the test that it reads our studies is skipped"
+    fi
+fi
+
 if ! .venv-test/bin/python -c 'import tensorboard' 2>/dev/null; then
     say "installing tensorboard into .venv-test (usually under a minute)"
     if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \

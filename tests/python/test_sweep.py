@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ESPER, needs_esper
+from conftest import ESPER, ROOT, needs_esper
 from small_runs import TINY, esper, record_of, write_text
 
 pytestmark = needs_esper
@@ -201,3 +201,72 @@ def test_a_strange_sweep_is_refused(folder):
         (sweep / "sweep.json").write_text(json.dumps({**good, **change}))
         done = esper("sweep", "sweep", cwd=folder)
         assert done.returncode == 3 and said in done.stderr, done.stderr
+
+
+# Opens the study as Optuna does, says what it found, and goes on with two trials of Optuna's own.
+READ_STUDY = """
+import json, sys
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+study = optuna.load_study(study_name=sys.argv[2],
+                          storage=JournalStorage(JournalFileBackend(sys.argv[1])))
+print(json.dumps({"direction": study.direction.name, "best": study.best_trial.number,
+                  "config": study.user_attrs["config"],
+                  "trials": [{"number": t.number, "state": t.state.name, "value": t.value,
+                              "params": t.params, "user_attrs": t.user_attrs,
+                              "seconds": t.duration.total_seconds()} for t in study.trials]}))
+study.optimize(lambda t: t.suggest_float("optimization.learning_rate", 0.001, 0.03, log=True) +
+               t.suggest_int("model.width", 16, 32) + len(
+                   t.suggest_categorical("optimization.schedule", ["cosine", "constant"])),
+               n_trials=2)
+again = optuna.load_study(study_name=sys.argv[2],
+                          storage=JournalStorage(JournalFileBackend(sys.argv[1])))
+assert len(again.trials) == len(study.trials)
+print(len(again.trials))
+"""
+
+
+def test_a_sweep_becomes_a_study_that_optuna_opens_and_goes_on_with(folder):
+    python = ROOT / ".venv-test" / "bin" / "python"
+    if subprocess.run([python, "-c", "import optuna"], capture_output=True).returncode != 0:
+        pytest.skip("no optuna in .venv-test (scripts/setup.sh)")
+    words = ["small.yaml", RATES, "model.width=16,32", "optimization.schedule=cosine,constant",
+             "run.epochs=1", "--run", "sweep"]
+    found = lines(*words, "--optuna", "study.log", cwd=folder)
+    runs = of("run", found)
+    done = subprocess.run([python, "-c", READ_STUDY, folder / "study.log", "sweep"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said, count = done.stdout.splitlines()
+    study = json.loads(said)
+    assert int(count) == 10
+    assert study["direction"] == "MINIMIZE" and study["config"] == "small.yaml"
+    for trial, run in zip(study["trials"], runs, strict=True):
+        assert trial["state"] == "COMPLETE" and trial["value"] == run["best_val_loss"]
+        settings = run["settings"]
+        assert trial["params"] == {
+            "optimization.learning_rate": float(settings["optimization.learning_rate"]),
+            "model.width": int(settings["model.width"]),
+            "optimization.schedule": settings["optimization.schedule"]}
+        assert trial["user_attrs"]["run"] == f"sweep/{run['run']}"
+        assert trial["user_attrs"]["seed"] == 0 and trial["user_attrs"]["test_loss"] > 0
+        assert trial["seconds"] == pytest.approx(run["wall_seconds"], abs=0.01)
+    assert study["best"] == min(range(8), key=lambda n: runs[n]["best_val_loss"])
+    # What Optuna has added is not overwritten.
+    again = esper("sweep", "sweep", "--optuna", "study.log", cwd=folder)
+    assert again.returncode == 2 and "is there already" in again.stderr
+    assert esper("sweep", "sweep", "--optuna", "no/study.log", cwd=folder).returncode == 2
+
+
+def test_a_run_that_failed_is_a_failed_trial(folder):
+    lines("small.yaml", RATES, "--run", "sweep", cwd=folder)
+    run = folder / "sweep" / "c1-s0"
+    (run / "run.json").write_text((run / "run.json").read_text().replace('"done"', '"failed"'))
+    for checkpoint in (run / "checkpoints").glob("*.ckpt"):
+        checkpoint.write_bytes(b"")
+    assert esper("sweep", "sweep", "--optuna", "study.log", cwd=folder).returncode != 0
+    study = [json.loads(line) for line in (folder / "study.log").read_text().splitlines()]
+    assert [(t["state"], t["value"] is None) for t in study if t["op_code"] == 4] == [
+        (3, True), (1, False)]

@@ -6,8 +6,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/optuna_journal.h"
 #include "esper/cli/print.h"
 #include "esper/cli/run_processes.h"
 #include "esper/cli/signals.h"
@@ -28,6 +30,7 @@ using tolaria::DataError;
 struct Arguments {
     std::vector<std::string> words;
     std::string folder;
+    std::string optuna;
     int seeds = 1;
     int jobs = 1;
     bool has_seeds = false;
@@ -112,12 +115,17 @@ Result<bool> train_all(const Sweep& sweep, SweepResults& results, int jobs) {
 Result<int> sweep(const Arguments& a) {
     if (a.seeds < 1 || a.jobs < 1)
         return fail(DataError::kBadOption, "--seeds and --jobs: expected numbers from 1 on");
+    if (!a.optuna.empty()) ESPER_CHECK_STATUS(check_optuna_file(a.optuna));
     const bool goes_on = !a.words.empty() && is_sweep(a.words.front());
     ESPER_TRY(const auto sweep, goes_on ? go_on(a, a.words.front()) : begin(a));
     SweepResults results(sweep.folder, sweep.plan, a.json);
     results.say_begin(a.jobs);
     ESPER_TRY(const auto stopped, train_all(sweep, results, a.jobs));
     ESPER_CHECK_STATUS(results.end());
+    // A sweep that goes on later writes its study then.
+    if (!a.optuna.empty() && !stopped)
+        ESPER_CHECK_STATUS(write_file_atomic(
+            a.optuna, optuna_journal(sweep.folder, sweep.plan, results.outcome())));
     if (stopped)
         std::fprintf(stderr, "stopped; what ran has a checkpoint. Go on with\n    esper sweep %s\n",
                      sweep.folder.c_str());
@@ -140,6 +148,8 @@ void add_sweep(CLI::App& app, int& exit_code) {
                                       "seeds of each combination, from run.seed on (default: 1)");
     command->add_option("--jobs", a->jobs, "runs at a time (default: 1)");
     command->add_option("--run", a->folder, "the sweep's folder (default runs/<name>-sweep-<n>)");
+    command->add_option("--optuna", a->optuna,
+                        "writes the runs as an Optuna study (journal storage) into this new file");
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, seeds, &exit_code] {
         a->has_seeds = seeds->count() > 0;

@@ -78,6 +78,7 @@ bool SweepResults::take_if_done(std::size_t number) {
 
 void SweepResults::take(std::size_t number, int exit_code) {
     if (exit_code == 0 && take_if_done(number)) return;
+    failed_runs_.insert(number);
     if (failed_ == 0) failed_ = exit_code == 0 ? 1 : exit_code;
     say(number, exit_code, last_line_of_log(runs_[number].name));
 }

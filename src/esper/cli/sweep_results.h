@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
+#include "esper/cli/optuna_journal.h"
 #include "esper/cli/run_rows.h"
 #include "esper/cli/sweep_plan.h"
 
@@ -29,6 +31,8 @@ class SweepResults {
     Status end() const;
     /// 0 where every run is done, else that of the first that is not.
     int exit_code() const { return failed_; }
+    /// What there is for a study.
+    SweepOutcome outcome() const { return {done_, failed_runs_}; }
 
   private:
     struct Row;
@@ -42,6 +46,7 @@ class SweepResults {
     std::vector<SweepRun> runs_;
     bool json_;
     std::map<std::size_t, ListedRun> done_;  ///< by the run's number
+    std::set<std::size_t> failed_runs_;
     int failed_ = 0;
 };
 
