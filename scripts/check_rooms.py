@@ -34,7 +34,7 @@ ROOMS = {
     "services/urza": ["execution/kernels", "blueprints", "services/serving"],
     "services/records": ["services/ports", "program", "contracts"],
     "services/serving": ["contracts"],
-    "services/nissa": ["services/serving", "services/records", "configs"],
+    "services/nissa": ["services/serving", "services/records", "services/urza", "configs"],
     "services/tolaria": ["base"],
     "services/tolaria/data": ["services/tolaria", "configs"],
     "services/tolaria/learn": ["services/tolaria/data", "services/records", "execution/kasmina"],

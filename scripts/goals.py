@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""Prints every target beside what was measured, and writes build/goals.json.
+"""Prints every target beside what was measured, and writes build/goals.json and build/goals.html.
 
-    goals.py [--bench FOLDER] [--output FILE] [--all]
+    goals.py [--bench FOLDER] [--output FILE] [--all] [--keep]
+
+The page shows every figure over the commits at which it was measured: those of this checkout's
+build/history.jsonl, and those that are kept with the repository in bench/history.jsonl, into which
+--keep writes what was measured at commits without changes.
 
 Reads the files that benchmarks, sweeps and tests left in build/bench/ (scripts/goal_rows.py says
 which), and build/compat.json beside that folder. A target is `reached`, `holds` (above its floor, short of its goal), `below its floor`,
@@ -17,6 +21,8 @@ from pathlib import Path
 
 import repository
 from goal_rows import TARGETS
+from goals_history import merged, read_history, write_history
+from goals_page import page_of
 
 # From bad to good; a target is as its worst check.
 STATES = ("below its floor", "not measured", "short", "holds", "reached")
@@ -121,6 +127,9 @@ def main():
     parser.add_argument("--bench", type=Path, default=repository.BENCH)
     parser.add_argument("--output", type=Path, default=repository.ROOT / "build" / "goals.json")
     parser.add_argument("--all", action="store_true", help="fail where something is not measured")
+    parser.add_argument("--keep", action="store_true", help="add the figures to bench/history.jsonl")
+    parser.add_argument("--kept", type=Path, default=repository.ROOT / "bench" / "history.jsonl",
+                        help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     try:
         benches = read_benches(arguments.bench)
@@ -132,6 +141,17 @@ def main():
     counts = {state: sum(t["state"] == state for t in judged) for state in reversed(STATES)}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps({"counts": counts, "targets": judged}, indent=1) + "\n")
+    own = arguments.output.with_name("history.jsonl")
+    try:
+        history = merged(read_history(arguments.kept) + read_history(own), benches)
+    except ValueError as error:
+        raise SystemExit(f"goals: {error}") from error
+    write_history(own, history)
+    if arguments.keep:
+        write_history(arguments.kept, [r for r in history if not r["commit"].endswith("-dirty")])
+    page = arguments.output.with_suffix(".html")
+    page.write_text(page_of(judged, counts, history, benches))
+    print(f"goals: {page} shows them over {len({r['commit'] for r in history})} commits")
     below = [t["target"] for t in judged
              if any(c["state"] == "below its floor" for c in t["checks"])]
     unknown = counts["not measured"]

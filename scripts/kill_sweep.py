@@ -15,6 +15,7 @@ import json
 import random
 import shutil
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -67,6 +68,12 @@ def is_done(folder):
     return path.exists() and json.loads(path.read_text())["status"] == "done"
 
 
+def written(folder):
+    """When run.json was written last; None where there is none."""
+    path = folder / "run.json"
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
 def metrics(folder):
     """The rows of metrics.csv without what the clock says in them."""
     with open(folder / "metrics.csv", newline="") as file:
@@ -100,6 +107,7 @@ class Sweep:
         self.config = str(repository.ROOT / "configs" / "testing.yaml")
         self.kills = 0
         self.runs = 0
+        self.recoveries = []  # seconds from the start of `resume` until the run went on
 
     def command(self, arm, folder):
         # Without a run.json it was killed before there was anything to resume.
@@ -113,16 +121,30 @@ class Sweep:
         subprocess.run(self.command(arm, folder), check=True)
         return folder, time.monotonic() - begin
 
+    def wait(self, process, folder, before, seconds):
+        """At most so long; None: as long as it takes. Notes when a resumed run goes on: it then
+        writes run.json, whose time was `before`."""
+        begun = time.monotonic()
+        deadline = None if seconds is None else begun + seconds
+        while before and process.poll() is None and (deadline is None or
+                                                     time.monotonic() < deadline):
+            if written(folder) != before:
+                self.recoveries.append(time.monotonic() - begun)
+                break
+            time.sleep(0.002)
+        process.wait(None if deadline is None else max(0, deadline - time.monotonic()))
+
     def disturbed(self, arm, seconds, kills):
         """Runs to the end with up to `kills` kills on the way; its folder."""
         folder = self.scratch / f"run {self.runs}"
         self.runs += 1
         left = kills
         while True:
+            before = written(folder)
             process = subprocess.Popen(self.command(arm, folder), stderr=subprocess.PIPE)
             if left > 0:
                 try:
-                    process.wait(self.random.uniform(0, seconds))
+                    self.wait(process, folder, before, self.random.uniform(0, seconds))
                 except subprocess.TimeoutExpired:
                     process.kill()
             _, errors = process.communicate()
@@ -170,10 +192,17 @@ def main():
           "undisturbed")
     if not different:
         shutil.rmtree(scratch)
+    if sweep.recoveries:
+        print(f"a killed run goes on {statistics.median(sweep.recoveries):.2f} s after 'esper resume' "
+              f"(median of {len(sweep.recoveries)}, longest {max(sweep.recoveries):.2f} s)")
     if arguments.bench:
-        repository.write_bench(arguments.bench, [repository.bench_row(
-            "killed runs that end as undisturbed ones", 1 - different / sweep.runs, 1.0, "share",
-            sweep.runs)], kills=sweep.kills)
+        rows = [repository.bench_row("killed runs that end as undisturbed ones",
+                                     1 - different / sweep.runs, 1.0, "share", sweep.runs)]
+        if sweep.recoveries:
+            rows.append(repository.bench_row("a killed run goes on after",
+                                             statistics.median(sweep.recoveries), 1.0, "s",
+                                             len(sweep.recoveries)))
+        repository.write_bench(arguments.bench, rows, kills=sweep.kills)
     return 1 if different else 0
 
 

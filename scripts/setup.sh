@@ -187,14 +187,15 @@ if ! .venv-test/bin/python -c 'import tensorboard' 2>/dev/null; then
     fi
 fi
 
-# promtool checks what Prometheus would read. Debian's package would also start a server, so only the
-# program is taken out of it.
-if [[ ! -x .venv-test/bin/promtool ]] && command -v apt-get >/dev/null; then
-    say "getting promtool into .venv-test (20 MB)"
+# promtool checks what Prometheus would read, and Prometheus itself reads it. Debian's package would
+# also start it as a service, so only the two programs are taken out of it.
+if ! [[ -x .venv-test/bin/promtool && -x .venv-test/bin/prometheus ]] &&
+    command -v apt-get >/dev/null; then
+    say "getting promtool and prometheus into .venv-test (45 MB)"
     if ! (cd "$(mktemp -d)" && apt-get download -qq prometheus 2>/dev/null &&
-        dpkg-deb -x prometheus_*.deb x && mv x/usr/bin/promtool "$OLDPWD/.venv-test/bin/" &&
-        rm -rf "$PWD"); then
-        say "no promtool: the test of metrics and alert rules is skipped"
+        dpkg-deb -x prometheus_*.deb x &&
+        mv x/usr/bin/promtool x/usr/bin/prometheus "$OLDPWD/.venv-test/bin/" && rm -rf "$PWD"); then
+        say "no prometheus: the tests of metrics and alert rules are skipped"
     fi
 fi
 

@@ -45,6 +45,7 @@ def main():
                               for view in ("curves", "growth", "decisions", "costs", "kernels", "text",
                                            "record")}}
     views["growth"] += f"?at={moment}"
+    views["library"] = "#/library"
     if others:
         views["compare"] = "#/compare?runs=" + quote(json.dumps([run, *others]))
     PICTURES.mkdir(exist_ok=True)
@@ -61,7 +62,7 @@ def main():
                 page.goto(f"{address}/{path}")
                 page.wait_for_selector(".tile, table")
                 page.wait_for_timeout(1500)
-                page.screenshot(path=PICTURES / f"{name}.png", full_page=name in ("growth", "kernels"))
+                page.screenshot(path=PICTURES / f"{name}.png", full_page=name in ("growth", "costs", "kernels"))
                 print(PICTURES / f"{name}.png")
             browser.close()
     finally:

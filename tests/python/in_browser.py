@@ -73,7 +73,22 @@ def seeds(page, address, folder):
     seen["details"] = sum(details, [])
     page.goto(f"{address}/#/run/blended/kernels")
     page.wait_for_selector("#panel table")
+    until(lambda: "Asking the library" not in page.locator("#panel").inner_text())
     seen["kernels"] = page.locator("#panel").inner_text()
+    page.goto(f"{address}/#/run/blended/costs")
+    page.wait_for_selector("#panel table")
+    seen["costs"] = page.locator("#panel").inner_text()
+    page.goto(f"{address}/#/run/blended/text")
+    page.wait_for_selector("#panel canvas")
+    seen["pictures"] = [canvas.get_attribute("aria-label") for canvas in
+                        page.locator("#panel canvas").all()]
+    seen["pixel"] = page.evaluate("""[...document.querySelector('#panel canvas').getContext('2d')
+        .getImageData(1, 0, 1, 1).data]""")
+    seen["texts"] = page.locator("#panel pre").count()
+    page.keyboard.press("l")
+    page.wait_for_selector("h1:has-text('Library of kernels')")
+    until(lambda: "Loading" not in page.locator("#view").inner_text())
+    seen["library"] = page.locator("#view").inner_text()
     return seen
 
 
@@ -180,19 +195,103 @@ def axe(page, address, folder):
     """What axe-core calls serious or critical, of every view by day, and of two by night."""
     from axe_playwright_python.sync_playwright import Axe
     compared = quote(json.dumps(["v1", "live"]))
-    paths = ["#/", f"#/compare?runs={compared}", *(f"#/run/v1/{view}" for view in VIEWS)]
+    paths = ["#/", "#/library", f"#/compare?runs={compared}", *(f"#/run/v1/{view}" for view in VIEWS)]
     found = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for path in paths if scheme == "light" else (paths[0], "#/run/v1/decisions"):
             page.goto(f"{address}/{path}")
-            page.wait_for_selector(".tile, table")
+            page.wait_for_selector(".tile, table, h1")
             until(lambda: "Loading" not in page.locator("#view").text_content())
             for violation in Axe().run(page).response["violations"]:
                 if violation["impact"] in ("serious", "critical"):
                     found.append([scheme, path, violation["id"],
                                   [node["html"][:200] for node in violation["nodes"]][:3]])
     return {"found": found, "views": len(paths)}
+
+
+COUNT_FRAMES = """() => { window.frames = []; (function tick(before) {
+    requestAnimationFrame(now => { frames.push(now - before); tick(now); }); })(performance.now()); }"""
+
+
+def heap_mebibytes(page):
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    return session.send("Runtime.getHeapUsage")["usedSize"] / 2 ** 20
+
+
+def while_written(page, seconds, write):
+    """Frames of the page in milliseconds, sorted, while `write(i)` is called 20 times a second."""
+    page.evaluate(COUNT_FRAMES)
+    began = time.monotonic()
+    for i in range(int(20 * seconds)):
+        write(i)
+        page.wait_for_timeout(max(1, 1000 * (began + (i + 1) / 20 - time.monotonic())))
+    return sorted(page.evaluate("frames"))
+
+
+def long(page, address, folder):
+    """A run of many points, of which more come; `folder` has seconds behind a #."""
+    folder, seconds = folder.split("#")
+    run = Path(folder) / "live"
+    page.goto(f"{address}/#/run/live/curves")
+    page.wait_for_selector("canvas")
+    until(lambda: page.locator("#live").text_content() == "live")
+    last = json.loads((run / "run.json").read_text())["steps"]
+    before = heap_mebibytes(page)
+    frames = while_written(page, float(seconds), lambda i: append_row(run, last + 6 * (i + 1)))
+    end = str(last + 6 * int(20 * float(seconds)))
+    return {"frames": frames, "heap": heap_mebibytes(page) - before,
+            "seen": until(lambda: tile(page, "step").replace(" ", "") != "" and
+                          page.evaluate("server.runs.get('live').steps") == int(end)),
+            "points": page.evaluate("shown.child.data.get('live').x.length")}
+
+
+def two_days(page, address, folder):
+    """48 hours, an epoch a minute and 120 seeds, in so many seconds; `folder` has the seconds and the
+    number of epochs behind a #."""
+    folder, seconds, epochs = folder.split("#")
+    run, epochs = Path(folder) / "live", int(epochs)
+    columns = (run / "metrics.csv").read_text().split("\n", 1)[0].split(",")
+    each = epochs / (20 * float(seconds))
+
+    def write(i):
+        rows, events = "", []
+        for epoch in range(int(i * each), int((i + 1) * each)):
+            at = {"epoch": epoch + 1, "step": 2000 + 10 * epoch}
+            rows += ",".join(str({**at, "seconds": 60 * epoch}.get(c, 2 + 1 / (epoch + 1)))
+                             for c in columns) + "\n"
+            events += [{**at, "event": "health", "slot": slot, "anchor": f"blocks.{slot}", "seed": "",
+                        "state": "DORMANT", "samples": 5, "activation_variance": 1.5,
+                        "dead_ratio": .1, "gradient_norm": .01} for slot in range(4)]
+            events.append({**at, "event": "checkpoint", "kind": "regular", "file": "a"})
+            place, seed = epoch % 24, {"seed": f"t{epoch // 24}", "anchor": "blocks.0",
+                                       "blueprint": "low_rank", "slot": 0}
+            if place in (0, 20):
+                events.append({**at, **seed, "event": "decision", "reason": "it is time",
+                               "command": "cull" if place else "germinate", "evidence": {},
+                               "alternatives": []})
+            elif place in (5, 10, 15):
+                events.append({**at, **seed, "event": "gate", "stage": "before_graft",
+                               "look": place // 5, "verdict": "hold", "examples": 100, "mean": .1,
+                               "lower": -.1, "upper": .3, "rent": .05})
+        with (run / "metrics.csv").open("a") as metrics:
+            metrics.write(rows)
+        with (run / "events.jsonl").open("a") as log:
+            log.write("".join(json.dumps(event) + "\n" for event in events))
+
+    page.goto(f"{address}/#/run/live/growth")
+    page.wait_for_selector("#panel svg")
+    until(lambda: page.locator("#live").text_content() == "live")
+    before = heap_mebibytes(page)
+    frames = while_written(page, float(seconds), write)
+    last = f"t{(epochs - 1) // 24}"
+    seen = until(lambda: page.locator(f"table.seeds tr[data-seed='{last}']").count() == 1)
+    heap = heap_mebibytes(page) - before
+    page.goto(f"{address}/#/run/live/decisions")
+    page.wait_for_selector("article.life")
+    return {"frames": frames, "heap": heap, "seen": seen,
+            "lives": page.locator("article.life").count()}
 
 
 def hostile(page, address, folder):

@@ -128,3 +128,55 @@ def test_what_the_targets_read_is_what_commands_write():
                 continue
             assert check.bench in there or check.bench in made_elsewhere, check
             assert (check.bench in made_elsewhere) == bool(check.command), check
+
+
+def head_commit():
+    return subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, text=True,
+                          capture_output=True, check=True).stdout.strip()
+
+
+def test_figures_are_shown_over_the_commits_at_which_they_were_measured(tmp_path):
+    folder, kept = tmp_path / "bench", tmp_path / "kept.jsonl"
+    case = "call <b>with</b> three fields"
+    kept.write_text(json.dumps({"commit": "0123456789ab", "at": 1, "bench": "logging",
+                                "rows": [[case, 500.0, "ns"]]}) + "\n")
+    plant(folder, "logging", (case, {"ours": 250}))
+    file = folder / "logging.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "commit": head_commit()}))
+    plant(folder, "memory", ("peak", {"ours": 3}))
+    (folder / "memory.json").write_text((folder / "memory.json").read_text().replace(
+        '"abc"', f'"{head_commit()}-dirty"'))
+    assert run(folder, "--kept", str(kept))[0] == 0
+    assert len(kept.read_text().splitlines()) == 1  # unless it is asked for nothing is kept
+    assert run(folder, "--kept", str(kept), "--keep")[0] == 0
+    records = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [(r["commit"], r["rows"][0][1]) for r in records] == [
+        ("0123456789ab", 500), (head_commit(), 250)]
+    here = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert {r["commit"] for r in here} == {"0123456789ab", head_commit(), head_commit() + "-dirty"}
+    page = (tmp_path / "goals.html").read_text()
+    assert "call &lt;b&gt;with&lt;/b&gt; three fields" in page and "<b>with" not in page
+    assert f"0123456789ab: 500 ns, {head_commit()}: 250 ns" in page
+    assert "250 to 500" in page and "http" not in page and "<script" not in page
+    for section in ("Performance against goals", "Coverage and tests", "Memory",
+                    "Errors and recovery", "Throughput"):
+        assert f"<h2>{section}</h2>" in page
+    # The last measurement of a commit is the one that counts.
+    plant(folder, "logging", (case, {"ours": 240}))
+    file.write_text(file.read_text().replace('"abc"', f'"{head_commit()}"'))
+    assert run(folder, "--kept", str(kept), "--keep")[0] == 0
+    assert [json.loads(line)["rows"][0][1] for line in kept.read_text().splitlines()] == [500, 240]
+
+
+def test_a_history_that_is_none_is_named(tmp_path):
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "kept.jsonl").write_text('{"commit": "a", "at": 1, "bench": "b", "rows": [[1]]}\n')
+    status, text, _ = run(tmp_path / "bench", "--kept", str(tmp_path / "kept.jsonl"))
+    assert status == 1 and "kept.jsonl:1 is no line of a history" in text
+
+
+def test_what_this_repository_keeps_is_a_history():
+    import goals_history
+    records = goals_history.read_history(ROOT / "bench" / "history.jsonl")
+    assert records and not [r for r in records if r["commit"].endswith("-dirty")]

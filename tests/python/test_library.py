@@ -149,6 +149,11 @@ def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
         assert ask("/api/v1/kernels/query", query, b"{}")[1]["matching_kernels"] == []
         assert ask("/api/v1/kernels/query", query, b'{"tags": 1}')[0] == 422
         assert ask("/ready")[0] == 200
+        with urllib.request.urlopen(address + "/metrics", timeout=30) as answer:
+            figures = dict(line.split(" ") for line in answer.read().decode().splitlines()
+                           if not line.startswith("#"))
+        assert figures["esper_urza_readable"] == "1" and figures["esper_urza_writable"] == "1"
+        assert float(figures["esper_urza_ledger_entries_total"]) >= 5
         esper("token", "revoke", "Ada")
         assert ask("/api/v1/blueprints", bearer)[0] == 401
     finally:

@@ -1,12 +1,15 @@
 """What Prometheus reads of `esper watch`: the metrics, and the alerts, which are the page's own."""
 
+import contextlib
 import json
 import math
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -17,6 +20,7 @@ from test_watch import watching
 pytestmark = needs_esper
 
 PROMTOOL = ROOT / ".venv-test" / "bin" / "promtool"
+PROMETHEUS = ROOT / ".venv-test" / "bin" / "prometheus"
 RULES = ROOT / "deploy" / "prometheus" / "esper.rules.yml"
 needs_promtool = pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool (make setup)")
 
@@ -116,3 +120,66 @@ def test_many_runs_are_few_series(tmp_path):
         text = page.get("/metrics")
     assert len([line for line in text.splitlines() if line and line[0] != "#"]) < 500
     assert "esper_nissa_runs_left_out 40\n" in text
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def prometheus(folder, target):
+    """Debian's Prometheus with our own files; only the target and the pace are others."""
+    config = (RULES.parent / "prometheus.yml").read_text()
+    config = config.replace("127.0.0.1:8005", target).replace("15s", "1s").replace(
+        "esper.rules.yml", str(RULES))
+    assert target in config and str(RULES) in config
+    (folder / "prometheus.yml").write_text("global: {evaluation_interval: 1s}\n" + config)
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [PROMETHEUS, f"--config.file={folder / 'prometheus.yml'}",
+             f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=log, stderr=log)
+    try:
+        def ask(path):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as told:
+                return json.loads(told.read())["data"]
+        yield ask
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def soon(what, seconds=40):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            if found := what():
+                return found
+        time.sleep(0.1)
+    raise AssertionError("it did not come")
+
+
+@pytest.mark.skipif(not PROMETHEUS.exists(), reason="no prometheus (make setup)")
+def test_prometheus_itself_scrapes_runs_and_raises_the_alerts_of_the_page(runs, tmp_path_factory):
+    with watching(runs) as page, \
+            prometheus(tmp_path_factory.mktemp("prometheus"), page.address[len("http://"):]) as ask:
+        target = soon(lambda: [t for t in ask("targets")["activeTargets"] if t["health"] != "unknown"])
+        assert [t["health"] for t in target] == ["up"], target
+        raised = {(run, alert["kind"]) for run, row in page.rows().items() for alert in row["alerts"]}
+        assert len(raised) >= 8
+
+        def alerts():
+            return {(a["labels"]["run"], a["labels"]["kind"]) for a in ask("alerts")["alerts"]
+                    if a["state"] == "firing"}
+        assert soon(lambda: alerts() == raised), (alerts(), raised)
+        rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
+        assert len(rules) >= 9 and {rule["health"] for rule in rules} == {"ok"}
+        assert not [rule for rule in rules if rule.get("lastError")]
+        # Every figure of the page can be asked for.
+        named = set(re.findall(r"^(\w+)[{ ]", page.get("/metrics"), re.M))
+        there = set(ask("label/__name__/values"))
+        assert named <= there, named - there
+        assert ask("query?query=esper_run_step")["result"]

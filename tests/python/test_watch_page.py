@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,7 +50,8 @@ def test_every_view_of_a_run_is_drawn(runs):
     assert seen["rows"] == 2 and seen["charts"] >= 5 and seen["lives"] == 4
 
 
-def test_each_seed_shows_how_far_it_is_what_it_gained_and_its_kernel(runs):
+def test_each_seed_shows_how_far_it_is_what_it_gained_and_its_kernel(runs, monkeypatch):
+    monkeypatch.setenv("ESPER_LIBRARY", str(runs.parent / "no library"))
     run = Path(shutil.copytree(runs / "v1", runs / "blended"))
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     ramp = iter([0.352, 0.896])
@@ -63,6 +65,17 @@ def test_each_seed_shows_how_far_it_is_what_it_gained_and_its_kernel(runs):
     events.insert(1, {"event": "kernel", "step": 6, "epoch": 1, "seed": "s2",
                       "anchor": "blocks.1", "blueprint": "low_rank", "runs": "operators",
                       "why": "its kernel is not compiled yet"})
+    events += [{"event": "pictures", "step": 6 * n, "epoch": n, "when": f"after epoch {n}",
+                "height": 1, "width": 2, "channels": 3, "pictures": [
+                    {"example": 0, "why": "first", "class": "cat", "taken_for": "cat",
+                     "probability": .75, "loss": .25, "pixels": "000000ff8001"},
+                    {"example": 7, "why": "greatest loss", "class": "cat", "taken_for": "dog",
+                     "probability": .9, "loss": 4.5, "pixels": "0102030405ff"}]}
+               for n in range(1, 7)]
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "seconds": {
+        "training": 60.5, "validation": 20.0, "measuring": 10.0, "test": 9.5},
+        "kernels": {"enabled": True, "seeds": [{"seed": "s1", "branch": "abc", "sample": [4]}]}}))
     (run / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
     with watching(runs) as page:
         seen = browse(page, "seeds", runs)
@@ -70,6 +83,12 @@ def test_each_seed_shows_how_far_it_is_what_it_gained_and_its_kernel(runs):
     assert any("α 0.352" in detail for detail in seen["details"])
     assert "3.25 times" in seen["kernels"] and "abc-avx2" in seen["kernels"]
     assert "its kernel is not compiled yet" in seen["kernels"]
+    assert "holds no library" in seen["kernels"] and "holds no library" in seen["library"]
+    assert "Where the seconds went" in seen["costs"] and "test and samples" in seen["costs"]
+    assert "60.50 %" in seen["costs"]
+    # Of the newest three; older ones keep no pixels.
+    assert seen["pictures"] == 3 * ["cat, recognised", "cat, taken for dog"]
+    assert seen["pixel"] == [255, 128, 1, 255] and seen["texts"] >= 1
 
 
 def test_only_a_link_with_a_token_has_actions(runs):
@@ -120,7 +139,7 @@ def test_axe_finds_nothing_serious(runs):
         pytest.skip("no axe-playwright-python in .venv-test (make setup)")
     with watching(runs) as page:
         seen = browse(page, "axe", runs)
-    assert seen["views"] == 9 and seen["found"] == []
+    assert seen["views"] == 10 and seen["found"] == []
 
 
 def test_hostile_words_stay_words(runs, tmp_path):
@@ -152,3 +171,35 @@ def test_the_page_is_small(runs):
         size = sum(len(gzip.compress(page.get(path).encode()))
                    for path in ("/", "/app.js", "/style.css"))
     assert size < 150_000
+
+
+def at_95_percent(values):
+    return values[int(.95 * (len(values) - 1))]
+
+
+def test_a_run_of_many_points_stays_smooth(runs):
+    """`make bench NAME=nissa` has it with 100,000 points and the goals of an idle machine."""
+    live = runs / "live"
+    head, *rows = (live / "metrics.csv").read_text().splitlines()
+    columns = head.split(",")
+    (live / "metrics.csv").write_text("\n".join([head, *(
+        ",".join({"epoch": str(n), "step": str(6 * n)}.get(c, f"{2 + 1 / n:.5g}") for c in columns)
+        for n in range(1, 20_001))]) + "\n")
+    record = json.loads((live / "run.json").read_text())
+    (live / "run.json").write_text(json.dumps({**record, "steps": 120_000}))
+    with watching(runs) as page:
+        seen = browse(page, "long", f"{runs}#3")
+    assert seen["seen"] is not None and 100 <= seen["points"] <= 4000
+    assert at_95_percent(seen["frames"]) < 250, seen["frames"][-20:]
+    assert seen["heap"] < 20
+
+
+def test_two_days_in_three_seconds_stay_smooth(runs):
+    with watching(runs) as page:
+        seen = browse(page, "two_days", f"{runs}#3#720")
+        memory = page.get("/metrics")
+    assert seen["seen"] is not None and seen["lives"] == 4 + 30
+    assert at_95_percent(seen["frames"]) < 250, seen["frames"][-20:]
+    assert seen["heap"] < 20
+    resident = float(re.search(r"^process_resident_memory_bytes (\S+)$", memory, re.M)[1])
+    assert resident < 100e6

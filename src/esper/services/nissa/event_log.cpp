@@ -1,5 +1,6 @@
 #include "esper/services/nissa/event_log.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -29,7 +30,9 @@ void EventLog::take(std::string_view line) {
             return;
         }
         memory_ += kMemoryPerByte * line.size();
+        if (event->is("pictures")) pictures_.push_back(events_.size());
         events_.push_back(std::move(*event));
+        if (pictures_.size() > kMostPictures) drop_old_pixels();
         return;
     }
     const auto index = event->integer("slot");
@@ -46,12 +49,27 @@ void EventLog::take(std::string_view line) {
     if (slot.looks.size() > kMostHealth) slot.looks.pop_front();
 }
 
+void EventLog::drop_old_pixels() {
+    auto& event = events_[pictures_.front()];
+    pictures_.pop_front();
+    auto content = event.content();
+    std::size_t dropped = 0;
+    for (auto& picture : content["pictures"]) {
+        if (!picture.is_object()) continue;
+        dropped += records::text_of(picture, "pixels").size();
+        picture.erase("pixels");
+    }
+    if (auto without = records::Event::make(std::move(content))) event = std::move(*without);
+    memory_ -= std::min(memory_, kMemoryPerByte * dropped);
+}
+
 Status EventLog::refresh() {
     while (true) {
         ESPER_TRY(const auto news, file_.read(kEventsAtOnce));
         if (news.again) {
             events_.clear();
             slots_.clear();
+            pictures_.clear();
             left_out_ = memory_ = 0;
         }
         std::string_view lines = news.lines;

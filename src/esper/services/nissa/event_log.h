@@ -19,6 +19,7 @@ class EventLog {
   public:
     static constexpr std::size_t kMostEvents = 20'000;
     static constexpr std::size_t kMostHealth = 256;  ///< of one slot
+    static constexpr std::size_t kMostPictures = 3;  ///< events that keep their pixels: the newest
 
     explicit EventLog(const std::filesystem::path& file) : file_(file) {}
 
@@ -44,9 +45,11 @@ class EventLog {
         std::deque<Look> looks;
     };
     void take(std::string_view line);
+    void drop_old_pixels();
 
     GrowingFile file_;
     std::vector<records::Event> events_;
+    std::deque<std::size_t> pictures_;  ///< places of events with pixels
     std::map<std::int64_t, Slot> slots_;
     std::size_t left_out_ = 0, memory_ = 0;
 };

@@ -6,6 +6,7 @@
 #include "esper/services/nissa/watcher.h"
 #include "esper/services/serving/health.h"
 #include "esper/services/serving/http_server.h"
+#include "esper/services/urza/library.h"
 
 namespace esper::nissa {
 
@@ -41,7 +42,10 @@ Result<std::unique_ptr<Nissa>> Nissa::start(const NissaOptions& options) {
     auto router = std::make_shared<serving::Router>();
     add_page(*router);
     parts.tokens = std::make_shared<LinkTokens>(options.links);
-    add_routes(*router, parts.index, parts.events, parts.tokens);
+    const auto shelf = std::make_shared<const KernelShelf>(
+        options.library.empty() ? std::filesystem::path(urza::default_library_path())
+                                : options.library);
+    add_routes(*router, parts.index, parts.events, parts.tokens, shelf);
     serving::add_health(*router, "nissa", [watcher = parts.watcher] {
         return watcher->is_ready() ? std::vector<std::string>{}
                                    : std::vector<std::string>{"the first look at the runs"};

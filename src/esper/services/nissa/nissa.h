@@ -17,6 +17,7 @@ struct NissaOptions {
     std::vector<std::string> names =
         {};  ///< under which browsers may ask besides (serving::Access)
     LinkTokens::Options links = {};
+    std::filesystem::path library = {};  ///< of kernels; empty: the user's own
 };
 
 /// The page about runs, served until it is destroyed.

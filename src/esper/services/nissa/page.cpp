@@ -26,7 +26,7 @@ void add_page(serving::Router& router) {
     std::string script = "/*\n" + std::string(kUplotLicence) + "*/\n";
     for (const auto part :
          {kUplot, kFormat, kLifeCard, kTopologyPicture, kElements, kServer, kChart, kCurves, kSeeds,
-          kGrowth, kKernels, kRunList, kRunPage, kCompare, kMain})
+          kGrowth, kKernels, kSamples, kLibrary, kRunList, kRunPage, kCompare, kMain})
         script += std::string(part) + "\n";
     std::string style;
     for (const auto part : {kUplotStyle, kReportStyle, kPageStyle})

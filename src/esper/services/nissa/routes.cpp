@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -62,6 +63,14 @@ Result<CurveQuery> curve_query(const Request& request) {
     ESPER_TRY(query.from, number_asked<double>(request, "from"));
     ESPER_TRY(query.to, number_asked<double>(request, "to"));
     return query;
+}
+
+// 1 where the configuration does not say.
+std::int64_t batch_size_of(const json& settings) {
+    const auto text = records::text_of(settings, "data.batch_size");
+    std::int64_t size = 0;
+    std::from_chars(text.data(), text.data() + text.size(), size);
+    return std::max<std::int64_t>(1, size);
 }
 
 Response list_of(const RunIndex& index) {
@@ -162,7 +171,8 @@ using OfRun = std::function<Response(Run&, const Request&)>;
 
 void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
                 const std::shared_ptr<serving::EventChannel>& events,
-                const std::shared_ptr<const LinkTokens>& tokens) {
+                const std::shared_ptr<const LinkTokens>& tokens,
+                const std::shared_ptr<const KernelShelf>& shelf) {
     const auto look = [&](const char* pattern, serving::Handler handler) {
         router.add("GET", pattern, [tokens, handler = std::move(handler)](const Request& request) {
             auto refused = tokens->refuse(request, Right::kLook);
@@ -199,6 +209,14 @@ void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
         [](Run& run, const Request&) { return serving::json_content(run.detail()); });
     add("/api/v1/runs/{run}/growth",
         [](Run& run, const Request&) { return serving::json_content(run.growth()); });
+    if (shelf) {
+        look("/api/v1/library",
+             [shelf](const Request&) { return serving::json_content(shelf->all()); });
+        add("/api/v1/runs/{run}/kernels", [shelf](Run& run, const Request&) {
+            return serving::json_content(
+                shelf->of_run(run.detail().at("run"), batch_size_of(run.settings())));
+        });
+    }
     add("/api/v1/runs/{run}/series", [](Run& run, const Request& request) {
         const auto query = curve_query(request);
         if (!query) return serving::problem(query.error());

@@ -9,6 +9,7 @@
 #include "esper/contracts/codec.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/serving/health.h"
+#include "esper/services/serving/metrics_text.h"
 #include "esper/services/urza/http_answers.h"
 
 namespace esper::urza {
@@ -241,6 +242,23 @@ std::vector<Operation> operations(Library& l) {
     };
 }
 
+namespace {
+
+Response metrics_of(Library& library) {
+    serving::MetricsText metrics;
+    const auto head = library.head();
+    metrics.gauge("esper_urza_readable", "1 where the library can be read.")
+        .value({}, head ? 1 : 0);
+    metrics.gauge("esper_urza_writable", "1 where this process may change the library.")
+        .value({}, library.may_change() ? 1 : 0);
+    if (head)
+        metrics.counter("esper_urza_ledger_entries_total", "Changes of the library so far.")
+            .value({}, static_cast<double>(head->number));
+    return metrics.process().response();
+}
+
+}  // namespace
+
 void add_api(serving::Router& router, Library& library, Tokens& tokens) {
     auto all = operations(library);
     const std::string description = openapi(all).dump(2);
@@ -252,6 +270,7 @@ void add_api(serving::Router& router, Library& library, Tokens& tokens) {
         if (head) return {};
         return {head.error().message()};
     });
+    router.add("GET", "/metrics", [&library](const Request&) { return metrics_of(library); });
     for (auto& operation : all) {
         const std::size_t body = operation.method == "POST" ? kMostBody : 0;
         router.add(

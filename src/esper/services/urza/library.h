@@ -173,5 +173,8 @@ class Library {
 /// kNetworkFileSystem, kTooNew, kReadOnly, kDatabase, kDamaged.
 Result<std::unique_ptr<Library>> open_library(const std::string& path = "");
 std::string default_library_path();
+/// The same to look at: nothing is made, written or brought up to date, and every change is refused
+/// with kReadOnly. Errors besides: kReadOnly where there is no library.
+Result<std::unique_ptr<Library>> open_library_to_read(const std::string& path);
 
 }  // namespace esper::urza

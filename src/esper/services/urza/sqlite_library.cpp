@@ -77,6 +77,20 @@ Result<std::unique_ptr<SqliteLibrary>> SqliteLibrary::open(const fs::path& folde
     return library;
 }
 
+Result<std::unique_ptr<Library>> open_library_to_read(const std::string& path) {
+    ESPER_TRY(auto library, SqliteLibrary::open_as_reader(path));
+    return std::unique_ptr<Library>(std::move(library));
+}
+
+Result<std::unique_ptr<SqliteLibrary>> SqliteLibrary::open_as_reader(const fs::path& folder,
+                                                                     Clock& clock) {
+    std::unique_ptr<SqliteLibrary> library(new SqliteLibrary(folder, clock));
+    library->may_write_ = is_writable(folder);
+    const execution::KeyFolder keys(execution::KeyFolder::default_path(folder), clock);
+    ESPER_CHECK_STATUS(library->prepare_to_read(keys));
+    return library;
+}
+
 Status SqliteLibrary::prepare() {
     ESPER_CHECK_STATUS(make_private_folder(folder_));
     ESPER_CHECK_STATUS(refuse_network(folder_));
@@ -104,9 +118,11 @@ Status SqliteLibrary::prepare() {
 Status SqliteLibrary::prepare_to_read(const execution::KeyFolder& keys) {
     if (size_of(folder_ / kFile) == 0)
         return fail(UrzaError::kReadOnly,
-                    fmt::format("{} holds no library and cannot be written by this user; set "
-                                "ESPER_LIBRARY to another folder",
-                                folder_.string()));
+                    may_write_
+                        ? folder_.string() + " holds no library"
+                        : fmt::format("{} holds no library and cannot be written by this user; set "
+                                      "ESPER_LIBRARY to another folder",
+                                      folder_.string()));
     ESPER_TRY(ring_, keys.ring());
     ESPER_TRY(const auto database, open_to_read());
     return check_version(*database);
@@ -147,6 +163,8 @@ Status SqliteLibrary::write(GroupCommit::Change change) {
 
 Status SqliteLibrary::may_change() const {
     if (writer_) return {};
+    if (may_write_)
+        return fail(UrzaError::kReadOnly, folder_.string() + " was opened to be looked at");
     return fail(UrzaError::kReadOnly,
                 fmt::format("{} cannot be written by this user; give it the right to, or set "
                             "ESPER_LIBRARY to another folder",

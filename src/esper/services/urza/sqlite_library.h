@@ -23,6 +23,9 @@ class SqliteLibrary final : public Library {
   public:
     static Result<std::unique_ptr<SqliteLibrary>> open(const std::filesystem::path& folder,
                                                        Clock& clock = system_clock());
+    /// To look at only, also where it could be written.
+    static Result<std::unique_ptr<SqliteLibrary>> open_as_reader(
+        const std::filesystem::path& folder, Clock& clock = system_clock());
 
     Result<std::string> add_blueprint(const contracts::BlueprintSubmission& submission) override;
     Result<contracts::Blueprint> blueprint(std::string_view id) override;

@@ -1,6 +1,9 @@
 // The curves of some runs, kept up to date while they train. State of the view lives in the address.
 const xAxes = {step: ["step", number], flops_total: ["FLOPs spent", number],
                seconds: ["time", duration], epoch: ["epoch", number]};
+// A page that stays open while a run goes on asks again beyond so many rows: the server has them as
+// stretches.
+const mostLiveRows = 2400;
 const notDrawn = ["epoch", "step", "seconds"];
 const chartTitles = {train_loss: "Training loss", val_loss: "Validation loss",
                      val_accuracy: "Validation accuracy", learning_rate: "Learning rate",
@@ -84,7 +87,8 @@ class CurvesView {
     if (!this.ids.includes(change.id) || !(change.rows || change.again)) return;
     const data = this.data.get(change.id);
     const place = data && change.columns && change.columns.indexOf(this.x);
-    if (!data || change.again || !data.exact || this.range || !(place >= 0)) return this.loadSoon();
+    if (!data || change.again || !data.exact || this.range || !(place >= 0) ||
+        data.x.length > mostLiveRows) return this.loadSoon();
     for (const row of change.rows) {
       if (data.x.length && row[place] <= data.x.at(-1)) continue;  // it came with the curves
       data.x.push(row[place]);

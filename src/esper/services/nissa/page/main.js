@@ -1,4 +1,4 @@
-// Which view is shown, from the address: #/ all runs, #/run/ID/VIEW, #/compare?runs=[…].
+// Which view is shown, from the address: #/ all runs, #/run/ID/VIEW, #/compare?runs=[…], #/library.
 const address = {
   parameters: new URLSearchParams(),
   get(key) { return this.parameters.get(key); },
@@ -29,6 +29,9 @@ function show() {
   } else if (parts[0] === "compare") {
     shown = new Comparison(address);
     where.textContent = " › compare";
+  } else if (parts[0] === "library") {
+    shown = new LibraryView();
+    where.textContent = " › library";
   } else {
     shown = new RunList(address);
     where.textContent = "";
@@ -63,6 +66,7 @@ addEventListener("keydown", event => {
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey ||
       document.querySelector("dialog[open]")) return;
   if (key === "r") location.hash = "#/";
+  else if (key === "l") location.hash = "#/library";
   else if (key === "d") toggleTheme();
   else if (key === "?") document.getElementById("keys").showModal();
   else if (!shown.key(event)) return;

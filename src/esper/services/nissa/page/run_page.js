@@ -7,7 +7,7 @@ class RunPage {
     this.id = id;
     this.address = address;
     this.views = {curves: "Curves", growth: "Growth", decisions: "Decisions", costs: "Costs",
-                  kernels: "Kernels", text: "Text", record: "Record"};
+                  kernels: "Kernels", text: "Samples", record: "Record"};
     this.view = this.views[view] ? view : "curves";
     this.alerts = h("div");
     this.tiles = h("div", {class: "tiles"});
@@ -21,10 +21,20 @@ class RunPage {
     this.element = h("div", {}, h("h1", {}, id, " ", this.badge), this.alerts, this.actions,
                      this.tiles, this.tabs,
                      h("h2", {class: "hidden"}, this.views[this.view]), this.place);
-    this.loadGrowthSoon = () => {
-      clearTimeout(this.growthWaits);
-      this.growthWaits = setTimeout(() => this.loadGrowth(), 100);
+    // What takes long to load and draw is asked for less often, so that the page stays smooth.
+    const soon = load => {
+      let waits = 0, took = 0;
+      return () => {
+        waits ||= setTimeout(async () => {
+          const began = performance.now();
+          await load();
+          took = performance.now() - began;
+          waits = 0;
+        }, Math.min(10000, Math.max(100, 8 * took)));
+      };
     };
+    this.loadGrowthSoon = soon(() => this.loadGrowth());
+    this.loadSoon = soon(() => this.load());
     server.mayAct.then(may => {
       this.mayAct = may;
       this.drawActions();
@@ -53,12 +63,13 @@ class RunPage {
       h("p", {class: "alert", role: "alert"}, "The folder of this run is gone."));
     if (change.row) {
       this.drawHead();
-      this.load();
+      this.loadSoon();
     }
     if (change.growth) this.loadGrowthSoon();
   }
 
   async load() {
+    if (this.isGone) return;
     this.drawHead();
     try {
       this.detail = await server.ofRun(this.id, "");
@@ -68,6 +79,7 @@ class RunPage {
     this.draw();
   }
   async loadGrowth() {
+    if (this.isGone) return;
     try {
       const growth = await server.ofRun(this.id, "/growth");
       growth.lives = growth.lives.map(life => ({...life,
@@ -137,14 +149,14 @@ class RunPage {
   }
 
   draw() {
+    if (this.isGone) return;
     const draws = {growth: () => this.growth && this.child.set(this.growth),
                    curves: () => this.child.redrawMarks?.(),
                    decisions: () => this.growth && this.drawDecisions(),
                    costs: () => this.detail && this.drawCosts(),
-                   kernels: () => this.growth && this.detail &&
-                     this.child.element.replaceChildren(
-                       ...kernelsView(this.detail.run, this.growth.events)),
-                   text: () => this.growth && this.drawText(),
+                   kernels: () => this.growth && this.detail && this.drawKernels(),
+                   text: () => this.growth &&
+                     this.child.element.replaceChildren(...samplesView(this.growth.events)),
                    record: () => this.detail && this.drawRecord()};
     draws[this.view]();
   }
@@ -166,26 +178,38 @@ class RunPage {
         (waits ? `: ${waits}.` : " yet.")));
   }
 
-  drawCosts() {
-    const costs = costsOf(this.detail.run.flops);
-    this.child.element.replaceChildren(h("div", {class: "card"},
-      h("h3", {}, "Where the FLOPs went"),
-      costs.length ? h("table", {}, h("tbody", {}, costs.map(([name, value, share]) => h("tr", {},
-        h("th", {scope: "row"}, name),
-        h("td", {class: "number"}, number(value)), h("td", {class: "number"}, percent(share)),
-        h("td", {class: "wide"}, fromHtml(`<svg viewBox="0 0 100 4" preserveAspectRatio="none" ` +
-          `class="share"><rect width="${100 * share}" height="4" fill="var(--val)"/></svg>`))))))
-        : h("p", {class: "soft"}, "This run has not counted them."),
-      h("p", {class: "small soft"}, `As of the last epoch that run.json knows, with `,
-        `${number(this.detail.run.flops_total)} FLOPs and ${duration(this.detail.run.wall_seconds)} `,
-        "in all. What a run in progress has spent since stands in the curves.")));
+  // The library is asked again when the run has decided about another seed.
+  async drawKernels() {
+    const chosen = this.growth.events.filter(e => e.event === "kernel").length;
+    this.child.element.replaceChildren(
+      ...kernelsView(this.detail.run, this.growth.events, this.library));
+    if (chosen === this.askedAt) return;
+    this.askedAt = chosen;
+    try {
+      this.library = await server.ofRun(this.id, "/kernels");
+    } catch (error) {
+      this.library = {kernels: [], problem: error.message};
+    }
+    if (this.child.element.isConnected) this.drawKernels();
   }
 
-  drawText() {
-    const samples = this.growth.events.filter(e => e.event === "sample");
-    this.child.element.replaceChildren(...(samples.length ? samples.map(s =>
-      h("div", {class: "card"}, h("h3", {}, `${s.when} (step ${s.step})`), h("pre", {}, s.text)))
-      : [h("p", {class: "soft"}, "This run has written no text.")]));
+  drawCosts() {
+    const {run} = this.detail;
+    const table = (title, costs, show, none) => h("div", {class: "card"}, h("h3", {}, title),
+      costs.length ? h("table", {}, h("tbody", {}, costs.map(([name, value, share]) => h("tr", {},
+        h("th", {scope: "row"}, name),
+        h("td", {class: "number"}, show(value)), h("td", {class: "number"}, percent(share)),
+        h("td", {class: "wide"}, fromHtml(`<svg viewBox="0 0 100 4" preserveAspectRatio="none" ` +
+          `class="share"><rect width="${100 * share}" height="4" fill="var(--val)"/></svg>`))))))
+        : h("p", {class: "soft"}, none));
+    const {test, ...others} = run.seconds || {};
+    this.child.element.replaceChildren(
+      table("Where the FLOPs went", costsOf(run.flops), number, "This run has not counted them."),
+      table("Where the seconds went", costsOf({...others, "test and samples": test}), duration,
+            "This run has not counted them."),
+      h("p", {class: "small soft"}, `As of the last epoch that run.json knows, with `,
+        `${number(run.flops_total)} FLOPs and ${duration(run.wall_seconds)} `,
+        "in all. What a run in progress has spent since stands in the curves."));
   }
 
   drawRecord() {
@@ -213,7 +237,7 @@ class RunPage {
   }
   remove() {
     this.stop();
-    clearTimeout(this.growthWaits);
+    this.isGone = true;
     this.child.remove();
   }
 }
