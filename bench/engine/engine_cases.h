@@ -15,7 +15,7 @@
 namespace bench {
 
 struct Case {
-    std::string host;  ///< mlp, resnet8, resnet20 or gpt
+    std::string host;  ///< a name of spec_of()
     std::int64_t batch = 16;
     bool bf16 = false;
 };
@@ -26,6 +26,7 @@ inline esper::core::HostSpec spec_of(const std::string& host) {
     if (host == "resnet20") return {.kind = "resnet", .depth = 20, .width = 16};
     if (host == "gpt")
         return {.kind = "gpt", .depth = 2, .width = 128, .classes = 65, .heads = 4, .context = 128};
+    if (host == "vgg11") return {.kind = "vgg", .depth = 11, .width = 32, .batch_norm = true};
     throw std::invalid_argument("no case " + host);
 }
 
@@ -39,11 +40,11 @@ inline std::vector<at::Tensor> batch_of(const esper::core::HostSpec& spec, std::
     return {x, at::randint(0, spec.classes, {n}, at::kLong)};
 }
 
-/// SGD with Nesterov momentum; AdamW for text.
+/// SGD with Nesterov momentum; AdamW for transformers.
 inline esper::configs::OptimizationConfig optimizer_of(const esper::core::HostSpec& spec) {
     esper::configs::OptimizationConfig config;
-    config.optimizer =
-        spec.kind == "gpt" ? esper::configs::Optimizer::kAdamw : esper::configs::Optimizer::kSgd;
+    config.optimizer = spec.kind == "gpt" || spec.kind == "vit" ? esper::configs::Optimizer::kAdamw
+                                                                : esper::configs::Optimizer::kSgd;
     config.weight_decay = 0.01;
     config.clip_norm = 0;
     return config;

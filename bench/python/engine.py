@@ -27,7 +27,8 @@ import _peers
 BUILD = _paired.ROOT / "build" / "release"
 CASES = [(host, batch, precision)
          for host, batches in (("mlp", (16, 128)), ("resnet8", (32, 128)),
-                               ("resnet20", (32, 128)), ("gpt", (32,)))
+                               ("resnet20", (32, 128)), ("vgg11", (32, 128)),
+                               ("wrn16-2", (32, 128)), ("gpt", (32,)), ("vit", (32,)))
          for batch in batches for precision in ("fp32", "bf16")]
 # Of a block of steps: long against a switch of processes, short against the machine's moods.
 BLOCK_NS = 40e6
@@ -84,7 +85,7 @@ def timed(steps, step):
 def measure(binary, host, batch, precision, threads, seconds):
     case = f"{host}, batch {batch}, {precision}"
     with tempfile.TemporaryDirectory() as folder:
-        ours = Ours(binary, host, batch, precision, threads, folder)
+        ours = Ours(binary, _peers.case_of(host, folder), batch, precision, threads, folder)
         peer = _peers.Training(host, precision == "bf16", read_tensors(folder))
         check_same(case, ours, peer, precision == "bf16")
         steps = max(1, int(BLOCK_NS / min(timed(3, peer.step) / 3, BLOCK_NS)))
