@@ -187,6 +187,23 @@ if ! .venv-test/bin/python -c 'import tensorboard' 2>/dev/null; then
     fi
 fi
 
+if ! .venv-test/bin/python -c 'import opentelemetry.proto, opentelemetry.proto_json' 2>/dev/null; then
+    say "installing OpenTelemetry's readers of traces into .venv-test (seconds)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "opentelemetry-proto>=1.40,<2" "opentelemetry-proto-json>=0.66b0,<1"; then
+        say "no opentelemetry-proto-json: the tests that read our traces are skipped"
+    fi
+fi
+
+# The small distribution of MLflow, without its server.
+if ! .venv-test/bin/python -c 'import mlflow' 2>/dev/null; then
+    say "installing mlflow-skinny into .venv-test (usually under a minute)"
+    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
+        "mlflow-skinny>=3,<4"; then
+        say "no mlflow: the test that it reads what we export is skipped"
+    fi
+fi
+
 # promtool checks what Prometheus would read, and Prometheus itself reads it. Debian's package would
 # also start it as a service, so only the two programs are taken out of it.
 if ! [[ -x .venv-test/bin/promtool && -x .venv-test/bin/prometheus ]] &&

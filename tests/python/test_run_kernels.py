@@ -1,6 +1,7 @@
 """`esper train` with nothing but its defaults uses native kernels: compiled beside the run, kept in the
 library, run by the seeds for which they are faster. Where none can be had, the run says why and goes on."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -214,3 +216,64 @@ def test_a_run_remembers_the_head_of_the_ledger(runs, tmp_path):
     (other / "run.json").write_text(json.dumps(record))
     refused = do([ESPER, "library", "verify", "--run", other], tmp_path / "library")
     assert refused.returncode == 4 and "urza.BrokenLedger" in refused.stderr
+
+
+@contextlib.contextmanager
+def page_of(folder, library):
+    process = subprocess.Popen([ESPER, "watch", str(folder), "--port", "0"], text=True,
+                               stdout=subprocess.PIPE, env=environment_of(library))
+    try:
+        address = process.stdout.readline().strip()
+
+        def get(path):
+            with urllib.request.urlopen(address + path, timeout=30) as answer:
+                return json.loads(answer.read())
+        deadline = time.monotonic() + 30
+        while not get("/api/v1/runs")["runs"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield get
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_page_says_what_the_library_says(runs):
+    folder, run, _ = runs
+    used = {seed["kernel"] for seed in kernels_of(run)["seeds"] if seed["kernel"]}
+    before = {p: p.stat().st_mtime_ns for p in (folder / "library").glob("urza.sqlite")}
+    with page_of(folder, folder / "library") as get:
+        told = {k["id"]: k for k in get(f"/api/v1/runs/{run.name}/kernels")["kernels"]}
+        every = {k["id"] for k in get("/api/v1/library")["kernels"]}
+    assert used <= set(told) and set(told) <= every
+    for kernel in used:
+        verdict = told[kernel]["verdict"]
+        assert verdict["passed"] and "faster" in verdict["tags"]
+        assert verdict["measured"]["speed_percent"] > 0
+        assert verdict["measured"]["latency_ms_median"] > 0
+        assert all(reason["holds"] for reason in told[kernel]["reasons"]), told[kernel]["reasons"]
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+    with page_of(folder, folder / "no library") as get:
+        assert "no library" in get(f"/api/v1/runs/{run.name}/kernels")["problem"]
+    assert not (folder / "no library").exists()
+
+
+def test_a_trace_tells_who_compiled_and_who_judged(runs):
+    folder, run, _ = runs
+    told = do([ESPER, "nissa", "trace", run], folder / "library")
+    assert told.returncode == 0, told.stderr
+    spans = {}
+    for resource in json.loads(told.stdout)["resourceSpans"]:
+        service = next(a["value"]["stringValue"] for a in resource["resource"]["attributes"]
+                       if a["key"] == "service.name")
+        spans[service] = [span for scope in resource["scopeSpans"] for span in scope["spans"]]
+    assert set(spans) == {"esper-tolaria", "esper-tamiyo", "esper-kasmina", "esper-urza",
+                          "esper-tezzeret", "esper-urabrask"}
+    compiled = {span["traceId"]: span for span in spans["esper-tezzeret"]}
+    judged = {span["traceId"]: span for span in spans["esper-urabrask"]}
+    assert compiled and set(compiled) == set(judged)
+    for trace, span in compiled.items():
+        assert int(span["startTimeUnixNano"]) < int(span["endTimeUnixNano"])
+        assert int(span["endTimeUnixNano"]) <= int(judged[trace]["startTimeUnixNano"])
+        offers = {s["spanId"] for s in spans["esper-urza"] if s["traceId"] == trace}
+        assert span["parentSpanId"] in offers and judged[trace]["parentSpanId"] in offers
+        assert judged[trace]["name"] == "verdict: passed"

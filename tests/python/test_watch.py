@@ -105,6 +105,11 @@ def make_hostile(folder):
                                          else [{"blueprint": HOSTILE, "anchor": HOSTILE,
                                                 "score": HOSTILE}, HOSTILE, None])
     events += [{"event": "sample", "step": 1, "epoch": 0, "when": HOSTILE, "text": HOSTILE},
+               {"event": "pictures", "step": 1, "epoch": 0, "when": HOSTILE, "height": 2, "width": 2,
+                "channels": 1, "pictures": [HOSTILE, None, 7, {"class": HOSTILE, "taken_for": HOSTILE,
+                "why": HOSTILE, "pixels": HOSTILE, "probability": HOSTILE, "loss": HOSTILE}]},
+               {"event": "pictures", "step": 1, "epoch": 0, "when": HOSTILE, "height": 10 ** 9,
+                "width": 10 ** 9, "channels": 3, "pictures": [{"pixels": "00"}]},
                {"event": "kernel", "step": 1, "epoch": 0, "seed": "s1", "anchor": HOSTILE,
                 "blueprint": HOSTILE, "runs": HOSTILE, "why": HOSTILE, "kernel": HOSTILE,
                 "refused": [HOSTILE], "gain": 2.0, "gain_low": 1.5, "gain_high": 3.0},
@@ -352,21 +357,33 @@ def test_training_alone_opens_no_port(tmp_path):
     assert seen and "socket" not in seen
 
 
-def test_train_watch_shows_the_run_and_ends_with_it(tmp_path):
+def test_train_watch_shows_the_run_acts_where_it_may_and_ends_with_it(tmp_path):
     data = write_text(tmp_path / "small.txt")
-    process = subprocess.Popen([ESPER, "train", *GROW, f"data.path={data}", "--run", "run",
-                                "--watch"], cwd=tmp_path, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
-    address = None
+    alone = esper("train", *GROW, f"data.path={data}", "--allow-actions", cwd=tmp_path)
+    assert alone.returncode == 2 and "--watch" in alone.stderr
+    process = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=1000", f"data.path={data}",
+                                "--run", "run", "--watch", "--allow-actions"], cwd=tmp_path,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    address = token = None
     for line in process.stderr:
         if line.startswith("live at "):
             address = line.split()[-1]
+        if "#token=" in line:
+            token = line.strip().split("#token=")[1]
             break
     page = Page(process, address)
     assert page.rows()["run"]["state"] == "running"
+    asked = urllib.request.Request(address + "/api/v1/runs/run/actions", method="POST",
+                                   data=b'{"action": "pause_growth"}',
+                                   headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.status == 202
+    assert wait_until(lambda: page.rows()["run"].get("growth_paused"))
     process.send_signal(signal.SIGINT)
     process.stderr.read()
     assert process.wait(120) == 130
+    assert [e["action"] for e in events_of(tmp_path / "run") if e["event"] == "control"] == [
+        "pause_growth"]
     until = time.monotonic() + 10
     while time.monotonic() < until:
         try:

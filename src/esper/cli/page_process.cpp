@@ -39,9 +39,11 @@ int become_page(std::vector<std::string> arguments) {
     return 1;
 }
 
-void start_page(const std::string& folder) {
+void start_page(const std::string& folder, bool allow_actions) {
     const auto path = program();
-    std::vector<std::string> words{path, "--with-parent", "--or-any-port", "--", folder};
+    std::vector<std::string> words{path, "--with-parent", "--or-any-port"};
+    if (allow_actions) words.emplace_back("--allow-actions");
+    words.insert(words.end(), {"--", folder});
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);

@@ -28,6 +28,7 @@ struct Arguments {
     std::string seed;  ///< as it was written; checked as run.seed is
     bool dry_run = false;
     bool watch = false;
+    bool allow_actions = false;
     OutputFlags output;
     bool has_empty_word = false;
     bool names_folder = false;
@@ -111,7 +112,7 @@ int train(const Arguments& arguments) {
         return exit_code;
     }
     unfinished.keep();
-    if (arguments.watch) start_page(folder);
+    if (arguments.watch) start_page(folder, arguments.allow_actions);
     if (const int code = drive(**trainer, folder, arguments.output); code != 0) return code;
     const auto resolved = (*trainer)->config();
     trainer->reset();
@@ -158,8 +159,12 @@ void add_train(CLI::App& app, int& exit_code) {
     command->add_option("--seed", a->seed, "run.seed");
     command->add_flag("--dry-run", a->dry_run,
                       "check everything and print the plan; train nothing");
-    command->add_flag("--watch", a->watch,
-                      "show the run in the browser while it trains (see 'esper watch')");
+    auto* watch = command->add_flag(
+        "--watch", a->watch, "show the run in the browser while it trains (see 'esper watch')");
+    command
+        ->add_flag("--allow-actions", a->allow_actions,
+                   "with --watch: also print a link that may pause growth, save, go back and stop")
+        ->needs(watch);
     add_output_flags(command, a->output);
     command->callback([a, &exit_code] { exit_code = train(*a); });
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/cli/commands.h"
+#include "esper/cli/nissa_exports.h"
 #include "esper/cli/page_process.h"
 #include "esper/cli/print.h"
 #include "esper/cli/table.h"
@@ -52,13 +53,15 @@ int audit(const AuditArguments& a) {
         table.column(name, Table::Align::kLeft);
     for (const auto& deed : *deeds) {
         if (a.json)
-            print_json_line({{"step", deed.step},
-                             {"epoch", deed.epoch},
-                             {"at", deed.at},
-                             {"who", deed.who},
-                             {"what", deed.what},
-                             {"subject", deed.subject},
-                             {"why", deed.why}});
+            print_json_line(
+                {{"step", deed.step},
+                 {"epoch", deed.epoch},
+                 {"at", deed.at},
+                 {"who", deed.who},
+                 {"what", deed.what},
+                 {"subject", deed.subject},
+                 {"why", deed.why},
+                 {"trace", deed.trace.empty() ? nlohmann::json() : nlohmann::json(deed.trace)}});
         else
             table.row({std::to_string(deed.step), std::to_string(deed.epoch), printable(deed.at),
                        printable(deed.who), printable(deed.what), printable(deed.subject),
@@ -108,6 +111,7 @@ void add_watch(CLI::App& app, int& exit_code) {
     add_to(nissa->add_subcommand("serve", "the same as 'esper watch'"), exit_code);
     add_audit(nissa->add_subcommand("audit", "what was done in a run: who, when, to what and why"),
               exit_code);
+    add_nissa_exports(nissa, exit_code);
 }
 
 }  // namespace esper::cli

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "esper/base/text.h"
+#include "esper/services/nissa/run_times.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::nissa {
@@ -16,7 +17,8 @@ using records::Event;
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kOnlyMeasured = {"health", "readout", "scale", "sample"};
+constexpr std::array<std::string_view, 5> kOnlyMeasured = {"health", "readout", "scale", "sample",
+                                                           "pictures"};
 
 std::string who_of(const Event& event) {
     if (event.is("control")) return event.text("by");
@@ -37,7 +39,7 @@ std::string subject_of(const Event& event) {
     for (const char* key : {"seed", "block", "file", "checkpoint", "chosen"})
         if (auto text = event.text(key); !text.empty()) {
             const auto anchor = event.text("anchor");
-            return anchor.empty() ? text : text + " at " + anchor;
+            return anchor.empty() ? text : fmt::format("{} at {}", text, anchor);
         }
     return event.text("anchor");
 }
@@ -82,11 +84,14 @@ bool names(const Event& event, const std::string& subject) {
 
 Result<std::vector<Deed>> deeds_of(const std::filesystem::path& run, const DeedQuery& query) {
     ESPER_TRY(const auto events, records::read_events(run));
+    const auto times = RunTimes::read(run);  // a run whose first epoch has not ended has none
     std::vector<Deed> deeds;
     for (const auto& event : events) {
         if (std::ranges::find(kOnlyMeasured, event.kind()) != kOnlyMeasured.end()) continue;
         Deed deed{event.step(),   event.epoch(),     event.text("at"), who_of(event),
-                  what_of(event), subject_of(event), why_of(event)};
+                  what_of(event), subject_of(event), why_of(event),    ""};
+        if (const auto seed = event.text("seed"); times && !seed.empty())
+            deed.trace = trace_id_of(times->fingerprint(), seed);
         const bool fits = (query.who.empty() || deed.who == query.who) &&
                           (query.what.empty() || deed.what == query.what) &&
                           (query.subject.empty() || names(event, query.subject)) &&

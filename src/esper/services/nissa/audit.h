@@ -18,6 +18,7 @@ struct Deed {
     std::string what;  ///< the command or the kind of event
     std::string subject;  ///< the seed, block, kernel or checkpoint
     std::string why;
+    std::string trace = {};  ///< id of the seed's trace (decision_traces); empty for no seed's
 };
 
 /// Which deeds are asked for; all conditions must hold.
@@ -28,7 +29,7 @@ struct DeedQuery {
 };
 
 /// The deeds in a run's events.jsonl, in order: all its events but those that only tell what was
-/// measured (health, readout, scale, sample). Errors: those of records::read_events.
+/// measured (health, readout, scale, sample, pictures). Errors: those of records::read_events.
 Result<std::vector<Deed>> deeds_of(const std::filesystem::path& run, const DeedQuery& query);
 
 }  // namespace esper::nissa

@@ -15,8 +15,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kFiles[] = {"run.json",      "config.yaml", "events.jsonl", "metrics.csv",
-                                  "journal.jsonl", "lock",        "checkpoints"};
+constexpr const char* kFiles[] = {"run.json",    "config.yaml",    "events.jsonl",
+                                  "metrics.csv", "journal.jsonl",  "lock",
+                                  "checkpoints", "event_times.csv"};
 
 Result<std::string> text_or_empty(const fs::path& path) {
     auto text = read_own_file(path);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/clock.h"
 #include "esper/base/own_file.h"
 #include "esper/base/text.h"
 #include "esper/services/records/events.h"
@@ -18,6 +19,8 @@ namespace esper::records {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* kTimes = "event_times.csv";
 
 bool has(const fs::path& path) {
     std::error_code ignored;
@@ -45,7 +48,7 @@ std::string first_entry(const fs::path& folder) {
 void remove_own_files(const fs::path& folder) {
     std::error_code ignored;
     for (const auto* name :
-         {"run.json", "config.yaml", "events.jsonl", "metrics.csv", "journal.jsonl"})
+         {"run.json", "config.yaml", "events.jsonl", "metrics.csv", "journal.jsonl", kTimes})
         fs::remove(folder / name, ignored);
     for (const auto& entry : fs::directory_iterator(folder / "checkpoints", ignored))
         fs::remove(entry, ignored);
@@ -102,6 +105,7 @@ RunFolder::RunFolder(RunFolder&& other) noexcept
       lock_(std::move(other.lock_)),
       events_(std::move(other.events_)),
       metrics_(std::move(other.metrics_)),
+      times_(std::move(other.times_)),
       columns_(std::move(other.columns_)),
       listener_(std::move(other.listener_)) {}
 
@@ -111,6 +115,7 @@ RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
     std::swap(lock_, other.lock_);
     std::swap(events_, other.events_);
     std::swap(metrics_, other.metrics_);
+    std::swap(times_, other.times_);
     std::swap(columns_, other.columns_);
     std::swap(listener_, other.listener_);
     return *this;
@@ -201,9 +206,17 @@ fs::path RunFolder::next_free(const fs::path& base, const std::string& name) {
 Status RunFolder::event(const std::string& kind, std::int64_t step, std::int64_t epoch,
                         nlohmann::json detail) {
     ESPER_TRY(const auto event, Event::make(kind, step, epoch, std::move(detail)));
+    const auto at = events_.size();
     ESPER_CHECK_STATUS(events_.append(
         event.content().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+    if (times_)
+        ESPER_CHECK_STATUS(times_->append(fmt::format("{},{}", at, system_clock().utc_ns())));
     if (listener_) listener_(event.content());
+    return {};
+}
+
+Status RunFolder::note_times() {
+    ESPER_TRY(times_, LineAppender::open(path_ / kTimes));
     return {};
 }
 
@@ -237,11 +250,21 @@ Status RunFolder::write_run_json(const nlohmann::json& run) {
 Result<nlohmann::json> RunFolder::read_run_json() const { return records::read_run_json(path_); }
 
 std::map<std::string, std::uint64_t> RunFolder::lengths() const {
-    return {{"events.jsonl", events_.size()}, {"metrics.csv", metrics_.size()}};
+    std::map<std::string, std::uint64_t> lengths{{"events.jsonl", events_.size()},
+                                                 {"metrics.csv", metrics_.size()}};
+    if (times_) lengths[kTimes] = times_->size();
+    return lengths;
 }
 
 Status RunFolder::cut_back(const std::map<std::string, std::uint64_t>& lengths) {
-    for (const auto& [name, size] : lengths) ESPER_CHECK_STATUS(truncate_file(path_ / name, size));
+    for (const auto& [name, size] : lengths) {
+        auto cut = truncate_file(path_ / name, size);
+        // The run goes on without the times of its events; they may have been taken away.
+        if (!cut && name != kTimes) return cut;
+    }
+    if (times_) {
+        ESPER_TRY(times_, LineAppender::open(path_ / kTimes));
+    }
     ESPER_TRY(events_, LineAppender::open(path_ / "events.jsonl"));
     ESPER_TRY(metrics_, LineAppender::open(path_ / "metrics.csv"));
     return {};

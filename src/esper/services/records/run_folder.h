@@ -43,6 +43,9 @@ class RunFolder final : public ports::EventLog {
     /// event_kinds() does not declare, those of writing.
     Status event(const std::string& kind, std::int64_t step, std::int64_t epoch,
                  nlohmann::json detail) override;
+    /// From now on the time of each event goes into event_times.csv: where its line begins in
+    /// events.jsonl, and nanoseconds since 1970.
+    Status note_times();
     /// Called with each event once it is written.
     void on_event(std::function<void(const nlohmann::json&)> listener) {
         listener_ = std::move(listener);
@@ -74,6 +77,7 @@ class RunFolder final : public ports::EventLog {
     RunLock lock_;
     LineAppender events_;
     LineAppender metrics_;
+    std::optional<LineAppender> times_;
     std::vector<std::string> columns_;  ///< of metrics.csv; empty while it has none
     std::function<void(const nlohmann::json&)> listener_;
 };

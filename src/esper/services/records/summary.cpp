@@ -96,7 +96,8 @@ std::string kernels_of(const json& run) {
 std::string samples_of(const std::vector<Event>& events) {
     std::string out;
     for (const auto& event : events) {
-        if (!event.is("sample")) continue;
+        // What was asked for in between is for the page.
+        if (!event.is("sample") || event.text("when").starts_with("after epoch")) continue;
         out += fmt::format("\nText sampled {} (step {})\n", event.text("when"), event.step());
         for (const auto& line : split(event.text("text"), '\n'))
             out += "  | " + printable(line) + "\n";

@@ -15,7 +15,7 @@ struct Flops {
     double test = 0;          ///< the test part, once at the end
     double measuring = 0;     ///< gates, gains of candidates, scales, statistics, telemetry
     double forks = 0;         ///< training of the hosts that never had a seed
-    double sampling = 0;      ///< text drawn from the network
+    double sampling = 0;      ///< text drawn from the network, and images shown to it
     double recording = 0;     ///< the first pass of each recorded Program, which runs it once
     double precision = 0;     ///< steps that `run.precision: auto` was decided by
     double unattributed = 0;  ///< before a checkpoint of version 1, which kept the sum only

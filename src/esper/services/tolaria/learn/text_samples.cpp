@@ -154,11 +154,13 @@ Result<std::string> sample_text(Engine& engine, const graph::ProgramPtr& program
 }
 
 Result<double> record_sample(const SampleSource& source, const configs::EsperConfig& config,
-                             const std::string& when, std::int64_t step, std::int64_t epoch) {
+                             const std::string& when, std::int64_t step, std::int64_t epoch,
+                             std::int64_t tokens) {
     if (!source.info.tokens) return 0.0;
     // Enough characters to judge the text, in less than a second.
     SampleOptions options;
     options.seed = config.run.seed;
+    options.tokens = tokens;
     ESPER_TRY(const auto text, sample_text(source.engine, source.program, source.store, source.info,
                                            default_start(source.info), options));
     ESPER_CHECK_STATUS(

@@ -50,6 +50,7 @@ struct SampleSource {
 /// sample of a run begins alike and draws the same random numbers, so that two of them differ by
 /// the network alone. Gives the FLOPs it took: none where the data are no text.
 Result<double> record_sample(const SampleSource& source, const configs::EsperConfig& config,
-                             const std::string& when, std::int64_t step, std::int64_t epoch);
+                             const std::string& when, std::int64_t step, std::int64_t epoch,
+                             std::int64_t tokens = SampleOptions{}.tokens);
 
 }  // namespace esper::tolaria

@@ -60,7 +60,7 @@ Result<SavedRun> read_saved_run(const Checkpoint& checkpoint) {
     if (const auto problem = saved::read(json, state); !problem.empty()) return bad(problem);
     // Files are cut back to these lengths: no others than a run's own.
     for (const auto& [name, length] : state.lengths)
-        if (name != "events.jsonl" && name != "metrics.csv")
+        if (name != "events.jsonl" && name != "metrics.csv" && name != "event_times.csv")
             return bad("'lengths' names a file '" + name + "' that does not grow with a run");
     if (state.step < 0) return bad("'step' is negative");
     if (state.course)

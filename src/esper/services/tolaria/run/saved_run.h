@@ -50,7 +50,7 @@ struct SavedCourse {
 struct SpentSeconds {
     double validation = 0;
     double measuring = 0;  ///< all that growth does between two epochs
-    double test = 0;       ///< the test part and the last sampled text
+    double test = 0;       ///< the test part and what was sampled after epochs and at the end
 
     template <typename Self, typename Visitor>
     static void fields(Self& self, Visitor& visit) {

@@ -83,6 +83,7 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     ESPER_CHECK_STATUS(check_parameter_keys(config.optimization, *trainer->host_));
     trainer->initial_parameters_ = trainer->host_->parameter_count();
     trainer->started_ns_ = clock.now_ns();
+    if (config.telemetry.event_times) ESPER_CHECK_STATUS(trainer->folder_.note_times());
     ESPER_CHECK_STATUS(trainer->learner_.begin(trainer->host_));
     return trainer;
 }

@@ -153,6 +153,7 @@ class Trainer {
 
     // trainer_boundary.cpp
     Result<std::optional<Trouble>> end_epoch();
+    Status sample_if_due(const Evaluation& validation);
     Status save_if_due(bool is_best);
 
     // trainer_control.cpp

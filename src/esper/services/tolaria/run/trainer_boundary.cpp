@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/services/records/tensorboard.h"
+#include "esper/services/tolaria/learn/picture_samples.h"
+#include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::tolaria {
@@ -67,10 +69,13 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
         curves_.train_losses.push_back(train_loss);
         curves_.validation_losses.push_back(validation.loss);
         if (validation.accuracy) curves_.validation_accuracies.push_back(*validation.accuracy);
+        ESPER_CHECK_STATUS(sample_if_due(validation));
+        const double sampled = wall_seconds();
+        seconds_.test += sampled - validated;
         if (growth_)
             ESPER_CHECK_STATUS(
                 growth_->at_boundary(now_, {curves_.train_losses, curves_.validation_losses}));
-        seconds_.measuring += wall_seconds() - validated;
+        seconds_.measuring += wall_seconds() - sampled;
     }
     if (growth_)
         ESPER_CHECK_STATUS(
@@ -104,6 +109,29 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     // The edits of this boundary are in the journal; run.json names the Program they led to.
     ESPER_CHECK_STATUS(write_run_json(RunStatus::kRunning));
     return std::optional<Trouble>{};
+}
+
+// Nothing in the run goes by what this costs: it is neither measuring nor a part of a budget. An
+// engine of its own, so that no recording that the run needs later is counted here.
+Status Trainer::sample_if_due(const Evaluation& validation) {
+    constexpr std::int64_t kTokens = 160;
+    const auto epoch = epochs_begun(now_.step, length_);
+    const auto every = config_.telemetry.samples;
+    if (every == 0 || epoch % every != 0) return {};
+    const auto options = learner_.options_for_clone();
+    Engine engine(options.precision, options.optimization.label_smoothing, options.isolation,
+                  kernels_);
+    engine.heed(&stop_);
+    const WeightMean::Shown shown(mean_, learner_.store());
+    const SampleSource source{engine, learner_.program(), learner_.store(), dataset_->info(),
+                              folder_};
+    const auto when = "after epoch " + std::to_string(epoch);
+    ESPER_TRY(const auto text,
+              record_sample(source, config_, when, now_.step, now_.epoch, kTokens));
+    ESPER_TRY(const auto pictures,
+              record_pictures(source, *dataset_, validation.losses, when, now_));
+    flops_.sampling += text + pictures + engine.take_recording_flops();
+    return {};
 }
 
 Status Trainer::save_if_due(bool is_best) {

@@ -1,0 +1,147 @@
+"""`esper nissa trace`: what was decided about a seed, as OpenTelemetry's own readers read it."""
+
+import http.server
+import json
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+from conftest import needs_esper
+from small_runs import GROW, ROOT, esper, events_of, train, write_text
+
+pytestmark = needs_esper
+
+PYTHON = ROOT / ".venv-test" / "bin" / "python"
+
+# OTLP/JSON, and the same as protocol buffers, in which ids are bytes.
+READ = """
+import base64, json, sys
+from google.protobuf import json_format
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from opentelemetry.proto_json.trace.v1 import trace as otlp
+text = sys.stdin.read()
+data = otlp.TracesData.from_json(text)
+spans = [(dict((a.key, a.value.string_value) for a in r.resource.attributes)["service.name"],
+          s.trace_id.hex(), s.span_id.hex(), (s.parent_span_id or b"").hex(), s.name,
+          int(s.start_time_unix_nano), int(s.end_time_unix_nano))
+         for r in data.resource_spans for scope in r.scope_spans for s in scope.spans]
+def as_bytes(value, key=""):
+    if isinstance(value, dict):
+        return {k: as_bytes(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [as_bytes(v) for v in value]
+    return base64.b64encode(bytes.fromhex(value)).decode() if key.endswith(("traceId", "panId")) \\
+        else value
+packed = json_format.ParseDict(as_bytes(json.loads(text)), TracesData())
+assert sum(len(s.spans) for r in packed.resource_spans for s in r.scope_spans) == len(spans)
+print(json.dumps(spans))
+"""
+
+
+def spans_of(text):
+    """[(service, trace, span, parent, name, start, end)]"""
+    if subprocess.run([PYTHON, "-c", "import opentelemetry.proto_json, opentelemetry.proto"],
+                      capture_output=True).returncode:
+        pytest.skip("no opentelemetry-proto-json in .venv-test (make setup)")
+    done = subprocess.run([PYTHON, "-c", READ], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def assert_a_tree(spans):
+    """Of each trace: one root, and every other span's parent is one of it. Returns the traces."""
+    traces = {}
+    for span in spans:
+        traces.setdefault(span[1], []).append(span)
+    for own in traces.values():
+        ids = {span[2] for span in own}
+        assert len(ids) == len(own)
+        assert len([span for span in own if not span[3]]) == 1
+        assert all(span[3] in ids for span in own if span[3])
+        assert all(span[5] <= span[6] for span in own)
+    return traces
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("traces")
+    return train(folder, *GROW, "telemetry.event_times=true", data=write_text(folder / "text.txt"))
+
+
+def trace(run, *words):
+    done = esper("nissa", "trace", run, *words, cwd=run.parent)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_decision_is_one_tree_over_the_parts_with_the_ids_of_the_audit(grown):
+    traces = assert_a_tree(spans_of(trace(grown)))
+    audit = esper("nissa", "audit", grown, "--json", cwd=grown.parent).stdout
+    deeds = [json.loads(line) for line in audit.splitlines()]
+    named = {deed["subject"].split(" ")[0]: deed["trace"] for deed in deeds if deed["trace"]}
+    germinated = [e["seed"] for e in events_of(grown) if e.get("command") == "germinate"]
+    assert germinated and set(traces) == {named[seed] for seed in germinated}
+    for seed in germinated:
+        names = [span[4] for span in traces[named[seed]]]
+        services = {span[0] for span in traces[named[seed]]}
+        assert {"esper-tolaria", "esper-tamiyo", "esper-kasmina", "esper-urza"} <= services
+        assert names[0] == f"seed {seed}" or f"seed {seed}" in names
+        for wanted in ("decide: germinate", "DORMANT to GERMINATED", "TRAINING"):
+            assert wanted in names
+        assert any(name.startswith("boundary at step") for name in names)
+        assert any(name.startswith("measure ") for name in names)
+    fates = [name for own in traces.values() for *_, name, _, _ in own if name.startswith("fate")]
+    assert fates
+    only = spans_of(trace(grown, "--seed", germinated[0]))
+    assert {span[1] for span in only} == {named[germinated[0]]}
+
+
+def test_spans_are_as_long_as_the_work_took_where_the_run_noted_it(grown, tmp_path):
+    noted = spans_of(trace(grown))
+    assert any(span[6] - span[5] > 100_000 for span in noted if span[4].startswith("measure "))
+    without = shutil.copytree(grown, tmp_path / "run")
+    (without / "event_times.csv").unlink()
+    told = spans_of(trace(without))
+    assert [span[:5] for span in told] == [span[:5] for span in noted]
+    # From the seconds in metrics.csv: right to an epoch.
+    longest = max(span[6] for span in noted) - min(span[5] for span in noted)
+    assert abs(min(s[5] for s in told) - min(s[5] for s in noted)) < longest
+
+
+def test_they_are_sent_to_a_receiver(grown):
+    got = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, self.headers["Content-Type"], body.decode()))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    try:
+        assert trace(grown, "--to", address) == ""
+        trace(grown, "--to", address + "/other")
+    finally:
+        server.shutdown()
+    assert [path for path, *_ in got] == ["/v1/traces", "/other"]
+    assert got[0][1] == "application/json" and got[0][2] == trace(grown)
+
+
+def test_what_cannot_be_traced_is_said(grown, tmp_path):
+    nobody = esper("nissa", "trace", grown, "--seed", "s999", cwd=tmp_path)
+    assert nobody.returncode == 2 and "no seed s999" in nobody.stderr
+    nowhere = esper("nissa", "trace", tmp_path, cwd=tmp_path)
+    assert nowhere.returncode in (2, 3) and "not a run's folder" in nowhere.stderr
+    deaf = esper("nissa", "trace", grown, "--to", "http://127.0.0.1:9", cwd=tmp_path)
+    assert deaf.returncode == 1 and "127.0.0.1:9" in deaf.stderr
+    over = esper("nissa", "trace", grown, "-o", grown / "events.jsonl", cwd=tmp_path)
+    assert over.returncode != 0 and events_of(grown)
