@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 
+#include "contracts/sample_types.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/messages.h"
 #include "esper/contracts/telemetry_record.h"
@@ -205,7 +206,7 @@ TEST(ContractErrors, SayWhichFormWasExpected) {
         EXPECT_TRUE(e.is(ContractError::kBadFormat)) << e.to_string();
         EXPECT_NE(e.message().find(what), std::string::npos) << e.message();
     };
-    expect(json_error<TrainingSession>(R"({"session_id":"no"})"), "a UUID in lower case");
+    expect(json_error<OonaMessage>(R"({"event_id":"no"})"), "a UUID in lower case");
     expect(json_error<Blueprint>(R"({"blueprint_id":"ABC"})"),
            "a SHA-256 as 64 lower-case hex digits");
     expect(json_error<Blueprint>(R"({"architecture_ref":"nowhere"})"),

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "contracts/sample_types.h"
 #include "esper/base/clock.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/identity.h"
@@ -217,7 +218,7 @@ TEST(Consistency, FieldsThatContradictEachOtherAreRefused) {
     EXPECT_NE(packet.inconsistency(), "");
     EXPECT_NE((HealthSignal{.active_seeds = 2}).inconsistency(), "");
     EXPECT_NE((FieldReport{.germinated_epoch = 2, .ended_epoch = 1}).inconsistency(), "");
-    EXPECT_NE((Seed{.created_at = {2}, .updated_at = {1}}).inconsistency(), "");
+    EXPECT_NE((Blueprint{.created_at = {2}, .updated_at = {1}}).inconsistency(), "");
 
     KernelQueryResult result{.matching_kernels = {{.score = 1}, {.score = 2}}, .total_matches = 2};
     EXPECT_NE(result.inconsistency(), "");
@@ -242,7 +243,6 @@ TEST(Derived, VerdictsFollowTheirThresholds) {
               Priority::kMedium);
     EXPECT_EQ((AdaptationDecision{.confidence = 0.1, .urgency = 0.5}).priority(), Priority::kLow);
     EXPECT_TRUE((AdaptationDecision{.confidence = 0.61, .urgency = 0.71}).is_immediate());
-    EXPECT_EQ((Seed{.state = SeedState::kFineTuning}).label(), "Fine Tuning");
     EXPECT_TRUE((KernelMetadata{.input_shape = {3, 8}}).accepts({3, 8}));
     EXPECT_EQ((KernelMetadata{.memory_footprint_mb = 64}).memory_estimate_mb(16), 32);
     EXPECT_EQ(CacheTelemetry{}.hit_rate(), std::nullopt);
@@ -252,19 +252,6 @@ TEST(Derived, VerdictsFollowTheirThresholds) {
     b.performance_metrics = {{"accuracy", 0.9134}, {"latency_ms", 0.41}};
     EXPECT_EQ(b.metric_summary(), "accuracy: 0.913, latency_ms: 0.410");
     EXPECT_FALSE(b.is_deployable());
-}
-
-TEST(Derived, ASessionSummarisesItself) {
-    TrainingSession s{.session_id = new_uuid(), .name = "a \"run\"", .description = "d"};
-    s.seeds = {{.state = SeedState::kTraining}, {.state = SeedState::kDormant}};
-    EXPECT_EQ(s.active_seed_count(), 1u);
-    EXPECT_NE(
-        s.summary().text().find("\"name\":\"a \\\"run\\\"\",\"status\":\"initialized\",\"seeds\":2,"
-                                "\"active_seeds\":1"),
-        std::string::npos)
-        << s.summary().text();
-    s.created_at = {5};
-    EXPECT_NE(s.inconsistency(), "");
 }
 
 TEST(Identity, IsStableAndWellFormed) {
@@ -308,9 +295,9 @@ TEST(Timestamps, KeepNanosecondsAndRefuseEverythingElse) {
           "2262-01-01T00:00:00Z"}) {
         EXPECT_FALSE(parse_timestamp(text)) << text;
     }
-    EXPECT_TRUE(check(Seed{.updated_at = {std::numeric_limits<std::int64_t>::max()}})
-                    .error()
-                    .is(ContractError::kBadFormat));
+    const auto late = check(
+        UrabraskValidationReport{.report_timestamp = {std::numeric_limits<std::int64_t>::max()}});
+    EXPECT_NE(late.error().message().find("years 1678 to 2261"), std::string::npos);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "esper/base/random.h"
-#include "esper/engine/kernels/alpha_blend_detail.h"
+#include "esper/engine/kernels/bf16.h"
 #include "esper/execution/cuda/alpha_blend.h"
 #include "esper/execution/cuda/state_table.h"
 #include "esper/execution/states/state_layout.h"
@@ -30,11 +30,31 @@ std::vector<T> drawn(std::size_t n, std::uint32_t stream) {
         if constexpr (std::is_same_v<T, float>) {
             v = x;
         } else {
-            v = blend_detail::narrow(x);
+            v = vector::narrow(x);
         }
     }
     return values;
 }
+
+float wide(float x) { return x; }
+float wide(Bf16 x) { return vector::widen(x); }
+void put(float& to, float x) { to = x; }
+void put(Bf16& to, float x) { to = vector::narrow(x); }
+
+/// What the GPU must give, to the bit but for dα.
+template <typename T>
+struct Blend {
+    std::vector<T> out, ds;
+    double dalpha = 0;
+    Blend(const std::vector<T>& y, const std::vector<T>& s, float alpha)
+        : out(y.size()), ds(y.size()) {
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            put(out[i], std::fma(alpha, wide(s[i]), wide(y[i])));
+            put(ds[i], alpha * wide(y[i]));
+            dalpha += static_cast<double>(wide(y[i])) * static_cast<double>(wide(s[i]));
+        }
+    }
+};
 
 template <typename T>
 DeviceMemory on_gpu(const std::vector<T>& values) {
@@ -71,24 +91,20 @@ void expect_same_blend(std::size_t n) {
     if constexpr (std::is_same_v<T, float>) {
         if (n > 3) y[3] = std::numeric_limits<float>::infinity();
     }
-    std::vector<T> out(n), ds(n), dy(n);
-    execution::alpha_blend(y.data(), s.data(), 0.3f, out.data(), n);
-    const double dalpha =
-        execution::alpha_blend_backward(y.data(), s.data(), 0.3f, ds.data(), dy.data(), n);
-
-    const DeviceMemory gy = on_gpu(y), gs = on_gpu(s), gout = on_gpu(out), gds = on_gpu(ds),
-                       gdy = on_gpu(dy);
+    const Blend<T> want(y, s, 0.3f);
+    const DeviceMemory gy = on_gpu(y), gs = on_gpu(s), gout = on_gpu(y), gds = on_gpu(y),
+                       gdy = on_gpu(s);
     const auto sum = on_gpu(std::vector<double>(1)),
                scratch = on_gpu(std::vector<double>(kBackwardScratch));
     value_or_throw(cuda::alpha_blend(gy.as<T>(), gs.as<T>(), 0.3f, gout.as<T>(), n));
-    EXPECT_EQ(from_gpu<T>(gout), out);
+    EXPECT_EQ(from_gpu<T>(gout), want.out);
     value_or_throw(cuda::alpha_blend_backward(gy.as<T>(), gs.as<T>(), 0.3f, gds.as<T>(),
                                               gdy.as<T>(), n, sum.as<double>(),
                                               scratch.as<double>()));
-    EXPECT_EQ(from_gpu<T>(gds), ds);
-    EXPECT_EQ(from_gpu<T>(gdy), dy);
-    if (std::isfinite(dalpha)) {
-        EXPECT_NEAR(from_gpu<double>(sum)[0], dalpha, 1e-9 * static_cast<double>(n));
+    EXPECT_EQ(from_gpu<T>(gds), want.ds);
+    EXPECT_EQ(from_gpu<T>(gdy), y);
+    if (std::isfinite(want.dalpha)) {
+        EXPECT_NEAR(from_gpu<double>(sum)[0], want.dalpha, 1e-9 * static_cast<double>(n));
     }
 }
 

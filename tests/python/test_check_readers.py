@@ -119,8 +119,9 @@ def test_a_type_and_a_topic_without_a_producer_are_found(repository_with):
             '#define ESPER_TOPICS(X) X(kSent, 0, "s") X(kSilent, 1, "t")\n',
         "src/esper/contracts/messages.h":
             '#include "esper/contracts/enums.h"\n'
-            'struct Made { ESPER_CONTRACT(Made, 1, "m") };\n'
-            'struct Unmade { ESPER_CONTRACT(Unmade, 2, "u") };\n',
+            'struct Held { ESPER_CONTRACT(Held, 3, "h")\n};\n'
+            'struct Made { ESPER_CONTRACT(Made, 1, "m")\n    Held held;\n};\n'
+            'struct Unmade { ESPER_CONTRACT(Unmade, 2, "u")\n};\n',
         "src/esper/contracts/registry.cpp": "table<contracts::Unmade>(Topic::kSilent);",
         "src/esper/cli/main.cpp": '#include "esper/contracts/messages.h"\n'
                                   "send(contracts::Topic::kSent, contracts::Made{});",

@@ -30,7 +30,6 @@ def refused_alike(tmp_path, *words):
 @pytest.mark.parametrize("word, waits_for", [
     ("run.device=cuda", "training on a GPU"),
     ("telemetry.retention=1h", "health signals"),
-    ("logging.level=debug", "services"),
     ("storage.artifacts=s3", "library"),
     ("bus.kind=redis", "bus"),
     ("controller.price.risk=1", "risk"),

@@ -72,6 +72,7 @@ TEST(EventText, WhatWentWrongIsSaid) {
                                     {"evicted", "for good"}})
                   .text,
               "seed s1 runs as operators from here on, not as kernel abc: it returned 1");
+    EXPECT_EQ(told("broken_seal", {{"reason", "seed 0: overwritten"}}).tone, EventTone::kBad);
     EXPECT_EQ(told("rollback_refused", {{"reason", "no checkpoint"}}).text,
               "did not go back: no checkpoint");
 }

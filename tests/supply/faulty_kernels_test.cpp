@@ -114,6 +114,62 @@ TEST_F(FaultyKernels, OneThatReturnsNoNumberIsFoundBecauseTheOperatorsDo) {
     EXPECT_NE(fault.at("reason"), "");
 }
 
+TEST_F(FaultyKernels, OneThatCrashesOnProbationCostsItselfAndNotTheRun) {
+    const Folder operators("operators");
+    auto plain = config();
+    plain.growth.kernels = false;
+    ASSERT_EQ(value_or_throw(value_or_throw(Trainer::create(plain, operators.path))->run()),
+              RunStatus::kDone);
+    const Folder folder("crash");
+    const auto fault = fault_of(store("*(volatile int*)8=1;"), folder.path);
+    EXPECT_NE(fault.at("reason").get<std::string>().find("ended by signal 11"), std::string::npos)
+        << fault;
+    EXPECT_EQ(fault.at("evicted"), "for good");
+    // The operators took over in the same step.
+    for (const auto* figure : {"program_sha256", "train_loss", "val_loss"})
+        EXPECT_EQ(run_json(folder.path).at(figure), run_json(operators.path).at(figure)) << figure;
+    const auto use = run_json(folder.path).at("kernels").at("use").front();
+    EXPECT_EQ(use.at("errors"), 1) << use;
+    EXPECT_EQ(use.at("calls"), use.at("guarded")) << use;
+}
+
+TEST_F(FaultyKernels, OneThatIsWrongOnTheRunsOwnBatchIsFoundOnProbation) {
+    const Folder folder("wrong");
+    const auto fault =
+        fault_of(store("for(int64_t i=0;i<call->y.bytes/4;++i)((float*)call->y.data)[i]+=0.25f;"),
+                 folder.path);
+    EXPECT_NE(fault.at("reason").get<std::string>().find("is wrong on this run's batch"),
+              std::string::npos)
+        << fault;
+    EXPECT_EQ(fault.at("evicted"), "for good");
+}
+
+TEST_F(FaultyKernels, OneThatWritesIntoItsInputIsFoundOnProbation) {
+    const Folder folder("input");
+    const auto fault = fault_of(store("((float*)call->x.data)[5]=1;"), folder.path);
+    EXPECT_NE(fault.at("reason").get<std::string>().find("may only read"), std::string::npos)
+        << fault;
+}
+
+TEST_F(FaultyKernels, TheStateTableKnowsHowTheKernelDoes) {
+    const Folder folder("table");
+    store("");
+    const auto trainer = value_or_throw(
+        Trainer::create(config(), folder.path, system_clock(), library_supply({library(), ""})));
+    ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
+    const auto& layer = trainer->growth()->kasmina();
+    int seen = 0;
+    for (const auto& slot : layer.slots()) {
+        const auto row = value_or_throw(layer.table().read(slot.index));
+        if ((row.flags & execution::kHasHealth) == 0) continue;
+        ++seen;
+        EXPECT_EQ(row.health, 1.0F);
+        EXPECT_EQ(row.error_count, 0);
+        EXPECT_GT(row.latency_us, 0U);
+    }
+    EXPECT_GT(seen, 0);
+}
+
 TEST_F(FaultyKernels, AResumeAfterTheFaultGivesTheSameBits) {
     const Folder whole("whole");
     const Folder pieces("pieces");

@@ -249,6 +249,23 @@ TEST(Library, WhyNamesWhatDoesNotHold) {
         library->deprecate("slow", ComponentType::kKarn, "").error().is(ContractError::kWrongRole));
 }
 
+TEST(Library, AKernelOfAnOlderInterfaceIsNamedAsSuchAndCollected) {
+    SmallLibrary library;
+    for (const auto* id : {"new", "old"}) {
+        library.add(id, std::string(id) == "old" ? 2 : ESPER_BRANCH_KERNEL_ABI);
+        ASSERT_TRUE(library.validate(id));
+    }
+    const auto found = *library->verify({});
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_TRUE(found[0].is(execution::KernelError::kAbiMismatch)) << found[0].to_string();
+    EXPECT_EQ(found[0].message(),
+              "kernel old: made for an older kernel interface (2, this is 3); esper library gc "
+              "removes it");
+    EXPECT_EQ(library->collect({})->kernels, 1U);
+    EXPECT_TRUE(library->verify({})->empty());
+    EXPECT_TRUE(library->fetch("new"));
+}
+
 TEST(Library, CollectingDropsObjectsAndKeepsWhatHappened) {
     SmallLibrary library;
     for (const auto& [id, latency] : {std::pair("a", 1.0), {"b", 2.0}, {"c", 3.0}}) {

@@ -52,10 +52,11 @@ class SmallLibrary {
     }
 
     static urza::NewKernel new_kernel(const std::string& id, const std::string& branch,
-                                      const execution::Signer& forge, std::string object = "") {
+                                      const execution::Signer& forge, std::string object = "",
+                                      std::int64_t abi = ESPER_BRANCH_KERNEL_ABI) {
         execution::KernelManifest manifest;
         manifest.artifact = id;
-        manifest.abi = ESPER_KERNEL_ABI;
+        manifest.abi = abi;
         manifest.branch = branch;
         manifest.precision = "fp32";
         manifest.shape = {{64}, 1, 4096};
@@ -71,10 +72,10 @@ class SmallLibrary {
         return made;
     }
     /// Adds a blueprint (of 64 features) where it is missing, and a kernel of it.
-    std::string add(const std::string& id) {
+    std::string add(const std::string& id, std::int64_t abi = ESPER_BRANCH_KERNEL_ABI) {
         const auto branch = value_or_throw(library_->add_blueprint(submission(64)));
         const auto forge = value_or_throw(keys().signer(execution::KeyRole::kForge));
-        return value_or_throw(library_->add_kernel(new_kernel(id, branch, forge)));
+        return value_or_throw(library_->add_kernel(new_kernel(id, branch, forge, "", abi)));
     }
 
     struct Judgement {

@@ -7,6 +7,7 @@
 
 #include "esper/base/own_file.h"
 #include "esper/base/text.h"
+#include "esper/cli/command_log.h"
 #include "esper/cli/field_reports.h"
 #include "esper/cli/key_presses.h"
 #include "esper/cli/run_state.h"
@@ -67,17 +68,32 @@ void print_events_of_start(const tolaria::Trainer& trainer, const std::filesyste
 
 int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
           const OutputFlags& flags) {
+    const auto log = CommandLog::open(trainer.config().logging);
+    if (!log) return report_error(log.error());
     Screen screen(flags.json, flags.quiet);
     std::optional<KeyPresses> keys(std::in_place, screen.is_live());
     trainer.on_progress([&](const tolaria::Progress& p) {
         screen.progress(p);
         while (const auto key = KeyPresses::next()) press(trainer, *key);
     });
-    trainer.on_event([&](const nlohmann::json& event) { screen.event(event); });
+    trainer.on_event([&](const nlohmann::json& event) {
+        screen.event(event);
+        log_event(event);
+    });
+    ESPER_LOG_INFO("training begins", utils::kv("folder", folder.string()),
+                   utils::kv("step", trainer.step()));
     screen.begin(trainer, folder.string());
     if (flags.json) print_events_of_start(trainer, folder);
     const auto status = run(trainer);
     keys.reset();
+    if (status)
+        ESPER_LOG_INFO("training ended", utils::kv("folder", folder.string()),
+                       utils::kv("step", trainer.step()),
+                       utils::kv("status", tolaria::to_text(*status)));
+    else
+        ESPER_LOG_ERROR("training failed", utils::kv("folder", folder.string()),
+                        utils::kv("step", trainer.step()),
+                        utils::kv("error", status.error().to_string()));
     const auto record = records::read_run_json(folder);
     screen.end(record ? *record : nlohmann::json::object(), folder.string());
     if (!status) return report_error(status.error());

@@ -13,12 +13,15 @@
 #include "esper/program/cost/cost.h"
 #include "esper/program/edits/seed_names.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/seed_stories.h"
 
 namespace esper::cli {
 
 namespace {
+
+using records::printable;
 
 using nlohmann::json;
 
@@ -112,6 +115,26 @@ Status add_history(json& description, const RunState& state, const std::filesyst
     return {};
 }
 
+// Native kernels, as the process that wrote the run's record last has called them.
+void print_kernels(const json& kernels) {
+    const auto use = kernels.value("use", json::object());
+    if (!use.is_object() || use.empty()) return;
+    std::printf("native kernels\n");
+    for (const auto& seed : kernels.value("seeds", json::array())) {
+        const auto name = records::text_of(seed, "seed");
+        const auto of = use.value(name, json::object());
+        if (records::text_of(seed, "kernel").empty() || of.empty()) continue;
+        const auto fault = records::text_of(seed, "fault");
+        std::printf("  %-5s %s: %lld calls (%lld on probation), %.0f us each, %lld errors%s%s\n",
+                    printable(name).c_str(), printable(records::text_of(seed, "kernel")).c_str(),
+                    static_cast<long long>(records::integer_of(of, "calls")),
+                    static_cast<long long>(records::integer_of(of, "guarded")),
+                    records::number_of(of, "mean_us").value_or(0),
+                    static_cast<long long>(records::integer_of(of, "errors")),
+                    fault.empty() ? "" : "; out of use: ", printable(fault).c_str());
+    }
+}
+
 void print_history(const json& d, const RunState& state) {
     std::printf(
         "run %s: %s after %lld steps; above is its %s\n",
@@ -123,6 +146,7 @@ void print_history(const json& d, const RunState& state) {
                     word(s["blueprint"]).c_str(), word(s["anchor"]).c_str(),
                     s["germinated"].get<long long>(), word(s["outcome"]).c_str(),
                     word(s["reason"]).empty() ? "" : ", ", word(s["reason"]).c_str());
+    print_kernels(d["run"].value("kernels", json::object()));
     std::printf("lineage\n");
     for (const auto& e : d["lineage"])
         std::printf("  step %6lld  %.12s  %s\n", e["step"].get<long long>(),

@@ -186,19 +186,24 @@ Status verify(const Arguments& a) {
     }
     ESPER_TRY(const auto remembered, head_of(text));
     ESPER_TRY(const auto library, urza::open_library(a.folder));
-    ESPER_TRY(const auto wrong, library->verify(remembered));
-    for (const auto& error : wrong) {
+    ESPER_TRY(const auto found, library->verify(remembered));
+    std::size_t wrong = 0;
+    for (const auto& error : found) {
+        // It is what was signed; nothing runs it any more.
+        const bool outdated = error.is(execution::KernelError::kAbiMismatch);
+        wrong += outdated ? 0 : 1;
         if (a.json)
-            print_json_line({{"event", "wrong"},
+            print_json_line({{"event", outdated ? "outdated" : "wrong"},
                              {"error", fmt::format("{}.{}", error.room(), error.name())},
                              {"message", error.message()}});
         else
-            std::fprintf(stderr, "esper: %s\n", error.to_string().c_str());
+            std::fprintf(stderr, "esper: %s\n",
+                         (outdated ? error.message() : error.to_string()).c_str());
     }
-    if (!wrong.empty())
+    if (wrong > 0)
         return fail(UrzaError::kBadRow,
-                    fmt::format("{} thing{} of the library {} not what was signed", wrong.size(),
-                                wrong.size() == 1 ? "" : "s", wrong.size() == 1 ? "is" : "are"));
+                    fmt::format("{} thing{} of the library {} not what was signed", wrong,
+                                wrong == 1 ? "" : "s", wrong == 1 ? "is" : "are"));
     ESPER_TRY(const auto head, library->head());
     if (a.json)
         print_json_line({{"event", "verified"}, {"number", head.number}, {"hash", head.hash}});

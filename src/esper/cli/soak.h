@@ -18,7 +18,7 @@ struct SoakLap {
 using SoakWork = std::function<Status(const SoakLap&)>;
 
 /// The kernel cache used by two threads: hits, misses, failing loads with their back-off,
-/// prefetches, removals and memory pressure, without and with a disk tier. The cache exists as long
+/// prefetches and removals, without and with a disk tier. The cache exists as long
 /// as the returned function.
 SoakWork soak_cache();
 

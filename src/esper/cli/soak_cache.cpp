@@ -19,7 +19,6 @@ namespace {
 using execution::CachedKernel;
 using execution::DiskTier;
 using execution::KernelCache;
-using execution::MemoryPressure;
 
 constexpr std::uint64_t kIds = 512;
 constexpr std::uint64_t kOperationsPerDiskAccess = 8192;
@@ -74,8 +73,6 @@ class Soak {
     }
 
     Status run(const SoakLap& lap) {
-        // Each lap raises the memory pressure by one level; every fourth resets it.
-        cache_.set_pressure(static_cast<MemoryPressure>(lap_++ % 4));
         std::array<std::uint64_t, 2> wrong{};
         const auto work = [&](std::uint32_t thread) {
             wrong[thread] = walk(lap.from, lap.operations / 2, thread);
@@ -123,7 +120,6 @@ class Soak {
     std::filesystem::path folder_;
     std::unique_ptr<DiskTier> disk_;
     std::unique_ptr<KernelCache> behind_disk_;
-    std::uint64_t lap_ = 0;
     std::atomic<const std::string*> leaked_{nullptr};
 };
 

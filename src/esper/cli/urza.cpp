@@ -3,9 +3,12 @@
 #include <cstdio>
 #include <memory>
 
+#include "esper/base/text.h"
+#include "esper/cli/command_log.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
 #include "esper/cli/signals.h"
+#include "esper/configs/load.h"
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
 #include "esper/services/urza/catalogue.h"
@@ -17,10 +20,39 @@ namespace {
 struct ServeArguments {
     std::string folder;
     serving::ServerOptions server{.port = 8000};
+    std::vector<std::string> settings;  ///< logging.*
 };
 
+Result<CommandLog> open_log(const std::vector<std::string>& settings) {
+    for (const auto& word : settings)
+        if (!word.starts_with("logging."))
+            return fail(configs::ConfigError::kUnknownKey,
+                        word +
+                            ": a server takes logging.level, logging.format, logging.file and "
+                            "logging.rate_limit; its other settings are options");
+    ESPER_TRY(const auto config, configs::load_config({.overrides = settings}));
+    return CommandLog::open(config.logging);
+}
+
+/// W3C Trace Context: 00-<32 hex digits>-<16>-<2>.
+utils::TraceId trace_of(const serving::Request& request) {
+    const auto parts = split(std::string(request.header("traceparent")), '-');
+    return (parts.size() == 4 ? utils::TraceId::parse(parts[1]) : std::nullopt)
+        .value_or(utils::TraceId{});
+}
+
+void log_answer(const serving::Request& request, const serving::Response& response,
+                std::chrono::nanoseconds took) {
+    const utils::TraceScope trace(trace_of(request));
+    ESPER_LOG_INFO("answered", utils::kv("method", request.method), utils::kv("path", request.path),
+                   utils::kv("status", response.status),
+                   utils::kv("ms", std::chrono::duration<double, std::milli>(took).count()));
+}
+
 /// Serves until SIGINT or SIGTERM. Which of them it was.
-Result<int> serve(const ServeArguments& a) {
+Result<int> serve(ServeArguments& a) {
+    ESPER_TRY(const auto log, open_log(a.settings));
+    a.server.answered = log_answer;
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -60,6 +92,8 @@ void add_urza(CLI::App& app, int& exit_code) {
                         "a name of this machine under which clients may ask");
     command->add_option("--threads", a->server.threads, "that answer (default: 2)")
         ->check(CLI::Range(1, 256));
+    command->add_option("settings", a->settings,
+                        "logging.file=FILE (or -), logging.level=…, logging.format=json");
     command->callback([a, &exit_code] {
         const auto ended_by = serve(*a);
         exit_code = !ended_by             ? report_error(ended_by.error())

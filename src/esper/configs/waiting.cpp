@@ -15,7 +15,6 @@ constexpr auto kWaiting = std::to_array<Waiting>({
     {"growth.allow_speculative", "", "compiled kernels with a measured risk", ""},
     {"controller.price", "", "compiled kernels with a measured memory, latency and risk", ""},
     {"telemetry.retention", "", "a store of health signals that outlives a run", ""},
-    {"logging", "", "a log beside standard error, which the services will write", ""},
     {"services", "", "the roles as processes of their own", ""},
     {"storage", "",
      "a library whose place and kind the configuration names (today it is a folder: --library or "

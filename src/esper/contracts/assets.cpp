@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace esper::contracts {
 namespace {
 
@@ -14,22 +12,6 @@ std::string check_order(Timestamp created, Timestamp updated) {
 }
 
 }  // namespace
-
-std::string Seed::label() const {
-    std::string out(to_text(state));
-    bool start = true;
-    for (char& c : out) {
-        if (c == '_') {
-            c = ' ';
-        } else if (!start) {
-            c = static_cast<char>(c - 'A' + 'a');
-        }
-        start = c == ' ';
-    }
-    return out;
-}
-
-std::string Seed::inconsistency() const { return check_order(created_at, updated_at); }
 
 ConfidenceLevel confidence_for_risk(double risk_score) {
     if (risk_score <= 0.2) return ConfidenceLevel::kHigh;
@@ -75,25 +57,5 @@ std::string Blueprint::metric_summary() const {
 }
 
 std::string Blueprint::inconsistency() const { return check_order(created_at, updated_at); }
-
-std::size_t TrainingSession::active_seed_count() const {
-    return static_cast<std::size_t>(
-        std::count_if(seeds.begin(), seeds.end(), [](const Seed& s) { return s.is_active(); }));
-}
-
-JsonText TrainingSession::summary() const {
-    std::string out = "{\"session_id\":";
-    append_json_string(out, session_id);
-    out += ",\"name\":";
-    append_json_string(out, name);
-    out += fmt::format(
-        ",\"status\":\"{}\",\"seeds\":{},\"active_seeds\":{},\"blueprints\":{},"
-        "\"created_at\":\"{}\",\"updated_at\":\"{}\"}}",
-        to_text(status), seeds.size(), active_seed_count(), blueprints.size(),
-        contracts::to_string(created_at), contracts::to_string(updated_at));
-    return JsonText::parse(out).value_or(JsonText());
-}
-
-std::string TrainingSession::inconsistency() const { return check_order(created_at, updated_at); }
 
 }  // namespace esper::contracts

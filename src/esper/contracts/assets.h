@@ -5,25 +5,6 @@
 
 namespace esper::contracts {
 
-/// One seed slot of an anchor, as the library and the reports store it.
-struct Seed {
-    ESPER_CONTRACT(Seed, 2, "A stateful slot at an anchor, identity until it germinates")
-    ESPER_REQUIRED(1, std::string, seed_id, uuid(), "Identity of the seed")
-    ESPER_REQUIRED(2, SeedRef, at, any(), "Where the seed sits")
-    ESPER_FIELD(3, SeedState, state, SeedState::kDormant, any(), "Where it stands in its life")
-    ESPER_FIELD(4, std::optional<std::string>, blueprint_id, {}, id(), "What grows in it")
-    ESPER_REQUIRED(5, Timestamp, created_at, any(), "")
-    ESPER_REQUIRED(6, Timestamp, updated_at, any(), "")
-    ESPER_FIELD(7, JsonText, metadata, {}, any(), "Free notes")
-
-    /// "Fine Tuning" for FINE_TUNING.
-    std::string label() const;
-    bool is_active() const {
-        return state == SeedState::kTraining || state == SeedState::kGrafting;
-    }
-    std::string inconsistency() const;
-};
-
 /// Description of a compiled kernel, readable without loading the kernel.
 struct KernelMetadata {
     ESPER_CONTRACT(KernelMetadata, 3, "What is known of a kernel without loading it")
@@ -147,26 +128,6 @@ struct BlueprintSubmission {
     ESPER_FIELD(4, JsonText, metadata, {}, any(), "Free notes")
     ESPER_FIELD(5, Words, parents, {}, sha256_hex().items(0, 64), "Blueprints it descends from")
     ESPER_REQUIRED(6, std::string, submitted_by, length(1, 100), "Karn or a person")
-};
-
-/// One training run with its seeds and blueprints.
-struct TrainingSession {
-    ESPER_CONTRACT(TrainingSession, 9, "One training run")
-    ESPER_REQUIRED(1, std::string, session_id, uuid(), "")
-    ESPER_REQUIRED(2, std::string, name, length(1, 255), "")
-    ESPER_REQUIRED(3, std::string, description, length(1, 1000), "")
-    ESPER_FIELD(4, SessionStatus, status, SessionStatus::kInitialized, any(), "")
-    ESPER_REQUIRED(5, JsonText, training_model_config, any(), "")
-    ESPER_REQUIRED(6, JsonText, training_config, any(), "")
-    ESPER_FIELD(7, std::vector<Seed>, seeds, {}, any(), "")
-    ESPER_FIELD(8, std::vector<Blueprint>, blueprints, {}, any(), "")
-    ESPER_REQUIRED(9, Timestamp, created_at, any(), "")
-    ESPER_REQUIRED(10, Timestamp, updated_at, any(), "")
-
-    std::size_t active_seed_count() const;
-    /// Ids, status, counts and times as one JSON object.
-    JsonText summary() const;
-    std::string inconsistency() const;
 };
 
 }  // namespace esper::contracts

@@ -137,34 +137,6 @@ struct KernelQueryResult {
     std::string inconsistency() const;
 };
 
-/// A report of one domain's controller to the controller above it.
-struct HealthSummaryReport {
-    ESPER_CONTRACT(HealthSummaryReport, 50, "The state of one domain")
-    ESPER_REQUIRED(1, std::string, domain_id, id(), "")
-    ESPER_REQUIRED(2, double, avg_health_score, range(0, 1), "")
-    ESPER_REQUIRED(3, double, net_volatility, at_least(0), "")
-    ESPER_REQUIRED(4, std::uint32_t, active_adaptations, any(), "")
-    ESPER_REQUIRED(5, double, atp_balance, at_least(0), "Adaptation budget left")
-};
-
-struct AllocationCommand {
-    ESPER_CONTRACT(AllocationCommand, 51, "A domain's adaptation budget")
-    ESPER_REQUIRED(1, std::string, target_domain_id, id(), "")
-    ESPER_REQUIRED(2, double, atp_budget_allocation, at_least(0), "")
-    ESPER_FIELD(3, bool, is_priority_agent, false, any(), "")
-};
-
-/// A request to prune something that was fossilized.
-struct ApoptosisDirective {
-    ESPER_CONTRACT(ApoptosisDirective, 52, "A request to prune a fossilized seed")
-    ESPER_REQUIRED(1, std::string, directive_id, uuid(), "")
-    ESPER_REQUIRED(2, SeedRef, target, any(), "")
-    ESPER_REQUIRED(3, std::string, kernel_artifact_id, id(), "")
-    ESPER_REQUIRED(4, std::string, reason, length(1, 1000), "")
-    ESPER_REQUIRED(5, double, tolerated_loss_increase, at_least(0), "")
-    ESPER_REQUIRED(6, Timestamp, timestamp, any(), "")
-};
-
 /// The trainer's notice to the controller that it has restored a checkpoint.
 struct RollbackNotice {
     ESPER_CONTRACT(RollbackNotice, 53, "The trainer restored a checkpoint")
@@ -202,15 +174,6 @@ struct CacheTelemetry {
 
     /// Share of look-ups that were hits; nothing before the first look-up.
     std::optional<double> hit_rate() const;
-};
-
-/// A kernel's features for the policy.
-struct KernelArtifactEmbedding {
-    ESPER_CONTRACT(KernelArtifactEmbedding, 56, "A kernel as the policy sees it")
-    ESPER_REQUIRED(1, std::string, kernel_artifact_id, id(), "")
-    ESPER_REQUIRED(2, std::vector<double>, tag_embedding, range(0, 1), "Multi-hot")
-    ESPER_REQUIRED(3, std::vector<double>, wep_metric_vector, range(-10, 10), "Normalised")
-    ESPER_FIELD(4, std::vector<double>, combined_embedding, {}, any(), "")
 };
 
 /// One step of experience for policy training.

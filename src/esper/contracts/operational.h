@@ -76,14 +76,6 @@ struct SystemStatePacket {
     std::string inconsistency() const;
 };
 
-/// A request of the controller to the trainer, beside its commands to seeds.
-struct AdaptationSignal {
-    ESPER_CONTRACT(AdaptationSignal, 24, "What the controller asks of the trainer")
-    ESPER_FIELD(1, bool, optimizer_rebuild_required, false, any(), "")
-    ESPER_FIELD(2, bool, emergency_rollback_required, false, any(), "")
-    ESPER_FIELD(3, std::string, reason, "", length(0, 1000), "")
-};
-
 /// One decision with its evidence.
 struct AdaptationDecision {
     ESPER_CONTRACT(AdaptationDecision, 25, "One decision of the controller")
@@ -98,17 +90,6 @@ struct AdaptationDecision {
     /// The mean of confidence and urgency decides: high from 0.8, medium from 0.5.
     Priority priority() const;
     bool is_immediate() const { return urgency > 0.7 && confidence > 0.6; }
-};
-
-/// The controller's view of the whole model.
-struct ModelGraphState {
-    ESPER_CONTRACT(ModelGraphState, 26, "The controller's view of the whole model")
-    ESPER_FIELD(1, JsonText, topology, {}, any(), "")
-    ESPER_FIELD(2, std::vector<HealthSignal>, health_signals, {}, any(), "")
-    ESPER_FIELD(3, Metrics, health_trends, {}, any(), "Slope of the health per layer")
-    ESPER_FIELD(4, Words, problematic_layers, {}, id(), "")
-    ESPER_FIELD(5, double, overall_health, 1.0, range(0, 1), "")
-    ESPER_REQUIRED(6, Timestamp, analysis_timestamp, any(), "")
 };
 
 }  // namespace esper::contracts

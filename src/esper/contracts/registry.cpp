@@ -24,14 +24,12 @@ const auto& table() {
 }  // namespace
 
 std::span<const RecordInfo* const> all_contracts() {
-    return table<SeedRef, Seed, KernelMetadata, CompilationRecord, UrabraskValidationReport,
-                 CompiledKernelArtifact, Blueprint, BlueprintSubmission, TrainingSession,
-                 HealthSignal, HardwareContext, SeedStatus, SystemStatePacket, AdaptationSignal,
-                 AdaptationDecision, ModelGraphState, OonaMessage, BlueprintSubmitted, KernelReady,
-                 KernelCharacterized, EpochEvent, KasminaControlCommand, FieldReport, KernelQuery,
-                 KernelMatch, KernelQueryResult, HealthSummaryReport, AllocationCommand,
-                 ApoptosisDirective, RollbackNotice, KernelFailure, CacheTelemetry,
-                 KernelArtifactEmbedding, ReplayTrajectory>();
+    return table<SeedRef, KernelMetadata, CompilationRecord, UrabraskValidationReport,
+                 CompiledKernelArtifact, Blueprint, BlueprintSubmission, HealthSignal,
+                 HardwareContext, SeedStatus, SystemStatePacket, AdaptationDecision, OonaMessage,
+                 BlueprintSubmitted, KernelReady, KernelCharacterized, EpochEvent,
+                 KasminaControlCommand, FieldReport, KernelQuery, KernelMatch, KernelQueryResult,
+                 RollbackNotice, KernelFailure, CacheTelemetry, ReplayTrajectory>();
 }
 
 const RecordInfo* find_contract(std::string_view name) {

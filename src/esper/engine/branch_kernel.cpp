@@ -122,7 +122,9 @@ void prepare(Call& c, const BranchKernel& kernel, const at::Tensor& x,
                                       pieces * info.partial_bytes);
 }
 
-Status finished(const BranchKernel& kernel, std::int32_t code) {
+Status call_kernel(const BranchKernel& kernel, KernelPart part, const EsperKernelCall& call) {
+    if (kernel.watch) return kernel.watch->call(kernel, part, call);
+    const auto code = part == KernelPart::kForward ? kernel.forward(&call) : kernel.backward(&call);
     if (code == 0) return {};
     return fail(GraphError::kExecution, fmt::format("kernel {} returned {}", kernel.id, code));
 }
@@ -148,7 +150,7 @@ Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& 
     Call c;
     prepare(c, kernel, x, parameters, made.saved.mutable_data_ptr<float>(), alpha, beta);
     c.call.y = out(made.y);
-    ESPER_CHECK_STATUS(finished(kernel, kernel.forward(&c.call)));
+    ESPER_CHECK_STATUS(call_kernel(kernel, KernelPart::kForward, c.call));
     return made;
 }
 
@@ -170,7 +172,7 @@ Result<std::vector<at::Tensor>> run_backward(const BranchKernel& kernel,
     if (want_dx) c.call.dx = out(made[0]);
     for (std::size_t i = 1; i < made.size(); ++i) c.gradients.push_back(out(made[i]));
     c.call.parameter_gradients = c.gradients.data();
-    ESPER_CHECK_STATUS(finished(kernel, kernel.backward(&c.call)));
+    ESPER_CHECK_STATUS(call_kernel(kernel, KernelPart::kBackward, c.call));
     return made;
 }
 

@@ -8,8 +8,33 @@
 
 #include "esper/base/error.h"
 #include "esper/kernel_abi.h"
+#include "esper/program/program.h"
 
 namespace esper::graph {
+
+struct BranchKernel;
+enum class KernelPart : std::uint8_t { kForward, kBackward };
+
+/// A backward pass and what it was made of.
+struct BranchPass {
+    const at::Tensor& x;
+    const at::Tensor& gradient;
+    const std::vector<at::Tensor>& parameters;
+    const std::vector<at::Tensor>& gradients;  ///< dx, undefined where unwanted, then parameters'
+};
+
+/// Stands between a seed's kernel and whoever runs the seed.
+class KernelWatch {
+  public:
+    virtual ~KernelWatch() = default;
+    /// Makes the call. Errors: what went wrong with the kernel.
+    virtual Status call(const BranchKernel& kernel, KernelPart part,
+                        const EsperKernelCall& call) = 0;
+    /// Looks at what a pass gave. Errors: it is wrong.
+    virtual Status examine(const BranchKernel& kernel, const BranchPass& pass) = 0;
+
+    ProgramPtr branch;  ///< what the kernel stands for, as soon as a Program with the seed is run
+};
 
 /// A branch's native kernel in this process (include/esper/kernel_abi.h, interface 3).
 struct BranchKernel {
@@ -17,9 +42,11 @@ struct BranchKernel {
     const EsperKernelInfo* info = nullptr;
     decltype(&esper_kernel_forward) forward = nullptr;
     decltype(&esper_kernel_backward) backward = nullptr;
-    std::shared_ptr<void> library;  ///< keeps the code mapped
+    std::shared_ptr<void> library;       ///< keeps the code mapped
+    std::shared_ptr<KernelWatch> watch;  ///< null: its functions are called as they are
     /// Set by whoever called it in vain: it is not called again.
     mutable bool failed = false;
+    mutable std::string fault;  ///< the error that it reported
 };
 using BranchKernelPtr = std::shared_ptr<const BranchKernel>;
 
@@ -33,7 +60,7 @@ struct BranchForward {
 
 /// x is f32 with `info->features` in its last dimension; parameters are those of the branch in
 /// order. Work is split over libtorch's threads; their number changes no bit.
-/// Errors: kShapeMismatch, kExecution.
+/// Errors: kShapeMismatch, kExecution, those of the kernel's watch.
 Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& x,
                                   const std::vector<at::Tensor>& parameters, double alpha,
                                   double beta);

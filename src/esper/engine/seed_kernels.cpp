@@ -77,6 +77,7 @@ Result<std::vector<KernelRegion>> kernel_regions(const Program& program, const S
         if (std::ranges::any_of(asked_for,
                                 [&](ValueId id) { return is_inside(program, branch, id); }))
             continue;
+        if (const auto& watch = known->second.kernel->watch) watch->branch = branch.program;
         ESPER_TRY(auto call, call_of(branch, seed.seed, known->second.kernel));
         regions.push_back({branch.begin, branch.end, std::move(call), known->second.kernel});
     }

@@ -1,5 +1,5 @@
 #pragma once
-// utils: logging, circuit breaker, HTTP and S3 clients.
+// utils: logging, HTTP and S3 clients.
 
 #include <array>
 #include <atomic>

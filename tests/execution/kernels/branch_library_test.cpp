@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "esper/base/files.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/execution/kernels/kernel_error.h"
+#include "execution/kernels/test_kernels.h"
 
 namespace esper::execution {
 namespace {
@@ -31,7 +34,7 @@ std::string kernel_source(int abi, const std::string& more = "") {
            more;
 }
 
-class BranchLibraryTest : public testing::Test {
+class BranchLibraryTest : public ::testing::Test {
   protected:
     void SetUp() override {
         if (::access(kCompiler, X_OK) != 0) GTEST_SKIP() << "this machine has no g++";
@@ -59,6 +62,31 @@ TEST_F(BranchLibraryTest, TwoObjectsThatAreMappedAtOnceAreTwoLibraries) {
     const auto two = marked(2);
     EXPECT_EQ(one.forward(nullptr), 1);
     EXPECT_EQ(two.forward(nullptr), 2);
+}
+
+TEST_F(BranchLibraryTest, ASecondObjectIsNotTakenForTheFirstOneUnloaded) {
+    for (int mark = 2; mark < 6; ++mark) {
+        const auto& object = esper::testing::compile_kernel("return " + std::to_string(mark) + ";");
+        const auto library = value_or_throw(load_branch_library("marked", object));
+        esper::testing::TestCall call(1);
+        EXPECT_EQ(library.forward(&call.forward), mark);
+    }
+}
+
+TEST_F(BranchLibraryTest, TheMemoryThatItIsMappedFromCannotBeChanged) {
+    const auto library = value_or_throw(
+        load_branch_library("sealed", esper::testing::compile_kernel(esper::testing::kDouble)));
+    int images = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        const auto target = std::filesystem::read_symlink(entry.path(), gone).string();
+        if (target.find("memfd:esper-kernel") == std::string::npos) continue;
+        ++images;
+        const int image = std::stoi(entry.path().filename().string());
+        EXPECT_LT(::pwrite(image, "x", 1, 0), 0);
+        EXPECT_NE(::ftruncate(image, 0), 0);
+    }
+    EXPECT_GE(images, 1);
 }
 
 TEST_F(BranchLibraryTest, BytesThatAreNoObjectAreRefused) {

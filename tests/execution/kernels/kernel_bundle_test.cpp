@@ -8,8 +8,7 @@
 
 #include "base/temporary_folder.h"
 #include "esper/base/fault_points.h"
-#include "esper/execution/kernels/kernel_image.h"
-#include "esper/execution/kernels/loaded_kernel.h"
+#include "esper/execution/kernels/branch_source.h"
 #include "execution/kernels/test_kernels.h"
 
 namespace esper::execution {
@@ -26,18 +25,20 @@ using esper::testing::TestTrust;
 
 const std::uint64_t kId = kernel_id_of("b3d4-cpu-fast-1");
 
-Result<std::unique_ptr<CachedKernel>> load(const std::string& bytes,
-                                           const VerifiedKernelSource::Want& want = {}) {
-    VerifiedKernelSource source([](std::uint64_t) { return std::string(); }, test_trust().ring,
-                                want);
-    return source.load(kId, bytes);
+Result<VerifiedBundle> verified(const std::string& bytes, KernelWant want = {}) {
+    ESPER_TRY(const KernelBundle bundle, parse_bundle(bytes));
+    want.id = kId;
+    return verify_bundle(bundle, test_trust().ring, want);
 }
 KernelBundle good_bundle() { return sealed_bundle(test_manifest("b3d4-cpu-fast-1"), "object"); }
 
 TEST(KernelBundle, WhatForgeAndGauntletSealedLoads) {
-    const auto kernel = load(bundle_of("b3d4-cpu-fast-1", compile_kernel(kDouble)));
+    VerifiedBranchSource source([](std::uint64_t) { return std::string(); }, test_trust().ring,
+                                [](std::uint64_t) { return KernelWant{}; });
+    const auto kernel = source.load(kId, bundle_of("b3d4-cpu-fast-1", compile_kernel(kDouble)));
     ASSERT_TRUE(kernel) << kernel.error().to_string();
-    EXPECT_EQ(dynamic_cast<LoadedKernel&>(**kernel).artifact_id(), "b3d4-cpu-fast-1");
+    EXPECT_EQ(dynamic_cast<CachedBranch&>(**kernel).verified().manifest.artifact,
+              "b3d4-cpu-fast-1");
     EXPECT_GT((*kernel)->charge(), 1000u);
 }
 
@@ -56,27 +57,27 @@ TEST(KernelBundle, AKernelThatNobodyValidatedIsRefused) {
     KernelBundle bundle =
         *forge_bundle(test_manifest("b3d4-cpu-fast-1"), "object", test_trust().forge);
     EXPECT_TRUE(verify_forged(bundle, test_trust().ring));
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kNoVerdict));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(TrustError::kNoVerdict));
     ASSERT_TRUE(judge_bundle(bundle, test_verdict(false), test_trust().gauntlet));
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kRefuted));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(TrustError::kRefuted));
 }
 
 TEST(KernelBundle, EachSealMustBeOfTheRightRole) {
     const auto& trust = test_trust();
     KernelBundle bundle = good_bundle();
     bundle.forged = *trust.gauntlet.seal(kManifestType, bundle.manifest);
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kWrongRole));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(TrustError::kWrongRole));
     bundle = good_bundle();
     ASSERT_TRUE(judge_bundle(bundle, test_verdict(), trust.forge)) << "the forge praises itself";
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kWrongRole));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(TrustError::kWrongRole));
     ASSERT_TRUE(judge_bundle(bundle, test_verdict(), TestTrust::make(KeyRole::kGauntlet)));
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kUnknownKey));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(TrustError::kUnknownKey));
 }
 
 TEST(KernelBundle, ASealOfOneKindIsNoneOfAnother) {
     KernelBundle bundle = good_bundle();
     bundle.judged = *test_trust().gauntlet.seal(kManifestType, bundle.verdict);
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(KernelError::kBadSignature));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(KernelError::kBadSignature));
 }
 
 TEST(KernelBundle, AVerdictAboutAnotherKernelIsNone) {
@@ -84,27 +85,25 @@ TEST(KernelBundle, AVerdictAboutAnotherKernelIsNone) {
     const KernelBundle other = sealed_bundle(test_manifest("b3d4-cpu-fast-1"), "another object");
     bundle.verdict = other.verdict;
     bundle.judged = other.judged;
-    EXPECT_TRUE(load(serialise_bundle(bundle)).error().is(TrustError::kOtherManifest));
+    EXPECT_TRUE(verified(serialise_bundle(bundle)).error().is(TrustError::kOtherManifest));
 }
 
 TEST(KernelBundle, AChangedObjectOrStatementIsRefused) {
     auto tampered = good_bundle();
     tampered.object = "objecT";
-    EXPECT_TRUE(load(serialise_bundle(tampered)).error().is(KernelError::kDigestMismatch));
+    EXPECT_TRUE(verified(serialise_bundle(tampered)).error().is(KernelError::kDigestMismatch));
     tampered = good_bundle();
     tampered.manifest.replace(tampered.manifest.find("b3d4"), 4, "b3d5");
-    EXPECT_TRUE(load(serialise_bundle(tampered)).error().is(KernelError::kBadSignature));
+    EXPECT_TRUE(verified(serialise_bundle(tampered)).error().is(KernelError::kBadSignature));
     tampered = good_bundle();
     tampered.verdict.replace(tampered.verdict.find("1024"), 4, "4096");
-    EXPECT_TRUE(load(serialise_bundle(tampered)).error().is(KernelError::kBadSignature));
+    EXPECT_TRUE(verified(serialise_bundle(tampered)).error().is(KernelError::kBadSignature));
 }
 
 TEST(KernelBundle, AGoodKernelThatIsNotTheOneWantedIsRefused) {
-    EXPECT_TRUE(load(bundle_of("another", "object")).error().is(KernelError::kWrongKernel));
+    EXPECT_TRUE(verified(bundle_of("another", "object")).error().is(KernelError::kWrongKernel));
     const std::string bytes = serialise_bundle(good_bundle());
-    const auto wanting = [&](const KernelWant& want) {
-        return load(bytes, [&want](std::uint64_t) { return want; });
-    };
+    const auto wanting = [&](const KernelWant& want) { return verified(bytes, want); };
     EXPECT_TRUE(wanting({.branch = std::string(64, 'b'), .precision = "fp32"}));
     EXPECT_TRUE(wanting({.precision = "bf16"}).error().is(KernelError::kWrongKernel));
     EXPECT_TRUE(wanting({.branch = std::string(64, 'c')}).error().is(KernelError::kWrongKernel));
@@ -118,24 +117,24 @@ TEST(KernelBundle, AGoodKernelThatIsNotTheOneWantedIsRefused) {
 TEST(KernelBundle, AKernelForAnotherMachineIsRefusedBeforeAnythingIsMapped) {
     auto manifest = test_manifest("b3d4-cpu-fast-1");
     manifest.cpu_features = {"sse2", "no_such_instructions"};
-    const auto refused = load(serialise_bundle(sealed_bundle(manifest, "object")));
+    const auto refused = verified(serialise_bundle(sealed_bundle(manifest, "object")));
     ASSERT_TRUE(refused.error().is(TrustError::kOtherMachine));
     EXPECT_NE(refused.error().message().find("no_such_instructions"), std::string::npos);
     manifest.cpu_features = {"sse2"};
-    EXPECT_TRUE(load(serialise_bundle(sealed_bundle(manifest, "object"))));
+    EXPECT_TRUE(verified(serialise_bundle(sealed_bundle(manifest, "object"))));
     manifest.abi = ESPER_BRANCH_KERNEL_ABI + 1;
-    EXPECT_TRUE(load(serialise_bundle(sealed_bundle(manifest, "object")))
+    EXPECT_TRUE(verified(serialise_bundle(sealed_bundle(manifest, "object")))
                     .error()
                     .is(KernelError::kAbiMismatch));
 }
 
 TEST(KernelBundle, NoDamageGetsThrough) {
     const std::string good = bundle_of("b3d4-cpu-fast-1", "some object");
-    ASSERT_TRUE(load(good));
+    ASSERT_TRUE(verified(good));
     for (std::size_t byte = 0; byte < good.size(); ++byte) {
         std::string bad = good;
         bad[byte] = static_cast<char>(bad[byte] ^ (1 << (byte % 8)));
-        ASSERT_FALSE(load(bad)) << "byte " << byte;
+        ASSERT_FALSE(verified(bad)) << "byte " << byte;
     }
     for (std::size_t n = 0; n < good.size(); ++n) {
         EXPECT_TRUE(parse_bundle(good.substr(0, n)).error().is(KernelError::kBadBundle));
@@ -201,63 +200,6 @@ TEST(KernelBundle, AFileOfAnotherUserIsRefused) {
     std::ofstream(path) << "content";
     ASSERT_EQ(::chown(path.c_str(), 12345, 12345), 0);
     EXPECT_TRUE(read_bundle_file(path).error().is(KernelError::kBadOwner));
-}
-
-TEST(KernelImage, SealedBytesCannotBeChanged) {
-    const auto image = seal_image("kernel");
-    ASSERT_TRUE(image);
-    EXPECT_LT(::pwrite(image->get(), "x", 1, 0), 0);
-    EXPECT_NE(::ftruncate(image->get(), 0), 0);
-    char byte = 0;
-    EXPECT_EQ(::pread(image->get(), &byte, 1, 0), 1);
-    EXPECT_EQ(byte, 'k');
-}
-
-TEST(LoadedKernelTest, RunsAndChecksWhatTheKernelSaysItWrote) {
-    float x[3] = {1, 2, 3}, y[3] = {};
-    const KernelTensor in{x, {3}, KernelDtype::kF32};
-    const KernelTensor out{y, {3}, KernelDtype::kF32};
-    auto run = [&](const std::string& body) -> Status {
-        auto kernel = load(bundle_of("b3d4-cpu-fast-1", compile_kernel(body)));
-        if (!kernel) return tl::unexpected<Error>(kernel.error());
-        auto& loaded = dynamic_cast<LoadedKernel&>(**kernel);
-        ESPER_CHECK_STATUS(loaded.enter_process());
-        ESPER_CHECK_STATUS(loaded.enter_process());
-        return loaded.run(std::span(&in, 1), std::span(&out, 1));
-    };
-    ASSERT_TRUE(run(kDouble));
-    EXPECT_EQ(y[2], 6);
-    EXPECT_TRUE(run("return 7;").error().is(KernelError::kReturnedError));
-    EXPECT_TRUE(run("").error().is(KernelError::kWrongDtype));
-    EXPECT_TRUE(run("like(out, in); out->shape[0] = 2;").error().is(KernelError::kWrongShape));
-    EXPECT_TRUE(run("out->dtype = 0;").error().is(KernelError::kWrongShape)) << "rank left unset";
-    EXPECT_TRUE(run("like(out, in); out->rank = 99;").error().is(KernelError::kWrongShape));
-}
-
-TEST(LoadedKernelTest, ALibraryWithoutTheInterfaceIsRefused) {
-    auto enter = [&](const std::string& object) {
-        auto kernel = load(bundle_of("b3d4-cpu-fast-1", object));
-        return dynamic_cast<LoadedKernel&>(**kernel).enter_process();
-    };
-    EXPECT_TRUE(enter("no library").error().is(KernelError::kNotLoadable));
-    EXPECT_TRUE(enter(compile_kernel(kDouble, "-DNO_ABI")).error().is(KernelError::kMissingSymbol));
-    EXPECT_TRUE(
-        enter(compile_kernel(kDouble, "-UABI -DABI=1")).error().is(KernelError::kAbiMismatch));
-}
-
-TEST(LoadedKernelTest, ASecondKernelIsNotTakenForTheFirstOneUnloaded) {
-    float x[1] = {3}, y[1] = {};
-    const KernelTensor in{x, {1}, KernelDtype::kF32};
-    const KernelTensor out{y, {1}, KernelDtype::kF32};
-    for (int factor = 2; factor < 6; ++factor) {
-        auto kernel = load(bundle_of(
-            "b3d4-cpu-fast-1",
-            compile_kernel("like(out, in); y[0] = " + std::to_string(factor) + " * x[0];")));
-        auto& loaded = dynamic_cast<LoadedKernel&>(**kernel);
-        ASSERT_TRUE(loaded.enter_process());
-        ASSERT_TRUE(loaded.run(std::span(&in, 1), std::span(&out, 1)));
-        EXPECT_EQ(y[0], 3.0f * static_cast<float>(factor));
-    }
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include "esper/base/process_usage.h"
 #include "esper/base/random.h"
+#include "esper/execution/kernels/branch_source.h"
 #include "esper/execution/kernels/kernel_cache.h"
-#include "esper/execution/kernels/loaded_kernel.h"
 #include "execution/kernels/test_kernels.h"
 #include "execution/kernels/test_source.h"
 #include "execution/states/scale.h"
@@ -39,11 +39,10 @@ bool memory_can_be_judged() {
 
 TEST(KernelCacheMemory, MachineCodeThatIsReplacedLeavesNothingMapped) {
     const std::string& object = compile_kernel(kDouble);
-    VerifiedKernelSource source([](std::uint64_t) { return std::string(); },
-                                esper::testing::test_trust().ring);
-    std::vector<float> x = {1, 2, 3}, y(3);
-    const KernelTensor in{x.data(), {3}, KernelDtype::kF32};
-    const KernelTensor out{y.data(), {3}, KernelDtype::kF32};
+    VerifiedBranchSource source([](std::uint64_t) { return std::string(); },
+                                esper::testing::test_trust().ring,
+                                [](std::uint64_t) { return KernelWant{}; });
+    esper::testing::TestCall call(3);
     UsageTrend trend;
     std::size_t mapped_after_warm_up = 0;
     const std::uint64_t loads = esper::testing::scaled(1500);
@@ -51,9 +50,8 @@ TEST(KernelCacheMemory, MachineCodeThatIsReplacedLeavesNothingMapped) {
         const std::string artifact = "kernel-" + std::to_string(i);
         auto kernel = source.load(kernel_id_of(artifact), bundle_of(artifact, object));
         ASSERT_TRUE(kernel) << kernel.error().to_string();
-        auto& loaded = dynamic_cast<LoadedKernel&>(**kernel);
-        ASSERT_TRUE(loaded.enter_process());
-        ASSERT_TRUE(loaded.run(std::span(&in, 1), std::span(&out, 1)));
+        const auto& loaded = dynamic_cast<CachedBranch&>(**kernel);
+        ASSERT_EQ(loaded.library().forward(&call.forward), 0);
         kernel->reset();
         trend.add(static_cast<double>(i), value_or_throw(process_usage()));
         if (i == loads / 3) mapped_after_warm_up = mappings();

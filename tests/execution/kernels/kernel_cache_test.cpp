@@ -187,11 +187,6 @@ TEST(KernelCache, MissesAreCountedByTheirCause) {
     ASSERT_FALSE(cache.find(1));
     ASSERT_TRUE(cache.get(1));
     EXPECT_EQ(misses(cache, MissCause::kCapacity), 1u);
-    cache.set_pressure(MemoryPressure::kEagerFallback);
-    EXPECT_EQ(cache.stats().entries, 0u);
-    cache.set_pressure(MemoryPressure::kNone);
-    ASSERT_TRUE(cache.get(1));
-    EXPECT_EQ(misses(cache, MissCause::kPressure), 1u);
     cache.remove(1);
     ASSERT_TRUE(cache.get(1));
     EXPECT_EQ(misses(cache, MissCause::kRemoved), 1u);
@@ -199,29 +194,6 @@ TEST(KernelCache, MissesAreCountedByTheirCause) {
     for (std::size_t c = 0; c < kMissCauses; ++c) {
         EXPECT_FALSE(to_text(static_cast<MissCause>(c)).empty());
     }
-}
-
-TEST(KernelCache, EachRungOfThePressureLadderTakesItsShare) {
-    TestSource source;
-    source.size = [](std::uint64_t) { return 99; };  // 100 bytes with one digit of id
-    KernelCache cache({.max_bytes = 800}, source);
-    auto fill = [&] {
-        for (std::uint64_t id = 0; id < 8; ++id) ASSERT_TRUE(cache.get(id));
-    };
-    fill();
-    EXPECT_EQ(cache.stats().entries, 8u);
-    cache.set_pressure(MemoryPressure::kShrinkCache);
-    EXPECT_EQ(cache.stats().bytes, 400u);
-    cache.set_pressure(MemoryPressure::kDegradeTelemetry);
-    EXPECT_EQ(cache.stats().bytes, 200u);
-    const KernelPin pin = std::move(*cache.get(1));
-    cache.set_pressure(MemoryPressure::kEagerFallback);
-    EXPECT_EQ(cache.stats().entries, 1u) << "what is in use stays";
-    EXPECT_EQ(cache.stats().byte_budget, 0u);
-    EXPECT_TRUE(cache.get(5)) << "and kernels are still given";
-    cache.set_pressure(MemoryPressure::kNone);
-    fill();
-    EXPECT_EQ(cache.stats().entries, 8u);
 }
 
 TEST(KernelCache, ABannedKernelIsGoneAtOnceAndNeverLoadedAgain) {

@@ -31,7 +31,7 @@ inline const TestTrust& test_trust() {
 inline execution::KernelManifest test_manifest(const std::string& artifact) {
     execution::KernelManifest manifest;
     manifest.artifact = artifact;
-    manifest.abi = ESPER_KERNEL_ABI;
+    manifest.abi = ESPER_BRANCH_KERNEL_ABI;
     manifest.branch = std::string(64, 'b');
     manifest.precision = "fp32";
     manifest.shape = {{64, 16, 16}, 1, 4096};

@@ -28,7 +28,7 @@ Transition germinate(std::uint32_t seed, std::uint64_t kernel) {
 
 /// A table whose seed 0 is in GRAFTING.
 std::shared_ptr<Table> grafting_table(std::uint32_t seeds) {
-    auto table = std::make_shared<Table>(seeds, 2);
+    auto table = std::make_shared<Table>(seeds);
     for (SeedState to : {kGerminated, kLoading, kTraining, kGrafting}) {
         EXPECT_TRUE(table->transition({.seed = 0, .to = to, .kernel_id = 7}));
     }
@@ -75,7 +75,7 @@ TEST(Interleaving, TheCheckerFindsADeadlock) {
 TEST(Interleaving, OfTwoGerminationsOneWinsAndTheRowIsWholly_TheWinners) {
     ESPER_SKIP_UNDER_TSAN();
     expect_clean(Interleaver().explore([] {
-        auto table = std::make_shared<Table>(1u, 2u);
+        auto table = std::make_shared<Table>(1u);
         auto won = std::make_shared<std::array<bool, 2>>();
         auto racer = [=](std::size_t i) {
             return [=] { (*won)[i] = table->transition(germinate(0, i + 1)).has_value(); };
@@ -135,34 +135,12 @@ TEST(Interleaving, AFaultAndACullRaceAndTheHistoryIsOneOfTheLegalOnes) {
                  200);
 }
 
-TEST(Interleaving, ASnapshotSeesAGroupOfCommandsWhollyOrNotAtAll) {
-    ESPER_SKIP_UNDER_TSAN();
-    expect_clean(Interleaver().explore([] {
-        auto table = std::make_shared<Table>(2u, 2u);
-        EXPECT_TRUE(table->enqueue(germinate(0, 1)));
-        EXPECT_TRUE(table->enqueue(germinate(1, 2)));
-        auto seen = std::make_shared<StateSnapshot>();
-        auto boundary = [=] { (void)table->apply_pending(3); };
-        auto observer = [=] { table->snapshot(*seen); };
-        return Scenario{{boundary, observer}, [=]() -> std::string {
-                            const bool first = seen->state[0] == 1, second = seen->state[1] == 1;
-                            if (first != second) return "half of a group was seen";
-                            if (first && (seen->kernel_id[0] != 1 || seen->kernel_id[1] != 2)) {
-                                return "a state without its kernel was seen";
-                            }
-                            return table->counts()[1] == 2 ? "" : "the group was not applied";
-                        }};
-    }),
-                 300);
-}
-
-TEST(Interleaving, CountsAreOfOneMomentWhileTwoWritersRun) {
+TEST(Interleaving, ASnapshotIsOfOneMomentWhileAWriterRuns) {
     ESPER_SKIP_UNDER_TSAN();
     // Seed 0 germinates strictly before seed 1, so no moment has only seed 1 germinated.
     expect_clean(Interleaver().explore([] {
-        auto table = std::make_shared<Table>(2u, 2u);
+        auto table = std::make_shared<Table>(2u);
         auto seen = std::make_shared<StateSnapshot>();
-        auto counts = std::make_shared<StateCounts>();
         auto writer = [=] {
             (void)table->transition(germinate(0, 1));
             (void)table->transition(germinate(1, 1));
@@ -174,41 +152,6 @@ TEST(Interleaving, CountsAreOfOneMomentWhileTwoWritersRun) {
             }};
     }),
                  300);
-}
-
-TEST(Interleaving, TheQueueKeepsEveryCommandOfTwoProducers) {
-    ESPER_SKIP_UNDER_TSAN();
-    using Queue = BoundedQueue<std::uint32_t, TracedAtomics>;
-    expect_clean(Interleaver().explore([] {
-        auto queue = std::make_shared<Queue>(2u);
-        auto accepted = std::make_shared<std::array<int, 2>>();
-        auto taken = std::make_shared<std::vector<std::uint32_t>>();
-        auto producer = [=](std::uint32_t i) {
-            return [=] {
-                (*accepted)[i] += queue->push(10 * i);
-                if (i == 0) (*accepted)[i] += queue->push(10 * i + 1);
-            };
-        };
-        auto consumer = [=] {
-            std::uint32_t value = 0;
-            for (int i = 0; i < 2; ++i) {
-                if (queue->pop(value)) taken->push_back(value);
-            }
-        };
-        return Scenario{{producer(0), producer(1), consumer}, [=]() -> std::string {
-                            std::uint32_t value = 0;
-                            while (queue->pop(value)) taken->push_back(value);
-                            const auto want = (*accepted)[0] + (*accepted)[1];
-                            if (static_cast<int>(taken->size()) != want) return "lost or doubled";
-                            std::uint32_t last[2] = {0, 0};
-                            for (std::uint32_t v : *taken) {
-                                if (v % 10 + 1 <= last[v / 10]) return "a producer's order broke";
-                                last[v / 10] = v % 10 + 1;
-                            }
-                            return "";
-                        }};
-    }),
-                 500);
 }
 
 }  // namespace

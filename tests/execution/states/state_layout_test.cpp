@@ -35,7 +35,7 @@ INSTANTIATE_TEST_SUITE_P(StateLayout, EveryLayout,
                                            Layout::kPaddedColumns));
 
 TEST_P(EveryLayout, RowsDoNotTouchEachOther) {
-    StateTable table(9, 8, GetParam());
+    StateTable table(9, GetParam());
     walk(table, 3, {kGerminated, kLoading, kTraining, kGrafting});
     ASSERT_TRUE(table.set_alpha(3, 0.25f));
     ASSERT_TRUE(table.record(5, 0.5f, 7, 2));
@@ -68,8 +68,6 @@ TEST(StateLayout, ASeedThatDoesNotExistIsRefusedEverywhere) {
     expect(table.record_error(2, 0));
     expect(table.record(2, 1, 1, 1));
     expect(table.set_alpha(2, 1));
-    expect(table.set_ready(2, true));
-    expect(table.enqueue(move_to(2, kGerminated)));
 }
 
 TEST(StateLayout, GerminationTakesAKernelAndForgetsTheLastTenant) {
@@ -145,14 +143,6 @@ TEST(StateLayout, ARolledBackSeedIsLockedForGood) {
     }
 }
 
-TEST(StateLayout, AMoveFromAStateTheSeedHasLeftIsStale) {
-    StateTable table(1);
-    ASSERT_TRUE(table.transition_from(kDormant, move_to(0, kGerminated)));
-    const auto again = table.transition_from(kDormant, move_to(0, kGerminated));
-    EXPECT_TRUE(again.error().is(StateError::kStale));
-    EXPECT_NE(again.error().message().find("found it in GERMINATED"), std::string::npos);
-}
-
 TEST(StateLayout, HealthIsAnAverageStartedByItsFirstSample) {
     StateTable table(1);
     ASSERT_TRUE(table.record(0, 0.0f, 1, 1));
@@ -178,56 +168,6 @@ TEST(StateLayout, OnlyABlendedSeedHasAnAlphaToSet) {
     EXPECT_FALSE(table.set_alpha(0, 0.5f));
 }
 
-TEST(StateLayout, ReadyIsRaisedBySeedAndClearedByItsNextMove) {
-    StateTable table(1);
-    walk(table, 0, {kGerminated, kLoading, kTraining});
-    ASSERT_TRUE(table.set_ready(0, true));
-    EXPECT_EQ(table.read(0)->flags, kReadyForTransition);
-    ASSERT_TRUE(table.set_ready(0, false));
-    EXPECT_EQ(table.read(0)->flags, 0);
-    ASSERT_TRUE(table.set_ready(0, true));
-    walk(table, 0, {kGrafting});
-    EXPECT_EQ(table.read(0)->flags, 0);
-}
-
-TEST(StateLayout, QueuedCommandsWaitForTheBoundaryAndAreJudgedInOrder) {
-    StateTable table(2);
-    ASSERT_TRUE(table.enqueue(move_to(1, kGerminated)));
-    ASSERT_TRUE(table.enqueue(move_to(0, kGrafting)));
-    ASSERT_TRUE(table.enqueue(move_to(1, kCancelled)));
-    EXPECT_EQ(table.counts()[0], 2u);
-    const BoundaryReport report = table.apply_pending(12);
-    ASSERT_EQ(report.outcomes.size(), 3u);
-    EXPECT_EQ(report.applied(), 2u);
-    EXPECT_TRUE(report.outcomes[1].status.error().is(StateError::kIllegalTransition));
-    EXPECT_EQ(report.outcomes[2].from, kGerminated);
-    EXPECT_EQ(table.state(0), kDormant);
-    EXPECT_EQ(table.state(1), kCancelled);
-    EXPECT_EQ(table.read(1)->last_update_epoch, 12u);
-    EXPECT_TRUE(table.apply_pending(13).outcomes.empty());
-    EXPECT_TRUE(table.verify());
-}
-
-TEST(StateLayout, OneIllegalCommandRefusesItsGroupWhenAsked) {
-    StateTable table(2);
-    ASSERT_TRUE(table.enqueue(move_to(0, kGerminated)));
-    ASSERT_TRUE(table.enqueue(move_to(1, kFossilized)));
-    const auto before = table.snapshot();
-    const BoundaryReport report = table.apply_pending(1, BoundaryMode::kAllOrNothing);
-    EXPECT_EQ(report.applied(), 0u);
-    EXPECT_TRUE(report.outcomes[0].status.error().is(StateError::kGroupRefused));
-    EXPECT_TRUE(report.outcomes[1].status.error().is(StateError::kIllegalTransition));
-    EXPECT_EQ(table.snapshot(), before);
-}
-
-TEST(StateLayout, AFullQueueRefusesAndHasRoomAgainAfterTheBoundary) {
-    StateTable table(1, 4);
-    for (int i = 0; i < 4; ++i) ASSERT_TRUE(table.enqueue(move_to(0, kGerminated)));
-    EXPECT_TRUE(table.enqueue(move_to(0, kGerminated)).error().is(StateError::kQueueFull));
-    EXPECT_EQ(table.apply_pending(0).applied(), 1u);
-    EXPECT_TRUE(table.enqueue(move_to(0, kLoading)));
-}
-
 TEST(StateLayout, AStrayWriteToAnyWordIsFound) {
     for (std::size_t word = 0; word < kSeedWords; ++word) {
         for (unsigned bit = 0; bit < 64; ++bit) {
@@ -237,6 +177,17 @@ TEST(StateLayout, AStrayWriteToAnyWordIsFound) {
             ASSERT_TRUE(table.verify().error().is(StateError::kCorrupt));
         }
     }
+}
+
+TEST(StateLayout, ABrokenSealStaysBrokenWhenTheRowIsWrittenAgain) {
+    StateTable table(1);
+    walk(table, 0, {kGerminated, kLoading, kTraining, kGrafting});
+    StateTableTestAccess::scribble(table, 0, 3, 2);
+    ASSERT_TRUE(table.record(0, 1, 1, 1));
+    ASSERT_TRUE(table.set_alpha(0, 0.5F));
+    ASSERT_TRUE(table.record_error(0, 2));
+    walk(table, 0, {kStabilization});
+    EXPECT_TRUE(table.verify().error().is(StateError::kCorrupt));
 }
 
 }  // namespace

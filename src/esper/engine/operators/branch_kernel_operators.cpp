@@ -5,6 +5,7 @@
 #include <torch/library.h>
 
 #include <mutex>
+#include <type_traits>
 #include <vector>
 
 namespace esper::graph {
@@ -32,9 +33,9 @@ BranchKernelPtr kernel_of(std::int64_t number) {
 
 template <typename T>
 T result_of(const BranchKernel& kernel, Result<T> made) {
-    if (!made) kernel.failed = true;
+    if (!made) kernel.failed = true, kernel.fault = made.error().message();
     TORCH_CHECK(made, made.error().message());
-    return std::move(*made);
+    if constexpr (!std::is_void_v<T>) return std::move(*made);
 }
 
 std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& x, at::TensorList parameters,
@@ -48,8 +49,12 @@ std::vector<at::Tensor> backward(const at::Tensor& gradient, const at::Tensor& x
                                  at::TensorList parameters, const at::Tensor& saved, bool want_dx,
                                  std::int64_t number) {
     const auto kernel = kernel_of(number);
-    auto made = result_of(*kernel, run_backward(*kernel, gradient, x.to(at::kFloat),
-                                                parameters.vec(), saved, 1, 0, want_dx));
+    const auto features = x.to(at::kFloat);
+    const auto all = parameters.vec();
+    auto made =
+        result_of(*kernel, run_backward(*kernel, gradient, features, all, saved, 1, 0, want_dx));
+    if (kernel->watch)
+        result_of(*kernel, kernel->watch->examine(*kernel, {features, gradient, all, made}));
     if (want_dx && x.scalar_type() != at::kFloat) made[0] = made[0].to(x.scalar_type());
     return made;
 }

@@ -1,15 +1,14 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "esper/engine/kernels/alpha_blend_detail.h"
 #include "esper/execution/cuda/alpha_blend.h"
 #include "esper/execution/cuda/check.cuh"
 
 namespace esper::execution::cuda {
 namespace {
 
-using blend_detail::narrow;
-using blend_detail::widen;
+using vector::narrow;
+using vector::widen;
 
 constexpr unsigned kThreads = 256;
 

@@ -1,6 +1,7 @@
 #include "esper/execution/kasmina/kasmina_layer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "esper/execution/kasmina/saved_kasmina.h"
@@ -207,6 +208,26 @@ Status KasminaLayer::tick(double loss) {
     return {};
 }
 
+const SeedSlot* KasminaLayer::slot_of(const std::string& seed) const {
+    const auto found = std::ranges::find(slots_, seed, &SeedSlot::seed);
+    return found == slots_.end() ? nullptr : &*found;
+}
+
+Status KasminaLayer::note_kernel_use(const std::string& seed, double mean_us, Moment now) {
+    const auto* slot = slot_of(seed);
+    if (slot == nullptr) return {};  // it was taken out since
+    return table_->record(slot->index, 1.0F, static_cast<std::uint64_t>(std::lround(mean_us)),
+                          now.epoch);
+}
+
+Status KasminaLayer::note_kernel_error(const std::string& seed, Moment now) {
+    const auto* slot = slot_of(seed);
+    if (slot == nullptr) return {};
+    ESPER_CHECK_STATUS(table_->record(slot->index, 0.0F, 0, now.epoch));
+    ESPER_CHECK_STATUS(table_->record_error(slot->index, now.epoch));
+    return {};
+}
+
 std::optional<SeedTreatment> KasminaLayer::treatment(const std::string& block) const {
     for (const auto& slot : slots_) {
         if (slot.seed.empty() || graph::seed_scope(slot.seed) != block) continue;
@@ -236,10 +257,11 @@ nlohmann::json KasminaLayer::to_json() const {
         s.ramp = {ramp.steps, ramp.done, ramp.seen, ramp.mean, ramp.variance};
         state.slots.push_back(std::move(s));
     }
-    // Versions tell readers of this process that a row has changed: a run that was resumed has
-    // others, and is the same run.
+    // Versions tell readers of this process that a row has changed, and times are those of this
+    // process: a run that was resumed has others, and is the same run.
     auto snapshot = table_->snapshot();
     std::fill(snapshot.version.begin(), snapshot.version.end(), 0U);
+    std::fill(snapshot.latency_us.begin(), snapshot.latency_us.end(), 0U);
     const auto table = serialise(snapshot);
     state.table.assign(table.begin(), table.end());
     return saved::write(state);

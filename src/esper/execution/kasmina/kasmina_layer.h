@@ -111,6 +111,11 @@ class KasminaLayer {
     /// Sets a blended seed's α for a measurement; restore with the ramp's own value.
     Status set_alpha(std::uint32_t slot, double alpha);
 
+    /// The seed's native kernel ran clean since the last boundary, so fast. For the state table.
+    Status note_kernel_use(const std::string& seed, double mean_us, Moment now);
+    /// It failed: the operators compute the seed from now on.
+    Status note_kernel_error(const std::string& seed, Moment now);
+
     /// Treatment of a store block; nothing for the host's.
     std::optional<SeedTreatment> treatment(const std::string& block) const;
 
@@ -120,6 +125,7 @@ class KasminaLayer {
     Status restore(const nlohmann::json& json, graph::ProgramPtr program);
 
   private:
+    const SeedSlot* slot_of(const std::string& seed) const;
     Status move(SeedSlot& slot, SeedState to, Moment now, std::uint32_t embargo = 0);
     Status leave(SeedSlot& slot, SeedState to, Moment now, std::uint32_t embargo = 0);
     void become(graph::ProgramPtr program);

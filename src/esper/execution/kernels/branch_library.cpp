@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -122,9 +123,12 @@ Status check_object(std::string_view object) {
 
 Result<BranchLibrary> load_branch_library(const std::string& id, std::string_view object) {
     ESPER_CHECK_STATUS(check_object(object));
-    const int image = ::memfd_create("esper-kernel", MFD_CLOEXEC);
+    const int image = ::memfd_create("esper-kernel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    // Sealed, so that the bytes that run are the bytes that were checked.
+    constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     if (image < 0 ||
-        ::write(image, object.data(), object.size()) != static_cast<ssize_t>(object.size())) {
+        ::write(image, object.data(), object.size()) != static_cast<ssize_t>(object.size()) ||
+        ::fcntl(image, F_ADD_SEALS, kSeals) != 0) {
         if (image >= 0) ::close(image);
         return fail(KernelError::kUnreadable, "no memory for the kernel " + id);
     }

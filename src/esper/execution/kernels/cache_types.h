@@ -42,16 +42,15 @@ class KernelSource {
 enum class MissCause : std::uint8_t {
     kCold,        ///< never seen here
     kCapacity,    ///< evicted to make room
-    kPressure,    ///< evicted because the machine ran short of memory
     kRemoved,     ///< removed by its owner
     kTooLarge,    ///< not kept: larger than the budget, or all other kernels are in use
     kBackingOff,  ///< loading failed recently
     kBanned,      ///< permanently evicted after a fault
 };
-inline constexpr std::size_t kMissCauses = 7;
+inline constexpr std::size_t kMissCauses = 6;
 constexpr std::string_view to_text(MissCause cause) {
     constexpr std::array<std::string_view, kMissCauses> kNames = {
-        "cold", "capacity", "pressure", "removed", "too_large", "backing_off", "banned"};
+        "cold", "capacity", "removed", "too_large", "backing_off", "banned"};
     return kNames[static_cast<std::size_t>(cause)];
 }
 

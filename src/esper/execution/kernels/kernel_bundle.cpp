@@ -146,14 +146,10 @@ Result<KernelManifest> verify_forged(const KernelBundle& bundle, const KeyRing& 
 }
 
 Status fits_machine(const KernelManifest& manifest, const std::vector<std::string>& cpu_features) {
-    // Interface 1 is a kernel's alone, interface 3 a branch's with its gradients.
-    if (manifest.abi != ESPER_KERNEL_ABI && manifest.abi != ESPER_BRANCH_KERNEL_ABI) {
-        return fail(
-            KernelError::kAbiMismatch,
-            fmt::format("{}: made for kernel interface {}, this is {} or {}; compile it anew",
-                        manifest.artifact, manifest.abi, ESPER_KERNEL_ABI,
-                        ESPER_BRANCH_KERNEL_ABI));
-    }
+    if (manifest.abi != ESPER_BRANCH_KERNEL_ABI)
+        return fail(KernelError::kAbiMismatch,
+                    fmt::format("{}: made for kernel interface {}, this is {}; compile it anew",
+                                manifest.artifact, manifest.abi, ESPER_BRANCH_KERNEL_ABI));
     const auto missing = missing_features(manifest.cpu_features, cpu_features);
     if (missing.empty()) return {};
     return fail(TrustError::kOtherMachine,

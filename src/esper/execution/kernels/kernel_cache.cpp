@@ -239,11 +239,6 @@ KernelPin KernelCache::keep_locked(std::uint64_t id, std::unique_ptr<CachedKerne
     return {&table_, entry};
 }
 
-std::uint64_t KernelCache::budget_locked() const {
-    return static_cast<std::uint64_t>(static_cast<double>(options_.max_bytes) *
-                                      cache_share(pressure_));
-}
-
 void KernelCache::collect_locked(Values& dead) {
     table_.collect_orphans([&](std::unique_ptr<CachedKernel> kernel) {
         bytes_ -= kernel->charge();
@@ -285,9 +280,8 @@ struct KernelCache::Evictor {
 bool KernelCache::make_room_locked(std::uint64_t bytes, std::uint64_t entries, MissCause cause,
                                    Values& dead) {
     collect_locked(dead);
-    const std::uint64_t budget = budget_locked();
-    if (bytes > budget) return false;
-    while (bytes_ + bytes > budget || entries_ + entries > options_.max_entries) {
+    if (bytes > options_.max_bytes) return false;
+    while (bytes_ + bytes > options_.max_bytes || entries_ + entries > options_.max_entries) {
         if (!policy_.evict_one(Evictor{*this, cause, dead})) return false;
     }
     return true;
@@ -368,13 +362,6 @@ bool KernelCache::is_banned(std::uint64_t id) const {
     return banned_.contains(id);
 }
 
-void KernelCache::set_pressure(MemoryPressure level) {
-    Values dead;
-    std::lock_guard lock(mutex_);
-    pressure_ = level;
-    make_room_locked(0, 0, MissCause::kPressure, dead);
-}
-
 CacheStats KernelCache::stats() const {
     CacheStats s;
     {
@@ -382,7 +369,7 @@ CacheStats KernelCache::stats() const {
         s = counted_;
         s.bytes = bytes_;
         s.entries = entries_;
-        s.byte_budget = budget_locked();
+        s.byte_budget = options_.max_bytes;
     }
     if (disk_ != nullptr) s.disk_corrupt = disk_->corrupt_found();
     for (const Stripe& stripe : stripes_) {

@@ -16,7 +16,6 @@
 #include "esper/execution/kernels/cache_types.h"
 #include "esper/execution/kernels/disk_tier.h"
 #include "esper/execution/kernels/fifo_eviction.h"
-#include "esper/execution/kernels/memory_pressure.h"
 #include "esper/execution/kernels/pin_table.h"
 
 namespace esper::execution {
@@ -90,9 +89,6 @@ class KernelCache {
     Status ban(std::uint64_t id, std::string_view reason);
     bool is_banned(std::uint64_t id) const;
 
-    /// Sets the byte budget to cache_share(level) of its full size.
-    void set_pressure(MemoryPressure level);
-
     CacheStats stats() const;
 
   private:
@@ -135,7 +131,6 @@ class KernelCache {
     void remember_locked(std::uint64_t id, MissCause cause, std::uint64_t successor);
     std::uint64_t successor_locked(std::uint64_t id);
     void schedule(std::uint64_t id, std::uint32_t depth);
-    std::uint64_t budget_locked() const;
 
     const KernelCacheOptions options_;
     const std::uint64_t serial_;  // unique among the caches of a process
@@ -151,7 +146,6 @@ class KernelCache {
     S3Fifo policy_;
     std::uint64_t bytes_ = 0;
     std::uint64_t entries_ = 0;
-    MemoryPressure pressure_ = MemoryPressure::kNone;
     CacheStats counted_;
     std::unordered_map<std::uint64_t, std::shared_ptr<Flight>> flights_;
     std::unordered_map<std::uint64_t, Failure> failures_;

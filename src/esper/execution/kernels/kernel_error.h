@@ -19,20 +19,14 @@ namespace esper::execution {
     X(kNotLoadable, kRuntime) /* the dynamic linker refused it */                        \
     X(kMissingSymbol, kData)                                                             \
     X(kAbiMismatch, kData)                                                               \
-    X(kBadCall, kUsage) /* these tensors cannot be passed to any kernel */               \
     X(kReturnedError, kRuntime)                                                          \
-    X(kWrongShape, kRuntime)                                                             \
-    X(kWrongDtype, kRuntime)                                                             \
+    X(kWrongResult, kRuntime) /* further from the operators' than rounding explains */   \
     X(kNotFinite, kRuntime)                                                              \
-    X(kOverrun, kRuntime) /* it wrote past the end of its output */                      \
+    X(kOverrun, kRuntime) /* it wrote to what it may only read */                        \
     X(kTimedOut, kRuntime)                                                               \
     X(kCrashed, kRuntime)                                                                \
     X(kExited, kRuntime)                                                                 \
-    X(kGuardUnavailable, kRuntime)                                                       \
-    X(kOutOfMemory, kRuntime)                                                            \
-    X(kDevice, kRuntime)                                                                 \
-    X(kNetwork, kRuntime)                                                                \
-    X(kUnknown, kRuntime)
+    X(kGuardUnavailable, kRuntime)
 ESPER_DEFINE_ERRORS(KernelError, "kernel", ESPER_KERNEL_ERRORS)
 
 }  // namespace esper::execution

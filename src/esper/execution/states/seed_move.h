@@ -26,8 +26,7 @@ constexpr SeedWords moved(const SeedWords& w, const Transition& move) {
     constexpr std::uint64_t kErrors = 0xffffull << 16;
     const SeedState to = move.to;
     SeedWords n = w;
-    n[0] = (w[0] & ~(std::uint64_t{0xff} | flag_bits(kReadyForTransition))) |
-           static_cast<std::uint64_t>(to);
+    n[0] = (w[0] & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(to);
     n[0] += 2 * kBusyBit;
     n[3] = (w[3] & ~kLow) | move.epoch;
     if (to == kGerminated) {

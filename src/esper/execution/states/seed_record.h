@@ -10,9 +10,8 @@
 namespace esper::execution {
 
 enum SeedFlags : std::uint8_t {
-    kFallbackActive = 1,      ///< the identity path runs in place of the seed's kernel
-    kReadyForTransition = 2,  ///< the seed asks Tamiyo for its next command
-    kHasHealth = 4,           ///< the health average has had its first sample
+    kFallbackActive = 1,  ///< the identity path runs in place of the seed
+    kHasHealth = 4,       ///< the health average has had its first sample
 };
 
 /// One seed's row of the table as plain values.
@@ -21,11 +20,12 @@ struct SeedRecord {
     std::uint8_t flags = 0;
     std::uint16_t error_count = 0;
     std::uint32_t version = 0;    ///< grows with every change of the row; even
-    std::uint64_t kernel_id = 0;  ///< first 8 bytes of the SHA-256 of the artifact id; 0: none
+    std::uint64_t kernel_id = 0;  ///< first 8 bytes of the hash of the blueprint's Program; 0: none
     float alpha = 0;              ///< blend weight, 0 … 1
-    float health = 0;             ///< exponential average (0.1) of the health samples, 0 … 1
+    float health = 0;             ///< exponential average (0.1): 1 an epoch of its native kernel
+                                  ///< without an error, 0 an error; 0 … 1
     std::uint32_t last_update_epoch = 0;
-    std::uint32_t latency_us = 0;     ///< last execution; saturates
+    std::uint32_t latency_us = 0;     ///< mean of a call of its native kernel; saturates
     std::uint32_t embargo_until = 0;  ///< first epoch in which a culled slot may wake again
     std::uint32_t transitions = 0;    ///< how often the slot has changed state
 
@@ -92,7 +92,6 @@ struct Transition {
     std::uint32_t epoch = 0;
     std::uint64_t kernel_id = 0;       ///< required to enter GERMINATED, else ignored
     std::uint32_t embargo_epochs = 0;  ///< on entering CULLED: how long the slot stays closed
-    std::uint64_t command_id = 0;      ///< chosen by the caller, returned in reports
 };
 
 /// The reason why is_allowed refuses a move.
@@ -119,7 +118,7 @@ inline Status check(const SeedRecord& row, const Transition& move) {
 /// the kernel. ERROR_RECOVERY sets the fallback flag. FOSSILIZED sets α to 1.
 constexpr void apply(SeedRecord& row, const Transition& move) {
     using enum SeedState;
-    unsigned flags = row.flags & ~unsigned{kReadyForTransition};
+    unsigned flags = row.flags;
     const SeedState to = move.to;
     if (to == kGerminated || to == kDormant || to == kCulled || to == kCancelled ||
         to == kRolledBack) {

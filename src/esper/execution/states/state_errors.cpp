@@ -16,11 +16,6 @@ Error no_such_seed(std::uint32_t seed, std::uint32_t seeds) {
     return make(StateError::kNoSuchSeed, "no seed {}: the table has {} seeds", seed, seeds);
 }
 
-Error stale(std::uint32_t seed, SeedState expected, SeedState found) {
-    return make(StateError::kStale, "seed {}: expected it in {}, found it in {}; read it again",
-                seed, contracts::to_text(expected), contracts::to_text(found));
-}
-
 Error bad_health(std::uint32_t seed, float health) {
     return make(StateError::kBadValue, "seed {}: a health sample lies in 0 … 1, got {}", seed,
                 health);
@@ -34,17 +29,6 @@ Error no_alpha(std::uint32_t seed, SeedState state) {
     return make(StateError::kBadValue,
                 "seed {} in {} has no α to set; it is blended from GRAFTING to FINE_TUNING", seed,
                 contracts::to_text(state));
-}
-
-Error queue_full(std::uint32_t capacity) {
-    return make(StateError::kQueueFull,
-                "the command queue holds {} commands; apply them at an epoch boundary first",
-                capacity);
-}
-
-Error group_refused(std::uint32_t seed) {
-    return make(StateError::kGroupRefused,
-                "seed {}: legal, but another command of its group was refused", seed);
 }
 
 Error corrupt(std::uint32_t seed) {

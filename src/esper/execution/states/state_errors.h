@@ -9,12 +9,9 @@
 namespace esper::execution::state_errors {
 
 [[gnu::cold]] Error no_such_seed(std::uint32_t seed, std::uint32_t seeds);
-[[gnu::cold]] Error stale(std::uint32_t seed, SeedState expected, SeedState found);
 [[gnu::cold]] Error bad_health(std::uint32_t seed, float health);
 [[gnu::cold]] Error bad_alpha(std::uint32_t seed, float alpha);
 [[gnu::cold]] Error no_alpha(std::uint32_t seed, SeedState state);
-[[gnu::cold]] Error queue_full(std::uint32_t capacity);
-[[gnu::cold]] Error group_refused(std::uint32_t seed);
 [[gnu::cold]] Error corrupt(std::uint32_t seed);
 [[gnu::cold]] Error size_mismatch(std::size_t snapshot, std::uint32_t seeds);
 

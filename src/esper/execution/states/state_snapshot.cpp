@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 #include <span>
 
 #include "esper/base/hash.h"
@@ -78,16 +77,6 @@ void StateSnapshot::set_row(std::size_t i, const SeedRecord& r) {
     latency_us[i] = r.latency_us;
     embargo_until[i] = r.embargo_until;
     transitions[i] = r.transitions;
-}
-
-StateCounts StateSnapshot::counts() const {
-    StateCounts counts{};
-    for (std::uint8_t s : state) ++counts[s];
-    return counts;
-}
-
-std::uint64_t StateSnapshot::total_errors() const {
-    return std::accumulate(error_count.begin(), error_count.end(), std::uint64_t{0});
 }
 
 std::uint32_t StateSnapshot::crc() const {

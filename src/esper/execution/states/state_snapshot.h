@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,9 +9,6 @@
 #include "esper/execution/states/seed_record.h"
 
 namespace esper::execution {
-
-/// How many seeds are in each state, by the state's number.
-using StateCounts = std::array<std::uint32_t, contracts::kEnumCount<SeedState>>;
 
 /// All seeds at one moment as dense columns, for checkpoints and for the GPU's table.
 struct StateSnapshot {
@@ -28,8 +24,6 @@ struct StateSnapshot {
     SeedRecord row(std::size_t seed) const;
     void set_row(std::size_t seed, const SeedRecord& row);
 
-    StateCounts counts() const;
-    std::uint64_t total_errors() const;
     /// CRC-32C over the columns in the order of their declaration.
     std::uint32_t crc() const;
     bool operator==(const StateSnapshot&) const = default;

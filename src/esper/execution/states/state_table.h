@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "esper/execution/states/atomics_policy.h"
-#include "esper/execution/states/command_queue.h"
 #include "esper/execution/states/state_errors.h"
 #include "esper/execution/states/state_snapshot.h"
 
@@ -23,29 +22,7 @@ enum class Layout {
     kPaddedColumns,  ///< columns with one seed a line
 };
 
-/// The result of one command at an epoch boundary.
-struct CommandOutcome {
-    Transition command;
-    SeedState from = SeedState::kDormant;
-    Status status;
-};
-
-struct BoundaryReport {
-    std::uint32_t epoch = 0;
-    std::vector<CommandOutcome> outcomes;  ///< in the order the commands were queued
-    std::size_t applied() const {
-        return static_cast<std::size_t>(std::ranges::count_if(
-            outcomes, [](const CommandOutcome& o) { return o.status.has_value(); }));
-    }
-};
-
-enum class BoundaryMode {
-    kRefuseIllegal,  ///< legal commands are applied, the others are refused with their reason
-    kAllOrNothing,   ///< one illegal command refuses the whole group
-};
-
-/// The states of all seeds. Every function may be called from any thread, except `apply_pending`,
-/// which only one thread may call.
+/// The states of all seeds. Every function may be called from any thread.
 ///
 /// Each row has a version. A writer makes it odd by compare-and-swap, writes the words, and stores
 /// the control word with the next even version. A reader reads again if the version was odd or has
@@ -54,10 +31,7 @@ enum class BoundaryMode {
 template <typename Policy = StdAtomics>
 class BasicStateTable {
   public:
-    static constexpr std::uint32_t kDefaultQueue = 1024;
-
-    explicit BasicStateTable(std::uint32_t seeds, std::uint32_t queue_capacity = kDefaultQueue,
-                             Layout layout = Layout::kLinePerSeed);
+    explicit BasicStateTable(std::uint32_t seeds, Layout layout = Layout::kLinePerSeed);
 
     std::uint32_t size() const { return seeds_; }
 
@@ -71,8 +45,6 @@ class BasicStateTable {
     /// Moves one seed at once and returns the state it left. Errors: kNoSuchSeed,
     /// kIllegalTransition, kTerminal, kWrongActor, kEmbargoed, kMissingKernel.
     Result<SeedState> transition(const Transition& move);
-    /// The same if the seed is in `from`; otherwise kStale.
-    Result<SeedState> transition_from(SeedState from, const Transition& move);
 
     /// Counts one run-time error of the seed's kernel (see count_error) and returns the state
     /// after it.
@@ -81,21 +53,10 @@ class BasicStateTable {
     Status record(std::uint32_t seed, float health, std::uint64_t latency_us, std::uint32_t epoch);
     /// Sets the blend weight, 0 … 1. The seed must be blended and not yet fossilized.
     Status set_alpha(std::uint32_t seed, float alpha);
-    /// Sets or clears the flag that the seed is ready for its next command.
-    Status set_ready(std::uint32_t seed, bool ready);
-
-    /// Queues a move for the next epoch boundary. Error: kQueueFull.
-    Status enqueue(const Transition& move);
-    /// Applies all queued moves at once: no reader and no snapshot sees only some of them. Each
-    /// move is checked in its order, on the row as the moves before it leave it.
-    BoundaryReport apply_pending(std::uint32_t epoch,
-                                 BoundaryMode mode = BoundaryMode::kRefuseIllegal);
 
     /// All rows at one moment. The second form reuses `out`'s memory.
     StateSnapshot snapshot() const;
     void snapshot(StateSnapshot& out) const;
-    /// How many seeds are in each state, counted from the rows.
-    StateCounts counts() const;
 
     /// Checks every row's seal. Error: kCorrupt, with the first seed whose memory was overwritten
     /// by code other than this table.
@@ -140,7 +101,6 @@ class BasicStateTable {
         void operator()(Word* words) const;
     };
     std::unique_ptr<Word[], Free> words_;
-    BoundedQueue<Transition, Policy> queue_;
     alignas(64) mutable typename Policy::template Atomic<std::uint32_t> gate_{0};
 };
 

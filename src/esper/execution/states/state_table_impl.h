@@ -10,9 +10,7 @@
 namespace esper::execution {
 
 template <typename Policy>
-BasicStateTable<Policy>::BasicStateTable(std::uint32_t seeds, std::uint32_t queue_capacity,
-                                         Layout layout)
-    : seeds_(seeds), queue_(queue_capacity) {
+BasicStateTable<Policy>::BasicStateTable(std::uint32_t seeds, Layout layout) : seeds_(seeds) {
     constexpr std::size_t kLine = 64 / sizeof(std::uint64_t);
     const std::size_t padded = (std::size_t{seeds} + kLine - 1) / kLine * kLine;
     std::size_t count = 0;
@@ -123,12 +121,15 @@ inline bool BasicStateTable<Policy>::modify(std::uint32_t seed, SeedRecord& row,
         }
         // The new row is computed before the row is marked busy, so it is busy for a few stores
         // only. If take_row succeeds at this version, nobody changed the row in the meantime.
-        row = unpack(load_words(at, control));
+        const SeedWords words = load_words(at, control);
+        row = unpack(words);
         if (!change(row)) [[unlikely]] {
             if (at->load(std::memory_order_relaxed) != control) continue;
             return false;
         }
-        const SeedWords next = pack(row, row.version + 2);
+        SeedWords next = pack(row, row.version + 2);
+        // A seal that foreign code has broken stays broken.
+        next[kSeedWords - 1] ^= words[kSeedWords - 1] ^ seal_of(words);
         if (!take_row(at, control)) [[unlikely]]
             continue;
         publish(at, next);
@@ -178,19 +179,6 @@ Result<SeedState> BasicStateTable<Policy>::transition(const Transition& move) {
 }
 
 template <typename Policy>
-Result<SeedState> BasicStateTable<Policy>::transition_from(SeedState from, const Transition& move) {
-    return make_move(
-        move,
-        [&](const SeedWords& words) ESPER_ALWAYS_INLINE {
-            return control_state(words[0]) == from && is_allowed(words, move);
-        },
-        [&](const SeedRecord& row) {
-            if (row.state == from) return refusal(row, move);
-            return state_errors::stale(move.seed, from, row.state);
-        });
-}
-
-template <typename Policy>
 Result<SeedState> BasicStateTable<Policy>::record_error(std::uint32_t seed, std::uint32_t epoch) {
     if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
     SeedRecord row;
@@ -232,77 +220,6 @@ Status BasicStateTable<Policy>::set_alpha(std::uint32_t seed, float alpha) {
 }
 
 template <typename Policy>
-Status BasicStateTable<Policy>::set_ready(std::uint32_t seed, bool ready) {
-    if (seed >= seeds_) return fail(state_errors::no_such_seed(seed, seeds_));
-    SeedRecord row;
-    modify(seed, row, [&](SeedRecord& r) ESPER_ALWAYS_INLINE {
-        const auto without = static_cast<unsigned>(r.flags) & ~unsigned{kReadyForTransition};
-        r.flags = static_cast<std::uint8_t>(without | (ready ? unsigned{kReadyForTransition} : 0u));
-        return true;
-    });
-    return {};
-}
-
-template <typename Policy>
-Status BasicStateTable<Policy>::enqueue(const Transition& move) {
-    if (move.seed >= seeds_) return fail(state_errors::no_such_seed(move.seed, seeds_));
-    if (queue_.push(move)) return {};
-    return fail(state_errors::queue_full(queue_.capacity()));
-}
-
-template <typename Policy>
-BoundaryReport BasicStateTable<Policy>::apply_pending(std::uint32_t epoch, BoundaryMode mode) {
-    BoundaryReport report;
-    report.epoch = epoch;
-    Transition move;
-    for (std::uint32_t i = 0; i < queue_.capacity() && queue_.pop(move); ++i) {
-        move.epoch = epoch;
-        report.outcomes.push_back({move, SeedState::kDormant, {}});
-    }
-    std::vector<std::uint32_t> seeds;
-    for (const auto& o : report.outcomes) seeds.push_back(o.command.seed);
-    std::ranges::sort(seeds);
-    seeds.erase(std::unique(seeds.begin(), seeds.end()), seeds.end());
-
-    // All rows are locked before the first move is checked and until the last row is written. Other
-    // threads lock at most one row and never wait for a second, so there is no deadlock.
-    wait_at_gate();
-    std::vector<SeedRecord> before;
-    for (std::uint32_t seed : seeds) {
-        before.push_back(unpack(load_words(&word(seed, 0), lock_row(seed))));
-    }
-    std::vector<SeedRecord> after = before;
-    auto slot = [&](std::uint32_t seed) {
-        return static_cast<std::size_t>(std::ranges::lower_bound(seeds, seed) - seeds.begin());
-    };
-    bool refused = false;
-    for (auto& o : report.outcomes) {
-        SeedRecord& record = after[slot(o.command.seed)];
-        o.from = record.state;
-        o.status = check(record, o.command);
-        if (o.status) apply(record, o.command);
-        refused |= !o.status;
-    }
-    if (refused && mode == BoundaryMode::kAllOrNothing) {
-        after = before;
-        for (auto& o : report.outcomes) {
-            if (o.status) {
-                o.status = fail(state_errors::group_refused(o.command.seed));
-            }
-        }
-    }
-    for (std::size_t i = 0; i < seeds.size(); ++i) {
-        if (after[i] == before[i]) {
-            word(seeds[i], 0)
-                .store(pack(before[i], before[i].version)[0], std::memory_order_release);
-        } else {
-            publish(&word(seeds[i], 0), pack(after[i], after[i].version + 2));
-        }
-    }
-    return report;
-}
-
-template <typename Policy>
 template <typename Visit>
 void BasicStateTable<Policy>::collect(Visit visit) const {
     constexpr int kFreeTries = 3;
@@ -338,22 +255,6 @@ StateSnapshot BasicStateTable<Policy>::snapshot() const {
     StateSnapshot out;
     snapshot(out);
     return out;
-}
-
-template <typename Policy>
-StateCounts BasicStateTable<Policy>::counts() const {
-    StateCounts counts{};
-    collect([&](std::uint32_t s) {
-        if (s == 0) counts = {};
-        std::uint64_t control = word(s, 0).load(std::memory_order_acquire);
-        for (unsigned attempt = 0; (control & kBusyBit) != 0; ++attempt) {
-            Policy::relax(attempt);
-            control = word(s, 0).load(std::memory_order_acquire);
-        }
-        ++counts[static_cast<std::size_t>(control_state(control)) % counts.size()];
-        return control;
-    });
-    return counts;
 }
 
 template <typename Policy>

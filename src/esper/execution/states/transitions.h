@@ -1,5 +1,5 @@
 #pragma once
-// execution (Kasmina): the seeds' state table, the kernel cache, the kernel executor, recovery.
+// execution (Kasmina): the seeds' state table, the kernel cache, kernels on probation.
 
 #include <cstdint>
 
@@ -17,12 +17,9 @@ using contracts::SeedState;
     X(kIllegalTransition, kUsage)       \
     X(kWrongActor, kUsage)              \
     X(kTerminal, kUsage)                \
-    X(kStale, kRuntime)                 \
     X(kEmbargoed, kRuntime)             \
     X(kMissingKernel, kUsage)           \
     X(kBadValue, kUsage)                \
-    X(kGroupRefused, kRuntime)          \
-    X(kQueueFull, kRuntime)             \
     X(kSizeMismatch, kData)             \
     X(kBadSnapshot, kData)              \
     X(kUnsupportedVersion, kData)       \

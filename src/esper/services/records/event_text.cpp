@@ -65,6 +65,9 @@ EventText describe_event(const Event& event) {
         return {EventTone::kBad,
                 fmt::format("seed {} runs as operators from here on, not as kernel {}: {}",
                             event.text("seed"), event.text("kernel"), event.text("reason"))};
+    if (event.is("broken_seal"))
+        return {EventTone::kBad, "stops, because foreign code wrote over the seeds' states: " +
+                                     event.text("reason")};
     if (event.is("rollback"))
         return {EventTone::kBad, fmt::format("went back to step {}: {}", event.integer("to_step"),
                                              event.text("reason"))};

@@ -58,6 +58,22 @@ std::string growth_of(const json& run, const std::vector<Event>& events) {
                              human_count(number_of(run, "parameters").value_or(0)));
 }
 
+// What the process that ended the run has seen of its kernels.
+std::string calls_of(const json& use) {
+    double calls = 0;
+    double errors = 0;
+    double seconds = 0;
+    for (const auto& [seed, of] : use.items()) {
+        calls += number_of(of, "calls").value_or(0);
+        errors += number_of(of, "errors").value_or(0);
+        seconds += 1e-6 * number_of(of, "mean_us").value_or(0) *
+                   (number_of(of, "calls").value_or(0) - number_of(of, "guarded").value_or(0));
+    }
+    if (calls < 1) return "";
+    return fmt::format("; {} calls took {:.2f} s, {:.0f} failed", human_count(calls), seconds,
+                       errors);
+}
+
 // Of kernels one sentence each: how many seeds had one and how much faster these were measured to
 // be; why the others had none, by reason; what was refused.
 std::string kernels_of(const json& run) {
@@ -82,6 +98,7 @@ std::string kernels_of(const json& run) {
     if (with > 0)
         out +=
             fmt::format(", measured at {:.2f} to {:.2f} times the operators' speed", least, most);
+    out += calls_of(kernels.value("use", json::object()));
     for (const auto& [beginning, reasons] : without) {
         const bool alike = std::ranges::count(reasons, reasons.front()) == std::ssize(reasons);
         out += fmt::format("; {} ran as operators: {}", reasons.size(),

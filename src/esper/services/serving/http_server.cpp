@@ -436,7 +436,12 @@ void HttpServer::State::leave() {
 }
 
 Response HttpServer::State::answer(Request request) const {
-    return router->answer(std::move(request));
+    if (!options.answered) return router->answer(std::move(request));
+    const auto asked = request;
+    const auto begun = std::chrono::steady_clock::now();
+    auto response = router->answer(std::move(request));
+    options.answered(asked, response, std::chrono::steady_clock::now() - begun);
+    return response;
 }
 
 void HttpServer::State::stop() {

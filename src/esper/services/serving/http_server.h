@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,10 @@ struct ServerOptions {
     int threads = 2;
     Access access = {};
     Limits limits = {};
+    /// Hears of every request that reached the router, on the thread that answered it. `took` is
+    /// the handler's time.
+    std::function<void(const Request&, const Response&, std::chrono::nanoseconds took)> answered =
+        {};
 };
 
 /// An HTTP/1.1 server over a router. Handlers run in its threads. A request has to pass

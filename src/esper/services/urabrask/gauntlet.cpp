@@ -9,11 +9,11 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/first_line.h"
+#include "esper/engine/joint/branch_comparison.h"
 #include "esper/engine/joint/branch_recording.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/services/urabrask/cases.h"
-#include "esper/services/urabrask/compare.h"
 #include "esper/services/urabrask/guarded_memory.h"
 
 namespace esper::urabrask {
@@ -73,7 +73,7 @@ Status check_blend(const graph::BranchKernel& kernel, const Case& c,
     for (const auto& t : plain) want.push_back(t.to(at::kDouble).mul(kAlpha));
     want[0].add_(c.x.to(at::kDouble));
     want[1].add_(c.gradient.to(at::kDouble));
-    const auto found = compare(names, got, want, want, floor);
+    const auto found = graph::compare_branches(names, got, want, want, {.floor = floor});
     if (!found.why.empty()) return fail(UrabraskError::kWrong, "blended: " + found.why);
     return {};
 }
@@ -105,7 +105,7 @@ Status check_cases(const Trial& trial, const graph::BranchKernel& kernel,
         ESPER_TRY(const auto reference,
                   graph::interpret_branch(trial.branch, precise, c.x.to(at::kDouble),
                                           c.gradient.to(at::kDouble), graph::Precision::kFloat32));
-        const auto found = compare(names, got, aten, reference, floor);
+        const auto found = graph::compare_branches(names, got, aten, reference, {.floor = floor});
         if (!found.why.empty()) return fail(UrabraskError::kWrong, c.name + ": " + found.why);
         // Elsewhere rounding alone can cost ATen and the kernel most of their digits.
         const bool usual = c.name.ends_with("normal");
@@ -183,8 +183,13 @@ Findings from_json(const json& j) {
 
 Result<graph::BranchKernel> load_kernel(const std::string& id, std::string_view object) {
     ESPER_TRY(auto library, execution::load_branch_library(id, object));
-    return graph::BranchKernel{id, library.info, library.forward, library.backward,
-                               std::move(library.handle)};
+    return graph::BranchKernel{.id = id,
+                               .info = library.info,
+                               .forward = library.forward,
+                               .backward = library.backward,
+                               .library = std::move(library.handle),
+                               .watch = {},
+                               .fault = {}};
 }
 
 Result<Findings> try_kernel(const Trial& trial, const std::string& id, const std::string& object) {

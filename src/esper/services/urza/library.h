@@ -157,8 +157,9 @@ class Library {
 
     virtual Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::uint32_t limit) = 0;
     virtual Result<LedgerHead> head() = 0;
-    /// Checks every digest, signature and link; what is wrong, one line each. `remembered`: a head
-    /// that was seen before.
+    /// Checks every digest, signature and link; what is wrong, one line each. KernelError's
+    /// kAbiMismatch: a kernel that is what was signed, for an older interface. `remembered`: a
+    /// head that was seen before.
     virtual Result<std::vector<Error>> verify(const std::optional<LedgerHead>& remembered) = 0;
     virtual Result<Collected> collect(const Retention& retention) = 0;
 

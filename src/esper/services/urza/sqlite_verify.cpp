@@ -5,6 +5,7 @@
 
 #include "esper/base/hash.h"
 #include "esper/contracts/codec.h"
+#include "esper/kernel_abi.h"
 #include "esper/program/operators.h"
 #include "esper/program/program_hash.h"
 #include "esper/program/text/text_format.h"
@@ -96,20 +97,29 @@ Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
                 return fail(object.error());
             ESPER_TRY(const auto added, ledger_digests(*database, "add kernel", id));
             ESPER_CHECK_STATUS(check_in_ledger(added, digest_of(record), "kernel " + id));
-            if (record.artifact.status == contracts::KernelStatus::kValidated) {
+            const bool older = record.manifest.abi < ESPER_BRANCH_KERNEL_ABI;
+            if (record.artifact.status == contracts::KernelStatus::kValidated && !older) {
                 execution::KernelWant any;
                 any.cpu_features = record.manifest.cpu_features;
                 ESPER_CHECK_STATUS(execution::verify_statements(bundle, ring_, any));
             }
-            if (bundle.verdict.empty()) return {};
-            ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kGauntlet, execution::kVerdictType,
-                                           bundle.verdict, bundle.judged));
-            ESPER_TRY(
-                const auto judged,
-                ledger_digests(*database,
-                               record.verdict->passed ? "validate kernel" : "reject kernel", id));
-            return check_in_ledger(judged, digest_of(record.verdict_text, record.report_text),
-                                   "verdict of " + id);
+            if (!bundle.verdict.empty()) {
+                ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kGauntlet,
+                                               execution::kVerdictType, bundle.verdict,
+                                               bundle.judged));
+                ESPER_TRY(const auto judged,
+                          ledger_digests(
+                              *database,
+                              record.verdict->passed ? "validate kernel" : "reject kernel", id));
+                ESPER_CHECK_STATUS(
+                    check_in_ledger(judged, digest_of(record.verdict_text, record.report_text),
+                                    "verdict of " + id));
+            }
+            if (!older || record.is_collected) return {};
+            return fail(execution::KernelError::kAbiMismatch,
+                        fmt::format("kernel {}: made for an older kernel interface ({}, this is "
+                                    "{}); esper library gc removes it",
+                                    id, record.manifest.abi, ESPER_BRANCH_KERNEL_ABI));
         };
         if (const Status sound = check(); !sound) wrong.push_back(sound.error());
     }
@@ -132,14 +142,17 @@ Result<std::vector<Error>> SqliteLibrary::verify(const std::optional<LedgerHead>
 Result<Collected> SqliteLibrary::collect(const Retention& retention) {
     Collected collected;
     const Status stored = write([&](Database& database) -> Status {
-        // What is out of use, and what is too much of one blueprint, slowest first.
+        // What is out of use or of an older interface, and what is too much of one blueprint,
+        // slowest first.
         ESPER_TRY(
             auto select,
-            database.prepare("SELECT id FROM (SELECT id, status, row_number() OVER (PARTITION "
-                             "BY blueprint ORDER BY status = 'VALIDATED' DESC, latency, id) AS "
-                             "place FROM kernel WHERE collected = 0) "
-                             "WHERE status IN ('REJECTED', 'DEPRECATED') OR place > ?"));
-        select.bind(static_cast<std::int64_t>(retention.kernels_per_blueprint));
+            database.prepare("SELECT id FROM (SELECT id, status, CAST(manifest AS TEXT) AS said, "
+                             "row_number() OVER (PARTITION BY blueprint ORDER BY status = "
+                             "'VALIDATED' DESC, latency, id) AS place FROM kernel WHERE collected "
+                             "= 0) WHERE status IN ('REJECTED', 'DEPRECATED') OR place > ? OR "
+                             "(json_valid(said) AND json_extract(said, '$.abi') < ?)"));
+        select.bind(static_cast<std::int64_t>(retention.kernels_per_blueprint))
+            .bind(std::int64_t{ESPER_BRANCH_KERNEL_ABI});
         std::vector<std::string> ids;
         for (;;) {
             ESPER_TRY(const bool more, select.step());

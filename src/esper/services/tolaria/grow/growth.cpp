@@ -8,8 +8,9 @@
 
 namespace esper::tolaria {
 
-Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
-    std::unique_ptr<Growth> growth(new Growth(std::move(run), clock));
+Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run) {
+    std::unique_ptr<Growth> growth(new Growth(std::move(run)));
+    auto* g = growth.get();
     auto& r = growth->run_;
     ESPER_TRY(growth->places_,
               SeedPlaces::find(r.config.growth, r.learner.program(), r.learner.store()));
@@ -24,7 +25,10 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
     growth->kernels_ = std::make_unique<RunKernels>(
         RunKernels::Run{r.config.growth.kernels,
                         std::string(contracts::to_text(r.config.run.precision)),
-                        r.config.data.batch_size, r.config.growth.blueprints},
+                        r.config.data.batch_size, r.config.growth.blueprints,
+                        [g](const std::string& seed, Moment now) {
+                            return g->kasmina().note_kernel_error(seed, now);
+                        }},
         r.supply, r.kernels ? r.kernels : std::make_shared<graph::SeedKernels>(), event);
     const bool nothing_germinates =
         growth->splits_->is_clocked() || r.config.controller.policy == configs::Policy::kNever;
@@ -32,7 +36,6 @@ Result<std::unique_ptr<Growth>> Growth::create(GrowingRun run, Clock& clock) {
     const auto& config = r.config;
     const bool asks = config.controller.tournament.past_runs && config.growth.kernels;
     growth->past_ = std::make_unique<PastRuns>(asks ? r.supply : nullptr, host_kind(config), event);
-    auto* g = growth.get();
     ESPER_TRY(
         growth->lives_,
         SeedLives::create({r.config, r.length, *growth->places_, *growth->measurer_, event,
@@ -93,6 +96,22 @@ Status Growth::report_health(Moment now) {
     return {};
 }
 
+// The table's memory was overwritten by foreign code: nothing that a checkpoint of now would hold
+// can be trusted.
+Status Growth::check_table(Moment now) {
+    const auto intact = kasmina().table().verify();
+    if (intact) return {};
+    ESPER_CHECK_STATUS(
+        run_.event("broken_seal", now, {{"reason", std::string(intact.error().message())}}));
+    return intact;
+}
+
+Status Growth::note_kernels(Moment now) {
+    for (const auto& [seed, mean_us] : kernels_->latencies())
+        ESPER_CHECK_STATUS(kasmina().note_kernel_use(seed, mean_us, now));
+    return {};
+}
+
 Status Growth::split(const BlockSplits::Wish& wish, Moment now) {
     ESPER_CHECK_STATUS(splits_->make(wish, now));
     measurer_->health().extend(places_->slots().size());
@@ -100,6 +119,8 @@ Status Growth::split(const BlockSplits::Wish& wish, Moment now) {
 }
 
 Status Growth::at_boundary(Moment now, const Losses& losses) {
+    ESPER_CHECK_STATUS(check_table(now));
+    ESPER_CHECK_STATUS(note_kernels(now));
     measurer_->drop_forks();
     ESPER_CHECK_STATUS(past_->ask(now));
     if (!splits_->is_clocked()) ESPER_CHECK_STATUS(report_health(now));

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "esper/execution/kernels/recovery.h"
 #include "esper/services/tolaria/grow/block_splits.h"
 #include "esper/services/tolaria/grow/past_runs.h"
 #include "esper/services/tolaria/grow/rollback.h"
@@ -24,7 +23,7 @@ class Growth {
   public:
     /// `run.learner` has the host as its Program. Errors: kUnsupported when no anchor fits
     /// growth.anchors.
-    static Result<std::unique_ptr<Growth>> create(GrowingRun run, Clock& clock);
+    static Result<std::unique_ptr<Growth>> create(GrowingRun run);
     Growth(const Growth&) = delete;
     Growth& operator=(const Growth&) = delete;
 
@@ -54,6 +53,9 @@ class Growth {
         const std::vector<double>& train;
         const std::vector<double>& validation;
     };
+    /// That no foreign code has written over the seeds' states. Before each boundary's work and
+    /// each checkpoint. Error: StateError::kCorrupt, written down as `broken_seal`.
+    Status check_table(Moment now);
     /// Does all growth work between two epochs. Errors: kStopped, those of measuring.
     Status at_boundary(Moment now, const Losses& losses);
 
@@ -88,8 +90,10 @@ class Growth {
     Status restore(const saved::Json& state, const Tensors& tensors);
 
   private:
-    Growth(GrowingRun run, Clock& clock) : run_(std::move(run)), recovery_({}, {}, clock) {}
+    explicit Growth(GrowingRun run) : run_(std::move(run)) {}
     Status report_health(Moment now);
+    /// Into the state table: that the seeds' kernels ran, and how fast.
+    Status note_kernels(Moment now);
     Status restore_places(const SavedLives& lives);
 
     /// When a seed was blended in.
@@ -140,7 +144,6 @@ class Growth {
     std::unique_ptr<BlockSplits> splits_;
     std::unique_ptr<RunKernels> kernels_;
     std::unique_ptr<PastRuns> past_;
-    execution::RecoveryManager recovery_;
     std::map<std::uint32_t, Activity> activity_;  ///< by slot
 };
 

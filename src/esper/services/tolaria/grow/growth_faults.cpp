@@ -1,11 +1,22 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "esper/execution/kernels/kernel_error.h"
 #include "esper/services/tolaria/grow/growth.h"
 
 namespace esper::tolaria {
 
 using execution::SeedState;
+
+namespace {
+
+/// The kind of error of a seed's pass, in the words of the event.
+std::string kind_of(const Error& error) {
+    if (error.is(graph::GraphError::kExecution)) return "kernel_execution";
+    return error.is(execution::KernelError::kNotFinite) ? "kernel_validation" : "unknown";
+}
+
+}  // namespace
 
 bool Growth::has_seeds() const {
     const auto& slots = places_->slots();
@@ -27,23 +38,8 @@ std::vector<std::uint32_t> Growth::suspects() const {
 Status Growth::take_out(std::uint32_t index, const Error& error, Moment now) {
     const auto slot = places_->slots()[index];
     const auto state = places_->state(index);
-    execution::Incident incident{.type = error.is(graph::GraphError::kExecution)
-                                             ? execution::ErrorType::kKernelExecution
-                                             : execution::classify(error),
-                                 .component = "seed",
-                                 .layer = slot.anchor,
-                                 .kernel_id = slot.kernel_id,
-                                 .error = error,
-                                 .retry = {},
-                                 .fallback = {},
-                                 .degrade = {}};
-    incident.fallback = [&] {
-        return kasmina().fault(index, static_cast<std::uint32_t>(run_.config.growth.embargo.value),
-                               now, error.message());
-    };
-    const auto recovery = recovery_.handle(incident);
-    // What acted, not what this type of error is met with first: a seed offers the fallback only.
-    const auto strategy = recovery.fell_back ? execution::Strategy::kFallback : recovery.strategy;
+    const auto fallen_back = kasmina().fault(
+        index, static_cast<std::uint32_t>(run_.config.growth.embargo.value), now, error.message());
     ESPER_CHECK_STATUS(
         run_.event("fault", now,
                    {{"seed", slot.seed},
@@ -53,10 +49,10 @@ Status Growth::take_out(std::uint32_t index, const Error& error, Moment now) {
                     {"state", contracts::to_text(state)},
                     {"error", std::string(error.room()) + "." + std::string(error.name())},
                     {"reason", error.message()},
-                    {"type", execution::to_text(incident.type)},
-                    {"strategy", execution::to_text(strategy)},
-                    {"recovered", recovery.recovered}}));
-    if (!recovery.recovered) return fail(recovery.error.value_or(error));
+                    {"type", kind_of(error)},
+                    {"strategy", "fallback"},
+                    {"recovered", fallen_back.has_value()}}));
+    ESPER_CHECK_STATUS(fallen_back);
     lives_->count_culled();
     lives_->exclude(index, slot.blueprint);
     return {};

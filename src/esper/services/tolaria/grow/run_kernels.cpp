@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "esper/base/text.h"
+#include "esper/configs/run.h"
 #include "esper/program/edits/edits.h"
 #include "esper/program/shapes.h"
 #include "esper/program/text/text_format.h"
@@ -145,6 +146,12 @@ void RunKernels::use(const SeedKernelChoice& choice, const ports::SuppliedKernel
     kernel->forward = supplied.forward;
     kernel->backward = supplied.backward;
     kernel->library = supplied.keeps;
+    const auto watch = std::make_shared<execution::KernelProbation>(
+        run_.precision == contracts::to_text(configs::Precision::kBf16)
+            ? graph::Precision::kBFloat16
+            : graph::Precision::kFloat32);
+    watches_[choice.seed] = watch;
+    kernel->watch = watch;
     book_->set(choice.seed, {std::move(kernel), choice.branch, choice.sample});
 }
 
@@ -166,30 +173,34 @@ void RunKernels::put_back() { book_->replace_all(std::exchange(aside_, {})); }
 
 Status RunKernels::take_out(const std::vector<std::string>& seeds, const std::string& reason,
                             Moment now) {
-    std::set<std::string> bad;
+    std::map<std::string, std::string> bad;  // and what went wrong
     const auto look = [&](const std::map<std::string, graph::SeedKernel>& book) {
-        for (const auto& [seed, used] : book)
-            if (used.kernel->failed || std::ranges::find(seeds, seed) != seeds.end())
-                bad.insert(used.kernel->id);
+        for (const auto& [seed, used] : book) {
+            if (!used.kernel->failed && std::ranges::find(seeds, seed) == seeds.end()) continue;
+            auto& why = bad.try_emplace(used.kernel->id, reason).first->second;
+            if (const auto& fault = used.kernel->fault; why.find(fault) == std::string::npos)
+                why += ": " + fault;
+        }
     };
     look(aside_);
     look(book_->all());
     aside_.clear();
-    for (const auto& kernel : bad) {
+    for (const auto& [kernel, why] : bad) {
         // A library that cannot be written keeps offering it; the run goes on all the same.
         const auto evicted =
-            supply_ ? supply_->evict(kernel, "it failed in a run: " + reason) : Status{};
+            supply_ ? supply_->evict(kernel, "it failed in a run: " + why) : Status{};
         for (auto& choice : choices_) {
             if (choice.kernel != kernel || !choice.runs_kernel()) continue;
             book_->remove(choice.seed);
-            choice.fault = reason;
+            choice.fault = why;
+            if (run_.failed) ESPER_CHECK_STATUS(run_.failed(choice.seed, now));
             ESPER_CHECK_STATUS(event_(
                 "kernel_fault", now,
                 {{"seed", choice.seed},
                  {"anchor", choice.anchor},
                  {"blueprint", choice.blueprint},
                  {"kernel", kernel},
-                 {"reason", reason},
+                 {"reason", why},
                  {"evicted",
                   evicted ? "for good" : "from this run only: " + evicted.error().message()}}));
         }
@@ -237,6 +248,16 @@ Status RunKernels::report_lost(Moment now) {
     return {};
 }
 
+std::map<std::string, double> RunKernels::latencies() const {
+    std::map<std::string, double> found;
+    for (const auto& [seed, used] : book_->all()) {
+        const auto watch = watches_.find(seed);
+        if (watch != watches_.end() && watch->second->use().calls > 0)
+            found[seed] = watch->second->use().mean_us();
+    }
+    return found;
+}
+
 json RunKernels::summary() const {
     int used = 0;
     json seeds = json::array();
@@ -256,12 +277,21 @@ json RunKernels::summary() const {
         if (!choice.fault.empty()) row["fault"] = choice.fault;
         seeds.push_back(std::move(row));
     }
+    // Of the process that wrote this last: a resumed run counts anew.
+    json use = json::object();
+    for (const auto& [seed, watch] : watches_)
+        use[seed] = {{"calls", watch->use().calls},
+                     {"guarded", watch->use().guarded},
+                     {"errors", watch->use().errors},
+                     {"mean_us", watch->use().mean_us()},
+                     {"unguarded", watch->unguarded()}};
     json made{{"enabled", run_.enabled},
               {"seeds_with_kernel", used},
               {"seeds_with_operators", static_cast<int>(choices_.size()) - used},
               {"refused", refused_},
               {"unavailable", unavailable_},
-              {"seeds", seeds}};
+              {"seeds", seeds},
+              {"use", use}};
     if (supply_) {
         const auto work = supply_->work();
         made["library_head"] = supply_->ledger_head();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -11,6 +12,7 @@
 #include "esper/base/declared_state.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/engine/seed_kernels.h"
+#include "esper/execution/kasmina/kernel_probation.h"
 #include "esper/execution/kasmina/moment.h"
 #include "esper/services/ports/kernel_supply.h"
 #include "esper/services/tolaria/grow/measurer.h"
@@ -50,14 +52,17 @@ struct SeedKernelChoice {
 
 /// The native kernels of a run's seeds: has them compiled in the background, decides for each seed
 /// at its germination whether a kernel or the operators compute it, and keeps that decision, so
-/// that a resumed run computes the same bits.
+/// that a resumed run computes the same bits. Every kernel is on probation first.
 class RunKernels {
   public:
+    /// Hears that a seed's kernel failed.
+    using FailureListener = std::function<Status(const std::string& seed, Moment)>;
     struct Run {
         bool enabled = true;                  ///< growth.kernels
         std::string precision;                ///< fp32, bf16
         std::int64_t samples = 1;             ///< in a batch
         std::vector<std::string> blueprints;  ///< growth.blueprints
+        FailureListener failed = {};
     };
     /// `supply` may be null: every seed runs as operators. `book` is the learners'.
     RunKernels(Run run, std::shared_ptr<ports::KernelSupply> supply,
@@ -77,6 +82,10 @@ class RunKernels {
     /// The kernels of these seeds failed: the operators compute them from now on, and the library
     /// offers those kernels to nobody again. Written down as `kernel_fault`.
     Status take_out(const std::vector<std::string>& seeds, const std::string& reason, Moment now);
+
+    /// The mean time of a call, in µs, for each seed whose kernel is in use and was called in this
+    /// process since it was on probation.
+    std::map<std::string, double> latencies() const;
 
     const std::vector<SeedKernelChoice>& choices() const { return choices_; }
     /// For run.json.
@@ -102,6 +111,7 @@ class RunKernels {
     std::map<std::string, std::string> anchor_kinds_;
     std::vector<SeedKernelChoice> choices_;
     std::map<std::string, graph::SeedKernel> aside_;
+    std::map<std::string, std::shared_ptr<execution::KernelProbation>> watches_;  ///< by seed
     std::set<std::string> refused_;
     std::vector<std::string> lost_;
 };

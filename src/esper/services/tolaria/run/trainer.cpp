@@ -179,8 +179,7 @@ Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
     ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, course_,
                                        [this](std::int64_t step) { return rate_at(step); }, flops_,
-                                       kernel_supply_, kernels_, soft_},
-                                      clock_));
+                                       kernel_supply_, kernels_, soft_}));
     growth_->kasmina().on_edit(
         [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
             return journal_->append(edit, after, static_cast<std::uint64_t>(now_.step),

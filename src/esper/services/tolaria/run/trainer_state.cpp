@@ -24,6 +24,7 @@ json Trainer::seconds_spent() const {
 }
 
 Status Trainer::save(CheckpointKind kind) {
+    if (growth_) ESPER_CHECK_STATUS(growth_->check_table(now_));
     // The event is part of the checkpoint. That of a stop has none: a run that was stopped and
     // resumed is the same run.
     if (kind != CheckpointKind::kStopped)

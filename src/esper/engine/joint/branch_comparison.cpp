@@ -1,15 +1,13 @@
-#include "esper/services/urabrask/compare.h"
+#include "esper/engine/joint/branch_comparison.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-namespace esper::urabrask {
+namespace esper::graph {
 
 namespace {
-
-constexpr double kTimesAten = 4;
 
 std::vector<double> numbers(const at::Tensor& t) {
     const auto flat = t.to(at::kDouble).contiguous();
@@ -19,9 +17,10 @@ std::vector<double> numbers(const at::Tensor& t) {
 
 }  // namespace
 
-Comparison compare(const std::vector<std::string>& names, const std::vector<at::Tensor>& kernel,
-                   const std::vector<at::Tensor>& aten, const std::vector<at::Tensor>& reference,
-                   double floor) {
+Comparison compare_branches(const std::vector<std::string>& names,
+                            const std::vector<at::Tensor>& kernel,
+                            const std::vector<at::Tensor>& aten,
+                            const std::vector<at::Tensor>& reference, ComparisonBound bound) {
     Comparison all;
     double worst_share = -1;
     for (std::size_t i = 0; i < reference.size(); ++i) {
@@ -52,7 +51,7 @@ Comparison compare(const std::vector<std::string>& names, const std::vector<at::
         // Where the reference is zero, so must the kernel's result be.
         const double scale = size > 0 ? 1 / std::sqrt(size) : 1;
         const double error = std::sqrt(distance) * scale;
-        const double allowed = std::max(floor, kTimesAten * std::sqrt(aten_distance) * scale);
+        const double allowed = std::max(bound.floor, bound.times_aten * std::sqrt(aten_distance) * scale);
         if (error / allowed > worst_share) {
             worst_share = error / allowed;
             all.error = error;
@@ -65,4 +64,4 @@ Comparison compare(const std::vector<std::string>& names, const std::vector<at::
     return all;
 }
 
-}  // namespace esper::urabrask
+}  // namespace esper::graph
