@@ -6,7 +6,6 @@
 
 #include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
-#include "esper/engine/waiting_threads.h"
 #include "esper/services/records/fields.h"
 #include "esper/services/tolaria/grow/policy_choice.h"
 #include "esper/services/tolaria/host/begun_host.h"
@@ -180,7 +179,6 @@ Status Trainer::start_growth() {
 }
 
 Result<RunStatus> Trainer::run() {
-    const graph::WaitingThreads waiting(config_.run.threads);
     auto status = train_to_the_end();
     if (!status && status.error().is(TolariaError::kStopped)) status = stop_inside_work();
     // Nothing more can be done about a run.json that cannot be written either.
