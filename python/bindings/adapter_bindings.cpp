@@ -66,6 +66,9 @@ py::dict look(const std::vector<float>& differences, double rent, double delta,
 void bind_adapter(py::module_& m) {
     m.def("adapter_names",
           [](const std::string& kind) { return blueprints::adapter_names(kind_named(kind)); });
+    m.def("adapters_to_try", [](const std::string& kind, bool mixing) {
+        return blueprints::adapters_to_try(kind_named(kind), mixing);
+    });
     m.def("adapter_parameters", [](const std::string& name, const std::string& kind,
                                    std::int64_t features, std::int64_t width) {
         return blueprints::adapter_parameters(name, kind_named(kind), features, width);

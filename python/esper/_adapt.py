@@ -30,7 +30,7 @@ CLIP = 1.0
 
 
 def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, parameters=0.25,
-          anchors=None, name="adapter", places=1, readout=True, seed=0, quiet=False):
+          anchors=None, name="adapter", places=1, readout=True, mixing=None, seed=0, quiet=False):
     """Adapts a trained model to new data without changing it; returns its `Adaptation`.
 
         grown = esper.adapt(model, images, epochs=3)
@@ -55,6 +55,9 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     readout: whether the weight of the model's last linear layer is changed as well, where that takes
         no more than half of the parameters: what the model has never had to tell apart, a branch
         further down cannot make its last layer tell apart.
+    mixing: whether a branch at tokens sees, beside a token, the three before it: of small texts that is
+        worth more than width. Not by default where the model has a `generate` method: that may keep
+        what it computed for earlier tokens and run the branch on the last one alone.
     name: of the adapter; with a number where the model has one of that name.
     Raises `esper.Unsupported` for replicas (DDP, FSDP), a PeftModel and a model that grows.
     """
@@ -82,18 +85,21 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     found = find_anchors(model, observer, anchors)
     make = optimizer or (adamw(lr) if lr is not None else None)
     last = readout_anchor(model, observer) if readout else None
+    if mixing is None:
+        mixing = not callable(getattr(model, "generate", None))
     return Adaptation(model, found, observer, name, wanted, make, Budget(epochs, budget), places, last,
-                      seed, quiet)
+                      mixing, seed, quiet)
 
 
 class Adaptation:
     """Parts that adapt one frozen model, and their training; made by `esper.adapt`."""
 
-    def __init__(self, model, anchors, observer, name, wanted, make, budget, places, last, seed,
-                 quiet):
+    def __init__(self, model, anchors, observer, name, wanted, make, budget, places, last, mixing,
+                 seed, quiet):
         self.model, self.anchors = model, anchors
         self.host_parameters = sum(p.numel() for p in model.parameters())
         self.wanted, self.places, self.seed, self.quiet = wanted, places, seed, quiet
+        self._mixing = mixing
         self._last = last  # the layer that a readout changes
         self.account, self.budget = Account(), budget
         self.gains, self.tried_rates = [], {}  # what was measured before training
@@ -340,7 +346,8 @@ class Adaptation:
         readout = None if branches else self._readout()
         before = self.adapter.parameter_count + (readout.parameters if readout else 0)
         free = (self.wanted - before) // max(self.places - branches, 1)
-        choices = [(a, kind) for a in self.anchors for kind in _esper.adapter_names(a.kind)]
+        choices = [(a, kind) for a in self.anchors
+                   for kind in _esper.adapters_to_try(a.kind, self._mixing)]
         spend = (total := self._total(size_of(batches[0]))) and MEASURE_SHARE * total
         last = readout and readout.anchor
         choices, examples = affordable(choices, self._flops, spend, last)

@@ -12,6 +12,8 @@ from esper._anchors import main_tensor, with_main
 from esper._adapt_data import first_examples, rows, size_of
 
 RANDOM_UNITS, RIDGE, MOST_ROWS = 256, 0.03, 4096
+MIXING_SCALE = 0.25
+MIXED = 4  # tokens over which wide_mixer combines each feature: its own and those before
 EXAMPLES = FEWEST_EXAMPLES = 16
 SHARES = (0.05, 0.15, 0.45)  # how large a change is tried, against what flows there
 NEARLY = 0.8  # of the best gain
@@ -29,6 +31,9 @@ class Features:
         taps = 3 if blueprint == "wide_conv" else 1
         units = torch.randn(RANDOM_UNITS, d, taps, taps, generator=generator) / (d * taps ** 2) ** .5
         self.units = units if anchor.kind == "image" else units[:, :, 0, 0]
+        self.taps = None
+        if blueprint == "wide_mixer":
+            self.taps = torch.randn(d, 1, MIXED, generator=generator) * MIXING_SCALE
 
     def __call__(self, y):
         """[rows, features] of the anchor's value y, and a function that brings rows back to y."""
@@ -41,7 +46,12 @@ class Features:
             both = torch.cat([normed, hidden], 1).movedim(1, -1)
         else:
             normed = F.rms_norm(z, z.shape[-1:], eps=1e-6)
-            both = torch.cat([normed, F.relu(F.linear(normed, units)).square()], -1)
+            read = normed
+            if self.taps is not None:
+                columns = F.pad(normed.transpose(1, 2), (MIXED - 1, 0))
+                sums = F.conv1d(columns, self.taps.to(z.device), groups=z.shape[-1])
+                read = normed + sums.transpose(1, 2)
+            both = torch.cat([read, F.relu(F.linear(read, units)).square()], -1)
         flat = both.flatten(0, -2)
         return torch.cat([flat, torch.ones_like(flat[:, :1])], 1)
 

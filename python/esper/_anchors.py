@@ -133,6 +133,29 @@ def length_of_list(args, kwargs):
     return 0
 
 
+def _convolution_flops(outputs, weight, passes=1):
+    """Of a convolution with this many outputs, whose weight is [out, in / groups, …]."""
+    return passes * 2 * outputs.numel() * weight[0].numel()
+
+
+# PyTorch's own rule takes the backward pass of a grouped convolution for that of a dense one. A
+# transposed convolution does not have its outputs' number; those keep PyTorch's rule.
+def _forward_flops(args, out):
+    if args[6]:
+        return flop_registry[torch.ops.aten.convolution](*args, out_val=out)
+    return _convolution_flops(out, args[1])
+
+
+def _backward_flops(args, out):
+    if args[7]:
+        return flop_registry[torch.ops.aten.convolution_backward](*args, out_val=out)
+    return _convolution_flops(args[0], args[2], sum(map(bool, args[10][:2])))
+
+
+_CONVOLUTIONS = {torch.ops.aten.convolution: _forward_flops,
+                 torch.ops.aten.convolution_backward: _backward_flops}
+
+
 class Flops(TorchDispatchMode):
     """Counts floating-point operations as torch.utils.flop_counter does, without looking at modules:
     several times faster on models of many."""
@@ -144,8 +167,10 @@ class Flops(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         out = function(*args, **kwargs)
-        rule = flop_registry.get(function._overloadpacket)
-        if rule is not None:
+        of = function._overloadpacket
+        if of in _CONVOLUTIONS:
+            self.total += _CONVOLUTIONS[of](args, out)
+        elif (rule := flop_registry.get(of)) is not None:
             self.total += rule(*args, **kwargs, out_val=out)
         return out
 

@@ -169,6 +169,8 @@ def declared(program: Program) -> dict[str, list[str]]:
 
 def adapter_names(kind: str) -> list[str]:
     """Blueprints of adapters that fit a kind of anchor."""
+def adapters_to_try(kind: str, mixing: bool) -> list[str]:
+    """Those whose gains are worth measuring there; mixing: whether a branch may see earlier tokens."""
 def adapter_parameters(name: str, kind: str, features: int, width: int) -> int: ...
 def with_adapters(host: Program, parts: Sequence[tuple[str, str, str, int]]) -> Program:
     """The host's anchors with parts (name, anchor, blueprint, width) folded in."""

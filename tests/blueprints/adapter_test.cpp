@@ -50,6 +50,21 @@ TEST(Adapter, BeginsAsNoChange) {
         }
 }
 
+TEST(Adapter, OfTokensThatMixesHearsEarlierTokensAndNoLaterOne) {
+    const auto at = place(AnchorKind::kTokens);
+    const auto made = make_adapter("wide_mixer", at.anchor, at.type, 16);
+    ASSERT_TRUE(made) << made.error().to_string();
+    Bench bench(made->program);
+    bench.store.find_parameter("readout.weight")->value.fill_(0.1);
+    auto x = input_for(bench.program->inputs()[0], 2);
+    const auto before = bench.run({x})[0];
+    x = x.clone();
+    x.select(1, 3).add_(1.0);
+    const auto changed = (bench.run({x})[0] - before).abs().amax({0, 2});
+    for (std::int64_t t = 0; t < changed.size(0); ++t)
+        EXPECT_EQ(changed[t].item<float>() > 0, t >= 3 && t < 7) << "token " << t;
+}
+
 TEST(Adapter, RefusesWhatDoesNotFit) {
     const auto tokens = place(AnchorKind::kTokens);
     const auto refused = [&](std::string_view name, const TensorType& type, std::int64_t width) {
@@ -57,6 +72,8 @@ TEST(Adapter, RefusesWhatDoesNotFit) {
         return made ? std::string("made") : std::string(made.error().name());
     };
     EXPECT_EQ(refused("wide_conv", tokens.type, 8), "WrongKind");
+    const auto image = place(AnchorKind::kImage);
+    EXPECT_EQ(make_adapter("wide_mixer", image.anchor, image.type, 8).error().name(), "WrongKind");
     EXPECT_EQ(refused("bottleneck_mlp", tokens.type, 8), "UnknownBlueprint");
     EXPECT_EQ(refused("wide_mlp", {DType::kFloat32, {-1, 24}}, 8), "BadAnchor");
     EXPECT_EQ(refused("wide_mlp", tokens.type, 0), "BadAnchor");

@@ -252,10 +252,11 @@ def test_a_last_layer_of_shared_weights_or_too_large_is_left_alone(esper, host):
             return self.head(self.inner(self.embed(tokens)))
 
     batch = torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 3, dtype=torch.long)
-    for model, data, parameters in ((Tied(), batch, 0.9), (copy.deepcopy(host), new_task()[0], 250)):
+    for model, data, parameters, branch in ((Tied(), batch, 0.9, "wide_mixer"),
+                                            (copy.deepcopy(host), new_task()[0], 250, "wide_mlp")):
         grown = esper.adapt(model, data[0], epochs=1, lr=1e-2, parameters=parameters, quiet=True)
         grown.place([data], lambda out, y: F.cross_entropy(out.flatten(0, -2), y.flatten()))
-        assert [p.blueprint for p in grown.adapter.parts] == ["wide_mlp"]
+        assert [p.blueprint for p in grown.adapter.parts] == [branch]
 
 
 def test_a_budget_of_operations_holds_everything(esper, host):
@@ -437,3 +438,46 @@ def test_too_small_a_number_of_parameters_is_said(esper, host):
     grown = esper.adapt(copy.deepcopy(host), torch.zeros(2, 8), epochs=1, parameters=20, quiet=True)
     with pytest.raises(ValueError, match="too few"):
         grown.fit(new_task(), F.cross_entropy)
+
+
+def test_where_a_model_generates_a_branch_hears_no_earlier_token(esper):
+    class Speaking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(11, 16)
+            self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+                                        for _ in range(3))
+            self.head = nn.Linear(16, 11)
+
+        def forward(self, tokens):
+            x = self.embed(tokens)
+            for block in self.blocks:
+                x = block(x)
+            return self.head(x)
+
+    class Generating(Speaking):
+        def generate(self, tokens):
+            return tokens
+
+    tokens = torch.arange(24).view(2, 12) % 11
+    batch = tokens, tokens
+    kinds = {}
+    for model, mixing in ((Speaking(), None), (Generating(), None), (Generating(), True),
+                          (Speaking(), False)):
+        grown = esper.adapt(model, tokens, epochs=1, lr=1e-2, parameters=0.5, mixing=mixing, quiet=True)
+        grown.place([batch], lambda out, y: F.cross_entropy(out.flatten(0, -2), y.flatten()))
+        kinds[type(model).__name__, mixing] = grown.adapter.parts[0].blueprint
+    assert kinds == {("Speaking", None): "wide_mixer", ("Generating", None): "wide_mlp",
+                     ("Generating", True): "wide_mixer", ("Speaking", False): "wide_mlp"}
+
+
+def test_a_grouped_convolution_costs_what_it_computes():
+    from esper._anchors import Flops
+
+    x, taps = torch.randn(2, 8, 20, requires_grad=True), torch.randn(8, 1, 4, requires_grad=True)
+    with Flops() as seen:
+        y = F.conv1d(x, taps, groups=8)
+    assert seen.total == 2 * y.numel() * 4
+    with Flops() as seen:
+        y.sum().backward()
+    assert seen.total == 2 * 2 * y.numel() * 4

@@ -93,7 +93,7 @@ def test_a_file_is_small_and_says_what_it_is(esper, host, files):
     assert said.keys() == {"threes", "fives"}
     one = said["threes"]
     assert one["purpose"] == "counting in threes" and one["losses"]["new"] < one["losses"]["new, host"]
-    assert one["parts"][0].anchor.name == "blocks.1" and one["parts"][0].blueprint == "wide_mlp"
+    assert one["parts"][0].anchor.name == "blocks.1" and one["parts"][0].blueprint == "wide_mixer"
     assert one["bytes"] < 4 * one["parameters"] + 4096
 
 
@@ -183,7 +183,7 @@ def test_a_shared_pass_takes_adapters_of_two_parts(esper, host, files):
     grown = esper.adapt(model, torch.zeros(2, 12, dtype=torch.long), epochs=2, lr=2e-2, places=2,
                         anchors=["blocks.*"], quiet=True)
     grown.fit(batches(3, 100), loss)
-    assert [p.blueprint for p in grown.adapter.parts] == ["wide_mlp", "readout", "wide_mlp"]
+    assert [p.blueprint for p in grown.adapter.parts] == ["wide_mixer", "readout", "wide_mixer"]
     tokens, calls = language(3, 4)[:, :-1], []
     model.embed.register_forward_hook(lambda *_: calls.append(1))
     shared, _ = esper.adapters.mix(model, tokens)

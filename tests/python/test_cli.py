@@ -25,6 +25,14 @@ def esper(*words, cwd, **environment):
                           timeout=240, env=dict(os.environ, **environment))
 
 
+def test_threads_that_wait_for_each_other_soon_sleep_unless_they_are_told_otherwise(tmp_path):
+    untold = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    for told, seen in (({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "passive"}, "0")):
+        shown = subprocess.run([ESPER, "--version"], cwd=tmp_path, capture_output=True, text=True,
+                               env=untold | told | {"OMP_DISPLAY_ENV": "VERBOSE"})
+        assert f"GOMP_SPINCOUNT = '{seen}'" in shown.stderr, shown.stderr
+
+
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grown")

@@ -77,6 +77,8 @@ TEST(NextRound, EndsWithACullAtOnceAndWithAKeepThatFourTimesAsManyExamplesConfir
     EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), spec, 300), 300) << "no more than there are";
     EXPECT_EQ(next_round(in_turn(200, 1.0f, 1.1f), spec, 5000), 400);
     EXPECT_EQ(next_round(in_turn(400, 1.0f, 1.1f), spec, 5000), 0);
+    const GateSpec before_another{.n0 = 100, .rent = 0, .delta_k = 0.05, .confirmed_by = 1};
+    EXPECT_EQ(next_round(in_turn(100, 1.0f, 1.1f), before_another, 5000), 0);
 }
 
 TEST(NextRound, EndsWhereAllExamplesTogetherCouldNotKeep) {

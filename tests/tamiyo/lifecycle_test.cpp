@@ -126,6 +126,23 @@ TEST(Lifecycle, EverySeedAndEveryLookSpendsItsShareOfTheError) {
     EXPECT_EQ(t.looks[5].look, 1);
 }
 
+TEST(Lifecycle, OnlyTheKeepThatIsFinalWantsMoreExamplesThanDecided) {
+    for (const bool fine_tunes : {true, false}) {
+        configs::GrowthConfig growth = short_lives();
+        if (!fine_tunes) growth.fine_tune = configs::Duration::epochs(0);
+        ToyTrainer t = one_seed(growth);
+        t.measure = [](const LookRequest& r) { return verdict_of(Verdict::kKeep, r.spec); };
+        t.to_the_end();
+        const auto last = fine_tunes ? GateStage::kAfterFineTune : GateStage::kAfterGraft;
+        int finals = 0;
+        for (const LookRequest& r : t.looks) {
+            EXPECT_EQ(r.spec.confirmed_by, r.stage == last ? kConfirmedBy : 1);
+            finals += r.stage == last;
+        }
+        EXPECT_GE(finals, 1);
+    }
+}
+
 TEST(Lifecycle, TheSameWeightsAreLookedAtOnce) {
     ToyTrainer t = one_seed();
     t.measure = [](const LookRequest& r) { return verdict_of(Verdict::kHold, r.spec); };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "esper/blueprints/branch.h"
 
 namespace esper::blueprints {
@@ -12,32 +14,62 @@ namespace {
 
 constexpr std::string_view kWideMlp = "wide_mlp";
 constexpr std::string_view kWideConv = "wide_conv";
+constexpr std::string_view kWideMixer = "wide_mixer";
+constexpr std::int64_t kMixed = 4;  // tokens that wide_mixer combines
+constexpr double kMixingScale = 0.25;
 constexpr std::int64_t kWidest = 1 << 20;
 
 }  // namespace
 
 std::vector<std::string_view> adapter_names(AnchorKind kind) {
     if (kind == AnchorKind::kImage) return {kWideConv, kWideMlp};
+    if (kind == AnchorKind::kTokens) return {kWideMixer, kWideMlp};
     return {kWideMlp};
+}
+
+std::vector<std::string_view> adapters_to_try(AnchorKind kind, bool mixing) {
+    if (kind == AnchorKind::kTokens) return {mixing ? kWideMixer : kWideMlp};
+    return adapter_names(kind);
 }
 
 std::int64_t adapter_parameters(std::string_view name, AnchorKind kind, std::int64_t features,
                                 std::int64_t width) {
     const std::int64_t taps = name == kWideConv && kind == AnchorKind::kImage ? 9 : 1;
-    return (taps + 1) * features * width;
+    const std::int64_t mixer = name == kWideMixer ? kMixed * features : 0;
+    return (taps + 1) * features * width + mixer;
 }
+
+namespace {
+
+// Each feature and what it and its values at the tokens before, weighted, add to it.
+ValueId mixed(ProgramBuilder& b, ValueId normed, std::int64_t features) {
+    const auto columns = b.call("aten::transpose.int", {normed, constant(1), constant(2)}, "mix");
+    const auto padded =
+        b.call("aten::constant_pad_nd", {columns, ints({kMixed - 1, 0}), constant(0.0)}, "mix");
+    const auto weight =
+        b.parameter("mix.weight", {DType::kFloat32, {features, 1, kMixed}}, normal(kMixingScale));
+    const auto sums = b.call(
+        "aten::conv1d",
+        {padded, weight, none(), ints({1}), ints({0}), ints({1}), constant(features)}, "mix");
+    const auto rows = b.call("aten::transpose.int", {sums, constant(1), constant(2)}, "mix");
+    return b.call("aten::add.Tensor", {normed, rows, constant(1)}, "mix");
+}
+
+}  // namespace
 
 Result<Blueprint> make_adapter(std::string_view name, const Anchor& anchor, const TensorType& type,
                                std::int64_t width) {
-    if (name != kWideMlp && name != kWideConv)
+    if (name != kWideMlp && name != kWideConv && name != kWideMixer)
         return fail(BlueprintError::kUnknownBlueprint,
-                    fmt::format("no adapter is called '{}'; there are {} and {}", name, kWideMlp,
-                                kWideConv));
+                    fmt::format("no adapter is called '{}'; there are {}, {} and {}", name,
+                                kWideMlp, kWideConv, kWideMixer));
     const bool image = anchor.kind == AnchorKind::kImage;
-    if (name == kWideConv && !image)
+    const auto fitting = adapter_names(anchor.kind);
+    if (std::ranges::find(fitting, name) == fitting.end())
         return fail(BlueprintError::kWrongKind,
-                    fmt::format("adapter {} is for images; the anchor '{}' carries {}", name,
-                                anchor.name, anchor_kind_name(anchor.kind)));
+                    fmt::format("adapter {} is for {}; the anchor '{}' carries {}", name,
+                                name == kWideConv ? "images" : "tokens", anchor.name,
+                                anchor_kind_name(anchor.kind)));
     const std::size_t rank = image ? 4 : anchor.kind == AnchorKind::kTokens ? 3 : 2;
     const std::size_t axis = anchor.kind == AnchorKind::kTokens ? 2 : 1;
     if (type.shape.size() != rank || anchor.features < 1 || type.shape[axis] != anchor.features)
@@ -60,10 +92,11 @@ Result<Blueprint> make_adapter(std::string_view name, const Anchor& anchor, cons
                         constant(true)},
                        "norm")
               : b.call("aten::rms_norm", {x, ints({features}), none(), constant(1e-6)}, "norm");
+    const auto read = name == kWideMixer ? mixed(b, normed, features) : normed;
     const auto up = name == kWideConv
                         ? conv2d(b, "up", normed, {.in = features, .out = width, .kernel = 3},
                                  variance_matched(9 * features))
-                        : branch.project("up", normed, features, width, variance_matched(features));
+                        : branch.project("up", read, features, width, variance_matched(features));
     const auto positive = relu(b, up, "trunk");
     const auto hidden = b.call("aten::mul.Tensor", {positive, positive}, "trunk");
     b.output("y", branch.project("readout", hidden, width, features, zeros()));

@@ -56,8 +56,8 @@ ESPER_CONFIG_SECTION(GrowthLimits, ESPER_GROWTH_LIMIT_KEYS)
       "how a seed learns before it touches the host")                                             \
     X(Readout, readout, Readout::kClosedForm, rule::any(), "first values of a seed's last layer") \
     X(double, measure_share, 0.02, rule::at_least(0),                                             \
-      "what measuring may cost, as a share of the FLOPs of the run's training so far: looks, "    \
-      "candidates, scales, forks, and the second passes of seeds in a shadow")                    \
+      "what measuring may cost, as a share of the run's FLOPs: looks, candidates, scales, "       \
+      "forks, and the second passes of seeds in a shadow")                                        \
     X(Duration, training, Duration::epochs(3), rule::some_time(TimeKind::kProgress),              \
       "learning in isolation")                                                                    \
     X(Duration, stabilization, Duration::epochs(1), rule::time(TimeKind::kProgress),              \

@@ -57,7 +57,7 @@ std::int64_t next_round(std::span<const float> d, const GateSpec& spec, std::int
     const auto result = look(d, spec);
     if (result.verdict == Verdict::kCull) return 0;
     if (result.verdict == Verdict::kKeep) {
-        const std::int64_t confirmed = std::min(total, kConfirmedBy * result.t);
+        const std::int64_t confirmed = std::min(total, spec.confirmed_by * result.t);
         return walked >= confirmed ? 0 : confirmed;
     }
     if (result.verdict == Verdict::kHold) {

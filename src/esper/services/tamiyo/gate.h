@@ -25,11 +25,16 @@ ESPER_CONTRACT_ENUM(Verdict, ESPER_VERDICTS)
     X(kAfterFineTune, 2, "after_fine_tune")
 ESPER_CONTRACT_ENUM(GateStage, ESPER_GATE_STAGES)
 
+/// A keep that is final wants so many times as many examples as decided it.
+inline constexpr std::int64_t kConfirmedBy = 4;
+
 /// The parameters of one look.
 struct GateSpec {
     std::int64_t n0 = 500;  ///< smallest number of examples that may decide
     double rent = 0;        ///< mean loss per example that the seed must save
     double delta_k = 0.05;  ///< error that this look may spend, in (0, 1)
+    /// How many times as many examples as decided a keep are walked: 1 where another look follows.
+    std::int64_t confirmed_by = kConfirmedBy;
 };
 
 /// The outcome of one look.
@@ -62,17 +67,15 @@ struct GateResult {
 /// invalid spec (delta outside (0, 1), rent NaN) never decides.
 GateResult look(std::span<const float> d, const GateSpec& spec);
 
-/// A keep wants so many times as many examples as decided it.
-inline constexpr std::int64_t kConfirmedBy = 4;
-
 /// How many examples of a probe set of `total` a look walks next, all that it has walked included;
 /// 0 where it is over. `d` is what it has walked. It begins with the smallest sample that may
 /// decide and doubles, or goes to what would confirm a keep, as long as more examples can change
 /// the verdict:
 ///   cull  is over at once;
-///   keep  is over when it was reached in the first quarter of what is walked, so that the wait for
-///         skewed differences has seen four times as many examples as decided (with twice as many,
-///         harm to 1 example in 200 was kept in 7 % of simulated walks at delta 0.05);
+///   keep  is over when spec.confirmed_by times as many examples are walked as decided it. A keep
+///         that is final wants four times as many, so that the wait for skewed differences has seen
+///         them (with twice as many, harm to 1 example in 200 was kept in 7 % of simulated walks at
+///         delta 0.05); before an earlier keep does harm, another look follows;
 ///   hold  is over where not even the mean's upper end (three standard errors above it) would be
 ///         kept with all examples of the set.
 /// A look that ends early can only lose a keep, so the promise of look() holds.

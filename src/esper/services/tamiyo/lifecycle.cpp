@@ -118,7 +118,10 @@ std::optional<LookRequest> Lifecycle::look_due(const ControllerView& view,
     request.spec = {
         .n0 = gate.min_examples,
         .rent = rent_of(gate, slot.relative_flops, slot.relative_parameters),
-        .delta_k = error_of_look(error_of_seed(gate.delta, request.ordinal), request.look)};
+        .delta_k = error_of_look(error_of_seed(gate.delta, request.ordinal), request.look),
+        .confirmed_by = on_keep(slot, steps_, view.is_last()) == AdaptationCommand::kFossilize
+                            ? kConfirmedBy
+                            : 1};
     if (request.stage != GateStage::kBeforeGraft) {
         request.fork = draws_fork(slot.index, slot.sham);
     }

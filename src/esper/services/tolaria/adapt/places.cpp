@@ -86,7 +86,7 @@ Result<std::vector<PlaceGain>> place_gains(const PlaceSearch& search, Engine& en
     for (const auto& anchor : search.frozen->anchors()) {
         names.push_back(anchor.name);
         if (!search.anchors.empty() && !glob_match_any(search.anchors, anchor.name)) continue;
-        for (const auto blueprint : blueprints::adapter_names(anchor.kind)) {
+        for (const auto blueprint : blueprints::adapters_to_try(anchor.kind)) {
             ESPER_TRY(auto part, sized_part(anchor, std::string(blueprint), search.parameters));
             part.width = std::min(part.width, kTrialUnits);
             ESPER_TRY(auto gain, gain_at(search, part, engine, store, data, charge));

@@ -54,7 +54,7 @@ class Measurer {
     virtual Status settle_statistics(Moment now) = 0;
 
     /// Sets how many more seeds' lives can be paid for.
-    virtual Status price_lives(tamiyo::ControllerView&) { return {}; }
+    virtual Status price_lives(tamiyo::ControllerView&, Moment) { return {}; }
 
     /// A slot's signals of the last epoch; empty ones were not measured.
     virtual tamiyo::SlotSignals signals(std::uint32_t) const { return {}; }

@@ -75,35 +75,48 @@ Result<double> RunMeasurer::second_pass() {
     return 0;
 }
 
-// Looks at their shortest, each with the rounds that confirm a keep, and the second passes of a
-// seed in a shadow.
+Status RunMeasurer::expect(Moment now) {
+    ESPER_TRY(const auto cost, graph::count_cost(*program()));
+    const auto left = std::max<std::int64_t>(run_.course.total_steps(now.step) - now.step, 0);
+    const double validation = now.step > 0 ? run_.flops.validation * static_cast<double>(left) /
+                                                 static_cast<double>(now.step)
+                                           : 0;
+    account_.expect(training_flops(cost, left * examples_a_step(run_.config, run_.dataset)) +
+                    validation);
+    return {};
+}
+
+// Looks at their shortest, the last one with the rounds that confirm a keep, and the second passes
+// of a seed in a shadow.
 Result<RunMeasurer::LifePrice> RunMeasurer::price_of_life() {
     ESPER_TRY(const auto cost, graph::count_cost(*program()));
     ESPER_TRY(const auto pass, second_pass());
     const auto steps = steps_of_life(run_);
     const bool fine_tunes = steps.fine_tune > 0;
     const auto first = first_round(run_.config.growth.gate.min_examples);
-    const double look =
-        2 * forward_flops(cost, std::min(probe_size(), tamiyo::kConfirmedBy * first));
+    const double look = 2 * forward_flops(cost, first);
+    const double last_look = 2 * forward_flops(cost, whole_batches(tamiyo::kConfirmedBy * first));
+    const auto looks = [&](int n) { return n > 0 ? (n - 1) * look + last_look : 0; };
     const auto batch_size = static_cast<std::uint32_t>(run_.config.data.batch_size);
     const auto examples = static_cast<double>(examples_a_step(run_.config, run_.dataset));
     const auto shadows = [&](std::int64_t n) { return pass * static_cast<double>(n) * examples; };
     LifePrice price;
     const double scale = forward_flops(cost, scale_examples(run_.dataset.info(), batch_size));
-    price.first = shadows(steps.training) + scale + look;
-    price.one = price.first + (looks_left(SeedState::kGerminated, fine_tunes) - 1) * look;
-    price.income = account_.income(training_flops(cost, steps.whole()) * examples);
-    price.first_income = account_.income(training_flops(cost, steps.training) * examples);
+    // A stage ends at the end of an epoch.
+    const auto epoch = run_.length.steps_per_epoch;
+    const auto isolated = (steps.training + epoch - 1) / epoch * epoch;
+    price.one = shadows(isolated) + scale + looks(looks_left(SeedState::kGerminated, fine_tunes));
     for (const auto& slot : places_.slots()) {
         const auto state = places_.state(slot.index);
-        price.set_aside += looks_left(state, fine_tunes) * look;
-        if (state == SeedState::kTraining) price.set_aside += scale + shadows(steps.training);
+        price.set_aside += looks(looks_left(state, fine_tunes));
+        if (state == SeedState::kTraining) price.set_aside += scale + shadows(isolated);
     }
     return price;
 }
 
 // A closed form is fitted before a seed germinates: a seed whose fit cannot be paid for waits.
-Status RunMeasurer::price_lives(tamiyo::ControllerView& view) {
+Status RunMeasurer::price_lives(tamiyo::ControllerView& view, Moment now) {
+    ESPER_CHECK_STATUS(expect(now));
     ESPER_TRY(auto price, price_of_life());
     const auto first_free =
         std::ranges::find(places_.slots(), SeedState::kDormant,
@@ -111,24 +124,17 @@ Status RunMeasurer::price_lives(tamiyo::ControllerView& view) {
     if (run_.config.growth.readout == configs::Readout::kClosedForm &&
         first_free != places_.slots().end()) {
         ESPER_TRY(const auto fit, price_of_fit(first_free->anchor));
-        price.first += fit;
         price.one += fit;
     }
     const double left = account_.balance() - price.set_aside;
-    const auto lives = [](double has, double each) {
-        return each > 0 ? static_cast<int>(std::clamp(std::floor(has / each), 0.0, 1e6))
-                        : std::numeric_limits<int>::max();
-    };
-    view.affordable_seeds = std::min(lives(left + price.income, price.one),
-                                     lives(left + price.first_income, price.first));
+    view.affordable_seeds =
+        price.one > 0 ? static_cast<int>(std::clamp(std::floor(left / price.one), 0.0, 1e6))
+                      : std::numeric_limits<int>::max();
     if (view.affordable_seeds > 0) return {};
     view.account_shut = fmt::format(
-        "measuring may cost {:g} % of what training costs (growth.measure_share): by the first "
-        "look at another seed that leaves {} FLOPs, and {} by the end of its life, which cost {} "
-        "and {}",
-        100 * account_.share(), human_count(std::max(0.0, left + price.first_income)),
-        human_count(std::max(0.0, left + price.income)), human_count(price.first),
-        human_count(price.one));
+        "measuring may cost {:g} % of what the run costs (growth.measure_share): that "
+        "leaves {} FLOPs, and another seed's life would cost {}",
+        100 * account_.share(), human_count(std::max(0.0, left)), human_count(price.one));
     return {};
 }
 

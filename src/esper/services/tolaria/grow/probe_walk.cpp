@@ -5,9 +5,11 @@
 
 namespace esper::tolaria {
 
-Result<double> ProbeSide::cost(std::int64_t examples) const {
-    ESPER_TRY(const auto cost, graph::count_cost(*program_));
-    return forward_flops(cost, examples);
+Result<double> ProbeSide::cost(std::int64_t examples) {
+    if (!cost_) {
+        ESPER_TRY(cost_, graph::count_cost(*program_));
+    }
+    return forward_flops(*cost_, examples);
 }
 
 Result<double> ProbeSide::walk(const ExampleSource& source,

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "esper/program/cost/cost.h"
 #include "esper/services/tamiyo/gate.h"
 #include "esper/services/tolaria/learn/kept_buffers.h"
 #include "esper/services/tolaria/learn/learner.h"
@@ -23,7 +25,7 @@ class ProbeSide {
           alpha_(alpha) {}
 
     /// FLOPs of so many examples.
-    Result<double> cost(std::int64_t examples) const;
+    Result<double> cost(std::int64_t examples);
     /// Walks on through these examples of the probe set. The running statistics are those of this
     /// network: gathered again before its first example. Returns what it cost.
     Result<double> walk(const ExampleSource& source, std::span<const std::uint32_t> examples);
@@ -34,6 +36,7 @@ class ProbeSide {
     graph::ProgramPtr program_;
     std::string control_;
     double alpha_;
+    std::optional<graph::Cost> cost_;
     bool begun_ = false;
     KeptBuffers statistics_;
     std::vector<float> losses_;

@@ -102,7 +102,7 @@ Result<bool> RunMeasurer::walk(const std::vector<ProbeSide*>& sides, const tamiy
         if (wanted == 0) return false;
         const auto next = whole_batches(wanted);
         double cost = 0;
-        for (const auto* side : sides) {
+        for (auto* side : sides) {
             ESPER_TRY(const auto one, side->cost(next - walked));
             cost += one;
         }
@@ -130,7 +130,7 @@ tamiyo::GateResult verdict_on(const std::vector<float>& d, const tamiyo::GateSpe
                               bool cut_short) {
     auto result = tamiyo::look(d, spec);
     if (cut_short && result.verdict == tamiyo::Verdict::kKeep &&
-        std::ssize(d) < tamiyo::kConfirmedBy * result.t)
+        std::ssize(d) < spec.confirmed_by * result.t)
         result.verdict = tamiyo::Verdict::kHold;
     return result;
 }
@@ -144,6 +144,7 @@ Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment n
     const auto alpha = graph::seed_control(slot.seed);
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
     GateLooks looks;
+    ESPER_CHECK_STATUS(expect(now));
     ESPER_TRY(const auto price, graph::count_cost(*program()));
     const double least = 2 * forward_flops(price, first_round(request.spec.n0));
     if (!account_.can_pay(least)) {

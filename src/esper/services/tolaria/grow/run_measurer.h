@@ -55,7 +55,7 @@ class RunMeasurer final : public Measurer {
     Status settle_statistics(Moment now) override;
     Status before_first_seed(Moment now) override;
     // measuring_account.cpp
-    Status price_lives(tamiyo::ControllerView& view) override;
+    Status price_lives(tamiyo::ControllerView& view, Moment now) override;
     // run_readouts.cpp
     Status measure(const std::vector<tamiyo::Candidate*>& nominees, Moment now) override;
     Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
@@ -86,12 +86,11 @@ class RunMeasurer final : public Measurer {
     Result<bool> walk(const std::vector<ProbeSide*>& sides, const tamiyo::GateSpec& spec,
                       Moment now);
     Result<double> price_of_fit(const std::string& anchor) const;
+    /// Tells the account what is still to come of the run. Call before it is asked.
+    Status expect(Moment now);
     struct LifePrice {
-        double one = 0;           ///< of another seed
-        double first = 0;         ///< of that, by the end of its first look
-        double set_aside = 0;     ///< for those in flight
-        double income = 0;        ///< by the end of a life
-        double first_income = 0;  ///< by the first look
+        double one = 0;        ///< of another seed
+        double set_aside = 0;  ///< for those in flight
     };
     Result<LifePrice> price_of_life();
     Result<double> second_pass();

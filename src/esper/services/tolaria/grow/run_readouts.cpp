@@ -59,15 +59,14 @@ Result<double> RunMeasurer::price_of_fit(const std::string& anchor) const {
 // The fits of candidates leave what the best of them needs to live.
 Status RunMeasurer::measure(const std::vector<tamiyo::Candidate*>& nominees, Moment now) {
     fits_.clear();
+    ESPER_CHECK_STATUS(expect(now));
+    ESPER_TRY(const auto life, price_of_life());
     for (auto* candidate : nominees) {
         ESPER_TRY(auto blueprint, places_.blueprint_for(candidate->slot, candidate->blueprint));
         if (!has_fit(blueprint)) continue;
         const auto& anchor = places_.slots()[candidate->slot].anchor;
         ESPER_TRY(const auto price, price_of_fit(anchor));
-        ESPER_TRY(const auto life, price_of_life());
-        const double needs =
-            life.set_aside + std::max(life.one - life.income, life.first - life.first_income);
-        if (!account_.can_pay(price + std::max(0.0, needs))) {
+        if (!account_.can_pay(price + life.set_aside + life.one)) {
             ESPER_CHECK_STATUS(refuse("candidate", price, now,
                                       {{"anchor", anchor}, {"blueprint", candidate->blueprint}}));
             break;
@@ -91,6 +90,7 @@ Result<FirstReadout> RunMeasurer::first_readout(std::uint32_t slot,
     auto known = fits_.find({slot, blueprint.name});
     if (known == fits_.end()) {
         const auto& anchor = places_.slots()[slot].anchor;
+        ESPER_CHECK_STATUS(expect(now));
         ESPER_TRY(const auto price, price_of_fit(anchor));
         if (!account_.can_pay(price)) {
             ESPER_CHECK_STATUS(refuse("candidate", price, now,

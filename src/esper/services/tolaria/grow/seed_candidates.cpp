@@ -79,7 +79,7 @@ Result<tamiyo::ControllerView> SeedLives::view(Moment now, const LossCurve& trai
     ESPER_TRY(const auto cost, context_.measurer.cost(*program()));
     view.flops_ratio = cost.forward_flops / host_flops_;
     view.growth_open = context_.measurer.may_grow(now);
-    ESPER_CHECK_STATUS(context_.measurer.price_lives(view));
+    ESPER_CHECK_STATUS(context_.measurer.price_lives(view, now));
     if (!paused_) ESPER_CHECK_STATUS(add_candidates(view));
     return view;
 }

@@ -52,12 +52,17 @@ class Trial {
     std::vector<std::pair<at::Tensor, at::Tensor>> learned_;
 };
 
+// A factor of two shows on half of the examples that a candidate is measured on.
+std::size_t scale_batches(const DatasetInfo& data, std::uint32_t batch_size) {
+    return (held_out_batches(data, batch_size) + 1) / 2;
+}
+
 }  // namespace
 
 std::int64_t scale_examples(const DatasetInfo& data, std::uint32_t batch_size) {
     constexpr std::int64_t kExpectedPasses = 4;
     return kExpectedPasses * std::int64_t{batch_size} *
-           static_cast<std::int64_t>(held_out_batches(data, batch_size));
+           static_cast<std::int64_t>(scale_batches(data, batch_size));
 }
 
 Result<SeedScale> fit_scale(const ScaleRequest& request, Engine& engine, graph::TensorStore& store,
@@ -67,7 +72,7 @@ Result<SeedScale> fit_scale(const ScaleRequest& request, Engine& engine, graph::
     if (!trial.has_readout()) return result;
     RandomStream random(request.run_seed, "scale:" + request.seed,
                         static_cast<std::uint64_t>(request.step));
-    std::vector<Batch> batches(held_out_batches(dataset.info(), request.batch_size));
+    std::vector<Batch> batches(scale_batches(dataset.info(), request.batch_size));
     for (auto& batch : batches) {
         for (std::uint32_t i = 0; i < request.batch_size; ++i)
             batch.indices.push_back(

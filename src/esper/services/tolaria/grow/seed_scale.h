@@ -29,9 +29,9 @@ struct ScaleRequest {
 std::int64_t scale_examples(const DatasetInfo& data, std::uint32_t batch_size);
 
 /// Tries factors of 2^-5 … 2^2 for the seed's last layer at α = 1 on training batches
-/// (held_out_batches), from 1 towards the smaller loss until it rises, and applies the one with the
-/// smallest loss if that is smaller than without the seed. Leaves α at 1. Does not change a
-/// blueprint without a linear last layer. Errors: those of engine and data.
+/// (half of held_out_batches), from 1 towards the smaller loss until it rises, and applies the one
+/// with the smallest loss if that is smaller than without the seed. Leaves α at 1. Does not change
+/// a blueprint without a linear last layer. Errors: those of engine and data.
 Result<SeedScale> fit_scale(const ScaleRequest& request, Engine& engine, graph::TensorStore& store,
                             const Dataset& dataset);
 

@@ -6,7 +6,6 @@
 
 #include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
-#include "esper/engine/waiting_threads.h"
 #include "esper/services/records/fields.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/tolaria/data/tokenizer.h"
@@ -189,7 +188,6 @@ Status Trainer::start_growth() {
 }
 
 Result<RunStatus> Trainer::run() {
-    const graph::WaitingThreads waiting(config_.run.threads);
     auto status = train_to_the_end();
     if (!status && status.error().is(TolariaError::kStopped)) status = stop_inside_work();
     // Nothing more can be done about a run.json that cannot be written either.
