@@ -10,7 +10,7 @@ namespace esper::cli {
 
 namespace {
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;  // of one file; older ones follow it
+constexpr std::uint64_t kLargestLog = std::uint64_t{64} << 20;  // of one file; older ones follow it
 
 utils::LogLevel level_of(configs::LogLevel level) {
     switch (level) {
@@ -43,7 +43,7 @@ Result<CommandLog> CommandLog::open(const configs::LoggingConfig& config) {
     if (config.file.empty()) return CommandLog(nullptr);
     std::unique_ptr<utils::LogSink> sink = utils::stderr_sink();
     if (config.file != "-") {
-        ESPER_TRY(sink, utils::file_sink(config.file, kMostBytes));
+        ESPER_TRY(sink, utils::file_sink(config.file, kLargestLog));
     }
     utils::LogOptions options;
     options.level = level_of(config.level);
