@@ -1,23 +1,34 @@
 #!/usr/bin/env python3
 """`esper watch` over 1,000 runs of 100 metrics and 1,000 points each; the peer is the goal.
 
-    nissa.py [--json PATH] [--runs N] [--rounds N] [--pairs N] [--folder DIR] [--binary PATH]
+    nissa.py [--json PATH] [--runs N] [--rounds N] [--pairs N] [--peer-runs N] [--seconds N]
+             [--folder DIR] [--binary PATH]
 
 The runs are written into a folder (a gigabyte), which goes away afterwards unless DIR is named. Their
 pages leave the file cache before the first start, as far as the system lets them. Starts are timed
 until /ready says that the list has every run; curves are read when somebody asks for them, so a chart
 is timed both for a run that nobody has asked for yet and for one that somebody has.
 
-The last row is of a run that trains: the time of an epoch while a page and ten pollers watch it, against
-the epochs of the same run just before and after, while nobody does.
+Then the page in Debian's Chromium (where Playwright is in .venv-test): how soon a point is seen, and its
+frames while rows come to a run of 100,000 points and while two days of a run, 2,880 epochs with 120
+seeds, go by in N seconds.
+
+Then --peer-runs of the same runs as MLflow and TensorBoard show them, in turns with ours; 0 leaves them
+out.
+
+The last row is of a run that trains: the time of an epoch while a page and ten pollers watch it, in
+epochs of the same run just before and after, while nobody does. Nothing measurable is called at most
+1.02.
 """
 
 import argparse
+import atexit
 import http.client
 import json
 import math
 import os
 import random
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -25,22 +36,34 @@ import threading
 import time
 from pathlib import Path
 
+import _nissa_page as in_page
+import _nissa_peers as peers
 from _intervals import paired_ratio
 from _report import ROOT, report, write
 
 METRICS, POINTS, VARIANTS = 100, 1000, 16
-GOALS = {"first": 15.0, "later": 1.0, "list": 0.050, "chart": 0.100, "memory": 200.0, "live": 0.300}
+GOALS = {"first": 15.0, "later": 1.0, "list": 0.050, "chart": 0.100, "memory": 200.0, "live": 0.300,
+         "frame": 0.050, "watched": 1.02}
+
+
+RUNNING = set()  # servers that have not been stopped
+
+
+@atexit.register
+def kill_what_runs():
+    for process in RUNNING | peers.RUNNING:
+        process.kill()
 
 
 def metrics_text(variant):
     """The metrics.csv of a run: curves that fall with some noise."""
     draw = random.Random(variant)
-    names = ["epoch", "step", "train_loss", "val_loss"]
+    names = ["epoch", "step", "seconds", "train_loss", "val_loss"]
     names += [f"metric_{i}" for i in range(METRICS - len(names))]
     lines = [",".join(names)]
     for row in range(1, POINTS + 1):
-        values = [f"{2 + 3 / math.sqrt(row) + draw.gauss(0, .1):.9g}" for _ in names[2:]]
-        lines.append(f"{row},{10 * row}," + ",".join(values))
+        values = [f"{2 + 3 / math.sqrt(row) + draw.gauss(0, .1):.9g}" for _ in names[3:]]
+        lines.append(f"{row},{10 * row},{3.6 * row:.6f}," + ",".join(values))
     return "\n".join(lines) + "\n"
 
 
@@ -51,7 +74,9 @@ def write_runs(folder, runs):
     for number in range(runs):
         run = folder / f"run-{number:04}"
         run.mkdir()
-        (run / "metrics.csv").write_text(texts[number % VARIANTS])
+        # By its times a run is told from another one.
+        (run / "metrics.csv").write_text(texts[number % VARIANTS].replace(
+            "\n1,10,3.600000,", f"\n1,10,{1 + number / 1000:.6f},", 1))
         (run / "config.yaml").write_text(config)
         (run / "events.jsonl").write_text(event)
         (run / "run.json").write_text(json.dumps({
@@ -76,6 +101,7 @@ class Server:
         self.began = time.monotonic()
         self.process = subprocess.Popen([binary, "watch", folder, "--port", "0"],
                                         stdout=subprocess.PIPE, text=True)
+        RUNNING.add(self.process)
         self.host = self.process.stdout.readline().strip().removeprefix("http://")
         if not self.host:
             raise SystemExit("nissa: esper watch did not start")
@@ -83,6 +109,9 @@ class Server:
         while self.get("/ready")[0] != 200:
             time.sleep(0.005)
         self.ready_after = time.monotonic() - self.began
+
+    def host_address(self):
+        return f"http://{self.host}"
 
     def get(self, path):
         self.connection.request("GET", path)
@@ -102,6 +131,7 @@ class Server:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def stop(self):
+        RUNNING.discard(self.process)
         self.process.terminate()
         if self.process.wait(10) != 0:
             raise SystemExit("nissa: esper watch did not end by itself")
@@ -220,11 +250,101 @@ def row_of_watching(pairs):
     ours, peer = zip(*pairs)
     ratio, low, high = paired_ratio(ours, peer)
     print(f"epoch of a run that is watched: {statistics.median(ours):.4g} s against "
-          f"{statistics.median(peer):.4g} s; ratio {ratio:.3f} [{low:.3f}, {high:.3f}] of {len(pairs)}",
-          flush=True)
-    return {"case": "epoch of a run that is watched by a page and ten pollers",
-            "ours": statistics.median(ours), "peer": statistics.median(peer), "unit": "s",
-            "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(pairs)}
+          f"{statistics.median(peer):.4g} s; {1 / ratio:.4f} [{1 / high:.4f}, {1 / low:.4f}] of them, "
+          f"{len(pairs)} pairs", flush=True)
+    goal = GOALS["watched"]
+    return {"case": "epoch of a run that a page and ten pollers watch, in epochs that nobody does",
+            "ours": 1 / ratio, "peer": goal, "unit": "epochs", "ratio": goal * ratio,
+            "ci_low": goal * low, "ci_high": goal * high, "n": len(pairs)}
+
+
+def row_of_frames(case, frames):
+    """The frame that 95 % are quicker than; its interval by order statistics."""
+    n, share = len(frames), 0.95
+    radius = 1.96 * math.sqrt(n * share * (1 - share))
+    at = [frames[min(n - 1, max(0, round(n * share + d)))] for d in (0, -radius, radius)]
+    goal = 1e3 * GOALS["frame"]
+    print(f"{case}: {at[0]:.1f} ms, median {statistics.median(frames):.1f}, longest {frames[-1]:.0f}, "
+          f"of {n}; goal {goal:g}", flush=True)
+    return {"case": case, "ours": at[0], "peer": goal, "unit": "ms", "ratio": goal / at[0],
+            "ci_low": goal / at[2], "ci_high": goal / at[1], "n": n}
+
+
+def rows_of_page(binary, scratch, seconds):
+    def start(folder):
+        return Server(binary, folder)
+
+    def below(name):
+        folder = Path(scratch) / name
+        folder.mkdir()
+        return folder
+
+    waits = in_page.waits_in_the_browser(start, below("waits"), 6)
+    many, peak = in_page.frames_of_many_points(start, below("many"), seconds)
+    days, peak_of_days = in_page.frames_of_two_days(start, below("days"), seconds)
+    return [row("live point seen in the browser", waits, GOALS["live"], "ms", 1e3),
+            row_of_frames("frame of a live run of 100,000 points, 95 %", many),
+            row("memory with 100,000 points", [peak], GOALS["memory"], "MiB"),
+            row_of_frames(f"frame while 48 h of a run go by in {seconds:g} s, 95 %", days),
+            row("memory after 48 h of a run", [peak_of_days], GOALS["memory"], "MiB")]
+
+
+def row_of_peer(case, ours, peer, unit):
+    """Ours and a peer's, measured in turns."""
+    ratio, low, high = paired_ratio(ours, peer) if len(ours) > 1 else (peer[0] / ours[0],) * 3
+    print(f"{case}: {statistics.median(ours):.4g} {unit} against {statistics.median(peer):.4g}; "
+          f"ratio {ratio:.2f} [{low:.2f}, {high:.2f}] of {len(ours)}", flush=True)
+    return {"case": case, "ours": statistics.median(ours), "peer": statistics.median(peer),
+            "unit": unit, "ratio": ratio, "ci_low": low, "ci_high": high, "n": len(ours)}
+
+
+def rows_against(name, binary, few, starts, start_peer, list_of, chart_of, rounds):
+    """The start until every run is there, the list, charts of runs, and memory after all of it."""
+    runs = len(list(few.iterdir()))
+    times = []
+    server = other = None
+    for _ in range(starts):
+        if server:
+            server.stop()
+            other.stop()
+        server, other = Server(binary, few), start_peer()
+        times.append((server.ready_after, other.ready_after))
+    some = random.Random(2).choices(sorted(path.name for path in few.iterdir()), k=rounds)
+    lists = [(server.seconds("/api/v1/runs"), other.seconds(*list_of(other))) for _ in range(5)]
+    charts = [(server.seconds(f"/api/v1/runs/{run}/series?metrics=val_loss&points=1200"),
+               other.seconds(chart_of(other, run))) for run in some]
+    memory = [(server.peak_mebibytes(), peers.resident_mebibytes(other.process))]
+    server.stop()
+    other.stop()
+    return [row_of_peer(f"{runs} runs, {what}, against {name}", *zip(*pairs), unit)
+            for what, pairs, unit in (("start", times, "s"), ("list", lists, "s"),
+                                      ("chart", charts, "s"), ("memory", memory, "MiB"))]
+
+
+def rows_of_peers(binary, scratch, runs, rounds):
+    if not peers.set_up():
+        print("MLflow and TensorBoard could not be installed: they are not measured", flush=True)
+        return []
+    few, store, events = (Path(scratch) / name for name in ("few", "mlruns", "events"))
+    few.mkdir()
+    write_runs(few, runs)
+    peers.export_to_mlflow(binary, few, runs, store)
+    rows = rows_against("MLflow", binary, few, 2,
+                        lambda: peers.mlflow_server(store, runs, free_port()),
+                        lambda peer: peers.mlflow_list(peer, runs), peers.mlflow_chart, rounds)
+    peers.clear(store)
+    peers.write_events(events, [metrics_text(variant) for variant in range(4)], runs)
+    return rows + rows_against(
+        "TensorBoard", binary, few, 2,
+        lambda: peers.tensorboard(events, runs, 10 * POINTS, free_port()),
+        lambda peer: ("/data/plugin/scalars/tags",), lambda peer, run: peers.tensorboard_chart(run),
+        rounds)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def row(case, times, goal, unit, scale=1.0):
@@ -276,7 +396,9 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--peer-runs", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=30, help="in the browser; 0: none")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "bin" / "esper")
     arguments = parser.parse_args()
@@ -289,6 +411,12 @@ def main():
             write_runs(folder, arguments.runs)
         rows = measure(arguments.binary, folder, arguments.runs, arguments.rounds) \
             if arguments.runs else []
+        if arguments.seconds and in_page.has_browser():
+            rows += rows_of_page(arguments.binary, scratch, arguments.seconds)
+        elif arguments.seconds:
+            print("no chromium with playwright in .venv-test (make setup): the page is not measured")
+        if arguments.peer_runs:
+            rows += rows_of_peers(arguments.binary, scratch, arguments.peer_runs, 30)
         if arguments.pairs:
             rows.append(row_of_watching(watched_epochs(arguments.binary, scratch, arguments.pairs)))
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -12,7 +12,8 @@ struct TestTimeViews {
     bool mirror = true;
     int shift = 0;
     std::size_t count() const {
-        return static_cast<std::size_t>((mirror ? 2 : 1) * (shift > 0 ? 5 : 1));
+        return (mirror ? std::size_t{2} : std::size_t{1}) *
+               (shift > 0 ? std::size_t{5} : std::size_t{1});
     }
 };
 
