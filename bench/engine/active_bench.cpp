@@ -1,7 +1,7 @@
-// The cost of awake seeds: what each adds to a training step of the host, in each of its states (the
-// floor is 10 ms for a forward pass alone); and, for seeds that are blended in or kept, the step
-// compared with that of the same network built by hand. The step is the trainer's: engine, optimizer with the seeds' own learning rate,
-// the ramp's tick.
+// The cost of awake seeds: what each adds to a training step of the host, in each of its states
+// (the floor is 10 ms for a forward pass alone); and, for seeds that are blended in or kept, the
+// step compared with that of the same network built by hand. The step is the trainer's: engine,
+// optimizer with the seeds' own learning rate, the ramp's tick.
 
 #include <ATen/Parallel.h>
 

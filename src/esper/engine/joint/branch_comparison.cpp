@@ -51,7 +51,8 @@ Comparison compare_branches(const std::vector<std::string>& names,
         // Where the reference is zero, so must the kernel's result be.
         const double scale = size > 0 ? 1 / std::sqrt(size) : 1;
         const double error = std::sqrt(distance) * scale;
-        const double allowed = std::max(bound.floor, bound.times_aten * std::sqrt(aten_distance) * scale);
+        const double allowed =
+            std::max(bound.floor, bound.times_aten * std::sqrt(aten_distance) * scale);
         if (error / allowed > worst_share) {
             worst_share = error / allowed;
             all.error = error;

@@ -89,8 +89,7 @@ Status KernelProbation::guarded(KernelFunction function, const graph::BranchKern
 
 Status KernelProbation::call(const graph::BranchKernel& kernel, graph::KernelPart part,
                              const EsperKernelCall& call) {
-    const auto function =
-        part == graph::KernelPart::kForward ? kernel.forward : kernel.backward;
+    const auto function = part == graph::KernelPart::kForward ? kernel.forward : kernel.backward;
     ++use_.calls;
     auto done = is_over() ? in_process(function, call) : guarded(function, kernel, call);
     if (done) {

@@ -15,8 +15,7 @@ using KernelFunction = decltype(&esper_kernel_forward);
 class KernelGuard {
   public:
     /// A kernel's call may take this much processor time, whatever it computes.
-    static constexpr ChildLimits kLimits{
-        .cpu_seconds = 20, .wall_seconds = 300, .memory_bytes = 0};
+    static constexpr ChildLimits kLimits{.cpu_seconds = 20, .wall_seconds = 300, .memory_bytes = 0};
 
     /// Error: kGuardUnavailable.
     static Result<KernelGuard> make(ChildLimits limits = kLimits);
