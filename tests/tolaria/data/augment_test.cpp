@@ -25,7 +25,7 @@ TEST(RandomErasing, ErasesAsOftenAsAskedAndWithinItsBounds) {
         EXPECT_LT(std::abs(std::log(static_cast<double>(box.height) / box.width)),
                   std::log(3.3) + 0.35);
     }
-    EXPECT_NEAR(erased, kDraws / 4, 120);
+    EXPECT_NEAR(erased, kDraws / 4.0, 120);
 }
 
 TEST(RandomErasing, TheRectangleGetsTheMeanColourAndNothingElseChanges) {
@@ -42,7 +42,7 @@ TEST(RandomErasing, TheRectangleGetsTheMeanColourAndNothingElseChanges) {
     for (int y = 0; y < 8; ++y)
         for (int x = 0; x < 6; ++x) {
             const bool inside = x >= 1 && x < 4 && y >= 2 && y < 6;
-            const auto at = static_cast<std::size_t>(y * 6 + x);
+            const auto at = static_cast<std::size_t>(y) * 6 + static_cast<std::size_t>(x);
             EXPECT_EQ(erased[at], inside ? 0.0F : plain[at]);
         }
 }

@@ -26,7 +26,8 @@ std::vector<float> three_images(ImageLayout layout) {
     for (std::size_t i = 0; i < pixels.size(); ++i) {
         const auto at = i % 40;
         const auto channel = layout == ImageLayout::kChannelsLast ? at % 2 : at / 20;
-        pixels[i] = static_cast<float>(i / 40 * 100 + channel * 10);
+        const std::size_t image = i / 40;
+        pixels[i] = static_cast<float>(image * 100 + channel * 10);
     }
     return pixels;
 }

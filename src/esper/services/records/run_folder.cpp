@@ -152,7 +152,7 @@ Status try_new_run_folder(const fs::path& folder) {
     ESPER_CHECK_STATUS(check_new_run_folder(folder));
     if (!has(folder)) {
         const auto made = folders_to_make(folder);
-        const auto done = make_folders(folder);
+        auto done = make_folders(folder);
         std::error_code ignored;
         for (const auto& each : made) fs::remove(each, ignored);
         return done;

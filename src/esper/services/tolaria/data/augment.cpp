@@ -37,11 +37,12 @@ Rectangle draw_erased(double probability, RandomStream& stream, int width, int h
         const int tall = static_cast<int>(std::lround(std::sqrt(area * ratio)));
         const int wide = static_cast<int>(std::lround(std::sqrt(area / ratio)));
         if (tall >= height || wide >= width || tall < 1 || wide < 1) continue;
-        const auto top =
-            static_cast<int>(stream.below(static_cast<std::uint64_t>(height - tall + 1)));
-        const auto left =
-            static_cast<int>(stream.below(static_cast<std::uint64_t>(width - wide + 1)));
-        return {left, top, wide, tall};
+        const auto somewhere = [&](int whole, int part) {
+            const std::int64_t places = std::int64_t{whole} - part + 1;
+            return static_cast<int>(stream.below(static_cast<std::uint64_t>(places)));
+        };
+        const int top = somewhere(height, tall);
+        return {somewhere(width, wide), top, wide, tall};
     }
     return {};
 }

@@ -42,16 +42,16 @@ Histogram histogram_of(std::span<const std::uint8_t> plane) {
 // Each pixel's neighbours count one and it five; the edge stays.
 std::vector<std::uint8_t> smoothed(std::span<const std::uint8_t> plane, int height, int width) {
     std::vector<std::uint8_t> out(plane.begin(), plane.end());
-    const auto at = [&](int y, int x) {
-        return static_cast<int>(plane[static_cast<std::size_t>(y * width + x)]);
+    const auto place = [&](int y, int x) {
+        return static_cast<std::size_t>(std::int64_t{y} * width + x);
     };
+    const auto at = [&](int y, int x) { return static_cast<int>(plane[place(y, x)]); };
     for (int y = 1; y + 1 < height; ++y)
         for (int x = 1; x + 1 < width; ++x) {
             int sum = 4 * at(y, x);
             for (int down = -1; down <= 1; ++down)
                 for (int right = -1; right <= 1; ++right) sum += at(y + down, x + right);
-            out[static_cast<std::size_t>(y * width + x)] =
-                static_cast<std::uint8_t>((2 * sum + 13) / 26);
+            out[place(y, x)] = static_cast<std::uint8_t>((2 * sum + 13) / 26);
         }
     return out;
 }
@@ -76,8 +76,8 @@ void change_contrast(const ByteImage& image, double factor) {
     const auto mean_of = [](std::span<const std::uint8_t> values) {
         std::uint64_t sum = 0;
         for (const auto value : values) sum += value;
-        return static_cast<int>(static_cast<double>(sum) / static_cast<double>(values.size()) +
-                                0.5);
+        return static_cast<int>(
+            std::lround(static_cast<double>(sum) / static_cast<double>(values.size())));
     };
     const auto whole = mean_of(grey(image));
     for (int c = 0; c < image.channels; ++c) {
@@ -160,7 +160,7 @@ void transform(const ByteImage& image, const std::array<double, 6>& m) {
             const int from_y = at_y >> 16;
             if (from_x < 0 || from_x >= image.width || from_y < 0 || from_y >= image.height)
                 continue;
-            const auto from = static_cast<std::size_t>(from_y * image.width + from_x);
+            const auto from = static_cast<std::size_t>(std::int64_t{from_y} * image.width + from_x);
             for (std::size_t c = 0; c < static_cast<std::size_t>(image.channels); ++c)
                 image.pixels[c * plane + to] = source[c * plane + from];
         }

@@ -46,7 +46,7 @@ void soften_batch(const DatasetInfo& info, const SoftTargets& options, std::uint
 }
 
 PrefetchingLoader::PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part,
-                                     BatchPlan plan, LoaderOptions options)
+                                     BatchPlan plan, const LoaderOptions& options)
     : dataset_(std::move(dataset)),
       part_(part),
       plan_(std::move(plan)),

@@ -52,7 +52,7 @@ struct LoaderOptions {
 class PrefetchingLoader {
   public:
     PrefetchingLoader(std::shared_ptr<const Dataset> dataset, Part part, BatchPlan plan,
-                      LoaderOptions options);
+                      const LoaderOptions& options);
     ~PrefetchingLoader();
     PrefetchingLoader(const PrefetchingLoader&) = delete;
     PrefetchingLoader& operator=(const PrefetchingLoader&) = delete;
