@@ -65,7 +65,7 @@ class Tight : public testing::TestWithParam<configs::Isolation> {
     static configs::EsperConfig config() {
         auto config = growing();
         config.growth.isolation = GetParam();
-        config.growth.measure_share = 1.2;
+        config.growth.measure_share = 0.4;
         config.growth.gate.fork_share = 1;
         return config;
     }
@@ -80,7 +80,7 @@ TEST_P(Tight, AccountIsNotOverdrawnByMoreThanWhatIsNeverRefused) {
     ASSERT_FALSE(refused.empty());
     for (const auto& event : refused)
         EXPECT_GT(event.at("cost").get<double>(), event.at("balance").get<double>()) << event;
-    EXPECT_LE(spent_on_measuring(run), 1.25 * measured_against(run));
+    EXPECT_LE(spent_on_measuring(run), 0.41 * measured_against(run));
 }
 
 TEST_P(Tight, AccountIsTheSameInARunThatIsStoppedAndResumed) {

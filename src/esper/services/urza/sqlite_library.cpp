@@ -86,6 +86,7 @@ Result<std::unique_ptr<SqliteLibrary>> SqliteLibrary::open_as_reader(const fs::p
                                                                      Clock& clock) {
     std::unique_ptr<SqliteLibrary> library(new SqliteLibrary(folder, clock));
     library->may_write_ = is_writable(folder);
+    library->to_look_at_ = true;
     const execution::KeyFolder keys(execution::KeyFolder::default_path(folder), clock);
     ESPER_CHECK_STATUS(library->prepare_to_read(keys));
     return library;
@@ -163,7 +164,7 @@ Status SqliteLibrary::write(GroupCommit::Change change) {
 
 Status SqliteLibrary::may_change() const {
     if (writer_) return {};
-    if (may_write_)
+    if (to_look_at_)
         return fail(UrzaError::kReadOnly, folder_.string() + " was opened to be looked at");
     return fail(UrzaError::kReadOnly,
                 fmt::format("{} cannot be written by this user; give it the right to, or set "

@@ -94,6 +94,7 @@ class SqliteLibrary final : public Library {
     execution::KeyRing ring_;
     std::optional<execution::Signer> signer_;
     bool may_write_ = true;
+    bool to_look_at_ = false;              ///< opened as a reader
     std::unique_ptr<GroupCommit> writer_;  // none where the folder cannot be written
     std::mutex mutex_;
     std::vector<std::unique_ptr<Database>> idle_;

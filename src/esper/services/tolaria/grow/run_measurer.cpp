@@ -82,11 +82,11 @@ std::int64_t RunMeasurer::first_round(std::int64_t smallest) const {
     return whole_batches(tamiyo::next_round({}, {.n0 = smallest}, probe_size()));
 }
 
-Status RunMeasurer::refuse(const std::string& what, double cost, Moment now,
-                           nlohmann::json detail) {
+Status RunMeasurer::refuse(const std::string& what, double cost, Moment now, nlohmann::json detail,
+                           double kept) {
     detail["what"] = what;
     detail["cost"] = cost;
-    detail["balance"] = account_.balance();
+    detail["balance"] = account_.balance() - kept;
     return run_.event("refused", now, std::move(detail));
 }
 

@@ -80,7 +80,9 @@ class RunMeasurer final : public Measurer {
     /// Examples of the first round of a look.
     std::int64_t first_round(std::int64_t smallest) const;
     std::int64_t whole_batches(std::int64_t examples) const;
-    Status refuse(const std::string& what, double cost, Moment now, nlohmann::json detail);
+    /// `kept`: of the account, for seeds' lives.
+    Status refuse(const std::string& what, double cost, Moment now, nlohmann::json detail,
+                  double kept = 0);
     Status settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended,
                         double look, Moment now);
     Result<bool> walk(const std::vector<ProbeSide*>& sides, const tamiyo::GateSpec& spec,

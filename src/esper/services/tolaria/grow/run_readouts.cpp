@@ -66,9 +66,11 @@ Status RunMeasurer::measure(const std::vector<tamiyo::Candidate*>& nominees, Mom
         if (!has_fit(blueprint)) continue;
         const auto& anchor = places_.slots()[candidate->slot].anchor;
         ESPER_TRY(const auto price, price_of_fit(anchor));
-        if (!account_.can_pay(price + life.set_aside + life.one)) {
+        const double kept = life.set_aside + life.one;
+        if (!account_.can_pay(price + kept)) {
             ESPER_CHECK_STATUS(refuse("candidate", price, now,
-                                      {{"anchor", anchor}, {"blueprint", candidate->blueprint}}));
+                                      {{"anchor", anchor}, {"blueprint", candidate->blueprint}},
+                                      kept));
             break;
         }
         ESPER_TRY(auto found, fit(candidate->slot, blueprint, now));
