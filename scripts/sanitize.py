@@ -17,7 +17,7 @@ import repository
 CHOSEN = {
     "asan": {"base": None, "execution": "-*Interleaving*", "vector": None},
     "tsan": {"base": None,
-             "execution": "*Concurrency*:KernelExecutor*:KernelGuard*"},
+             "execution": "*Concurrency*:KernelProbation*:KernelGuard*"},
 }
 
 

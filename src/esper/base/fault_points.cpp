@@ -20,9 +20,9 @@ namespace {
 
 /// Of the product. Many are constructed only when they are passed for the first time.
 constexpr auto kProductPoints = std::to_array<std::string_view>(
-    {"cache.disk.read", "cache.disk.write", "executor.breaker", "files.rename", "files.sync",
-     "files.write", "seed.nan_gradient", "seed.nan_output", "seed.throw", "signature.openssl",
-     "soak.leak", "soak.wrong_kernel", "urza.network_file_system"});
+    {"cache.disk.read", "cache.disk.write", "files.rename", "files.sync", "files.write",
+     "seed.nan_gradient", "seed.nan_output", "seed.throw", "signature.openssl", "soak.leak",
+     "soak.wrong_kernel", "urza.network_file_system"});
 
 struct Rule {
     enum class Kind { kOnce, kFrom, kChance };

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
+#include <string_view>
 
 #include "esper/base/fault_points.h"
 #include "esper/base/text.h"
@@ -19,20 +19,38 @@ namespace {
 
 extern "C" void end_interrupted(int) { _exit(esper::cli::kInterrupted); }
 
+bool is_set(char** environment, std::string_view name) {
+    for (char** entry = environment; *entry != nullptr; ++entry)
+        if (std::string_view(*entry).starts_with(name)) return true;
+    return false;
+}
+
 // OpenMP's threads wait for each other by spinning, for three milliseconds unless they are told
 // otherwise. On an idle machine nobody waits as long. On a busy one the thread that is waited for
 // does not run while the others spin, and training slows by an order of magnitude. So they sleep
-// after some microseconds (docs/engine.md). OpenMP reads this when it is loaded.
-void let_waiting_threads_sleep() {
-    if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", 0);
+// after some microseconds (docs/engine.md). OpenMP reads that when it is loaded, from the
+// environment that the process was started with: so the process starts again with it, as what it
+// is. Where that cannot be, threads spin.
+void let_waiting_threads_sleep(char** arguments, char** environment) {
+    constexpr std::size_t kMost = 4096;
+    static char spin[] = "GOMP_SPINCOUNT=1000";
+    static char* more[kMost];
+    if (is_set(environment, "GOMP_SPINCOUNT=") || is_set(environment, "OMP_WAIT_POLICY=")) return;
+    std::size_t n = 0;
+    for (; environment[n] != nullptr; ++n) {
+        if (n + 2 == kMost) return;
+        more[n] = environment[n];
+    }
+    more[n] = spin;
+    execve("/proc/self/exe", arguments, more);
 }
 
 // Before the libraries' own constructors: Ctrl-C has the exit code of an interrupted command at any
 // moment (unless whoever started us ignores it), a request for a rollback that comes while they
 // load must not end the process, a file that may grow no further is an error of writing like any
 // other, and no file of a run may get the number of a standard stream that was closed.
-void make_ready(int, char**, char**) {
-    let_waiting_threads_sleep();
+void make_ready(int, char** arguments, char** environment) {
+    let_waiting_threads_sleep(arguments, environment);
     if (std::signal(SIGINT, end_interrupted) == SIG_IGN) std::signal(SIGINT, SIG_IGN);
     std::signal(SIGUSR1, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
