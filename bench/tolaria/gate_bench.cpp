@@ -163,7 +163,9 @@ Outcome run(std::uint64_t seed) {
         for (float& x : d) x -= mean;
         outcome.false_keeps = kept(d, probe, config, 0);
     }
-    value_or_throw(trainer->run());
+    trainer->stop_after(trainer->length().total_steps);
+    if (value_or_throw(trainer->run()) != RunStatus::kDone)
+        throw std::runtime_error(fmt::format("seed {}: the run did not end", seed));
     const auto flops = testing_runs::run_json(folder.path).at("flops");
     double all = 0;
     for (const auto& [what, spent] : flops.items()) all += spent.get<double>();
