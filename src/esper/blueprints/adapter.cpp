@@ -15,7 +15,6 @@ namespace {
 constexpr std::string_view kWideMlp = "wide_mlp";
 constexpr std::string_view kWideConv = "wide_conv";
 constexpr std::string_view kWideMixer = "wide_mixer";
-constexpr std::int64_t kMixed = 4;  // tokens that wide_mixer combines
 constexpr double kMixingScale = 0.25;
 constexpr std::int64_t kWidest = 1 << 20;
 
@@ -35,27 +34,9 @@ std::vector<std::string_view> adapters_to_try(AnchorKind kind, bool mixing) {
 std::int64_t adapter_parameters(std::string_view name, AnchorKind kind, std::int64_t features,
                                 std::int64_t width) {
     const std::int64_t taps = name == kWideConv && kind == AnchorKind::kImage ? 9 : 1;
-    const std::int64_t mixer = name == kWideMixer ? kMixed * features : 0;
+    const std::int64_t mixer = name == kWideMixer ? Branch::kMixedTokens * features : 0;
     return (taps + 1) * features * width + mixer;
 }
-
-namespace {
-
-// Each feature and what it and its values at the tokens before, weighted, add to it.
-ValueId mixed(ProgramBuilder& b, ValueId normed, std::int64_t features) {
-    const auto columns = b.call("aten::transpose.int", {normed, constant(1), constant(2)}, "mix");
-    const auto padded =
-        b.call("aten::constant_pad_nd", {columns, ints({kMixed - 1, 0}), constant(0.0)}, "mix");
-    const auto weight =
-        b.parameter("mix.weight", {DType::kFloat32, {features, 1, kMixed}}, normal(kMixingScale));
-    const auto sums = b.call(
-        "aten::conv1d",
-        {padded, weight, none(), ints({1}), ints({0}), ints({1}), constant(features)}, "mix");
-    const auto rows = b.call("aten::transpose.int", {sums, constant(1), constant(2)}, "mix");
-    return b.call("aten::add.Tensor", {normed, rows, constant(1)}, "mix");
-}
-
-}  // namespace
 
 Result<Blueprint> make_adapter(std::string_view name, const Anchor& anchor, const TensorType& type,
                                std::int64_t width) {
@@ -92,7 +73,13 @@ Result<Blueprint> make_adapter(std::string_view name, const Anchor& anchor, cons
                         constant(true)},
                        "norm")
               : b.call("aten::rms_norm", {x, ints({features}), none(), constant(1e-6)}, "norm");
-    const auto read = name == kWideMixer ? mixed(b, normed, features) : normed;
+    // Beside what a feature and its earlier values add to it, the feature itself.
+    const auto read =
+        name == kWideMixer
+            ? b.call("aten::add.Tensor",
+                     {normed, branch.mix_earlier_tokens(normed, normal(kMixingScale)), constant(1)},
+                     "mix")
+            : normed;
     const auto up = name == kWideConv
                         ? conv2d(b, "up", normed, {.in = features, .out = width, .kernel = 3},
                                  variance_matched(9 * features))

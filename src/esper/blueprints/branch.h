@@ -30,6 +30,11 @@ struct Branch {
 
     static constexpr double kReadoutScale = 0.1;
 
+    /// At tokens: each feature summed, with weights `mix.weight` of its own, over a token and the
+    /// three before it. No token sees a later one.
+    graph::ValueId mix_earlier_tokens(graph::ValueId value, graph::Init init);
+    static constexpr std::int64_t kMixedTokens = 4;
+
     // Set by readout().
     std::string readout_weight;
     std::string readout_bias;
