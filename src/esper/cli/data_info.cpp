@@ -11,8 +11,8 @@
 #include "esper/base/text.h"
 #include "esper/cli/own_data.h"
 #include "esper/cli/sample_pictures.h"
+#include "esper/services/tolaria/data/batches_in_order.h"
 #include "esper/services/tolaria/data/data_bytes.h"
-#include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/data/utf8.h"
 #include "esper/services/tolaria/host/setup.h"
 
@@ -42,35 +42,16 @@ std::string name_of_class(const tolaria::DatasetInfo& info, std::size_t number) 
                                             : fmt::format("{}", number);
 }
 
+/// In how many examples each class comes, or each label holds.
 Result<std::vector<std::uint64_t>> count_classes(const Dataset& data) {
-    constexpr std::uint32_t kAtOnce = 256;
     std::vector<std::uint64_t> counts(static_cast<std::size_t>(data.info().classes));
-    Batch batch;
-    for (const auto part : tolaria::kAllParts) {
-        for (std::uint32_t from = 0; from < data.size(part); from += kAtOnce) {
-            batch.indices.resize(std::min(kAtOnce, data.size(part) - from));
-            std::iota(batch.indices.begin(), batch.indices.end(), from);
-            ESPER_CHECK_STATUS(tolaria::fill_batch(data, part, std::nullopt, batch));
-            for (const auto target : batch.targets) ++counts[static_cast<std::size_t>(target)];
-        }
-    }
-    return counts;
-}
-
-/// In how many examples each label holds.
-Result<std::vector<std::uint64_t>> count_labels(const Dataset& data) {
-    constexpr std::uint32_t kAtOnce = 256;
-    std::vector<std::uint64_t> counts(static_cast<std::size_t>(data.info().classes));
-    Batch batch;
-    for (const auto part : tolaria::kAllParts) {
-        for (std::uint32_t from = 0; from < data.size(part); from += kAtOnce) {
-            batch.indices.resize(std::min(kAtOnce, data.size(part) - from));
-            std::iota(batch.indices.begin(), batch.indices.end(), from);
-            ESPER_CHECK_STATUS(tolaria::fill_batch(data, part, std::nullopt, batch));
-            for (std::size_t i = 0; i < batch.values.size(); ++i)
-                counts[i % counts.size()] += batch.values[i] > 0 ? 1 : 0;
-        }
-    }
+    const auto add = [&](const Batch& batch) {
+        for (const auto target : batch.targets) ++counts[static_cast<std::size_t>(target)];
+        for (std::size_t i = 0; i < batch.values.size(); ++i)
+            counts[i % counts.size()] += batch.values[i] > 0 ? 1 : 0;
+    };
+    for (const auto part : tolaria::kAllParts)
+        ESPER_CHECK_STATUS(tolaria::take_in_order(data, part, data.size(part), add));
     return counts;
 }
 
@@ -175,7 +156,7 @@ Status show_data(const InfoArguments& arguments) {
         out += fmt::format("  target      mean {:.5g}, deviation {:.5g} in the train part\n",
                            info.target_mean, info.target_deviation);
     if (info.task == Task::kMultiLabel) {
-        ESPER_TRY(const auto counts, count_labels(data));
+        ESPER_TRY(const auto counts, count_classes(data));
         out += fmt::format("  labels      {}: {}\n", info.classes, classes_of(info, counts));
     }
     if (info.task == Task::kClassification) {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+
+#include "esper/services/tolaria/data/batches_in_order.h"
 
 namespace esper::tolaria {
 namespace {
@@ -116,20 +117,10 @@ void fill_soft_targets(const SoftTargets& options, const Mix& mix,
 }
 
 Result<std::vector<float>> balanced_weights(const Dataset& data, std::uint32_t examples) {
-    constexpr std::uint32_t kAtOnce = 256;
-    const DatasetInfo& info = data.info();
-    std::vector<std::uint64_t> counts(static_cast<std::size_t>(info.classes));
-    std::vector<float> inputs(kAtOnce * static_cast<std::size_t>(info.input_elements()));
-    std::vector<std::int64_t> classes(kAtOnce);
-    std::vector<std::uint32_t> indices;
-    for (std::uint32_t from = 0; from < examples; from += kAtOnce) {
-        indices.resize(std::min(kAtOnce, examples - from));
-        std::iota(indices.begin(), indices.end(), from);
-        ESPER_CHECK_STATUS(data.fill(Part::kTrain, indices, std::nullopt, {.pixels = inputs.data()},
-                                     {.classes = classes.data()}));
-        for (std::size_t i = 0; i < indices.size(); ++i)
-            ++counts[static_cast<std::size_t>(classes[i])];
-    }
+    std::vector<std::uint64_t> counts(static_cast<std::size_t>(data.info().classes));
+    ESPER_CHECK_STATUS(take_in_order(data, Part::kTrain, examples, [&](const Batch& batch) {
+        for (const auto target : batch.targets) ++counts[static_cast<std::size_t>(target)];
+    }));
     std::vector<float> weights(counts.size());
     for (std::size_t c = 0; c < counts.size(); ++c)
         if (counts[c] > 0)
