@@ -20,6 +20,16 @@ def paired_ratio(ours, peer):
     return math.exp(middle), math.exp(middle - radius), math.exp(middle + radius)
 
 
+def in_turns(pairs, ours, peer):
+    """(figures of ours, of the peer): what the two functions give, called in turns, another one first
+    in every second pair."""
+    figures = [], []
+    for pair in range(pairs):
+        for side in (0, 1) if pair % 2 == 0 else (1, 0):
+            figures[side].append((ours, peer)[side]())
+    return figures
+
+
 def paired_row(case, ours, peer, unit):
     """A benchmark's row of two arms over the same seeds: their means and paired_ratio."""
     ratio, low, high = paired_ratio(ours, peer)

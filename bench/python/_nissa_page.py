@@ -55,24 +55,24 @@ def waits_in_the_browser(start, folder, times):
     return waits
 
 
-def frames_of_many_points(start, folder, seconds):
-    """(milliseconds of each frame, server's peak MiB) while rows come to a run of POINTS."""
-    live_run(folder, POINTS)
+def frames_of(start, folder, scenario, how, what):
+    """(milliseconds of each frame, server's peak MiB) while a scenario goes on; `what` has to be seen
+    at its end."""
     server = start(folder)
-    seen = browse(server.host_address(), "long", f"{folder}#{seconds}")
+    seen = browse(server.host_address(), scenario, f"{folder}#{how}")
     peak = server.peak_mebibytes()
     server.stop()
     if seen["seen"] is None:
-        raise SystemExit("nissa: the last row of a long run was not seen")
+        raise SystemExit(f"nissa: {what} was not seen")
     return seen["frames"], peak
+
+
+def frames_of_many_points(start, folder, seconds):
+    """While rows come to a run of POINTS."""
+    live_run(folder, POINTS)
+    return frames_of(start, folder, "long", seconds, "the last row of a long run")
 
 
 def frames_of_two_days(start, folder, seconds, epochs=2880):
     live_run(folder, 0)
-    server = start(folder)
-    seen = browse(server.host_address(), "two_days", f"{folder}#{seconds}#{epochs}")
-    peak = server.peak_mebibytes()
-    server.stop()
-    if seen["seen"] is None:
-        raise SystemExit("nissa: the last seed of two days was not seen")
-    return seen["frames"], peak
+    return frames_of(start, folder, "two_days", f"{seconds}#{epochs}", "the last seed of two days")

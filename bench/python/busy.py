@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _intervals import paired_row
+from _intervals import in_turns, paired_row
 from _report import ROOT, parsed, report, write
 
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
@@ -55,11 +55,9 @@ def main():
             try:
                 for name, overrides in CASES.items():
                     seconds(arguments.binary, folder, overrides, {})  # warms files
-                    ours, spinning = [], []
-                    for pair in range(arguments.pairs):
-                        both = [(ours, {}), (spinning, SPINNING)]
-                        for times, environment in both if pair % 2 == 0 else reversed(both):
-                            times.append(seconds(arguments.binary, folder, overrides, environment))
+                    ours, spinning = in_turns(
+                        arguments.pairs, lambda: seconds(arguments.binary, folder, overrides, {}),
+                        lambda: seconds(arguments.binary, folder, overrides, SPINNING))
                     rows.append(paired_row(f"{name}, {where}: a run against threads that spin",
                                            ours, spinning, "s"))
                     print(f"{rows[-1]['case']}: {rows[-1]['ours']:.2f} and {rows[-1]['peer']:.2f} s",

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _intervals import paired_ratio
+from _intervals import in_turns, paired_row
 from _report import ROOT, parsed, report, write
 
 ON = ("checkpoint.every=1ep", "telemetry.every=10", "controller.policy=never")
@@ -73,17 +73,13 @@ def main():
         folder = Path(scratch) / "run"
         for name, overrides in CASES.items():
             seconds(arguments.binary, folder, overrides, True)  # warms files and tuned choices
-            times = {True: [], False: []}
-            for pair in range(arguments.pairs):
-                for on in ((True, False) if pair % 2 == 0 else (False, True)):
-                    times[on].append(seconds(arguments.binary, folder, overrides, on))
-            ratio, low, high = paired_ratio(times[True], times[False])
-            rows.append({"case": f"{name}: everything on against everything off",
-                         "ours": sum(times[True]) / arguments.pairs,
-                         "peer": sum(times[False]) / arguments.pairs, "unit": "s", "ratio": ratio,
-                         "ci_low": low, "ci_high": high, "n": arguments.pairs})
-            print(f"{name}: {rows[-1]['ours']:.2f} s on, {rows[-1]['peer']:.2f} s off, "
-                  f"ratio {ratio:.3f} [{low:.3f}, {high:.3f}]", flush=True)
+            on, off = in_turns(arguments.pairs,
+                               lambda: seconds(arguments.binary, folder, overrides, True),
+                               lambda: seconds(arguments.binary, folder, overrides, False))
+            row = paired_row(f"{name}: everything on against everything off", on, off, "s")
+            rows.append(row)
+            print(f"{name}: {row['ours']:.2f} s on, {row['peer']:.2f} s off, ratio "
+                  f"{row['ratio']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]", flush=True)
     if arguments.json:
         write(arguments.json, report("overhead", rows, {}, os.cpu_count()))
 
