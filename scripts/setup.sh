@@ -155,54 +155,31 @@ if ! .venv-test/bin/python -c 'import boto3, flask, moto' 2>/dev/null; then
     fi
 fi
 
-if ! .venv-test/bin/python -c 'import tokenizers' 2>/dev/null; then
-    say "installing tokenizers into .venv-test (usually under a minute)"
-    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "tokenizers>=0.20,<1"; then
-        say "no tokenizers: ours are not compared with that library's"
-    fi
-fi
+# Installs what some tests compare with, unless it is there: modules, what they are for people, what is
+# missed without them, packages.
+install_for_tests() {
+    local modules=$1 what=$2 without=$3
+    shift 3
+    .venv-test/bin/python -c "import $modules" 2>/dev/null && return
+    say "installing $what into .venv-test (usually under a minute)"
+    .venv-test/bin/python -m pip install --quiet --disable-pip-version-check "$@" || say "$without"
+}
 
-if ! .venv-test/bin/python -c 'import playwright, axe_playwright_python' 2>/dev/null; then
-    say "installing playwright and axe into .venv-test (usually under a minute)"
-    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "playwright>=1.50,<2" "axe-playwright-python<1"; then
-        say "no playwright: the tests of the live page are skipped"
-    fi
-fi
-
-if ! .venv-test/bin/python -c 'import optuna' 2>/dev/null; then
-    say "installing optuna into .venv-test (usually under a minute)"
-    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "optuna>=4,<6"; then
-        say "no optuna: the test that it reads our studies is skipped"
-    fi
-fi
-
-if ! .venv-test/bin/python -c 'import tensorboard' 2>/dev/null; then
-    say "installing tensorboard into .venv-test (usually under a minute)"
-    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "tensorboard>=2.15,<3"; then
-        say "no tensorboard: the test that it reads our event files is skipped"
-    fi
-fi
-
-if ! .venv-test/bin/python -c 'import opentelemetry.proto, opentelemetry.proto_json' 2>/dev/null; then
-    say "installing OpenTelemetry's readers of traces into .venv-test (seconds)"
-    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "opentelemetry-proto>=1.40,<2" "opentelemetry-proto-json>=0.66b0,<1"; then
-        say "no opentelemetry-proto-json: the tests that read our traces are skipped"
-    fi
-fi
-
+install_for_tests tokenizers tokenizers \
+    "no tokenizers: ours are not compared with that library's" "tokenizers>=0.20,<1"
+install_for_tests "playwright, axe_playwright_python" "playwright and axe" \
+    "no playwright: the tests of the live page are skipped" \
+    "playwright>=1.50,<2" "axe-playwright-python<1"
+install_for_tests optuna optuna \
+    "no optuna: the test that it reads our studies is skipped" "optuna>=4,<6"
+install_for_tests tensorboard tensorboard \
+    "no tensorboard: the test that it reads our event files is skipped" "tensorboard>=2.15,<3"
+install_for_tests "opentelemetry.proto, opentelemetry.proto_json" "OpenTelemetry's readers of traces" \
+    "no opentelemetry-proto-json: the tests that read our traces are skipped" \
+    "opentelemetry-proto>=1.40,<2" "opentelemetry-proto-json>=0.66b0,<1"
 # The small distribution of MLflow, without its server.
-if ! .venv-test/bin/python -c 'import mlflow' 2>/dev/null; then
-    say "installing mlflow-skinny into .venv-test (usually under a minute)"
-    if ! .venv-test/bin/python -m pip install --quiet --disable-pip-version-check \
-        "mlflow-skinny>=3,<4"; then
-        say "no mlflow: the test that it reads what we export is skipped"
-    fi
-fi
+install_for_tests mlflow mlflow-skinny \
+    "no mlflow: the test that it reads what we export is skipped" "mlflow-skinny>=3,<4"
 
 # promtool checks what Prometheus would read, and Prometheus itself reads it. Debian's package would
 # also start it as a service, so only the two programs are taken out of it.
