@@ -28,6 +28,20 @@ def write_text(path):
     return path
 
 
+def write_bars(path):
+    """600 images of 12 x 12 pixels in three classes, by the place of a bright bar, as an .npz; the
+    images, [600, 12, 12, 3]."""
+    import numpy
+
+    draw = numpy.random.default_rng(5)
+    y = numpy.arange(600) % 3
+    x = draw.integers(0, 90, (600, 12, 12, 3), dtype=numpy.uint8)
+    for image, kind in zip(x, y):
+        image[2 + 3 * kind:5 + 3 * kind] += 120
+    numpy.savez(path, X=x, y=y)
+    return x
+
+
 def esper(*words, cwd, **environment):
     return subprocess.run([ESPER, *map(str, words)], cwd=cwd, capture_output=True, text=True,
                           timeout=240, env=dict(os.environ, **environment))

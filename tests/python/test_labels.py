@@ -10,6 +10,7 @@ import time
 
 import pytest
 from conftest import ESPER, needs_esper
+from small_runs import write_bars
 
 pytestmark = needs_esper
 numpy = pytest.importorskip("numpy")
@@ -134,14 +135,8 @@ def test_a_run_on_labels_grows_and_goes_on_exactly(songs):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Three classes of 12 x 12 pixels, by the place of a bright bar."""
     folder = tmp_path_factory.mktemp("pictures")
-    draw = numpy.random.default_rng(5)
-    y = numpy.arange(600) % 3
-    x = draw.integers(0, 90, (600, 12, 12, 3), dtype=numpy.uint8)
-    for image, kind in zip(x, y):
-        image[2 + 3 * kind:5 + 3 * kind] += 120
-    numpy.savez(folder / "bars.npz", X=x, y=y)
+    write_bars(folder / "bars.npz")
     return folder
 
 

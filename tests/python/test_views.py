@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from conftest import ESPER, needs_esper
+from small_runs import write_bars
 
 pytestmark = needs_esper
 numpy = pytest.importorskip("numpy")
@@ -22,14 +23,8 @@ def esper(*words, cwd):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Three classes of 12 x 12 pixels, by the place of a bright bar."""
     folder = tmp_path_factory.mktemp("pictures")
-    draw = numpy.random.default_rng(5)
-    y = numpy.arange(600) % 3
-    x = draw.integers(0, 90, (600, 12, 12, 3), dtype=numpy.uint8)
-    for image, kind in zip(x, y):
-        image[2 + 3 * kind:5 + 3 * kind] += 120
-    numpy.savez(folder / "bars.npz", X=x, y=y)
+    x = write_bars(folder / "bars.npz")
     Image.fromarray(x[0]).save(folder / "one.png")
     for run, augment in (("moved", ["data.augment.flip=true", "data.augment.shift=1"]),
                          ("mirrored", ["data.augment.flip=true", "data.augment.shift=0"]),

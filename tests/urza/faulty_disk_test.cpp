@@ -1,11 +1,10 @@
 #include "urza/faulty_disk.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
 
+#include "base/without_rights.h"
 #include "esper/base/fault_points.h"
 #include "esper/base/files.h"
 #include "urza/small_library.h"
@@ -139,18 +138,12 @@ std::string read_without_permission() {
 
 // Root may write everywhere, so a child without its rights does this.
 TEST(ReadOnlyLibrary, IsReadByItsOwnerAndRefusesEveryChange) {
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-        constexpr int kNobody = 65534;
-        if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) ::_exit(2);
-        const auto wrong = read_without_permission();
-        std::fprintf(stderr, "%s\n", wrong.c_str());
-        ::_exit(wrong.empty() ? 0 : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EXPECT_EQ(exit_code_without_rights([] {
+                  const auto wrong = read_without_permission();
+                  std::fprintf(stderr, "%s\n", wrong.c_str());
+                  return wrong.empty() ? 0 : 1;
+              }),
+              0);
 }
 
 TEST(EmptiedLibrary, IsNotTakenForANewOne) {

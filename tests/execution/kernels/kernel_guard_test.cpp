@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "base/without_rights.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "execution/kernels/test_kernels.h"
 
@@ -98,15 +99,16 @@ TEST(KernelGuard, AKernelThatEndsTheProcessIsFound) {
 }
 
 TEST(KernelGuard, WithoutAProcessTheKernelIsNotBlamed) {
-    if (::geteuid() == 0) GTEST_SKIP() << "root may make any number of processes";
-    rlimit before{};
-    ::getrlimit(RLIMIT_NPROC, &before);
-    const rlimit none{0, before.rlim_max};
-    ::setrlimit(RLIMIT_NPROC, &none);
-    TestCall call(3);
-    const auto done = forward(call, kDouble);
-    ::setrlimit(RLIMIT_NPROC, &before);
-    EXPECT_TRUE(done.error().is(KernelError::kGuardUnavailable));
+    const auto kernel = value_or_throw(load_branch_library("test", compile_kernel(kDouble)));
+    EXPECT_EQ(exit_code_without_rights([&] {
+                  const auto guard = KernelGuard::make();
+                  const rlimit none{0, 0};
+                  if (!guard || ::setrlimit(RLIMIT_NPROC, &none) != 0) return 1;
+                  TestCall call(3);
+                  const auto done = guard->call(kernel.forward, *kernel.info, call.forward);
+                  return !done && done.error().is(KernelError::kGuardUnavailable) ? 0 : 2;
+              }),
+              0);
 }
 
 }  // namespace
