@@ -15,8 +15,9 @@ SHARE = 0.24  # of the host's parameters, for every arm but full fine-tuning
 LORA_RANK, HOULSBY_UNITS = 12, 49  # so that both train within 2 % of what ours does
 WARM_UP = 30  # steps
 REPORTED, OLD, PROBE = 500, 200, 200  # windows of 64 characters
-RATES = {"full": (1.5e-3, 4e-3, 8e-3), "LoRA": (7e-3, 1.5e-2, 3e-2, 6e-2), "ours": (7e-3, 1.5e-2, 3e-2, 6e-2),
-         "Houlsby": (7e-3, 1.5e-2, 3e-2), "top block": (7e-3, 1.5e-2, 3e-2)}
+RATES = {"full": (1.5e-3, 4e-3, 8e-3), "LoRA": (3.5e-3, 7e-3, 1.5e-2, 3e-2),
+         "ours": (3.5e-3, 7e-3, 1.5e-2, 3e-2), "Houlsby": (7e-3, 1.5e-2, 3e-2),
+         "top block": (7e-3, 1.5e-2, 3e-2)}
 
 
 class Bottleneck(nn.Module):

@@ -6,9 +6,8 @@
 Hosts are character GPTs (213,696 parameters, _adapt_hosts.py) that were trained on one text and are
 adapted to another, in both directions. Every arm gets the same floating-point operations, counted as
 PyTorch carries them out, all measurements of ours included; all but full fine-tuning train 24 % of
-the host's parameters. Rates are tuned with seed 11 of the pair python-shakespeare on the probe part,
-at the shortest budget, whose rates the longer ones take; seeds 1 … N are reported, on a part on
-which nothing was chosen. LoRA is PEFT's own, so this goes on under
+the host's parameters. Rates are tuned for each budget with seed 11 of the pair python-shakespeare on
+the probe part; seeds 1 … N are reported, on a part on which nothing was chosen. LoRA is PEFT's own, so this goes on under
 .venv-compat, where `make compat` installs PEFT.
 
 A finished run is a line of build/bench/growth_adapt/runs.jsonl; when interrupted, the next call goes
@@ -58,7 +57,6 @@ PAIRS = {"python-shakespeare": ("python", "shakespeare"),
          "shakespeare-python": ("shakespeare", "python")}
 TUNING = "python-shakespeare"
 BUDGETS = (0.15e12, 0.75e12, 2.25e12)
-TUNED_TO = 0.15e12  # longer budgets take its rates
 TUNING_SEED = 11
 PLAN = ((0, ("LoRA", "full")), (1, ("LoRA",)), (0, ("Houlsby", "top block")), (1, ("full",)),
         (2, ("LoRA", "full")), (1, ("Houlsby", "top block")))  # (budget, peers)
@@ -73,7 +71,7 @@ def say(text):
 
 def grid(arm, budget):
     """The jobs that tune an arm for a budget."""
-    return [(TUNING, arm, rate, TUNING_SEED, min(budget, TUNED_TO)) for rate in RATES[arm]]
+    return [(TUNING, arm, rate, TUNING_SEED, budget) for rate in RATES[arm]]
 
 
 def tuned(done, arm, budget):

@@ -356,7 +356,7 @@ class Adaptation:
         if not self.gains:
             raise ValueError("no gradient of the loss reaches any of the places: "
                              + ", ".join(a.name for a in self.anchors[:5]))
-        best = chosen(self.gains, self.anchors)
+        best = chosen(self.gains, self.anchors, self._steps(size_of(batches[0])))
         part = Part(f"part{branches + 1}", best["anchor"], best["blueprint"], 1)
         part = Part(part.name, part.anchor, part.blueprint, self._width(part, free))
         self.adapter.append(part, first_values([part], self.seed))
@@ -406,6 +406,11 @@ class Adaptation:
             return self.budget.flops
         step = self.account.cost("train step", examples) or 3 * self._flops * examples
         return self.budget.steps * step or None
+
+    def _steps(self, examples):
+        """About how many steps the whole budget pays for, None where it is a time."""
+        step = 3 * self._flops * examples
+        return self.budget.steps or (self.budget.flops and step and self.budget.flops / step) or None
 
     def _looks(self, held_out):
         """Plans what is measured on the way and at the end; of a budget in FLOPs the end's part is

@@ -17,6 +17,7 @@ MIXED = 4  # tokens over which wide_mixer combines each feature: its own and tho
 EXAMPLES = FEWEST_EXAMPLES = 16
 SHARES = (0.05, 0.15, 0.45)  # how large a change is tried, against what flows there
 NEARLY = 0.8  # of the best gain
+MANY_STEPS = 300  # of training: fewer are best spent where they are cheapest
 FIXED_PASSES = 5  # whatever the number of places: gradients, the loss before, two more scales
 READOUT_PASSES = 4  # its gradient, three scales
 
@@ -271,13 +272,17 @@ def _scores(task, choices, fit_on, mean, count, account, spend, generator):
             for p in ready], base
 
 
-def chosen(gains, anchors):
-    """Of the places that gain nearly as much as the best, which the estimate does not tell apart, the
-    highest in the network that is not its last: no gradient flows below it, so its steps are
-    cheap. The first and the last place are taken only where no other comes near."""
-    least = NEARLY * gains[0]["gain"]
-    near = [g for g in gains if g["gain"] >= least] or gains[:1]
+def chosen(gains, anchors, steps=None):
+    """Of the places that gain nearly as much as the best, which the estimate does not tell apart: the
+    highest in the network that is not its last, since no gradient flows below it and its steps
+    are cheap; the first and the last place only where no other comes near. But the lowest, where
+    the best kind hears earlier tokens and there are steps enough (None: there are): what it hears
+    then reaches every layer above it."""
+    best = gains[0]
+    near = [g for g in gains if g["gain"] >= NEARLY * best["gain"]] or gains[:1]
     depth = {a.name: i for i, a in enumerate(anchors)}
+    if best["blueprint"] == "wide_mixer" and (steps is None or steps >= MANY_STEPS):
+        return min(near, key=lambda g: (depth[g["anchor"].name], -g["gain"]))
     inner = [g for g in near if 0 < depth[g["anchor"].name] < len(anchors) - 1]
     return max(inner or near[:1], key=lambda g: (depth[g["anchor"].name], g["gain"]))
 

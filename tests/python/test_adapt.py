@@ -224,20 +224,27 @@ def test_what_a_readout_will_do_is_no_gain_of_a_place(esper):
     assert 0 < gains[True] < 0.8 * gains[False]
 
 
-def test_of_places_alike_the_one_whose_steps_are_cheapest_is_taken(esper):
+def test_of_places_alike_the_cheapest_is_taken_or_the_lowest_that_hears_earlier_tokens(esper):
     from types import SimpleNamespace
     from esper._adapt_place import chosen
     anchors = [SimpleNamespace(name=n) for n in "abcd"]
 
-    def choice(**gains):
-        listed = [{"anchor": a, "gain": gains[a.name]} for a in anchors if a.name in gains]
+    def choice(steps=None, kind="wide_mlp", **gains):
+        listed = [{"anchor": a, "blueprint": kind, "gain": gains[a.name]} for a in anchors
+                  if a.name in gains]
         listed.sort(key=lambda g: -g["gain"])
-        return chosen(listed, anchors)["anchor"].name
+        return chosen(listed, anchors, steps)["anchor"].name
 
     assert choice(a=1.0, b=0.85, c=0.81, d=0.9) == "c"  # not the last of them, nor the first
     assert choice(a=1.0, b=0.85, c=0.7, d=0.9) == "b"
     assert choice(a=0.1, b=0.2, c=0.3, d=1.0) == "d"
     assert choice(b=-1.0) == "b"
+    alike = {"a": 0.9, "b": 0.95, "c": 1.0, "d": 0.3}
+    assert choice(kind="wide_mixer", steps=1000, **alike) == "a"
+    assert choice(kind="wide_mixer", **alike) == "a"
+    assert choice(kind="wide_mixer", steps=100, **alike) == "c"
+    assert choice(kind="wide_mixer", a=0.7, b=0.95, c=1.0) == "b"
+    assert choice(kind="wide_mlp", steps=1000, **alike) == "c"
 
 
 def test_a_last_layer_of_shared_weights_or_too_large_is_left_alone(esper, host):

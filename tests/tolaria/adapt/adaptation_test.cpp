@@ -130,21 +130,26 @@ TEST(Adapting, TriesRatesWhereNoneIsGiven) {
     EXPECT_TRUE(done.kept());
 }
 
-TEST(Adapting, OfPlacesAlikeTakesTheOneWhoseStepsAreCheapest) {
+TEST(Adapting, OfPlacesAlikeTakesTheCheapestOrTheLowestThatHearsEarlierTokens) {
     auto spec = gpt();
     spec.depth = 4;
     const auto host = value_or_throw(core::make_host(spec));
-    const auto choice = [&](const std::vector<double>& gains) {
+    const auto choice = [&](const std::vector<double>& gains, const std::string& kind = "wide_mlp",
+                            std::optional<double> steps = std::nullopt) {
         std::vector<PlaceGain> places;
         for (std::size_t i = 0; i < gains.size(); ++i)
-            places.push_back({"blocks." + std::to_string(i), "wide_mlp", gains[i]});
+            places.push_back({"blocks." + std::to_string(i), kind, gains[i]});
         std::ranges::stable_sort(places, std::greater{}, &PlaceGain::gain);
-        return chosen(places, *host).anchor;
+        return chosen(places, *host, steps).anchor;
     };
     EXPECT_EQ(choice({1.0, 0.85, 0.81, 0.9}), "blocks.2");
     EXPECT_EQ(choice({1.0, 0.85, 0.7, 0.9}), "blocks.1");
     EXPECT_EQ(choice({0.1, 0.2, 0.3, 1.0}), "blocks.3");
     EXPECT_EQ(choice({-1.0, -2.0, -3.0, -4.0}), "blocks.0");
+    EXPECT_EQ(choice({0.9, 0.95, 1.0, 0.3}, "wide_mixer", 1000), "blocks.0");
+    EXPECT_EQ(choice({0.9, 0.95, 1.0, 0.3}, "wide_mixer"), "blocks.0");
+    EXPECT_EQ(choice({0.9, 0.95, 1.0, 0.3}, "wide_mixer", 100), "blocks.2");
+    EXPECT_EQ(choice({0.7, 0.95, 1.0, 0.3}, "wide_mixer"), "blocks.1");
 }
 
 TEST(Adapting, EndsWithItsBudget) {

@@ -103,7 +103,9 @@ class Adapting {
         search.batch_size = batch_size();
         ESPER_TRY(result_.places, place_gains(search, learner_.engine(), learner_.store(), *data_,
                                               [&](double flops) { course_.measure(flops); }));
-        const auto best = chosen(result_.places, *host_);
+        ESPER_TRY(const auto host_cost, graph::count_cost(*host_));
+        const auto best = chosen(result_.places, *host_,
+                                 course_.steps_of(training_flops(host_cost, batch_size())));
         auto& part = result_.adapter.part;
         ESPER_TRY(part, sized_part(*host_->find_anchor(best.anchor), best.blueprint, wanted));
         ESPER_TRY(adapted_, with_adapter(*search.frozen, part));

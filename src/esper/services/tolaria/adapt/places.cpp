@@ -19,7 +19,8 @@ namespace {
 // Units that a trial has at most: enough to tell places apart, few enough to be fitted on two
 // batches.
 constexpr std::int64_t kTrialUnits = 96;
-constexpr double kNearly = 0.8;  // of the best gain
+constexpr double kNearly = 0.8;     // of the best gain
+constexpr double kManySteps = 300;  // of training: fewer are best spent where they are cheapest
 
 Result<PlaceGain> gain_at(const PlaceSearch& search, const AdapterPart& part, Engine& engine,
                           graph::TensorStore& store, const Dataset& data,
@@ -50,16 +51,25 @@ Result<PlaceGain> gain_at(const PlaceSearch& search, const AdapterPart& part, En
 
 }  // namespace
 
-PlaceGain chosen(const std::vector<PlaceGain>& gains, const graph::Program& host) {
+PlaceGain chosen(const std::vector<PlaceGain>& gains, const graph::Program& host,
+                 std::optional<double> steps) {
     const auto anchors = host.anchors();
     const auto depth = [&](const PlaceGain& place) {
         return host.find_anchor(place.anchor) - anchors.data();
     };
     const auto last = std::ssize(anchors) - 1;
+    const auto is_near = [&](const PlaceGain& place) {
+        return place.gain >= kNearly * gains.front().gain;
+    };
     auto best = gains.front();
+    const bool lowest = best.blueprint == "wide_mixer" && steps.value_or(kManySteps) >= kManySteps;
     for (const auto& place : gains) {
-        if (place.gain < kNearly * gains.front().gain || depth(place) == 0 || depth(place) == last)
+        if (!is_near(place)) continue;
+        if (lowest) {
+            if (depth(place) < depth(best)) best = place;
             continue;
+        }
+        if (depth(place) == 0 || depth(place) == last) continue;
         const bool best_is_inner = depth(best) > 0 && depth(best) < last;
         if (!best_is_inner || depth(place) > depth(best)) best = place;
     }

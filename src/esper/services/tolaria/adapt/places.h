@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,13 @@ Result<std::vector<PlaceGain>> place_gains(const PlaceSearch& search, Engine& en
                                            graph::TensorStore& store, const Dataset& data,
                                            const std::function<void(double)>& charge);
 
-/// Of the places that gain nearly as much as the best, which the estimate does not tell apart, the
-/// highest in the network that is not its last: no gradient flows below it, so its steps are cheap.
-/// The first and the last place are taken only where no other comes near. `gains`: best first.
-PlaceGain chosen(const std::vector<PlaceGain>& gains, const graph::Program& host);
+/// Of the places that gain nearly as much as the best, which the estimate does not tell apart: the
+/// highest in the network that is not its last, since no gradient flows below it and its steps are
+/// cheap; the first and the last place only where no other comes near. But the lowest, where the
+/// best kind hears earlier tokens and there are steps enough (nothing: there are): what it hears
+/// then reaches every layer above it. `gains`: best first.
+PlaceGain chosen(const std::vector<PlaceGain>& gains, const graph::Program& host,
+                 std::optional<double> steps);
 
 /// A part of so many parameters at an anchor of the host. Errors: kTooFewParameters.
 Result<AdapterPart> sized_part(const graph::Anchor& anchor, const std::string& blueprint,
