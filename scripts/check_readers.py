@@ -41,6 +41,7 @@ WAITING = {
             "KasminaControlCommand"),
         "learned policies": ("ReplayTrajectory",),
     },
+    "enum": {},
     "topic": {
         "the bus between the roles": (
             "kSeedHealth", "kKasminaCommands", "kFieldReports", "kBlueprintSubmitted",
@@ -288,10 +289,23 @@ def idle_topics(tree):
                     yield value
 
 
+ENUM = re.compile(r"^ESPER_CONTRACT_ENUM\(\s*(\w+)\s*,", re.M)
+
+
+def idle_enums(tree):
+    """Published enums that no other file names."""
+    declared = CONTRACTS + "enums.h"
+    elsewhere = "\n".join(tree.outside(declared).values())
+    for name in ENUM.findall(tree.texts.get(declared, "")):
+        if not re.search(rf"\b{name}\b", elsewhere):
+            yield name
+
+
 CHECKS = {
     "header": (unused_headers, "no program reaches it; use it or remove it"),
     "error": (idle_errors, "nothing returns it; return it or remove it"),
     "type": (idle_types, "published, and nothing makes one; make it or take it out"),
+    "enum": (idle_enums, "published, and nothing holds one; use it or take it out"),
     "topic": (idle_topics, "published, and nothing sends on it; send or take it out"),
 }
 

@@ -39,10 +39,8 @@ TEST(Enums, EveryValueHasItsOwnWordAndNumberAndIsFoundByBoth) {
     every_value_survives_text_and_number<CompilationPipeline>();
     every_value_survives_text_and_number<CompilationTarget>();
     every_value_survives_text_and_number<DeviceType>();
-    every_value_survives_text_and_number<SystemHealth>();
     every_value_survives_text_and_number<HealthVerdict>();
     every_value_survives_text_and_number<Priority>();
-    every_value_survives_text_and_number<SessionStatus>();
     every_value_survives_text_and_number<ComponentType>();
     every_value_survives_text_and_number<AccessRole>();
     every_value_survives_text_and_number<Topic>();

@@ -16,7 +16,7 @@ ESPER_CONFIG_SECTION(GrowthConfig, ESPER_GROWTH_KEYS)
 ESPER_CONFIG_SECTION(EsperConfig, ESPER_CONFIG_KEYS)
 """
 READS = "#include \"esper/configs/run.h\"\nint a(const configs::EsperConfig& c) {\n%s\n}\n"
-NOTHING_WAITS = {"header": {}, "error": {}, "type": {}, "topic": {}, "inert key": {}}
+NOTHING_WAITS = {"header": {}, "error": {}, "type": {}, "enum": {}, "topic": {}, "inert key": {}}
 
 
 def found(repository_with, files, waiting=NOTHING_WAITS):
@@ -43,6 +43,13 @@ def test_a_key_that_nothing_reads_is_found(repository_with):
     # The names alone, or another section's key of that name, are no readers; nor is a comment.
     body = "delta; other.delta; c.run.epochs; // c.run.deterministic\n"
     assert keys(repository_with, body) == ["key run.deterministic", "key growth.gate.delta"]
+
+
+def test_an_enum_that_no_other_file_names_is_found(repository_with):
+    enums = 'ESPER_CONTRACT_ENUM(Used, A)\nESPER_CONTRACT_ENUM(Idle, B)\n'
+    problems = found(repository_with, {"src/esper/contracts/enums.h": enums,
+                                       "src/esper/cli/main.cpp": "Used u;  // Idle\n"})
+    assert [p.split(":")[0] for p in problems if p.startswith("enum")] == ["enum Idle"]
 
 
 def test_a_key_that_only_the_loader_handles_is_not_read(repository_with):

@@ -96,14 +96,6 @@ ESPER_CONTRACT_ENUM(CompilationTarget, ESPER_COMPILATION_TARGETS)
 #define ESPER_DEVICE_TYPES(X) X(kCpu, 0, "cpu") X(kCuda, 1, "cuda")
 ESPER_CONTRACT_ENUM(DeviceType, ESPER_DEVICE_TYPES)
 
-#define ESPER_SYSTEM_HEALTH(X)  \
-    X(kHealthy, 0, "healthy")   \
-    X(kDegraded, 1, "degraded") \
-    X(kCritical, 2, "critical") \
-    X(kOffline, 3, "offline")
-ESPER_CONTRACT_ENUM(SystemHealth, ESPER_SYSTEM_HEALTH)
-
-/// The verdict on one seed or on one figure of the machine.
 #define ESPER_HEALTH_VERDICTS(X) \
     X(kHealthy, 0, "Healthy")    \
     X(kWarning, 1, "Warning")    \
@@ -112,14 +104,6 @@ ESPER_CONTRACT_ENUM(HealthVerdict, ESPER_HEALTH_VERDICTS)
 
 #define ESPER_PRIORITIES(X) X(kLow, 0, "Low") X(kMedium, 1, "Medium") X(kHigh, 2, "High")
 ESPER_CONTRACT_ENUM(Priority, ESPER_PRIORITIES)
-
-#define ESPER_SESSION_STATUSES(X)     \
-    X(kInitialized, 0, "initialized") \
-    X(kRunning, 1, "running")         \
-    X(kPaused, 2, "paused")           \
-    X(kCompleted, 3, "completed")     \
-    X(kFailed, 4, "failed")
-ESPER_CONTRACT_ENUM(SessionStatus, ESPER_SESSION_STATUSES)
 
 /// The subsystems by name: trainer, execution layer, controller, policy training, pruning,
 /// blueprint inventor, compiler, evaluator, library, message bus, observability.

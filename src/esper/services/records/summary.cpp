@@ -95,9 +95,11 @@ std::string kernels_of(const json& run) {
         }
     }
     auto out = fmt::format("Kernels: {} of {} seeds ran a native kernel", with, seeds.size());
+    const auto low = fmt::format("{:.2f}", least);
+    const auto high = fmt::format("{:.2f}", most);
     if (with > 0)
-        out +=
-            fmt::format(", measured at {:.2f} to {:.2f} times the operators' speed", least, most);
+        out += fmt::format(", measured at {} times the operators' speed",
+                           low == high ? low : low + " to " + high);
     out += calls_of(kernels.value("use", json::object()));
     for (const auto& [beginning, reasons] : without) {
         const bool alike = std::ranges::count(reasons, reasons.front()) == std::ssize(reasons);
