@@ -59,7 +59,8 @@ TEST(Audit, TellsWhen) {
         R"({"event":"control","step":20,"epoch":2,"action":"pause_growth","by":"the page",)"
         R"("at":"2026-11-30T02:00:00.000Z","outcome":"done"})";
     write(run / "events.jsonl", first + "\n" + asked + "\n");
-    EXPECT_EQ(deeds(run, {})[0].at, "");  // its metrics.csv tells no time
+    write(run / "metrics.csv", "epoch,step,seconds\n");
+    EXPECT_EQ(deeds(run, {})[0].at, "");  // no epoch has ended
     write(run / "metrics.csv", "epoch,step,seconds\n1,10,2\n2,20,4\n");
     auto told = deeds(run, {});
     EXPECT_EQ(told[0].at.size(), told[1].at.size());
