@@ -74,10 +74,14 @@ def written(folder):
     return path.stat().st_mtime_ns if path.exists() else None
 
 
+# What the clock and the machine say, which is another time something else.
+CLOCKED = ("seconds", "examples_per_second", "resident_bytes")
+
+
 def metrics(folder):
-    """The rows of metrics.csv without what the clock says in them."""
+    """The rows of metrics.csv without CLOCKED."""
     with open(folder / "metrics.csv", newline="") as file:
-        return [{k: v for k, v in row.items() if k not in ("seconds", "examples_per_second")}
+        return [{k: v for k, v in row.items() if k not in CLOCKED}
                 for row in csv.DictReader(file)]
 
 

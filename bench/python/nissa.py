@@ -45,6 +45,11 @@ METRICS, POINTS, VARIANTS = 100, 1000, 16
 GOALS = {"first": 15.0, "later": 1.0, "list": 0.050, "chart": 0.100, "memory": 200.0, "live": 0.300,
          "frame": 0.050, "watched": 1.02}
 
+# The network of `make run`, with short epochs.
+WATCHED = ["run.threads=1", "run.epochs=100000", "run.steps_per_epoch=10", "growth.enabled=false",
+           "checkpoint.every=1000ep", "data.split.train=0.98", "data.split.probe=0.01",
+           "data.split.validation=0.005", "data.split.test=0.005"]
+EPOCHS_OF_A_WINDOW = 8
 
 RUNNING = set()  # servers that have not been stopped
 
@@ -222,9 +227,7 @@ def watched_epochs(binary, scratch, pairs):
     """[(seconds of an epoch while it is watched, while it is not)] of windows in turns."""
     run = Path(scratch) / "watched"
     training = subprocess.Popen(
-        [binary, "train", "run.threads=1", "run.epochs=100000", "run.steps_per_epoch=10",
-         "growth.enabled=false", "checkpoint.every=1000ep", "--run", run, "-q"], cwd=ROOT,
-        stdout=subprocess.DEVNULL)
+        [binary, "train", *WATCHED, "--run", run, "-q"], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         while len(epochs_of(run)) < 5:
             time.sleep(0.1)
@@ -234,7 +237,7 @@ def watched_epochs(binary, scratch, pairs):
             is_watched = turn % 4 in (1, 2)
             watchers = Watchers(binary, run) if is_watched else None
             begin = len(epochs_of(run)) + 1
-            while len(ends := epochs_of(run)) < begin + 20:
+            while len(ends := epochs_of(run)) < begin + EPOCHS_OF_A_WINDOW:
                 time.sleep(0.05)
             if watchers:
                 watchers.end()
@@ -396,7 +399,7 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--pairs", type=int, default=24)
     parser.add_argument("--peer-runs", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=30, help="in the browser; 0: none")
     parser.add_argument("--folder", type=Path)

@@ -50,6 +50,29 @@ TEST(Audit, TellsWhoDidWhatAndWhy) {
     EXPECT_TRUE(deeds(run, {.what = "health"}).empty());
 }
 
+TEST(Audit, TellsWhen) {
+    const TemporaryFolder above;
+    const auto run = make_run(above / "run");
+    const std::string first =
+        R"({"event":"checkpoint","step":10,"epoch":1,"kind":"best","file":"a"})";
+    const std::string asked =
+        R"({"event":"control","step":20,"epoch":2,"action":"pause_growth","by":"the page",)"
+        R"("at":"2026-11-30T02:00:00.000Z","outcome":"done"})";
+    write(run / "events.jsonl", first + "\n" + asked + "\n");
+    write(run / "metrics.csv", "epoch,step,seconds\n");
+    EXPECT_EQ(deeds(run, {})[0].at, "");  // no epoch has ended
+    write(run / "metrics.csv", "epoch,step,seconds\n1,10,2\n2,20,4\n");
+    auto told = deeds(run, {});
+    EXPECT_EQ(told[0].at.size(), told[1].at.size());
+    EXPECT_TRUE(told[0].is_about);
+    EXPECT_EQ(told[1].at, "2026-11-30T02:00:00.000Z");
+    EXPECT_FALSE(told[1].is_about);
+    write(run / "event_times.csv", "0,1764468000000000000\n");
+    told = deeds(run, {});
+    EXPECT_EQ(told[0].at, "2025-11-30T02:00:00.000Z");
+    EXPECT_FALSE(told[0].is_about);
+}
+
 TEST(Audit, AFolderThatIsNoRunIsRefused) {
     const TemporaryFolder above;
     write(above / "events.jsonl", "{\"event\":\"nothing\"}\n");

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from in_views import VIEWS
 from playwright.sync_api import sync_playwright
 
 ROW = "tr[data-id='{}']"
-VIEWS = ("curves", "growth", "decisions", "costs", "kernels", "text", "record")
 
 
 def tile(page, name):
@@ -89,6 +89,88 @@ def seeds(page, address, folder):
     page.wait_for_selector("h1:has-text('Library of kernels')")
     until(lambda: "Loading" not in page.locator("#view").inner_text())
     seen["library"] = page.locator("#view").inner_text()
+    return seen
+
+
+def real(page, address, folder):
+    """Whoever called begins to train when the line `ready` comes."""
+    page.goto(address + "/")
+    until(lambda: page.locator("#live").text_content() == "live")
+    print("ready", flush=True)
+    page.wait_for_selector("table.runs tbody a", timeout=60000)
+    page.click("table.runs tbody a")
+    page.wait_for_selector("canvas")
+    state = lambda: page.locator("h1 .badge").first.text_content()
+    seen = {"state": state()}
+    page.keyboard.press("2")
+    page.wait_for_selector("table.seeds tbody tr")
+    during = page.locator("table.seeds tbody tr").count()
+    seen["at the end"] = until(lambda: state() == "done", 240)
+    lives = lambda: page.locator("table.seeds tbody tr").count()
+    seeds = int(tile(page, "seeds germinated"))
+    until(lambda: lives() == seeds)
+    seen.update(during=during, seeds=lives(), outcomes=sorted(
+        page.locator("table.seeds .badge").all_text_contents()))
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    place = lambda: int(page.locator("#panel output").text_content().split(" ")[0])
+    before = place()
+    page.locator("#panel .player button", has_text="Play").click()
+    seen["played"] = until(lambda: place() == before + 3) is not None
+    seen["words"] = page.locator("#panel .edit").text_content()
+    page.keyboard.press("3")
+    page.wait_for_selector("article.life")
+    seen["lives"] = page.locator("article.life").count()
+    seen["gates"] = page.locator("svg[aria-label=gates]").count()
+    return seen
+
+
+def deep(page, address, folder):
+    """Addresses that somebody was sent, each opened in a tab of its own."""
+    def opened(path, selector):
+        tab = page.context.new_page()
+        tab.goto(f"{address}/{path}")
+        tab.wait_for_selector(selector)
+        return tab
+    tab = opened("#/run/v1/growth?at=3", "#panel svg")
+    until(lambda: tab.locator("#panel output").text_content() != "")
+    seen = {"moment": tab.locator("#panel output").text_content()}
+    tab = opened("#/run/v1/curves?x=epoch&smooth=0.5&log=1", "canvas")
+    seen["curves"] = [tab.locator("#panel select").input_value(),
+                      tab.locator("#panel input[type=range]").input_value(),
+                      tab.locator("#panel input[type=checkbox]").is_checked()]
+    tab = opened("#/?filter=state%3Dstopped&sort=val_loss&order=falls", ROW.format("v1"))
+    seen["list"] = [tab.locator("#filter").input_value(),
+                    tab.locator("table.runs tbody tr").count(),
+                    tab.locator("th[aria-sort=descending]").text_content()]
+    tab = opened("#/?filter=batch_size%3D64+width%3C17", ROW.format("live"))
+    seen["by configuration"] = until(lambda: tab.locator("table.runs tbody tr").count() == 1)
+    tab = opened("#/", ROW.format("v1"))
+    until(lambda: tab.locator("a.bad").text_content() != "")
+    tab.click("a.bad")
+    until(lambda: tab.locator("table.runs tbody tr").count() == 1)
+    seen["alerts"] = [tab.evaluate("location.hash"), tab.locator("a.bad").text_content(),
+                      tab.locator("table.runs tbody tr").all_text_contents()]
+    tab = opened("#/compare?runs=" + quote(json.dumps(["v1", "live"])), "canvas")
+    seen["compared"] = tab.locator("h1").text_content()
+    return seen
+
+
+def share(page, address, folder):
+    """`folder` has the token of a link that only looks behind a #."""
+    folder, token = folder.split("#")
+    page.goto(f"{address}/")
+    until(lambda: page.locator("#problem").text_content() != "")
+    seen = {"without": page.locator("#problem").text_content(),
+            "rows without": page.locator("table.runs tbody tr").count()}
+    page.goto(f"{address}/?link#token={token}")
+    page.wait_for_selector(ROW.format("live"))
+    seen["live"] = until(lambda: page.locator("#live").text_content() == "live")
+    page.goto(f"{address}/?link#/run/live/growth")
+    page.wait_for_selector("#panel svg")
+    seen["buttons"] = page.locator("[data-action]").count()
+    seen["act"] = page.evaluate("server.act('live', 'stop').then(() => '', e => e.message)")
+    seen["files"] = (Path(folder) / "live" / "control").exists()
     return seen
 
 
@@ -182,9 +264,12 @@ def phone(page, address, folder):
     page.set_viewport_size({"width": 390, "height": 800})
     page.emulate_media(color_scheme="dark")
     wide = {}
-    for path in ("", "#/run/v1/curves", "#/run/v1/growth", "#/run/v1/decisions", "#/run/v1/record"):
+    compared = quote(json.dumps(["v1", "live"]))
+    for path in ("", "#/library", f"#/compare?runs={compared}",
+                 *(f"#/run/v1/{view}" for view in VIEWS)):
         page.goto(f"{address}/{path}")
-        page.wait_for_selector(".tile, table.runs tbody tr")
+        page.wait_for_selector(".tile, table, h1")
+        until(lambda: "Loading" not in page.locator("#view").inner_text())
         time.sleep(0.3)
         wide[path] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return {"wide": wide,
@@ -202,7 +287,7 @@ def axe(page, address, folder):
         for path in paths if scheme == "light" else (paths[0], "#/run/v1/decisions"):
             page.goto(f"{address}/{path}")
             page.wait_for_selector(".tile, table, h1")
-            until(lambda: "Loading" not in page.locator("#view").text_content())
+            until(lambda: "Loading" not in page.locator("#view").inner_text())
             for violation in Axe().run(page).response["violations"]:
                 if violation["impact"] in ("serious", "critical"):
                     found.append([scheme, path, violation["id"],

@@ -81,6 +81,7 @@ def test_the_keys_pause_growth_write_a_checkpoint_and_stop(start, tmp_path):
     command.wait_for(r"seeds [·○◐◕●×]+  \d+ germinated")
     command.wait_for(r"train [▁▂▃▄▅▆▇█]+ \d\.\d{4}  val [▁▂▃▄▅▆▇█]+ .*memory \d+ MB")
     assert "p pause growth   c checkpoint   q stop" in command.text
+    command.wait_for(r"step +\d+ +germinated \w+ at blocks")
     command.press("p")
     command.wait_for("growth is paused")
     command.wait_for("p resume growth")

@@ -6,23 +6,27 @@ import math
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
 
 from conftest import needs_esper
-from small_runs import ROOT, esper
-from test_watch import watching
+from small_runs import ESPER, GROW, ROOT, esper, write_text
+from test_watch import wait_until, watching
 
 pytestmark = needs_esper
 
 PROMTOOL = ROOT / ".venv-test" / "bin" / "promtool"
 PROMETHEUS = ROOT / ".venv-test" / "bin" / "prometheus"
 RULES = ROOT / "deploy" / "prometheus" / "esper.rules.yml"
+DASHBOARD = ROOT / "deploy" / "grafana" / "esper.json"
 needs_promtool = pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool (make setup)")
+needs_prometheus = pytest.mark.skipif(not PROMETHEUS.exists(), reason="no prometheus (make setup)")
 
 
 def promtool(*words, text=None):
@@ -90,6 +94,7 @@ def test_the_page_and_prometheus_raise_the_same_alerts(runs):
     assert kinds["back"] == ["rollback", "rollbacks often", "kernel"]
     assert series["esper_run_kernels_rejected", "back"] == 2
     assert series["esper_run_resident_bytes", "live"] > 1e6
+    assert series["esper_run_lag_seconds", "live"] < 10
     assert ("esper_run_step", "done") not in series  # what is over needs no watching
 
 
@@ -129,13 +134,17 @@ def free_port():
 
 
 @contextlib.contextmanager
-def prometheus(folder, target):
-    """Debian's Prometheus with our own files; only the target and the pace are others."""
+def prometheus(folder, target, library=None):
+    """Debian's Prometheus with our own files; only the targets and the pace are others."""
     config = (RULES.parent / "prometheus.yml").read_text()
+    if library:
+        config = config.replace("  # -", "  -").replace("  #  ", "   ").replace(
+            "127.0.0.1:8000", library)
+        assert library in config
     config = config.replace("127.0.0.1:8005", target).replace("15s", "1s").replace(
         "esper.rules.yml", str(RULES))
     assert target in config and str(RULES) in config
-    (folder / "prometheus.yml").write_text("global: {evaluation_interval: 1s}\n" + config)
+    (folder / "prometheus.yml").write_text("global: {evaluation_interval: 1s, scrape_interval: 1s}\n" + config)
     port = free_port()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
@@ -143,8 +152,10 @@ def prometheus(folder, target):
              f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"],
             stdout=log, stderr=log)
     try:
-        def ask(path):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as told:
+        def ask(path, **query):
+            words = "?" + urllib.parse.urlencode(query) if query else ""
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}{words}",
+                                        timeout=10) as told:
                 return json.loads(told.read())["data"]
         yield ask
     finally:
@@ -162,7 +173,7 @@ def soon(what, seconds=40):
     raise AssertionError("it did not come")
 
 
-@pytest.mark.skipif(not PROMETHEUS.exists(), reason="no prometheus (make setup)")
+@needs_prometheus
 def test_prometheus_itself_scrapes_runs_and_raises_the_alerts_of_the_page(runs, tmp_path_factory):
     with watching(runs) as page, \
             prometheus(tmp_path_factory.mktemp("prometheus"), page.address[len("http://"):]) as ask:
@@ -183,3 +194,99 @@ def test_prometheus_itself_scrapes_runs_and_raises_the_alerts_of_the_page(runs, 
         there = set(ask("label/__name__/values"))
         assert named <= there, named - there
         assert ask("query?query=esper_run_step")["result"]
+
+
+@contextlib.contextmanager
+def in_progress(folder):
+    """A run that trains and grows, as long as the block lasts."""
+    process = subprocess.Popen(
+        [ESPER, "train", *GROW, "run.epochs=100000", "checkpoint.every=1000ep", "-q",
+         f"data.path={write_text(folder / 'text.txt')}", "--run", folder / "runs" / "demo"],
+        cwd=folder, stdout=subprocess.DEVNULL)
+    try:
+        assert wait_until(lambda: (folder / "runs/demo/metrics.csv").exists())
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def serving_the_library(folder):
+    process = subprocess.Popen([ESPER, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE,
+                               env={**os.environ, "ESPER_LIBRARY": str(folder / "library")},
+                               stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield process.stdout.readline().strip().removeprefix("http://")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def panels():
+    """[(title, expressions)] of the dashboard, for all runs."""
+    board = json.loads(DASHBOARD.read_text())
+    return [(panel["title"], [target["expr"].replace("$run", ".*") for target in panel["targets"]])
+            for panel in board["panels"] if panel["type"] != "row"]
+
+
+def test_the_dashboard_shows_every_figure_and_is_one_of_grafanas(runs):
+    shown = " ".join(expression for _, own in panels() for expression in own)
+    with watching(runs) as page:
+        named = set(re.findall(r"^# TYPE (esper_\w+)", page.get("/metrics"), re.M))
+    assert named and not [name for name in named if name not in shown]
+    board = json.loads(DASHBOARD.read_text())
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    variables = {variable["name"] for variable in board["templating"]["list"]}
+    assert set(re.findall(r"\$\{?(\w+)", DASHBOARD.read_text())) - {"__all"} == variables
+    places = [panel["gridPos"] for panel in board["panels"]]
+    cells = [(x, y) for place in places for x in range(place["x"], place["x"] + place["w"])
+             for y in range(place["y"], place["y"] + place["h"])]
+    assert len(cells) == len(set(cells)) and max(x for x, _ in cells) == 23
+
+
+@needs_prometheus
+def test_no_panel_of_the_dashboard_is_empty_while_a_run_trains(tmp_path, tmp_path_factory):
+    with in_progress(tmp_path), watching(tmp_path / "runs") as page, \
+            serving_the_library(tmp_path) as library, \
+            prometheus(tmp_path_factory.mktemp("prometheus"), page.address[len("http://"):],
+                       library) as ask:
+        soon(lambda: [t["health"] for t in ask("targets")["activeTargets"]] == ["up", "up"])
+        if PROMTOOL.exists():
+            with urllib.request.urlopen(f"http://{library}/metrics", timeout=10) as told:
+                promtool("check", "metrics", text=told.read().decode())
+        assert soon(lambda: ask("label/run/values", **{"match[]": "esper_run_step"})) == ["demo"]
+
+        def empty():
+            answers = [(title, expression, ask("query", query=expression)["result"])
+                       for title, own in panels() for expression in own]
+            full = {title for title, _, result in answers if result}
+            return ([title for title, _ in panels() if title not in full],
+                    [expression for _, expression, result in answers if not result])
+        # Whether memory grows is known after twenty minutes.
+        soon(lambda: empty() == ([], ['esper_run_memory_growth{run=~".*"}']))
+
+
+@needs_prometheus
+def test_a_page_that_comes_late_says_so_and_prometheus_too(tmp_path, tmp_path_factory):
+    with in_progress(tmp_path), watching(tmp_path / "runs") as page, \
+            prometheus(tmp_path_factory.mktemp("prometheus"), page.address[len("http://"):]) as ask:
+        soon(lambda: [t for t in ask("targets")["activeTargets"] if t["health"] == "up"])
+        assert page.rows()["demo"]["alerts"] == []
+        assert series_of(page.get("/metrics"))["esper_run_lag_seconds", "demo"] < 10
+        # What serves the page is a child of the command, or the command itself.
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(page.process.pid)],
+                                  capture_output=True, text=True).stdout.split()
+        stopped = [page.process.pid, *map(int, children)]
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
+        time.sleep(11)
+        for process in reversed(stopped):
+            os.kill(process, signal.SIGCONT)
+        alerts = soon(lambda: page.rows()["demo"]["alerts"])
+        assert [alert["kind"] for alert in alerts] == ["lag"] and "late" in alerts[0]["text"]
+        late = series_of(page.get("/metrics"))["esper_run_lag_seconds", "demo"]
+        assert 10 < late < 30
+        fired = soon(lambda: [a for a in ask("alerts")["alerts"] if a["state"] == "firing"])
+        assert [(a["labels"]["alertname"], a["labels"]["run"]) for a in fired] == [
+            ("EsperRunLag", "demo")]

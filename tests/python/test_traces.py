@@ -10,6 +10,7 @@ import pytest
 
 from conftest import needs_esper
 from small_runs import GROW, ROOT, esper, events_of, train, write_text
+from test_splits import CLOCK, RUINED
 
 pytestmark = needs_esper
 
@@ -108,6 +109,63 @@ def test_spans_are_as_long_as_the_work_took_where_the_run_noted_it(grown, tmp_pa
     # From the seconds in metrics.csv: right to an epoch.
     longest = max(span[6] for span in noted) - min(span[5] for span in noted)
     assert abs(min(s[5] for s in told) - min(s[5] for s in noted)) < longest
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("splits")
+    return train(folder, *CLOCK, "telemetry.event_times=true", data=write_text(folder / "text.txt"))
+
+
+def split_traces(run):
+    """{step of the split: its spans}, and the ids that the audit gives the deeds of splits."""
+    traces = assert_a_tree(spans_of(trace(run)))
+    audit = esper("nissa", "audit", run, "--json", cwd=run.parent).stdout
+    deeds = [json.loads(line) for line in audit.splitlines()]
+    return traces, [(d["step"], d["what"], d["trace"]) for d in deeds if d["trace"]]
+
+
+def test_a_split_is_one_tree_from_its_decision_to_its_fate(split):
+    traces, deeds = split_traces(split)
+    made = [e for e in events_of(split) if e["event"] == "split"]
+    assert made and len(traces) == len(made) == len({id for _, _, id in deeds})
+    for event in made:
+        id = next(id for step, what, id in deeds if (step, what) == (event["step"], "split"))
+        kept = next(e for e in events_of(split) if e["event"] == "split_kept"
+                    and e["split_step"] == event["step"])
+        assert (kept["step"], "split_kept", id) in deeds
+        spans = {span[4]: span for span in traces[id]}
+        assert spans.keys() == {
+            f"split of {event['block']} into {event['copy']}", f"boundary at step {event['step']}",
+            "decide: split", "write a checkpoint", "split the block", "watch the training loss",
+            "the loss allows it", "fate: KEPT"}
+        assert spans["decide: split"][0] == "esper-tamiyo"
+        assert spans["split the block"][5] >= spans["write a checkpoint"][6]
+        assert spans["split the block"][6] > spans["split the block"][5]
+        watched = spans["watch the training loss"]
+        assert watched[5] == spans["split the block"][6]
+        assert watched[6] == spans["the loss allows it"][6] > watched[5]
+        assert spans["fate: KEPT"][6] == watched[6]
+    only = spans_of(trace(split, "--block", made[0]["block"]))
+    assert {span[1] for span in only} <= set(traces) and only
+    nobody = esper("nissa", "trace", split, "--block", "blocks.9", cwd=split.parent)
+    assert nobody.returncode == 2 and "no block blocks.9 was split" in nobody.stderr
+    both = esper("nissa", "trace", split, "--block", "a", "--seed", "s1", cwd=split.parent)
+    assert both.returncode == 2
+
+
+def test_a_split_that_was_taken_back_says_why(tmp_path):
+    run = train(tmp_path, *RUINED, data=write_text(tmp_path / "text.txt"))
+    traces, deeds = split_traces(run)
+    back = next(e for e in events_of(run) if e["event"] == "rollback")
+    id = next(id for step, what, id in deeds if (step, what) == (back["step"], "rollback"))
+    names = [span[4] for span in traces[id]]
+    assert f"roll back to step {back['to_step']}" in names and "fate: TAKEN_BACK" in names
+    assert "the loss allows it" not in names
+    told = json.loads(trace(run))
+    wrong = [s["status"]["message"] for r in told["resourceSpans"] for scope in r["scopeSpans"]
+             for s in scope["spans"] if s["traceId"] == id and s["status"]["code"] == 2]
+    assert wrong == [back["reason"]]
 
 
 def test_they_are_sent_to_a_receiver(grown):

@@ -198,14 +198,17 @@ def test_an_action_of_the_page_becomes_an_event_of_the_run(tmp_path):
             assert ask("pause_growth", "0" * 40) == 401 and ask("") == 400
             assert ask("pause_growth") == 202
             assert wait_until(lambda: page.rows()["run"].get("growth_paused"))
-            assert ask("checkpoint") == 202 and ask("stop") == 202
+            assert ask("checkpoint") == 202 and ask("rollback") == 202
+            assert wait_until(lambda: any(e["event"] == "rollback" for e in events_of(run)))
+            assert ask("stop") == 202
             assert training.wait(60) == 130
             assert wait_until(lambda: page.rows()["run"]["state"] == "stopped")
             assert ask("stop") == 409
     finally:
         training.kill()
     asked = [event for event in events_of(run) if event["event"] == "control"]
-    assert [event["action"] for event in asked] == ["pause_growth", "checkpoint", "stop"]
+    assert [event["action"] for event in asked] == [
+        "pause_growth", "checkpoint", "rollback", "stop"]
     assert all(event["outcome"] == "done" and event["by"] == "the page" for event in asked)
     # It stays paused when it goes on.
     paused_at = asked[0]["step"]
@@ -339,6 +342,47 @@ def test_watching_takes_no_lock_and_writes_nothing(tmp_path):
     assert len(opened) > 5 and all("O_RDONLY" in line for line in opened)
     assert not re.search(r"flock\(|F_SETLK|F_OFD_SETLK|F_SETLEASE", text)
     assert not re.search(r"(rename|unlink|mkdir|truncate|creat)\w*\(", text)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace (make setup)")
+def test_a_run_that_is_watched_waits_for_no_lock(tmp_path):
+    """The run's own calls, while a page and ten pollers look at it."""
+    run, calls = tmp_path / "runs" / "run", tmp_path / "calls"
+    run.parent.mkdir()
+    training = subprocess.Popen(
+        ["strace", "-D", "-f", "--seccomp-bpf", "-T", "-o", calls, "-e", "trace=flock,fcntl",
+         ESPER, "train", *GROW, "run.epochs=100000", "checkpoint.every=10ep", "-q",
+         f"data.path={write_text(tmp_path / 'small.txt')}", "--run", run],
+        cwd=tmp_path, stdout=subprocess.DEVNULL)
+    rows = lambda: (run / "metrics.csv").read_text().count("\n")
+    try:
+        assert wait_until(lambda: (run / "metrics.csv").exists())
+        with watching(tmp_path / "runs") as page:
+            ends = threading.Event()
+
+            def poll():
+                while not ends.is_set():
+                    for path in ("", "/run", "/run/growth", "/run/series?metrics=val_loss"):
+                        page.json("/api/v1/runs" + path)
+                    page.get("/metrics")
+
+            pollers = [threading.Thread(target=poll, daemon=True) for _ in range(10)]
+            for poller in pollers:
+                poller.start()
+            before = rows()
+            heard = [event for _, event in zip(range(40), page.events())]
+            assert any(kind == "run" for kind, _ in heard)
+            assert wait_until(lambda: rows() >= before + 10)
+            ends.set()
+            for poller in pollers:
+                poller.join(10)
+    finally:
+        training.terminate()
+        training.wait(60)
+    text = calls.read_text()
+    # It took its own lock, once and at once, and asked for no other.
+    assert re.findall(r"flock\(\d+<?[^,]*, (.*?)\) += (\S+)", text) == [("LOCK_EX|LOCK_NB", "0")]
+    assert not re.search(r"F_(OFD_)?SETLKW?\b|F_SETLEASE", text)
 
 
 def test_training_alone_opens_no_port(tmp_path):

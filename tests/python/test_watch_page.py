@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from small_runs import ESPER, ROOT
+from in_views import VIEWS
+from small_runs import ESPER, GROW, ROOT, events_of, record_of, write_text
+from test_prometheus import make_run
 from test_watch import make_hostile, watching
 
 PYTHON = ROOT / ".venv-test" / "bin" / "python"
@@ -34,13 +36,14 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def browse(page, scenario, runs):
+def browse(page, scenario, runs, is_refused=False):
     done = subprocess.run([PYTHON, ROOT / "tests/python/in_browser.py", page.address, scenario,
                            str(runs)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     seen = json.loads(done.stdout)
     assert seen["foreign"] == []
-    assert seen["said"] == []  # no error, no breach of the content security policy
+    # No error, no breach of the content security policy; a refusal is said by the browser itself.
+    assert is_refused or seen["said"] == []
     return seen
 
 
@@ -89,6 +92,63 @@ def test_each_seed_shows_how_far_it_is_what_it_gained_and_its_kernel(runs, monke
     # Of the newest three; older ones keep no pixels.
     assert seen["pictures"] == 3 * ["cat, recognised", "cat, taken for dog"]
     assert seen["pixel"] == [255, 128, 1, 255] and seen["texts"] >= 1
+
+
+def test_a_run_is_followed_from_its_first_epoch_to_its_end(tmp_path):
+    """A real one, which trains while the page is open."""
+    (tmp_path / "runs").mkdir()
+    text = write_text(tmp_path / "small.txt")
+    with watching(tmp_path / "runs") as page:
+        browser = subprocess.Popen([PYTHON, ROOT / "tests/python/in_browser.py", page.address,
+                                    "real"], stdout=subprocess.PIPE, text=True)
+        assert browser.stdout.readline() == "ready\n"
+        trained = subprocess.run([ESPER, "train", *GROW, "run.epochs=20", "-q",
+                                  f"data.path={text}", "--run", tmp_path / "runs" / "grown"],
+                                 cwd=tmp_path, stdout=subprocess.DEVNULL)
+        out, _ = browser.communicate(timeout=300)
+    assert trained.returncode == 0
+    seen = json.loads(out)
+    assert seen["said"] == [] and seen["foreign"] == []
+    record = record_of(tmp_path / "runs" / "grown")
+    assert seen["state"] == "running" and seen["at the end"] is not None
+    assert 1 <= seen["during"] <= seen["seeds"] == seen["lives"] == record["seeds"]["germinated"]
+    assert seen["outcomes"].count("kept") == record["seeds"]["fossilized"]
+    assert seen["outcomes"].count("culled") == record["seeds"]["culled"]
+    assert seen["played"] and seen["words"].startswith("Step ")
+    looked = {e["seed"] for e in events_of(tmp_path / "runs" / "grown") if e["event"] == "gate"}
+    assert seen["gates"] == len(looked)
+
+
+def test_an_address_opens_what_it_was_taken_from(runs):
+    config = runs / "live" / "config.yaml"
+    config.write_text(config.read_text().replace("batch_size: 32", "batch_size: 64"))
+    make_run(runs / "ill", {"status": "failed"})
+    with watching(runs) as page:
+        seen = browse(page, "deep", runs)
+    assert re.fullmatch(r"4 of \d+", seen["moment"])
+    assert seen["curves"] == ["epoch", "0.5", True]
+    assert seen["list"] == ["state=stopped", 1, "val loss ↓"]
+    where, words, (row,) = seen["alerts"]
+    assert where == "#/?filter=alerts%3E0" and words == "⚠ 1 run with alerts"
+    assert "ill" in row and "failed" in row
+    assert seen["by configuration"] is not None
+    assert seen["compared"] == "2 runs compared"
+
+
+def test_a_shared_link_shows_all_and_changes_nothing(runs):
+    with watching(runs, "--share", "1h") as page:
+        token = page.process.stderr.readline().split("#token=")[1].strip()
+        seen = browse(page, "share", f"{runs}#{token}", is_refused=True)
+    assert "link" in seen["without"] and seen["rows without"] == 0
+    assert seen["live"] is not None
+    assert seen["buttons"] == 0 and seen["act"] != "" and not seen["files"]
+
+
+def test_every_view_has_a_picture_in_the_documentation():
+    words = (ROOT / "docs" / "watch.md").read_text()
+    for view in (*VIEWS, "runs", "library", "compare"):
+        assert (ROOT / "docs" / "pictures" / f"{view}.png").stat().st_size > 5000, view
+        assert f"(pictures/{view}.png)" in words, view
 
 
 def test_only_a_link_with_a_token_has_actions(runs):

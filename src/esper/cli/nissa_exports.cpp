@@ -17,7 +17,7 @@ namespace esper::cli {
 namespace {
 
 struct TraceArguments {
-    std::string run, seed, library, output, to;
+    std::string run, seed, block, library, output, to;
 };
 
 // The path that OTLP/HTTP gives traces, unless the address has one of its own.
@@ -45,7 +45,7 @@ int trace(const TraceArguments& a) {
     if (!a.output.empty())
         if (const auto may = check_output_file(a.output); !may) return report_error(may.error());
     const auto traces = nissa::decision_traces(
-        a.run, {a.seed, a.library.empty() ? urza::default_library_path() : a.library});
+        a.run, {a.seed, a.block, a.library.empty() ? urza::default_library_path() : a.library});
     if (!traces) return report_error(traces.error());
     const auto text = traces->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     if (!a.to.empty()) {
@@ -83,9 +83,11 @@ int export_runs(const ExportArguments& a) {
 void add_nissa_exports(CLI::App* nissa, int& exit_code) {
     auto t = std::make_shared<TraceArguments>();
     auto* traces = nissa->add_subcommand(
-        "trace", "what was decided about the seeds of a run, as traces (OTLP/JSON)");
+        "trace", "what was decided in a run about seeds and splits, as traces (OTLP/JSON)");
     traces->add_option("run", t->run, "the run's folder")->required();
-    traces->add_option("--seed", t->seed, "this one's only, e.g. s1");
+    auto* seed = traces->add_option("--seed", t->seed, "this one's only, e.g. s1");
+    traces->add_option("--block", t->block, "this one's splits only, e.g. blocks.0")
+        ->excludes(seed);
     traces->add_option("-o,--output", t->output, "a file (default: standard output)");
     traces->add_option("--to", t->to,
                        "also send them to this OTLP/HTTP receiver, e.g. http://127.0.0.1:4318");

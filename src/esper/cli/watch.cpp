@@ -57,15 +57,16 @@ int audit(const AuditArguments& a) {
                 {{"step", deed.step},
                  {"epoch", deed.epoch},
                  {"at", deed.at},
+                 {"at_is_about", deed.is_about},
                  {"who", deed.who},
                  {"what", deed.what},
                  {"subject", deed.subject},
                  {"why", deed.why},
                  {"trace", deed.trace.empty() ? nlohmann::json() : nlohmann::json(deed.trace)}});
         else
-            table.row({std::to_string(deed.step), std::to_string(deed.epoch), printable(deed.at),
-                       printable(deed.who), printable(deed.what), printable(deed.subject),
-                       printable(deed.why)});
+            table.row({std::to_string(deed.step), std::to_string(deed.epoch),
+                       (deed.is_about ? "about " : "") + printable(deed.at), printable(deed.who),
+                       printable(deed.what), printable(deed.subject), printable(deed.why)});
     }
     if (!a.json) std::fputs(table.text().c_str(), stdout);
     return 0;

@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "esper/base/clock.h"
 #include "esper/base/text.h"
 #include "esper/services/nissa/run_times.h"
+#include "esper/services/nissa/split_trace.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::nissa {
@@ -85,13 +87,22 @@ bool names(const Event& event, const std::string& subject) {
 Result<std::vector<Deed>> deeds_of(const std::filesystem::path& run, const DeedQuery& query) {
     ESPER_TRY(const auto events, records::read_events(run));
     const auto times = RunTimes::read(run);  // a run whose first epoch has not ended has none
+    auto timed = times ? read_timed_events(run, *times)
+                       : Result<std::vector<TimedEvent>>(fail(times.error()));
     std::vector<Deed> deeds;
-    for (const auto& event : events) {
+    SplitNames splits;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const auto& event = events[i];
         if (std::ranges::find(kOnlyMeasured, event.kind()) != kOnlyMeasured.end()) continue;
-        Deed deed{event.step(),   event.epoch(),     event.text("at"), who_of(event),
+        Deed deed{event.step(),   event.epoch(),     event.text("at"), false, who_of(event),
                   what_of(event), subject_of(event), why_of(event),    ""};
-        if (const auto seed = event.text("seed"); times && !seed.empty())
-            deed.trace = trace_id_of(times->fingerprint(), seed);
+        if (deed.at.empty() && timed && i < timed->size()) {
+            deed.at = iso8601((*timed)[i].end_ns);
+            deed.is_about = !times->knows_events();
+        }
+        const auto seed = event.text("seed"), split = splits.of(event);
+        if (times && !(seed.empty() && split.empty()))
+            deed.trace = trace_id_of(times->fingerprint(), split.empty() ? seed : split);
         const bool fits = (query.who.empty() || deed.who == query.who) &&
                           (query.what.empty() || deed.what == query.what) &&
                           (query.subject.empty() || names(event, query.subject)) &&

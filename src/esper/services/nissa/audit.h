@@ -13,12 +13,13 @@ namespace esper::nissa {
 struct Deed {
     std::int64_t step = 0;
     std::int64_t epoch = 0;
-    std::string at;    ///< the time of day, where the event has one
+    std::string at;  ///< when, in UTC (ISO 8601); empty before the run's first epoch has ended
+    bool is_about = false;  ///< `at` is told from metrics.csv and right to an epoch (RunTimes)
     std::string who;   ///< `controller`, `gate`, `kernels`, `trainer`, `user`, or a person's words
     std::string what;  ///< the command or the kind of event
     std::string subject;  ///< the seed, block, kernel or checkpoint
     std::string why;
-    std::string trace = {};  ///< id of the seed's trace (decision_traces); empty for no seed's
+    std::string trace = {};  ///< id of its trace (decision_traces); empty where it has none
 };
 
 /// Which deeds are asked for; all conditions must hold.

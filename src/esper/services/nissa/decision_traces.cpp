@@ -7,11 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "esper/base/files.h"
-#include "esper/base/own_file.h"
 #include "esper/contracts/timestamp.h"
 #include "esper/services/nissa/otlp.h"
-#include "esper/services/nissa/run_times.h"
+#include "esper/services/nissa/split_trace.h"
+#include "esper/services/nissa/timed_events.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/urza/library.h"
 
@@ -28,45 +27,6 @@ constexpr const char* kKasmina = "esper-kasmina";
 constexpr const char* kUrza = "esper-urza";
 constexpr const char* kTezzeret = "esper-tezzeret";
 constexpr const char* kUrabrask = "esper-urabrask";
-
-struct TimedEvent {
-    Event event;
-    std::int64_t begin_ns = 0;  ///< when the one before it in the same step was written
-    std::int64_t end_ns = 0;
-};
-
-Result<std::vector<TimedEvent>> read_timed_events(const std::filesystem::path& run,
-                                                  const RunTimes& times) {
-    auto text = read_own_file(run / "events.jsonl");
-    if (!text && text.error().is(FileError::kNotFound)) return std::vector<TimedEvent>{};
-    if (!text) return fail(text.error());
-    std::vector<TimedEvent> events;
-    std::size_t at = 0;
-    for (auto end = text->find('\n'); end != std::string::npos; end = text->find('\n', at)) {
-        auto event = Event::parse(std::string_view(*text).substr(at, end - at));
-        if (!event) return fail(event.error().within((run / "events.jsonl").string()));
-        const auto ns = times.of_event(at, event->step());
-        const bool goes_on = !events.empty() && events.back().event.step() == event->step();
-        events.push_back(
-            {std::move(*event), goes_on ? std::min(ns, events.back().end_ns) : ns, ns});
-        at = end + 1;
-    }
-    return events;
-}
-
-/// All that an event says but what stands in every one, each under its name.
-json details_of(const Event& event) {
-    json details{{"esper.step", event.step()}, {"esper.epoch", event.epoch()}};
-    for (const auto& [key, value] : event.content().items()) {
-        if (key == "event" || key == "step" || key == "epoch") continue;
-        if (value.is_object())
-            for (const auto& [inner, figure] : value.items())
-                details[fmt::format("esper.{}.{}", key, inner)] = figure;
-        else
-            details["esper." + key] = value;
-    }
-    return details;
-}
 
 /// When and how a kernel came to be, as the library knows.
 class KernelBirths {
@@ -257,10 +217,16 @@ Result<json> decision_traces(const std::filesystem::path& run, const TraceQuery&
     ESPER_TRY(const auto events, read_timed_events(run, times));
     const KernelBirths births(query.library);
     std::set<std::string> told;
+    SplitNames splits;
     std::vector<Trace> traces;
     for (std::size_t i = 0; i < events.size(); ++i) {
-        const auto seed = events[i].event.text("seed");
-        if (!is_birth(events[i].event) || !told.insert(seed).second) continue;
+        const auto& event = events[i].event;
+        const auto split = splits.of(event);
+        if (event.is("split") && query.seed.empty() &&
+            (query.block.empty() || query.block == event.text("block")))
+            traces.push_back(split_trace(events, i, trace_id_of(times.fingerprint(), split)));
+        const auto seed = event.text("seed");
+        if (!query.block.empty() || !is_birth(event) || !told.insert(seed).second) continue;
         if (!query.seed.empty() && seed != query.seed) continue;
         Trace trace{trace_id_of(times.fingerprint(), seed), {}};
         SeedTrace(events, births, trace).tell(seed, i);
@@ -269,6 +235,9 @@ Result<json> decision_traces(const std::filesystem::path& run, const TraceQuery&
     if (traces.empty() && !query.seed.empty())
         return fail(NissaError::kBadQuery,
                     fmt::format("no seed {} germinated in {}", query.seed, run.string()));
+    if (traces.empty() && !query.block.empty())
+        return fail(NissaError::kBadQuery,
+                    fmt::format("no block {} was split in {}", query.block, run.string()));
     const auto name = run.filename().empty() ? run.parent_path().filename() : run.filename();
     return otlp_of(traces,
                    {{"esper.run", name.string()}, {"esper.times_of_events", times.knows_events()}});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "esper/base/clock.h"
 #include "esper/base/own_file.h"
@@ -129,12 +130,26 @@ void Run::settle(std::int64_t now_ns) {
                            std::isfinite(tail_.last_of("train_loss"));
     const double rate = tail_.last_of("examples_per_second");
     if (!is_final(state_)) memory_course_.look(folder_, now_ns);
-    figures_ =
-        figures_of({state_, silent, row, record_, is_finite,
-                    std::isfinite(rate) ? std::optional(rate) : std::nullopt, memory_course_});
+    figures_ = figures_of({state_, silent, row, record_, is_finite,
+                           std::isfinite(rate) ? std::optional(rate) : std::nullopt, memory_course_,
+                           lag_.seconds()});
     alerts_ = alerts_of(figures_, row, folder_, problem_);
     row["alerts"] = to_json(alerts_);
     row_ = dumped(row);
+}
+
+// When the first of what has come was written. A file has only the time of its newest row; the
+// others' times follow from the seconds in them.
+std::int64_t Run::oldest_of(const News& news, const std::vector<FileLook>& changed) const {
+    auto oldest = std::numeric_limits<std::int64_t>::max();
+    for (const auto& look : changed) oldest = std::min(oldest, look.changed_ns);
+    const auto seconds = std::ranges::find(news.columns, "seconds");
+    if (news.rows.empty() || seconds == news.columns.end()) return oldest;
+    const auto place = seconds - news.columns.begin();
+    const double between = 1e9 * (news.rows.back()[static_cast<std::size_t>(place)] -
+                                  news.rows.front()[static_cast<std::size_t>(place)]);
+    if (!std::isfinite(between)) return oldest;
+    return std::min(oldest, metrics_look_.changed_ns - static_cast<std::int64_t>(between));
 }
 
 Run::News Run::refresh(std::int64_t now_ns) {
@@ -146,8 +161,10 @@ Run::News Run::refresh(std::int64_t now_ns) {
     const auto metrics = look_at(folder_ / "metrics.csv");
     const bool is_first = row_.empty();
     if (!is_first && is_final(state_) && record == record_look_ && events == events_look_ &&
-        journal == journal_look_ && metrics == metrics_look_)
+        journal == journal_look_ && metrics == metrics_look_) {
+        lag_.looked(system_clock().now_ns(), std::nullopt);
         return news;
+    }
     if (is_first || record != record_look_) read_record();
     // What a finished run has measured is read when somebody asks.
     const bool trains = records::text_of(record_, "status") == "running";
@@ -158,12 +175,22 @@ Run::News Run::refresh(std::int64_t now_ns) {
         news.columns = tail_.columns();
     }
     news.growth = events != events_look_ || journal != journal_look_;
+    std::vector<FileLook> changed;
+    for (const auto& [before, after] : {std::pair(record_look_, record),
+                                        {events_look_, events},
+                                        {journal_look_, journal},
+                                        {metrics_look_, metrics}})
+        if (after.is_there && before != after) changed.push_back(after);
     record_look_ = record;
     metrics_look_ = metrics;
     events_look_ = events;
     journal_look_ = journal;
     written_ns_ = std::max({record.changed_ns, events.changed_ns, metrics.changed_ns});
     const auto before = row_;
+    auto& clock = system_clock();
+    lag_.looked(clock.now_ns(), changed.empty()
+                                    ? std::nullopt
+                                    : std::optional(clock.utc_ns() - oldest_of(news, changed)));
     settle(now_ns);
     news.row = row_ != before;
     return news;

@@ -12,6 +12,7 @@
 
 #include "esper/services/nissa/event_log.h"
 #include "esper/services/nissa/metrics_tail.h"
+#include "esper/services/nissa/reading_lag.h"
 #include "esper/services/nissa/run_figures.h"
 #include "esper/services/nissa/run_state.h"
 #include "esper/services/nissa/series.h"
@@ -77,6 +78,7 @@ class Run {
     void read_record();
     std::vector<std::string> columns() const;
     void settle(std::int64_t now_ns);
+    std::int64_t oldest_of(const News& news, const std::vector<FileLook>& changed) const;
     Status load_series();
     Status load_events();
     void count_memory();
@@ -92,6 +94,7 @@ class Run {
     std::int64_t written_ns_ = 0;
     RunState state_ = RunState::kUnreadable;
     MemoryCourse memory_course_;
+    ReadingLag lag_;
     RunFigures figures_;
     std::vector<Alert> alerts_;
     std::string row_;

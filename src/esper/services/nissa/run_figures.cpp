@@ -30,6 +30,8 @@ constexpr auto kFigures = std::to_array<RunFigure>({
     {"esper_run_kernels_rejected", "Kernels that the run refused, or that failed in it."},
     {"esper_run_memory_growth",
      "Resident memory of the last hour: least of its last quarter against the most of its first."},
+    {"esper_run_lag_seconds",
+     "Of the last minute, the longest time from a write of the run to its reading here."},
     {"esper_run_resident_bytes", "Resident memory of the run's process."},
     {"esper_run_epoch", "Epochs completed."},
     {"esper_run_step", "Steps made."},
@@ -55,6 +57,8 @@ constexpr auto kRules = std::to_array<AlertRule>({
     {"kernel", "esper_run_kernels_rejected", 0, "warning", "refused a kernel, or one failed in it"},
     {"leak", "esper_run_memory_growth", 1.3, "warning",
      "the least memory of its last quarter of an hour is 30 % above the most of its first"},
+    {"lag", "esper_run_lag_seconds", 10, "warning",
+     "was shown more than ten seconds late within the last minute"},
 });
 
 std::optional<double> resident_bytes(int process) {
@@ -147,6 +151,7 @@ RunFigures figures_of(const FiguresOf& facts) {
             1000 * rollbacks / std::max(1000.0, steps),
             kernels_rejected(facts.record),
             runs ? facts.memory.growth() : std::nullopt,
+            runs ? facts.lag_seconds : std::nullopt,
             runs ? facts.memory.bytes() : std::nullopt,
             number_of(facts.row, "epochs"),
             number_of(facts.row, "steps"),
@@ -180,6 +185,8 @@ std::vector<Alert> alerts_of(const RunFigures& figures, const json& row,
             const auto n = records::integer_of(row, "rollbacks");
             text += fmt::format(" {} time{}", n, n == 1 ? "" : "s");
         }
+        if (rule.kind == "lag")
+            text += "; this page's machine, or the file system of its folder, is too slow";
         alerts.push_back({std::string(rule.kind), std::move(text)});
     }
     return alerts;

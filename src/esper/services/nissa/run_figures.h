@@ -52,6 +52,7 @@ struct FiguresOf {
     bool loss_is_finite = true;
     std::optional<double> examples_per_second = {};
     const MemoryCourse& memory;
+    std::optional<double> lag_seconds = {};  ///< ReadingLag
 };
 RunFigures figures_of(const FiguresOf& facts);
 

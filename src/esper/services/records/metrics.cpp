@@ -17,7 +17,7 @@ struct Column {
     std::string_view name;
     std::optional<double> MetricsRow::*value;
 };
-constexpr std::array<Column, 9> kColumns = {
+constexpr std::array<Column, 10> kColumns = {
     {{"train_loss", &MetricsRow::train_loss},
      {"val_loss", &MetricsRow::val_loss},
      {"val_accuracy", &MetricsRow::val_accuracy},
@@ -26,7 +26,8 @@ constexpr std::array<Column, 9> kColumns = {
      {"flops_per_example", &MetricsRow::flops_per_example},
      {"flops_total", &MetricsRow::flops_total},
      {"seconds", &MetricsRow::seconds},
-     {"examples_per_second", &MetricsRow::examples_per_second}}};
+     {"examples_per_second", &MetricsRow::examples_per_second},
+     {"resident_bytes", &MetricsRow::resident_bytes}}};
 
 // `nan` and `inf`, which a run may write, are nothing; so is an empty cell.
 bool read_number(const std::string& cell, std::optional<double>& out) {

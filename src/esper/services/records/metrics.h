@@ -24,6 +24,7 @@ struct MetricsRow {
     std::optional<double> flops_total = {};
     std::optional<double> seconds = {};              ///< since the run began, stops left out
     std::optional<double> examples_per_second = {};  ///< trained, over the epoch
+    std::optional<double> resident_bytes = {};       ///< memory of the run's process
 };
 
 /// Reads the text of a metrics.csv. Columns that are not in MetricsRow are passed over, as is a

@@ -59,7 +59,7 @@ std::string scalar(const std::string& tag, double value) {
 }
 
 // Curves that belong together share what stands before the slash.
-constexpr std::array<std::pair<const char*, const char*>, 9> kTags = {
+constexpr std::array<std::pair<const char*, const char*>, 10> kTags = {
     {{"train_loss", "loss/train"},
      {"val_loss", "loss/validation"},
      {"val_accuracy", "accuracy/validation"},
@@ -68,7 +68,8 @@ constexpr std::array<std::pair<const char*, const char*>, 9> kTags = {
      {"flops_per_example", "flops/per_example"},
      {"flops_total", "flops/total"},
      {"seconds", "seconds"},
-     {"examples_per_second", "examples_per_second"}}};
+     {"examples_per_second", "examples_per_second"},
+     {"resident_bytes", "resident_bytes"}}};
 
 std::string record_of_row(const MetricsRow& row, double began) {
     const auto figures = to_json(row);

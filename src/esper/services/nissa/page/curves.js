@@ -9,7 +9,8 @@ const chartTitles = {train_loss: "Training loss", val_loss: "Validation loss",
                      val_accuracy: "Validation accuracy", learning_rate: "Learning rate",
                      parameters: "Parameters", flops_per_example: "FLOPs of one example, forward",
                      flops_total: "FLOPs spent, everything counted",
-                     examples_per_second: "Examples trained in a second"};
+                     examples_per_second: "Examples trained in a second",
+                     resident_bytes: "Memory of the process, bytes"};
 const metricShow = metric => metric.endsWith("accuracy") ? percent
   : metric.endsWith("loss") ? (x => isNumber(x) ? String(+x.toPrecision(5)) : "–") : number;
 

@@ -19,13 +19,15 @@ const runColumns = [
 ];
 
 // `state:x`-like terms: key=value, key!=value, key<number, key>number; other words are looked for in
-// the run's name, state and task. A key is a column's, or one of the configuration (its end will do).
+// the run's name, state and task. A key is a column's, `alerts` (how many), or one of the configuration
+// (its end will do).
 function parseFilter(text) {
   return text.split(/\s+/).filter(Boolean).map(word => {
     const term = word.match(/^([\w.]+)(!=|<|>|=)(.+)$/);
     return term ? {key: term[1], op: term[2], value: term[3]} : {word: word.toLowerCase()};
   });
 }
+const alertsOf = row => (row.alerts || []).length;
 function passes(row, terms, settings) {
   return terms.every(term => {
     if (term.word) return [row.id, row.name, row.state, row.task].some(text =>
@@ -34,7 +36,8 @@ function passes(row, terms, settings) {
     const own = settings?.[row.id] || {};
     const key = own[term.key] !== undefined ? term.key
       : Object.keys(own).find(k => k.endsWith("." + term.key));
-    const value = column ? column.value(row) : row[term.key] ?? own[key];
+    const value = column ? column.value(row) : term.key === "alerts" ? alertsOf(row)
+      : row[term.key] ?? own[key];
     if (value === undefined || value === null) return term.op === "!=";
     const same = String(value) === term.value || (term.value !== "" && +value === +term.value);
     return {"=": same, "!=": !same, "<": +value < +term.value, ">": +value > +term.value}[term.op];
@@ -53,6 +56,7 @@ class RunList {
         this.draw();
       }});
     this.count = h("span", {class: "soft", role: "status"});
+    this.alarm = h("a", {class: "bad", href: "#/?filter=" + encodeURIComponent("alerts>0")});
     this.compare = h("button", {type: "button", onclick: () => this.openComparison()}, "Compare");
     this.body = h("tbody");
     this.head = h("tr");
@@ -61,7 +65,7 @@ class RunList {
       this.draw();
     }}, "Show more");
     this.element = h("div", {}, h("h1", {}, "Runs"),
-      h("p", {class: "controls"}, this.filter, this.compare, this.count),
+      h("p", {class: "controls"}, this.filter, this.compare, this.count, this.alarm),
       h("div", {class: "card scroll"},
         h("table", {class: "runs"}, h("thead", {}, this.head), this.body), this.more));
     this.rows = new Map();
@@ -89,7 +93,8 @@ class RunList {
 
   chosen() {
     const terms = parseFilter(this.filter.value);
-    if (terms.some(t => t.key && !runColumns.some(c => c.key === t.key)) && !this.settings) {
+    const isOfConfig = ({key}) => key && key !== "alerts" && !runColumns.some(c => c.key === key);
+    if (terms.some(isOfConfig) && !this.settings) {
       this.settings = {};
       server.get("api/v1/settings").then(all => {
         this.settings = all;
@@ -128,6 +133,9 @@ class RunList {
     this.count.textContent = !server.isLoaded() ? "Loading …" : !n
       ? "No runs here yet. 'esper train' makes one; it appears by itself."
       : `${all.length} of ${plural(n, "run")}`;
+    const troubled = [...server.runs.values()].filter(alertsOf).length;
+    this.alarm.hidden = !troubled;
+    this.alarm.textContent = troubled ? `⚠ ${plural(troubled, "run")} with alerts` : "";
     this.compare.disabled = this.selected.size < 2;
     this.compare.textContent = `Compare ${this.selected.size || ""}`;
   }

@@ -107,6 +107,8 @@ const curves = [
     {name: "so far", key: "flops_total", colour: "var(--val)"}]},
   {title: "Examples trained in a second", fromZero: true, series: [
     {name: "over the epoch", key: "examples_per_second", colour: "var(--val)"}]},
+  {title: "Memory of the process, bytes", fromZero: true, series: [
+    {name: "resident", key: "resident_bytes", colour: "var(--val)"}]},
 ];
 function drawCurves() {
   plots.textContent = "";

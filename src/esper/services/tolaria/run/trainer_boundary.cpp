@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/process_usage.h"
 #include "esper/services/records/tensorboard.h"
 #include "esper/services/tolaria/learn/picture_samples.h"
 #include "esper/services/tolaria/learn/text_samples.h"
@@ -83,19 +84,21 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
     flops_.recording += learner_.engine().take_recording_flops();
     const double seconds = wall_seconds();
     const auto examples = (now_.step - rate_since_step_) * examples_a_step(config_, *dataset_);
-    ESPER_CHECK_STATUS(
-        folder_.metrics({{"epoch", static_cast<double>(epochs_begun(now_.step, length_))},
-                         {"step", static_cast<double>(now_.step)},
-                         {"train_loss", train_loss},
-                         {"val_loss", validation.loss},
-                         {"val_accuracy", validation.accuracy.value_or(std::nan(""))},
-                         {"learning_rate", rate_at(now_.step - 1)},
-                         {"parameters", static_cast<double>(learner_.program()->parameter_count())},
-                         {"flops_per_example", static_cast<double>(cost.forward_flops)},
-                         {"flops_total", flops_.total()},
-                         {"seconds", seconds},
-                         {"examples_per_second",
-                          static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)}}));
+    const auto usage = process_usage();
+    ESPER_CHECK_STATUS(folder_.metrics(
+        {{"epoch", static_cast<double>(epochs_begun(now_.step, length_))},
+         {"step", static_cast<double>(now_.step)},
+         {"train_loss", train_loss},
+         {"val_loss", validation.loss},
+         {"val_accuracy", validation.accuracy.value_or(std::nan(""))},
+         {"learning_rate", rate_at(now_.step - 1)},
+         {"parameters", static_cast<double>(learner_.program()->parameter_count())},
+         {"flops_per_example", static_cast<double>(cost.forward_flops)},
+         {"flops_total", flops_.total()},
+         {"seconds", seconds},
+         {"examples_per_second",
+          static_cast<double>(examples) / std::max(1e-9, seconds - rate_since_)},
+         {"resident_bytes", usage ? static_cast<double>(usage->resident_bytes) : std::nan("")}}));
     if (config_.telemetry.tensorboard)
         ESPER_CHECK_STATUS(records::write_tensorboard(folder_.path()));
     measure_rate_anew();
