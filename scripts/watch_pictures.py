@@ -31,8 +31,8 @@ DEMO = ["run.threads=1", "run.precision=fp32", "run.epochs=40", "run.steps_per_e
         "data.batch_size=32", "optimization.learning_rate=0.005", "growth.kernels=true",
         "growth.graft_steps=32", "growth.training=1ep", "growth.stabilization=4ba",
         "growth.fine_tune=1ep", "growth.start=0.2", "growth.stop=0.5", "growth.cooldown=0ep",
-        "growth.embargo=2ep", "growth.measure_share=100", "growth.gate.min_examples=500",
-        "growth.gate.rent=0.01", "growth.gate.lag=8ba", "controller.policy=heuristic",
+        "growth.embargo=2ep", "growth.measure_share=100", "growth.gate.min_examples=50",
+        "growth.gate.rent=0", "growth.gate.lag=8ba", "controller.policy=heuristic",
         "telemetry.samples=20"]
 
 
@@ -82,7 +82,7 @@ def take_pictures(runs, ids, moment):
             page = browser.new_page(viewport={"width": 1100, "height": 760})
             for name, path in views.items():
                 page.goto(f"{address}/{path}")
-                page.wait_for_selector(".tile, table")
+                page.wait_for_selector(".tile, table, #view h1")  # an empty library has but words
                 page.wait_for_timeout(1500)
                 if name == "growth":
                     page.goto(f"{address}/{path}?at={moment or blended_moment(page)}")

@@ -399,7 +399,7 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--pairs", type=int, default=24)
+    parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--peer-runs", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=30, help="in the browser; 0: none")
     parser.add_argument("--folder", type=Path)
