@@ -2,6 +2,7 @@
 // runs the same operators as eager PyTorch.
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -98,6 +99,30 @@ TEST(PeakMemory, OfRecordingAndOfAStepIsEagersInAGpt) {
     expect_no_more_than_eager(
         {.kind = "gpt", .depth = 2, .width = 64, .classes = 65, .heads = 4, .context = 64},
         {at::randint(0, 65, {16, 64}, at::kLong), at::randint(0, 65, {16, 64}, at::kLong)});
+}
+
+TEST(PeakMemory, APlanChangesNoBit) {
+    const HostSpec spec{
+        .kind = "gpt", .depth = 2, .width = 64, .classes = 65, .heads = 4, .context = 64};
+    const std::vector<at::Tensor> batch{at::randint(0, 65, {16, 64}, at::kLong),
+                                        at::randint(0, 65, {16, 64}, at::kLong)};
+    for (const auto precision : {Precision::kFloat32, Precision::kBFloat16}) {
+        const auto program = value_or_throw(graph::with_loss(*value_or_throw(make_host(spec)), {}));
+        TensorStore store({1, true});
+        ASSERT_TRUE(store.add(*program, "host"));
+        auto joint = value_or_throw(JointProgram::record(
+            {program, true, precision, {"loss"}, {}, {}, graph::Rewrites::kFast}, store, batch));
+        std::vector<at::Tensor> losses, gradients;
+        for (int run = 0; run < 4; ++run) {
+            losses.push_back(value_or_throw(joint.run(batch)).outputs[0]);
+            gradients.push_back(store.blocks()[0]->grad.clone());
+        }
+        EXPECT_GT(graph::Arenas::all().bytes(), 0U);
+        for (std::size_t run = 1; run < losses.size(); ++run) {
+            EXPECT_TRUE(at::equal(losses[run], losses[0]));
+            EXPECT_TRUE(at::equal(gradients[run], gradients[0]));
+        }
+    }
 }
 
 }  // namespace
