@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import _peers
 import engine
 from _intervals import paired_ratio
 from _report import ROOT, report, write
@@ -42,7 +43,6 @@ def status(pid, field):
 def serve_peer(host, precision, folder):
     """The peer's process: `ready`, then a loss for every line it reads."""
     import torch
-    import _peers
     torch.set_num_threads(os.cpu_count())
     training = _peers.Training(host, precision == "bf16", engine.read_tensors(folder))
     print("ready", flush=True)
@@ -83,7 +83,8 @@ def measure(server, host, batch, precision, repeats):
     ours, peers = [], []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
-            ours.append(rise(engine.Ours(server, host, batch, precision, os.cpu_count(), folder)))
+            case = _peers.case_of(host, folder)
+            ours.append(rise(engine.Ours(server, case, batch, precision, os.cpu_count(), folder)))
             peers.append(rise(Peer(host, precision, folder)))
     ratio, low, high = paired_ratio(ours, peers)
     return {"case": f"{host}, batch {batch}, {precision}: peak above the network and the batch",

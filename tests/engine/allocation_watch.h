@@ -16,13 +16,20 @@ class AllocationWatch {
 
     /// Bytes of the largest single allocation so far.
     std::int64_t largest() const { return notes_->largest; }
+    /// The most bytes that were allocated at once; what was there before does not count.
+    std::int64_t peak() const { return notes_->peak; }
 
   private:
     struct Notes : c10::MemoryReportingInfoBase {
         std::int64_t largest = 0;
+        std::int64_t live = 0;
+        std::int64_t peak = 0;
+        // Negative bytes: freed.
         void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t,
                                c10::Device) override {
             largest = std::max(largest, bytes);
+            live += bytes;
+            peak = std::max(peak, live);
         }
         bool memoryProfilingEnabled() const override { return true; }
     };

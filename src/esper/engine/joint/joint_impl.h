@@ -1,6 +1,7 @@
 #pragma once
 
 #include "esper/engine/joint/joint_program.h"
+#include "esper/engine/memory/memory_plan.h"
 #include "esper/engine/rewrites/rewrites.h"
 #include "esper/engine/seed_kernels.h"
 
@@ -18,9 +19,11 @@ struct JointProgram::Impl {
     std::vector<std::uint32_t> outputs;
     std::vector<std::uint32_t> taps;
     std::vector<std::uint32_t> gradient_taps;
+    std::vector<std::uint32_t> results;  ///< kept until a run ends: the three above, gradients
     std::vector<RecordedList::GradientWrite> gradients;
     std::vector<at::Tensor> unused_gradients;
     std::vector<BranchKernelPtr> kernels;  ///< that the calls of `ops` name
+    MemoryPlan memory;
 };
 
 }  // namespace esper::graph

@@ -13,6 +13,7 @@
 #include "esper/engine/joint/autocast_scope.h"
 #include "esper/engine/joint/joint_impl.h"
 #include "esper/engine/joint/recorder.h"
+#include "esper/engine/memory/arena.h"
 #include "esper/engine/rewrites/rewrites.h"
 #include "esper/engine/torch_compat.h"
 
@@ -98,6 +99,9 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
         ESPER_TRY(regions, kernel_regions(program, *spec.kernels, asked_for));
         for (const auto& region : regions) impl->kernels.push_back(region.kernel);
     }
+    // Recording takes its memory piece by piece, as much as a run needs.
+    if (!spec.losses.empty()) Arenas::all().drop_unused();
+    const OwnPagesScope own_pages;
     ESPER_TRY(auto interpreter, Interpreter::make(spec.program, spec.training, &regions));
     ESPER_TRY(auto bindings, Interpreter::bind(program, store, example_inputs));
     impl->program = spec.program;
@@ -130,7 +134,7 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
         if (!pass) return fail(pass.error());
         auto slot = [&](const at::Tensor& tensor) -> std::uint32_t {
             auto s = recorder.slot_of(tensor);
-            if (s) recorded.emplace(*s, tensor.detach());
+            if (s) recorded.emplace(*s, recorder.tensor_of(*s));
             return s ? *s : OpCall::kNoSlot;
         };
         const auto n_outputs = program.outputs().size();
@@ -187,6 +191,8 @@ Result<JointProgram> JointProgram::record(const JointSpec& spec, TensorStore& st
     list.ops.plan_frees(keep);
     impl->slots.resize(list.ops.slot_count);
     for (const auto& [s, tensor] : list.persistent) impl->slots[s] = tensor;
+    for (std::uint32_t s = 0; s < keep.size(); ++s)
+        if (keep[s] && !list.persistent.contains(s)) impl->results.push_back(s);
     impl->ops = std::move(list.ops);
     impl->gradients = std::move(list.gradients);
     return JointProgram(std::move(impl));
@@ -228,6 +234,7 @@ Result<JointProgram::Outputs> JointProgram::run(std::span<const at::Tensor> inpu
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto& m = *impl_;
     ESPER_CHECK_STATUS(m.place(inputs));
+    const MemoryPlan::Run planned(m.memory);
     ESPER_CHECK_STATUS(m.ops.run(m.slots));
     for (const auto& g : m.gradients) g.target.copy_(m.slots[g.slot].toTensor());
     for (auto& g : m.unused_gradients) g.zero_();
@@ -239,6 +246,7 @@ Result<JointProgram::Outputs> JointProgram::run(std::span<const at::Tensor> inpu
     collect(m.outputs, result.outputs);
     collect(m.taps, result.taps);
     collect(m.gradient_taps, result.gradient_taps);
+    for (auto s : m.results) m.slots[s] = c10::IValue();
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "esper/engine/operators/operator_library.h"
+#include "esper/engine/rewrites/rewrites.h"
 
 namespace esper::graph {
 
@@ -95,7 +96,9 @@ Recorder::Key Recorder::key_of(const at::Tensor& tensor) {
             tensor.strides().vec(), static_cast<int>(tensor.scalar_type())};
 }
 
-std::uint32_t Recorder::add_input(const at::Tensor& tensor) { return slot_for_result(tensor); }
+std::uint32_t Recorder::add_input(const at::Tensor& tensor) {
+    return slot_for_result(tensor, true);
+}
 
 void Recorder::add_persistent(const at::Tensor& tensor) {
     persistent_storage_.emplace(storage_of(tensor), tensor);
@@ -111,25 +114,50 @@ std::optional<std::uint32_t> Recorder::slot_of(const at::Tensor& tensor) const {
     return it == slots_.end() ? std::nullopt : std::optional(it->second);
 }
 
+std::uint32_t Recorder::new_slot(const at::Tensor& tensor, bool keeps_elements) {
+    const auto slot = ops_.slot_count++;
+    tensors_.push_back(tensor.detach());
+    if (!keeps_elements && tensor.has_storage())
+        ++watched_.try_emplace(tensor.storage().unsafeGetStorageImpl(), Watched{slot})
+              .first->second.tensors;
+    return slot;
+}
+
 std::uint32_t Recorder::slot_for_argument(const at::Tensor& tensor) {
     auto [it, fresh] = slots_.try_emplace(key_of(tensor), ops_.slot_count);
     if (!fresh) return it->second;
-    alive_.push_back(tensor);
+    const auto slot = new_slot(tensor, true);
     // First seen as an argument: no recorded operator made it, so it is the same in every run.
-    persistent_.emplace(ops_.slot_count, tensor.detach());
-    return ops_.slot_count++;
+    persistent_.emplace(slot, tensors_[slot]);
+    return slot;
 }
 
-std::uint32_t Recorder::slot_for_result(const at::Tensor& tensor) {
+std::uint32_t Recorder::slot_for_result(const at::Tensor& tensor, bool keeps_elements) {
     auto [it, fresh] = slots_.try_emplace(key_of(tensor), ops_.slot_count);
     if (!fresh) return it->second;
-    alive_.push_back(tensor);
-    if (in_persistent_memory(tensor)) persistent_.emplace(ops_.slot_count, tensor.detach());
-    return ops_.slot_count++;
+    const bool is_persistent = in_persistent_memory(tensor);
+    const auto slot = new_slot(tensor, keeps_elements || is_persistent);
+    if (is_persistent) persistent_.emplace(slot, tensors_[slot]);
+    return slot;
+}
+
+// Looks at each watched storage, but at no more than kChecks of them per recorded call.
+void Recorder::free_unheld_elements() {
+    constexpr std::size_t kChecks = 256;
+    if (++calls_since_freeing_ * kChecks < watched_.size()) return;
+    calls_since_freeing_ = 0;
+    std::erase_if(watched_, [&](const auto& item) {
+        const auto& storage = tensors_[item.second.slot].storage();
+        if (storage.use_count() > item.second.tensors) return false;
+        storage.unsafeGetStorageImpl()->set_data_ptr_noswap(
+            c10::DataPtr(nullptr, storage.device()));
+        return true;
+    });
 }
 
 void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     using Elements = OpCall::ListArgument::Elements;
+    free_unheld_elements();
     OpCall call(op);
     call.label = operator_name(op);
     const auto count = static_cast<std::uint32_t>(op.schema().arguments().size());
@@ -170,10 +198,11 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     if (returns_list(op.schema())) {
         call.unpacks_list = true;
         for (const at::Tensor& item : stack[results].toTensorVector())
-            call.results.push_back(item.defined() ? slot_for_result(item) : OpCall::kNoSlot);
+            call.results.push_back(item.defined() ? slot_for_result(item, false) : OpCall::kNoSlot);
         ops_.calls.push_back(std::move(call));
         return;
     }
+    const bool constant = makes_constant(op);
     bool all_persistent = !returns.empty() && !op.schema().is_mutable();
     for (std::size_t i = 0; i < returns.size(); ++i) {
         const c10::IValue& value = stack[results + i];
@@ -186,7 +215,8 @@ void Recorder::record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
             return;
         }
         const auto& tensor = value.toTensor();
-        call.results.push_back(tensor.defined() ? slot_for_result(tensor) : OpCall::kNoSlot);
+        call.results.push_back(tensor.defined() ? slot_for_result(tensor, constant)
+                                                : OpCall::kNoSlot);
         all_persistent = all_persistent && tensor.defined() && in_persistent_memory(tensor);
     }
     const bool alias_of_argument = call.results.size() == 1 && call.slot_arguments.size() == 1 &&

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "esper/engine/op_list.h"
@@ -16,8 +17,9 @@ namespace esper::graph {
 /// list of primitive operators.
 ///
 /// Two tensors with the same elements in memory (storage, offset, sizes, strides, type) share one
-/// slot, so an alias costs nothing on replay. The recorder keeps every tensor alive until it is
-/// destroyed; otherwise memory would be reused and different tensors would share a slot.
+/// slot, so an alias costs nothing on replay. The recorder keeps every tensor until it is
+/// destroyed, because tensors are told apart by their storage. It frees the elements of a tensor
+/// that nobody else holds any more: recording needs no more memory than the pass alone.
 class Recorder {
   public:
     Recorder();
@@ -42,8 +44,9 @@ class Recorder {
     /// Slots whose tensor is the same in every run, with their tensors.
     const std::map<std::uint32_t, at::Tensor>& persistent() const { return persistent_; }
 
-    /// The tensor that the slot held while recording.
-    const at::Tensor& tensor_of(std::uint32_t slot) const { return alive_[slot]; }
+    /// The tensor that the slot held while recording. Its sizes, strides and type are valid, its
+    /// elements only if it is persistent or a constant (makes_constant).
+    const at::Tensor& tensor_of(std::uint32_t slot) const { return tensors_[slot]; }
 
     /// Called by the dispatcher.
     void record(const c10::OperatorHandle& op, torch::jit::Stack& stack);
@@ -53,14 +56,24 @@ class Recorder {
                            std::vector<std::int64_t>, int>;
     static Key key_of(const at::Tensor& tensor);
     std::uint32_t slot_for_argument(const at::Tensor& tensor);
-    std::uint32_t slot_for_result(const at::Tensor& tensor);
+    std::uint32_t slot_for_result(const at::Tensor& tensor, bool keeps_elements);
     bool in_persistent_memory(const at::Tensor& tensor) const;
+
+    std::uint32_t new_slot(const at::Tensor& tensor, bool keeps_elements);
+    void free_unheld_elements();
 
     struct Guards;
     std::unique_ptr<Guards> guards_;
     OpList ops_;
     std::map<Key, std::uint32_t> slots_;
-    std::vector<at::Tensor> alive_;
+    std::vector<at::Tensor> tensors_;  ///< by slot; share the storages of the recorded ones
+    /// A storage whose elements are freed when only tensors_ hold it.
+    struct Watched {
+        std::uint32_t slot;       ///< one of those that have it
+        std::size_t tensors = 0;  ///< of tensors_ have it
+    };
+    std::unordered_map<const c10::StorageImpl*, Watched> watched_;
+    std::size_t calls_since_freeing_ = 0;
     std::map<std::uint32_t, at::Tensor> persistent_;
     std::map<const void*, at::Tensor> persistent_storage_;
     std::optional<Error> error_;

@@ -63,10 +63,15 @@ void remove_dead_calls(RecordedList& list) {
     std::erase_if(list.ops.calls, [&](const OpCall&) { return dead[i++]; });
 }
 
-void fold_constants(RecordedList& list,
-                    const std::map<std::uint32_t, at::Tensor>& recorded_values) {
+bool makes_constant(const c10::OperatorHandle& op) {
     constexpr std::array<std::string_view, 5> kConstant = {
         "aten::ones_like", "aten::zeros_like", "aten::scalar_tensor", "aten::ones", "aten::zeros"};
+    return std::find(kConstant.begin(), kConstant.end(), op.operator_name().name) !=
+           kConstant.end();
+}
+
+void fold_constants(RecordedList& list,
+                    const std::map<std::uint32_t, at::Tensor>& recorded_values) {
     std::vector<bool> written(list.ops.slot_count, false);
     for (const auto& call : list.ops.calls) {
         const auto& arguments = call.op.schema().arguments();
@@ -74,8 +79,7 @@ void fold_constants(RecordedList& list,
             if (arguments[a.position].alias_info() != nullptr) written[a.slot] = true;
     }
     std::erase_if(list.ops.calls, [&](const OpCall& call) {
-        const auto& name = call.op.operator_name().name;
-        if (std::find(kConstant.begin(), kConstant.end(), name) == kConstant.end()) return false;
+        if (!makes_constant(call.op)) return false;
         const auto slot = call.results[0];
         auto value = recorded_values.find(slot);
         if (slot == OpCall::kNoSlot || written[slot] || value == recorded_values.end())

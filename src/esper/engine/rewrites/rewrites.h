@@ -35,8 +35,10 @@ struct RecordedList {
 /// Removes calls that write nothing and whose results are never read.
 void remove_dead_calls(RecordedList& list);
 
-/// Runs calls with a constant result (such as `ones_like`) once, now, unless the result is written
-/// to later.
+/// Whether an operator's result is the same in every run, such as `ones_like`.
+bool makes_constant(const c10::OperatorHandle& op);
+
+/// Replaces calls with a constant result by the recorded value, unless it is written to later.
 void fold_constants(RecordedList& list, const std::map<std::uint32_t, at::Tensor>& recorded_values);
 
 /// Autograd pads the gradient of each part of a tensor (`select`) with zeros to the full size and
@@ -54,7 +56,7 @@ void write_gradients_in_place(RecordedList& list);
 
 // Fast rewrites use our own kernels (operators/fused_kernels.h), which round differently from the
 // recorded operators. `values` has the tensor of each slot while recording; its shape, strides and
-// type are the same in every run.
+// type are the same in every run. Elements have only persistent tensors and constants.
 using RecordedValues = std::map<std::uint32_t, at::Tensor>;
 
 /// Fuses BatchNorm of channels-last images with a following addition and ReLU into one operator,
