@@ -50,10 +50,6 @@ def runs(folder):
             yield (f"default run made short, {precision}, width {width}, seed {seed}",
                    [*short_run(folder), *GROWS, "run.epochs=8", f"run.precision={precision}",
                     f"model.width={width}", f"run.seed={seed}"])
-    for seed in range(2):
-        yield (f"configs/drawn.yaml, seed {seed}",
-               [str(ROOT / "configs" / "drawn.yaml"), *GROWS, "run.epochs=6",
-                "run.steps_per_epoch=30", "data.train_examples=2500", f"run.seed={seed}"])
 
 
 class Runs:
