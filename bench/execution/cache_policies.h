@@ -2,6 +2,7 @@
 // Eviction policies, compared on traces of keys. `access` returns whether the key is a hit. All
 // entries have the same size; capacity is in entries.
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -9,8 +10,6 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "esper/execution/kernels/fifo_eviction.h"
 
 namespace bench {
 
@@ -37,44 +36,6 @@ class Lru {
     std::size_t capacity_;
     std::list<std::uint64_t> order_;
     std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> at_;
-};
-
-/// The kernel cache's policy, with the counters that the real cache keeps in its entries.
-class S3FifoCache {
-  public:
-    explicit S3FifoCache(std::size_t capacity) : capacity_(capacity), frequency_(capacity) {
-        for (std::uint32_t i = 0; i < capacity; ++i) free_.push_back(i);
-    }
-    bool access(std::uint64_t key) {
-        if (const auto it = at_.find(key); it != at_.end()) {
-            std::uint8_t& f = frequency_[it->second];
-            if (f < esper::execution::S3Fifo::kMaxFrequency) ++f;
-            return true;
-        }
-        if (free_.empty()) policy_.evict_one(*this);
-        const std::uint32_t entry = free_.back();
-        free_.pop_back();
-        frequency_[entry] = 0;
-        at_[key] = entry;
-        policy_.insert(entry, key, 1);
-        return false;
-    }
-
-    bool gone(std::uint32_t, std::uint64_t) const { return false; }
-    std::uint8_t frequency(std::uint32_t e) const { return frequency_[e]; }
-    void set_frequency(std::uint32_t e, std::uint8_t count) { frequency_[e] = count; }
-    bool evict(std::uint32_t entry, std::uint64_t key) {
-        at_.erase(key);
-        free_.push_back(entry);
-        return true;
-    }
-
-  private:
-    std::size_t capacity_;
-    esper::execution::S3Fifo policy_;
-    std::vector<std::uint8_t> frequency_;
-    std::vector<std::uint32_t> free_;
-    std::unordered_map<std::uint64_t, std::uint32_t> at_;
 };
 
 /// W-TinyLFU (Einziger et al., 2017): a window of 1 % in front of a segmented LRU; a count-min

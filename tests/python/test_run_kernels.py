@@ -5,12 +5,14 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from conftest import ESPER, needs_esper
@@ -88,6 +90,93 @@ def test_each_seed_has_one_decision(runs):
     decided = [event for event in events_of(run) if event["event"] == "kernel"]
     assert [event["seed"] for event in decided] == [s["seed"] for s in kernels_of(run)["seeds"]]
     assert all(event["runs"] in ("kernel", "operators") and event["why"] for event in decided)
+
+
+def descendants_of(process):
+    found = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                found += [child, *descendants_of(child)]
+    return found
+
+
+def test_the_forge_and_its_compiler_yield_to_the_run(tmp_path):
+    environment = environment_of(tmp_path / "library")
+    del environment["ESPER_FORGE__PRIORITY"]  # the default
+    command = [str(word) for word in command_of(tmp_path, "run", *SHORT, "run.epochs=1000")]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    try:
+        deadline = time.monotonic() + 60
+        seen = []
+        while len(seen) < 2 and time.monotonic() < deadline and run.poll() is None:
+            # The forge, then what it has started: a compiler, a trial.
+            seen = descendants_of(run.pid)
+            time.sleep(0.005)
+        with contextlib.suppress(ProcessLookupError):  # a short one may have ended
+            for process in seen:
+                assert os.sched_getscheduler(process) == os.SCHED_IDLE
+                # In a session of its own it would count as much as the run.
+                assert os.getsid(process) == os.getsid(run.pid)
+        assert len(seen) >= 2
+    finally:
+        run.kill()
+        run.wait()
+
+
+def test_the_log_says_which_kernels_were_asked_for_and_how_long_they_took(runs, tmp_path):
+    folder, _, _ = runs
+    log = tmp_path / "log"
+    done = do(command_of(folder, "logged", "run.epochs=8", "logging.level=debug",
+                         "logging.format=json", f"logging.file={log}", *SHORT[1:]),
+              folder / "library")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    requests = [line for line in lines if line["message"] == "kernel requested"]
+    used = [seed["kernel"] for seed in kernels_of(folder / "logged")["seeds"] if seed["kernel"]]
+    assert [request["kernel"] for request in requests] == used
+    known = set()
+    for request in requests:
+        assert request["from"] == ("memory" if request["kernel"] in known else "library")
+        assert request["us"] > 0
+        known.add(request["kernel"])
+    guarded = [line for line in lines if line["message"] == "kernel call guarded"]
+    use = kernels_of(folder / "logged")["use"].values()
+    assert len(guarded) == sum(kernel["guarded"] for kernel in use) > 0
+    assert all(call["us"] > 0 for call in guarded)
+
+
+CALL = re.compile(r'(?:open|creat|openat|mkdir|mkdirat|rename|renameat2?|link|linkat|symlink)\((.*)\) = \d')
+NAMES = re.compile(r'(?:AT_FDCWD<([^>]*)>, )?"([^"]*)"')
+
+
+def written_by(calls):
+    """Absolute names of the files that a trace of system calls made, moved or opened for writing."""
+    for line in calls.splitlines():
+        call = CALL.search(line)
+        if not call or ("open" in line and not re.search("O_WRONLY|O_RDWR|O_CREAT", line)):
+            continue
+        for folder, name in NAMES.findall(call.group(1)):
+            yield os.path.normpath(os.path.join(folder, name))
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace (make setup)")
+def test_a_run_opens_no_socket_and_writes_only_to_its_folders(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    calls = tmp_path / "calls"
+    traced = ["strace", "-f", "--seccomp-bpf", "-y", "-qq", "-o", calls, "-e",
+              "trace=%net,open,creat,openat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink"]
+    environment = dict(environment_of(tmp_path / "library"), TMPDIR=str(tmp_path / "tmp"))
+    command = command_of(tmp_path, "run", *SHORT, "run.epochs=4")
+    done = subprocess.run(list(map(str, traced + command)), cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert kernels_of(tmp_path / "run")["forged"]["ordered"] > 0  # the forge and compilers, too
+    text = calls.read_text()
+    assert not re.search(r"\b(socket|connect|bind|sendto)\(", text)
+    allowed = [str(tmp_path / name) for name in ("run", "library", "tmp")] + ["/dev/", "/proc/"]
+    outside = {name for name in written_by(text) if not name.startswith(tuple(allowed))}
+    assert outside == set()
 
 
 def test_two_runs_fill_one_library_at_once(tmp_path):

@@ -1,12 +1,15 @@
 #include "esper/execution/kernels/child_process.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 
 namespace esper::execution {
 namespace {
@@ -60,6 +63,37 @@ TEST(ChildProcess, InItsOwnSessionItHasThePriorityOfItsParent) {
     ::kill(parent, SIGKILL);  // the child ends with it
     ::waitpid(parent, nullptr, 0);
     EXPECT_NE(group.find("nice 19"), std::string::npos) << group;
+}
+
+/// The words of a stat file after the program's name, the first being the third of the file.
+std::vector<std::string> words_of(const std::string& stat) {
+    std::istringstream rest(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+    return {std::istream_iterator<std::string>(rest), {}};
+}
+
+TEST(ChildProcess, OfABackgroundProcessItIsOneInTheSameSession) {
+    const auto parent = ::fork();
+    if (parent == 0) {
+        const sched_param none{};
+        ::sched_setscheduler(0, SCHED_IDLE, &none);
+        static_cast<void>(run({"/bin/sleep", "20"}));
+        ::_exit(0);
+    }
+    std::vector<std::string> child;
+    for (int i = 0; i < 500; ++i) {
+        ::usleep(20'000);
+        const auto stat = of_child(parent, "stat");
+        if (stat.find("(sleep)") == std::string::npos) continue;
+        child = words_of(stat);
+        break;
+    }
+    const auto session = ::getsid(parent);
+    ::kill(parent, SIGKILL);
+    ::waitpid(parent, nullptr, 0);
+    ASSERT_GT(child.size(), 38U);
+    EXPECT_EQ(child[3], std::to_string(session));
+    EXPECT_NE(child[2], std::to_string(::getpgrp())) << "a group that can be ended as a whole";
+    EXPECT_EQ(child[38], std::to_string(SCHED_IDLE));
 }
 
 TEST(ChildProcess, ASignalIsReported) {

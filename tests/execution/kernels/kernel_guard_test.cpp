@@ -3,6 +3,12 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "base/without_rights.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "execution/kernels/test_kernels.h"
@@ -70,6 +76,42 @@ TEST(KernelGuard, ChangingWhatItMayOnlyReadIsFoundAndUndone) {
     const auto parameter = forward(call, "*(float*)call->parameters[0].data = 9;");
     EXPECT_TRUE(parameter.error().is(KernelError::kOverrun));
     EXPECT_EQ(call.w, 3.0F);
+}
+
+TEST(KernelGuard, AKernelSeesNothingOfThisProcess) {
+    const std::vector<char> secret(1 << 20, 's');
+    const auto* address = secret.data();
+    TestCall call(3);
+    std::memcpy(call.x.data(), &address, sizeof address);
+    const auto done =
+        forward(call, "const char* secret; __builtin_memcpy(&secret, x, 8); y[0] = *secret;");
+    ASSERT_FALSE(done) << call.y[0];
+    EXPECT_TRUE(done.error().is(KernelError::kCrashed)) << done.error().to_string();
+}
+
+TEST(KernelGuard, AKernelRoundsAsThisThreadDoes) {
+#if defined(__x86_64__)
+    TestCall call(3);
+    call.x[0] = 1e-40F;  // a denormal number
+    const auto before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);  // flush to zero, denormals are zero
+    const auto flushed = forward(call, "y[0] = 1e10f * x[0];");
+    _mm_setcsr(before);
+    ASSERT_TRUE(flushed);
+    EXPECT_EQ(call.y[0], 0);
+    ASSERT_TRUE(forward(call, "y[0] = 1e10f * x[0];"));
+    EXPECT_NEAR(call.y[0], 1e-30F, 1e-34F);
+#endif
+}
+
+TEST(KernelGuard, AFunctionOfNoKernelIsNotCalled) {
+    TestCall call(3);
+    const auto kernel = value_or_throw(load_branch_library("test", compile_kernel(kDouble)));
+    const auto guard = value_or_throw(KernelGuard::make());
+    const auto done = guard.call([](const EsperKernelCall*) -> std::int32_t { return 0; },
+                                 *kernel.info, call.forward);
+    ASSERT_FALSE(done);
+    EXPECT_TRUE(done.error().is(KernelError::kGuardUnavailable)) << done.error().to_string();
 }
 
 TEST(KernelGuard, AnErrorCodeIsNamed) {

@@ -7,6 +7,7 @@
 
 #include "esper/engine/joint/branch_comparison.h"
 #include "esper/engine/joint/branch_recording.h"
+#include "esper/utils/logging.h"
 
 namespace esper::execution {
 
@@ -77,9 +78,13 @@ Status KernelProbation::guarded(KernelFunction function, const graph::BranchKern
         else
             done = fail(made.error());
     }
+    const auto begun = Clock::now();
     if (guard_) done = guard_->call(function, *kernel.info, call);
     if (done || !done.error().is(KernelError::kGuardUnavailable)) {
         ++use_.guarded;
+        const std::chrono::duration<double, std::micro> took = Clock::now() - begun;
+        using utils::kv;
+        ESPER_LOG_DEBUG("kernel call guarded", kv("kernel", kernel.id), kv("us", took.count()));
         return done;
     }
     // Both keys vouch for it: a machine without a process to spare runs it all the same.

@@ -2,24 +2,23 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/filter.h>
-#include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
+#include "esper/execution/kernels/child_jail.h"
+#include "esper/execution/kernels/image_process.h"
 #include "esper/execution/kernels/kernel_error.h"
 
 namespace esper::execution {
@@ -27,98 +26,10 @@ namespace esper::execution {
 namespace {
 
 constexpr std::size_t kMostOutput = 64 << 10;
-// Landlock's first version: thirteen kinds of access to files.
-constexpr std::uint64_t kAllAccess = (std::uint64_t{1} << 13) - 1;
-constexpr std::uint64_t kReadAccess =
-    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 
-// --- From here to start() only what is allowed between fork and exec: system calls.
-
-bool allow(int rules, const char* path, std::uint64_t access) {
-    const int folder = ::open(path, O_PATH | O_CLOEXEC);
-    if (folder < 0) return errno == ENOENT;
-    landlock_path_beneath_attr attribute{};
-    attribute.allowed_access = access;
-    attribute.parent_fd = folder;
-    const auto done =
-        ::syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attribute, 0);
-    ::close(folder);
-    return done == 0;
+ChildBounds bounds_of(const ChildLimits& limits) {
+    return {limits.cpu_seconds, limits.memory_bytes, limits.file_bytes};
 }
-
-bool enter_jail(const char* directory) {
-    landlock_ruleset_attr attribute{};
-    attribute.handled_access_fs = kAllAccess;
-    const auto rules =
-        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attribute, sizeof attribute, 0));
-    if (rules < 0) return false;
-    constexpr std::uint64_t kFile = LANDLOCK_ACCESS_FS_READ_FILE;
-    bool ok = allow(rules, directory, kAllAccess);
-    for (const auto* path : {"/usr", "/lib", "/lib64"}) ok = allow(rules, path, kReadAccess) && ok;
-    ok = allow(rules, "/etc/ld.so.cache", kFile) && ok;
-    ok = allow(rules, "/dev/null", kFile | LANDLOCK_ACCESS_FS_WRITE_FILE) && ok;
-    ok = ok && ::syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-    ::close(rules);
-    if (!ok) return false;
-#define ESPER_DENY(call)                                   \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
-    sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        ESPER_DENY(socket),
-        ESPER_DENY(socketpair),
-        ESPER_DENY(connect),
-        ESPER_DENY(ptrace),
-        ESPER_DENY(mount),
-        ESPER_DENY(bpf),
-        ESPER_DENY(io_uring_setup),
-        ESPER_DENY(userfaultfd),
-        ESPER_DENY(keyctl),
-        ESPER_DENY(unshare),
-        ESPER_DENY(process_vm_readv),
-        ESPER_DENY(process_vm_writev),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-#undef ESPER_DENY
-    sock_fprog program{sizeof filter / sizeof *filter, filter};
-    return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
-void limit(int what, std::int64_t most) {
-    if (most <= 0) return;
-    const rlimit both{static_cast<rlim_t>(most), static_cast<rlim_t>(most)};
-    ::setrlimit(static_cast<__rlimit_resource>(what), &both);
-}
-
-// Linux divides the processors among sessions before it looks at nice values (sched_autogroup), and
-// a new session counts as much as any other, whatever its process's nice value is.
-void keep_priority_in_a_new_session() {
-    const int nice = ::getpriority(PRIO_PROCESS, 0);
-    if (nice <= 0) return;
-    const int file = ::open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
-    if (file < 0) return;  // this kernel has no such groups
-    const char digits[2] = {static_cast<char>('0' + nice / 10), static_cast<char>('0' + nice % 10)};
-    // A kernel that refuses leaves the child as it is.
-    static_cast<void>(!::write(file, digits, sizeof digits));
-    ::close(file);
-}
-
-void restrict_child(const char* directory, const ChildLimits& limits, bool jailed) {
-    ::setsid();
-    keep_priority_in_a_new_session();
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    limit(RLIMIT_CPU, limits.cpu_seconds);
-    limit(RLIMIT_AS, limits.memory_bytes);
-    limit(RLIMIT_FSIZE, limits.file_bytes);
-    const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
-    ::signal(SIGINT, SIG_IGN);
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (::chdir(directory) != 0) ::_exit(126);
-    if (jailed && !enter_jail(directory)) ::_exit(125);
-}
-
-// --- The parent's side.
 
 double seconds_of(const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
@@ -164,6 +75,7 @@ Result<ChildEnd> start(const std::function<void(int)>& inside, const ChildLimits
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return fail(KernelError::kGuardUnavailable,
                     std::string("no pipe can be made: ") + std::strerror(errno));
+    // --- Between fork and exec only what is allowed there: system calls.
     const pid_t child = ::fork();
     if (child < 0) {
         const std::string why = std::strerror(errno);
@@ -188,6 +100,9 @@ SandboxLevel try_jail() {
         {});
     return end && end->ended_well() ? SandboxLevel::kJail : SandboxLevel::kLimits;
 }
+
+/// The same file under a number that no child gives to another.
+int out_of_the_way(int file) { return ::fcntl(file, F_DUPFD_CLOEXEC, 10); }
 
 }  // namespace
 
@@ -220,7 +135,7 @@ Result<ChildEnd> run_program(const std::vector<std::string>& command,
             ::dup2(to, 2);
             const int nothing = ::open("/dev/null", O_RDONLY);
             if (nothing >= 0) ::dup2(nothing, 0);
-            restrict_child(folder.c_str(), limits, jailed);
+            restrict_child(folder.c_str(), bounds_of(limits), jailed);
             ::execve(arguments[0], arguments.data(), environment.data());
         },
         limits);
@@ -232,7 +147,7 @@ Result<ChildEnd> run_in_copy(const std::function<std::string()>& body,
     const std::string folder = directory.string();
     return start(
         [&](int to) {
-            restrict_child(folder.c_str(), limits, jailed);
+            restrict_child(folder.c_str(), bounds_of(limits), jailed);
             const auto said = body();
             std::size_t written = 0;
             while (written < said.size()) {
@@ -243,6 +158,51 @@ Result<ChildEnd> run_in_copy(const std::function<std::string()>& body,
             ::_exit(0);
         },
         limits);
+}
+
+Result<ChildEnd> run_image(int image, const std::vector<std::string>& words,
+                           const std::vector<int>& files, const ChildLimits& limits) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        return fail(KernelError::kGuardUnavailable,
+                    std::string("no pipe can be made: ") + std::strerror(errno));
+    std::vector<int> given{out_of_the_way(ends[1]), out_of_the_way(image)};
+    for (const int file : files) given.push_back(out_of_the_way(file));
+    ::close(ends[1]);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&actions, given[0], 1);
+    posix_spawn_file_actions_adddup2(&actions, 0, 2);
+    for (std::size_t i = 2; i < given.size(); ++i)
+        posix_spawn_file_actions_adddup2(&actions, given[i], static_cast<int>(i) + 1);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t signals;
+    ::sigfillset(&signals);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    ::sigemptyset(&signals);
+    posix_spawnattr_setsigmask(&attributes, &signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
+    for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    char* environment[] = {nullptr};
+    pid_t child = 0;
+    const bool complete = std::ranges::find(given, -1) == given.end();
+    const int error = !complete
+                          ? EMFILE
+                          : ::posix_spawn(&child, fmt::format("/proc/self/fd/{}", given[1]).c_str(),
+                                          &actions, &attributes, arguments.data(), environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    for (const int file : given)
+        if (file >= 0) ::close(file);
+    if (error == 0) return follow(child, ends[0], limits);
+    ::close(ends[0]);
+    return fail(KernelError::kGuardUnavailable,
+                std::string("no process can be made: ") + std::strerror(error));
 }
 
 Result<WorkFolder> WorkFolder::make() {

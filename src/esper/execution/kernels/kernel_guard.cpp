@@ -1,5 +1,7 @@
 #include "esper/execution/kernels/kernel_guard.h"
 
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,130 +9,168 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "esper/base/hash.h"
+#include "esper/execution/kernels/guard/guarded_call.h"
+#include "esper/execution/kernels/image_process.h"
+#include "guard_program.h"
 
 namespace esper::execution {
 
 namespace {
 
-std::size_t page() {
-    static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    return size;
+tl::unexpected<Error> unavailable(const std::string& what) {
+    return fail(KernelError::kGuardUnavailable, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-/// Memory that a copy of this process shares with it, in pieces that end where an inaccessible page
-/// begins.
-class SharedPieces {
+/// A descriptor that is closed at the end.
+class File {
   public:
-    explicit SharedPieces(const std::vector<std::int64_t>& sizes) {
-        for (const auto size : sizes) bytes_ += room(size) + page();
-        memory_ = static_cast<char*>(
-            ::mmap(nullptr, bytes_, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-        if (memory_ == MAP_FAILED) return;
-        auto* at = memory_;
-        for (const auto size : sizes) {
-            if (::mprotect(at, room(size), PROT_READ | PROT_WRITE) != 0) return;
-            at += room(size);
-            pieces_.push_back(at - size);
-            at += page();
-        }
-        complete_ = true;
+    explicit File(int file) : file_(file) {}
+    ~File() {
+        if (file_ >= 0) ::close(file_);
     }
-    ~SharedPieces() {
-        if (memory_ != MAP_FAILED) ::munmap(memory_, bytes_);
-    }
-    SharedPieces(const SharedPieces&) = delete;
-    SharedPieces& operator=(const SharedPieces&) = delete;
-
-    bool complete() const { return complete_; }
-    char* piece(std::size_t i) const { return pieces_[i]; }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    int get() const { return file_; }
 
   private:
-    static std::size_t room(std::int64_t size) {
-        return (static_cast<std::size_t>(size) + page() - 1) / page() * page();
-    }
-    std::size_t bytes_ = 0;
-    char* memory_ = nullptr;
-    std::vector<char*> pieces_;
-    bool complete_ = false;
+    int file_;
 };
 
-/// A call whose results go to other places.
-struct Copy {
-    EsperKernelCall call{};
-    std::vector<EsperOut> gradients;
-    std::vector<EsperOut> saved;
-    std::vector<EsperOut*> outs;  ///< of this copy
-    std::vector<EsperOut> wanted;
+/// The program of guard/, in memory; -1 where it cannot be had.
+int guard_program() {
+    static const int file = [] {
+#ifdef MFD_EXEC
+        constexpr unsigned kMayRun = MFD_EXEC;
+#else
+        constexpr unsigned kMayRun = 0x10;  // Linux 6.3, for systems that ask for it
+#endif
+        constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+        int made = ::memfd_create("esper-kernel-call", kFlags | kMayRun);
+        if (made < 0 && errno == EINVAL) made = ::memfd_create("esper-kernel-call", kFlags);
+        if (made < 0) return -1;
+        constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+        const auto size = static_cast<ssize_t>(sizeof kGuardProgram);
+        if (::write(made, kGuardProgram, sizeof kGuardProgram) == size &&
+            ::fcntl(made, F_ADD_SEALS, kSeals) == 0)
+            return made;
+        ::close(made);
+        return -1;
+    }();
+    return file;
+}
 
-    Copy(const EsperKernelInfo& info, const EsperKernelCall& from) : call(from) {
-        if (from.parameter_gradients != nullptr)
-            gradients.assign(from.parameter_gradients, from.parameter_gradients + info.parameters);
-        if (from.saved != nullptr) saved.assign(from.saved, from.saved + info.saved);
-        if (from.parameter_gradients != nullptr) call.parameter_gradients = gradients.data();
-        if (from.saved != nullptr) call.saved = saved.data();
-        call.pool = nullptr;  // the threads of a process are not in its copy
-        const auto take = [&](EsperOut& out) {
-            if (out.data == nullptr || out.bytes <= 0) return;
-            outs.push_back(&out);
-            wanted.push_back(out);
-        };
-        take(call.y);
-        take(call.dx);
-        for (auto& out : gradients) take(out);
-        for (auto& out : saved) take(out);
-        take(call.workspace);
-    }
-    Copy(const Copy&) = delete;
-    Copy& operator=(const Copy&) = delete;
+std::int64_t whole_pages(std::int64_t bytes) {
+    static const auto page = static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
+    return (bytes + page - 1) / page * page;
+}
 
-    std::vector<std::int64_t> sizes() const {
-        std::vector<std::int64_t> all;
-        for (const auto& out : wanted) all.push_back(out.bytes);
-        return all;
+/// A call as the process that makes it reads it, in memory that both share.
+class SharedCall {
+  public:
+    SharedCall(const EsperKernelInfo& info, const EsperKernelCall& call, std::int64_t offset) {
+        head_.rounding = float_control();
+        head_.offset = offset;
+        head_.rows = call.rows;
+        head_.alpha = call.alpha;
+        head_.beta = call.beta;
+        head_.parameters = info.parameters;
+        head_.gradients = call.parameter_gradients == nullptr ? -1 : info.parameters;
+        head_.saved = call.saved == nullptr ? -1 : info.saved;
+        input(call.x);
+        input(call.gradient);
+        result(call.y);
+        result(call.dx);
+        workspace(call.workspace);
+        for (int i = 0; i < info.parameters; ++i) input(call.parameters[i]);
+        for (int i = 0; i < head_.gradients; ++i) result(call.parameter_gradients[i]);
+        // Backward reads what forward has saved.
+        for (int i = 0; i < head_.saved; ++i) result(call.saved[i]);
+        place();
     }
-    /// Backward reads what forward has saved.
-    void move_to(const SharedPieces& pieces) {
-        for (std::size_t i = 0; i < outs.size(); ++i) {
-            outs[i]->data = pieces.piece(i);
-            if (outs[i] != &call.workspace)
-                std::memcpy(outs[i]->data, wanted[i].data,
-                            static_cast<std::size_t>(wanted[i].bytes));
-        }
+    ~SharedCall() {
+        if (memory_ != MAP_FAILED) ::munmap(memory_, static_cast<std::size_t>(bytes_));
     }
+    SharedCall(const SharedCall&) = delete;
+    SharedCall& operator=(const SharedCall&) = delete;
+
+    bool complete() const { return memory_ != MAP_FAILED; }
+    int file() const { return file_.get(); }
     void take_back() const {
-        for (std::size_t i = 0; i < outs.size(); ++i)
-            if (outs[i] != &call.workspace)
-                std::memcpy(wanted[i].data, outs[i]->data,
-                            static_cast<std::size_t>(wanted[i].bytes));
+        for (std::size_t i = 0; i < pieces_.size(); ++i)
+            if (wanted_[i] != nullptr)
+                std::memcpy(wanted_[i], at(pieces_[i]), static_cast<std::size_t>(pieces_[i].bytes));
     }
+
+  private:
+    // As libtorch's tensors lie; it is a kernel's business to want more.
+    static constexpr std::int64_t kAlignment = 64;
+
+    void add(const void* data, std::int64_t bytes, bool writable, std::int64_t alignment) {
+        GuardedPiece piece;
+        piece.writable = writable;
+        piece.bytes = bytes;
+        if (data != nullptr && bytes > 0) {
+            piece.pages = whole_pages(bytes);
+            piece.lead = (piece.pages - bytes) / alignment * alignment;
+        }
+        pieces_.push_back(piece);
+    }
+    void input(const EsperIn& in) {
+        add(in.data, in.bytes, false, kAlignment);
+        given_.push_back(in.data);
+        wanted_.push_back(nullptr);
+    }
+    // It ends where an inaccessible page begins.
+    void result(const EsperOut& out) {
+        add(out.data, out.bytes, true, 1);
+        given_.push_back(out.data);
+        wanted_.push_back(pieces_.back().pages == 0 ? nullptr : out.data);
+    }
+    void workspace(const EsperOut& out) {
+        add(out.data, out.bytes, true, kAlignment);
+        given_.push_back(nullptr);
+        wanted_.push_back(nullptr);
+    }
+
+    char* at(const GuardedPiece& piece) const {
+        return static_cast<char*>(memory_) + piece.begin + piece.lead;
+    }
+
+    void place() {
+        bytes_ = whole_pages(
+            static_cast<std::int64_t>(sizeof head_ + pieces_.size() * sizeof(GuardedPiece)));
+        for (auto& piece : pieces_) {
+            piece.begin = bytes_;
+            bytes_ += piece.pages;
+        }
+        if (file_.get() < 0 || ::ftruncate(file_.get(), bytes_) != 0) return;
+        memory_ = ::mmap(nullptr, static_cast<std::size_t>(bytes_), PROT_READ | PROT_WRITE,
+                         MAP_SHARED, file_.get(), 0);
+        if (memory_ == MAP_FAILED) return;
+        std::memcpy(memory_, &head_, sizeof head_);
+        std::memcpy(static_cast<char*>(memory_) + sizeof head_, pieces_.data(),
+                    pieces_.size() * sizeof(GuardedPiece));
+        for (std::size_t i = 0; i < pieces_.size(); ++i)
+            if (pieces_[i].pages > 0 && given_[i] != nullptr)
+                std::memcpy(at(pieces_[i]), given_[i], static_cast<std::size_t>(pieces_[i].bytes));
+    }
+
+    GuardedCall head_;
+    std::vector<GuardedPiece> pieces_;
+    std::vector<const void*> given_;
+    std::vector<void*> wanted_;
+    File file_{::memfd_create("esper-kernel-memory", MFD_CLOEXEC)};
+    std::int64_t bytes_ = 0;
+    void* memory_ = MAP_FAILED;
 };
-
-std::uint32_t checksum(const EsperIn& in, std::uint32_t seed) {
-    if (in.data == nullptr || in.bytes <= 0) return seed;
-    return crc32c({static_cast<const std::byte*>(in.data), static_cast<std::size_t>(in.bytes)},
-                  seed);
-}
-
-std::uint32_t checksum_of_inputs(const EsperKernelInfo& info, const EsperKernelCall& call) {
-    auto sum = checksum(call.gradient, checksum(call.x, 0));
-    for (int i = 0; i < info.parameters; ++i) sum = checksum(call.parameters[i], sum);
-    return sum;
-}
-
-// A handler of this process would report a crash of its copy as one of its own.
-void take_no_notice_of_crashes() {
-    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT})
-        ::signal(signal, SIG_DFL);
-}
-
-constexpr std::string_view kWroteInput = "input";
 
 Status judged(const ChildEnd& end, const ChildLimits& limits) {
+    if (end.output.empty() || end.output.front() != kReady)
+        return fail(KernelError::kGuardUnavailable,
+                    "the process for a kernel's call could not be made ready, it " + end.how());
     const bool slow = end.timed_out || end.signal == SIGXCPU ||
                       (end.signal == SIGKILL && end.cpu_seconds > 0.9 * limits.cpu_seconds);
     if (slow)
@@ -141,10 +181,10 @@ Status judged(const ChildEnd& end, const ChildLimits& limits) {
                                                        ::strsignal(end.signal)));
     if (end.exit_code != 0)
         return fail(KernelError::kExited, fmt::format("it called exit({})", end.exit_code));
-    if (end.output == kWroteInput)
+    const auto said = std::string_view(end.output).substr(1);
+    if (said == kWroteInput)
         return fail(KernelError::kOverrun, "it wrote to what it may only read");
-    if (end.output != "0")
-        return fail(KernelError::kReturnedError, fmt::format("it returned {}", end.output));
+    if (said != "0") return fail(KernelError::kReturnedError, fmt::format("it returned {}", said));
     return {};
 }
 
@@ -157,24 +197,24 @@ Result<KernelGuard> KernelGuard::make(ChildLimits limits) {
 
 Status KernelGuard::call(KernelFunction function, const EsperKernelInfo& info,
                          const EsperKernelCall& call) const {
-    Copy copy(info, call);
-    const SharedPieces pieces(copy.sizes());
-    if (!pieces.complete())
-        return fail(KernelError::kGuardUnavailable,
-                    fmt::format("no memory to share: {}", std::strerror(errno)));
-    copy.move_to(pieces);
-    ESPER_TRY(const auto end, run_in_copy(
-                                  [&] {
-                                      take_no_notice_of_crashes();
-                                      const auto before = checksum_of_inputs(info, call);
-                                      const auto code = function(&copy.call);
-                                      return checksum_of_inputs(info, call) == before
-                                                 ? std::to_string(code)
-                                                 : std::string(kWroteInput);
-                                  },
-                                  folder_.path(), limits_));
+    Dl_info origin{};
+    if (::dladdr(reinterpret_cast<const void*>(function), &origin) == 0)
+        return fail(KernelError::kGuardUnavailable, "the function is of no mapped library");
+    const File object(::open(origin.dli_fname, O_RDONLY | O_CLOEXEC));
+    if (object.get() < 0) return unavailable("the kernel's object cannot be opened");
+    if (guard_program() < 0) return unavailable("no memory for the process of a kernel's call");
+    const SharedCall shared(
+        info, call,
+        reinterpret_cast<const char*>(function) - static_cast<const char*>(origin.dli_fbase));
+    if (!shared.complete()) return unavailable("no memory to share");
+    const bool jailed = sandbox_level() == SandboxLevel::kJail;
+    ESPER_TRY(const auto end, run_image(guard_program(),
+                                        {"esper-kernel-call", folder_.path().string(),
+                                         std::to_string(limits_.cpu_seconds),
+                                         std::to_string(limits_.file_bytes), jailed ? "1" : "0"},
+                                        {object.get(), shared.file()}, limits_));
     ESPER_CHECK_STATUS(judged(end, limits_));
-    copy.take_back();
+    shared.take_back();
     return {};
 }
 

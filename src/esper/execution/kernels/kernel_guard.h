@@ -8,10 +8,10 @@ namespace esper::execution {
 
 using KernelFunction = decltype(&esper_kernel_forward);
 
-/// Calls a kernel in a copy of this process, so that what goes wrong in it harms the copy alone.
-/// Everything that the kernel may write lies in memory of its own there, with an inaccessible page
-/// behind each piece. Only one thread runs in the copy; a kernel gives the same bits for any number
-/// of them. Thread-compatible.
+/// Calls a kernel of load_branch_library() in a process of its own, which has nothing of this one
+/// but the call's inputs, to be read only, and results, each between inaccessible pages: a call
+/// costs the same however much memory this process has. One thread makes it; a kernel gives the
+/// same bits for any number of them. Thread-compatible.
 class KernelGuard {
   public:
     /// A kernel's call may take this much processor time, whatever it computes.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,7 +104,7 @@ std::string ForgeProcess::start(const std::filesystem::path& program, const std:
         return "the forge cannot be started: " + std::string(std::strerror(error));
     }
     // From its first instruction on, not only when it asks for it.
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(process_), wishes.nice);
+    set_priority(process_, wishes.nice);
     return "";
 }
 

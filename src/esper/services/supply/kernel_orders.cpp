@@ -1,6 +1,7 @@
 #include "esper/services/supply/kernel_orders.h"
 
 #include <ATen/Parallel.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +20,10 @@ namespace esper::supply {
 using nlohmann::json;
 using ports::KernelNeed;
 using tezzeret::Forged;
+
+namespace {
+constexpr int kLowestPriority = 19;
+}
 
 std::string text_of(const KernelNeed& need) {
     return json{{"branch", need.branch},       {"program", need.program},
@@ -63,11 +68,17 @@ std::optional<OrderOutcome> outcome_of(const std::string& line) {
     }
 }
 
+void set_priority(pid_t process, int nice) {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(process), nice);
+    const sched_param none{};
+    if (nice >= kLowestPriority) ::sched_setscheduler(process, SCHED_IDLE, &none);
+}
+
 namespace {
 
 void be_a_background_process(int nice) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    ::setpriority(PRIO_PROCESS, 0, nice);
+    set_priority(0, nice);
     // A trial is a copy of this process, which must have one thread.
     at::set_num_threads(1);
 }

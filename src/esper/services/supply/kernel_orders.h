@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -11,8 +13,13 @@ namespace esper::supply {
 /// How the forge of a run works.
 struct ForgeWishes {
     bool needs_jail = false;  ///< compile nothing where compiler and kernel cannot be jailed
-    int nice = 19;            ///< the nice value of its process
+    int nice = 19;            ///< see set_priority()
 };
+
+/// Gives a process (0: this one) and what it starts the nice value; with 19 they also run only
+/// where no other process wants the processor (SCHED_IDLE). A nice value alone lets a compiler keep
+/// a processor for the rest of its turn, some milliseconds, when a thread of the run wakes up.
+void set_priority(pid_t process, int nice);
 
 /// What a run orders from the forge's process, and what that process says of each order: JSON
 /// texts, one a line.

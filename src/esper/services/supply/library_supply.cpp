@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <string_view>
+#include <vector>
 
 #include "esper/execution/kernels/branch_source.h"
 #include "esper/execution/kernels/kernel_cache.h"
 #include "esper/services/supply/forge_process.h"
 #include "esper/services/supply/known_refusals.h"
 #include "esper/services/urza/library.h"
+#include "esper/utils/logging.h"
 
 namespace esper::supply {
 
@@ -57,6 +61,13 @@ struct Known {
     std::string other;                        ///< it is out of use, or it was measured elsewhere
     std::vector<std::string> refused;
     bool settled = false;  ///< forging it again would say nothing new
+};
+
+/// A kernel that was asked of the cache by its id.
+struct Request {
+    std::string kernel;
+    std::string_view from;
+    double microseconds = 0;  ///< until it could be called
 };
 
 class LibrarySupply final : public ports::KernelSupply {
@@ -122,6 +133,7 @@ class LibrarySupply final : public ports::KernelSupply {
     }
 
     ports::KernelWork work() override {
+        log_requests();
         ports::KernelWork work;
         work.asked = asked_;
         work.finished = !forge_.is_running();
@@ -254,11 +266,34 @@ class LibrarySupply final : public ports::KernelSupply {
         return known.other.empty() ? "there is no kernel for it" : known.other;
     }
 
+    Result<KernelPin> request(const std::string& id, std::uint64_t number) {
+        const auto hits = cache_->stats().hits;
+        const auto begun = std::chrono::steady_clock::now();
+        auto pin = cache_->get(number);
+        const std::chrono::duration<double, std::micro> took =
+            std::chrono::steady_clock::now() - begun;
+        requests_.push_back({id,
+                             !pin                          ? "nowhere"
+                             : cache_->stats().hits > hits ? "memory"
+                                                           : "library",
+                             took.count()});
+        return pin;
+    }
+
+    // A resumed run asks for its kernels before it has a log.
+    void log_requests() {
+        using utils::kv;
+        for (const auto& request : requests_)
+            ESPER_LOG_INFO("kernel requested", kv("kernel", request.kernel),
+                           kv("from", request.from), kv("us", request.microseconds));
+        requests_.clear();
+    }
+
     Result<SuppliedKernel> load(const std::string& id, const KernelNeed& need) {
         const auto number = kernel_id_of(id);
         ids_[number] = id;
         wants_[number] = want_of(need);
-        ESPER_TRY(auto pin, cache_->get(number));
+        ESPER_TRY(auto pin, request(id, number));
         const auto* branch = dynamic_cast<execution::CachedBranch*>(pin.get());
         const auto& manifest = branch->verified().manifest;
         SuppliedKernel kernel;
@@ -277,6 +312,7 @@ class LibrarySupply final : public ports::KernelSupply {
     std::shared_ptr<execution::KernelCache> cache_;
     std::map<std::uint64_t, std::string> ids_;
     std::map<std::uint64_t, execution::KernelWant> wants_;
+    std::vector<Request> requests_;  ///< that are not in the log yet
     ForgeProcess forge_;
     std::int64_t asked_ = 0;
     bool wanted_ = false;  // a run that goes back wants the same again
