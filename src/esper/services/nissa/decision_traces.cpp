@@ -21,8 +21,6 @@ using records::Event;
 
 namespace {
 
-constexpr const char* kTolaria = "esper-tolaria";
-constexpr const char* kTamiyo = "esper-tamiyo";
 constexpr const char* kKasmina = "esper-kasmina";
 constexpr const char* kUrza = "esper-urza";
 constexpr const char* kTezzeret = "esper-tezzeret";

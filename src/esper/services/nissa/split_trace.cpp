@@ -12,9 +12,6 @@ using records::Event;
 
 namespace {
 
-constexpr const char* kTolaria = "esper-tolaria";
-constexpr const char* kTamiyo = "esper-tamiyo";
-
 struct Judged {
     std::string copy;
     std::int64_t step = 0;

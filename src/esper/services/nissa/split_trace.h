@@ -11,6 +11,10 @@
 
 namespace esper::nissa {
 
+// Services as a trace names them: the one that trains and the one that decides.
+inline constexpr const char* kTolaria = "esper-tolaria";
+inline constexpr const char* kTamiyo = "esper-tamiyo";
+
 /// Tells splits of a run apart by name. After a rollback the same block may be split again at the
 /// same step, so a name also counts. Events must come in the run's order.
 class SplitNames {

@@ -23,7 +23,7 @@ using tezzeret::Forged;
 
 namespace {
 constexpr int kLowestPriority = 19;
-}
+}  // namespace
 
 std::string text_of(const KernelNeed& need) {
     return json{{"branch", need.branch},       {"program", need.program},
