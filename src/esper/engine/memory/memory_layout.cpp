@@ -9,13 +9,13 @@ namespace esper::graph {
 namespace {
 
 // Of libtorch's own allocations.
-constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kPieceAlignment = 64;
 // Pieces of 2ⁿ bytes would all begin at the same place of a page, and an operator that reads one
 // and writes another would meet itself in the same lines of the cache.
-constexpr std::size_t kStagger = 3 * kAlignment;
+constexpr std::size_t kStagger = 3 * kPieceAlignment;
 
 std::size_t padded(std::size_t bytes) {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment + kStagger;
+    return (bytes + kPieceAlignment - 1) / kPieceAlignment * kPieceAlignment + kStagger;
 }
 
 struct Placed {
