@@ -147,7 +147,7 @@ def test_rates_are_those_of_the_probe_and_only_of_a_finished_grid():
     pytest.importorskip("torch")
     import growth_adapt
     jobs = growth_adapt.grid("full", 2.25e12)
-    assert {job[4] for job in jobs} == {0.15e12}
+    assert {job[4] for job in jobs} == {2.25e12}
     done = {job: {"probe": loss, "new": -loss} for job, loss in zip(jobs, (1.6, 1.5, 1.7))}
     assert growth_adapt.tuned(done, "full", 2.25e12) == jobs[1][2]
     del done[jobs[0]]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 from conftest import BINARY, needs_esper
@@ -56,6 +57,11 @@ def test_a_servers_log_has_every_answer(tmp_path, traced):
         text=True)
     try:
         address = server.stdout.readline().strip()
+        # A thread that does not block the signal would be ended by it, and the server with it.
+        for task in Path(f"/proc/{server.pid}/task").iterdir():
+            blocked = next(line for line in (task / "status").read_text().splitlines()
+                           if line.startswith("SigBlk:"))
+            assert int(blocked.split()[1], 16) >> (signal.SIGTERM - 1) & 1, task
         request = urllib.request.Request(address + "/openapi.json")
         if traced:
             request.add_header("traceparent", f"00-{trace}-b7ad6b7169203331-01")

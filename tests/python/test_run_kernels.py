@@ -126,14 +126,14 @@ def test_the_forge_and_its_compiler_yield_to_the_run(tmp_path):
 
 def test_the_log_says_which_kernels_were_asked_for_and_how_long_they_took(runs, tmp_path):
     folder, _, _ = runs
+    library = shutil.copytree(folder / "library", tmp_path / "library")
     log = tmp_path / "log"
-    done = do(command_of(folder, "logged", "run.epochs=8", "logging.level=debug",
-                         "logging.format=json", f"logging.file={log}", *SHORT[1:]),
-              folder / "library")
+    done = do(command_of(tmp_path, "logged", "run.epochs=8", "logging.level=debug",
+                         "logging.format=json", f"logging.file={log}", *SHORT[1:]), library)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     requests = [line for line in lines if line["message"] == "kernel requested"]
-    used = [seed["kernel"] for seed in kernels_of(folder / "logged")["seeds"] if seed["kernel"]]
+    used = [seed["kernel"] for seed in kernels_of(tmp_path / "logged")["seeds"] if seed["kernel"]]
     assert [request["kernel"] for request in requests] == used
     known = set()
     for request in requests:
@@ -141,7 +141,7 @@ def test_the_log_says_which_kernels_were_asked_for_and_how_long_they_took(runs, 
         assert request["us"] > 0
         known.add(request["kernel"])
     guarded = [line for line in lines if line["message"] == "kernel call guarded"]
-    use = kernels_of(folder / "logged")["use"].values()
+    use = kernels_of(tmp_path / "logged")["use"].values()
     assert len(guarded) == sum(kernel["guarded"] for kernel in use) > 0
     assert all(call["us"] > 0 for call in guarded)
 

@@ -51,14 +51,14 @@ void log_answer(const serving::Request& request, const serving::Response& respon
 
 /// Serves until SIGINT or SIGTERM. Which of them it was.
 Result<int> serve(ServeArguments& a) {
-    ESPER_TRY(const auto log, open_log(a.settings));
-    a.server.answered = log_answer;
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     // Before any thread begins, so that all of them leave these signals to sigwait().
     pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+    ESPER_TRY(const auto log, open_log(a.settings));
+    a.server.answered = log_answer;
     ESPER_TRY(const auto library, urza::open_library(a.folder));
     const auto added = urza::add_catalogue(*library);
     if (!added && !added.error().is(urza::UrzaError::kReadOnly)) return fail(added.error());
