@@ -79,6 +79,18 @@ TEST_F(FilesTest, AnExistingFileKeepsItsPermissions) {
     EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
 
+TEST_F(FilesTest, ADeviceOrAPipeIsNotReplacedByAFile) {
+    const auto pipe = folder.path() / "pipe";
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_TRUE(write_file_atomic(pipe, "text").error().is(FileError::kUnwritable));
+    EXPECT_TRUE(fs::is_fifo(pipe));
+    const auto link = folder.path() / "link";
+    fs::create_symlink(pipe, link);
+    EXPECT_TRUE(write_file_atomic(link, "text").error().is(FileError::kUnwritable));
+    EXPECT_TRUE(fs::is_symlink(link));
+    EXPECT_EQ(files_in_folder(), 2U);
+}
+
 TEST_F(FilesTest, AMissingFolderIsAnErrorNotACrash) {
     const Status status = write_file_atomic(folder / "no" / "file", "x");
     ASSERT_FALSE(status.has_value());

@@ -312,6 +312,18 @@ def test_what_cannot_be_watched_is_said(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace (make setup)")
+def test_an_empty_share_is_refused_and_what_could_not_be_printed_is_said(tmp_path):
+    do = lambda *words, **more: subprocess.run([ESPER, *words], cwd=tmp_path, text=True, timeout=60,
+                                               stderr=subprocess.PIPE, **more)
+    shared = do("watch", "--share", "", "--port", "0", ".")  # an unset variable of a script
+    assert shared.returncode == 2 and "--share takes how long" in shared.stderr
+    with open("/dev/full", "w") as full:
+        rules = do("watch", "--print-rules", stdout=full)
+    assert rules.returncode == 1 and "standard output" in rules.stderr
+    audit = do("nissa", "audit", "nope")
+    assert audit.returncode == 2 and "not a run's folder" in audit.stderr
+
+
 def test_watching_takes_no_lock_and_writes_nothing(tmp_path):
     """So the run that is watched never waits for it."""
     run = Path(shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "runs" / "run"))

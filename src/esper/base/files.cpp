@@ -173,7 +173,13 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view con
 Status write_file_atomic(const std::filesystem::path& path,
                          std::span<const std::string_view> pieces) {
     struct stat existing {};
-    const bool keeps_mode = ::stat(path.c_str(), &existing) == 0 && S_ISREG(existing.st_mode);
+    const bool exists = ::stat(path.c_str(), &existing) == 0;
+    if (exists && !S_ISREG(existing.st_mode) && !S_ISDIR(existing.st_mode))
+        return fail(FileError::kUnwritable,
+                    fmt::format("{} is a device or a pipe, which a file would take the place of; "
+                                "name a file",
+                                path.string()));
+    const bool keeps_mode = exists && S_ISREG(existing.st_mode);
     const std::filesystem::path temporary = temporary_beside(path);
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                            keeps_mode ? existing.st_mode & 0777 : static_cast<mode_t>(0666)));

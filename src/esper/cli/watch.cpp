@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "esper/cli/commands.h"
 #include "esper/cli/nissa_exports.h"
@@ -21,7 +22,7 @@ struct WatchArguments {
     int port = 8005;
     std::vector<std::string> names;
     bool allow_actions = false;
-    std::string share;
+    std::optional<std::string> share;
     bool print_rules = false;
 };
 
@@ -29,7 +30,7 @@ int watch(const WatchArguments& a) {
     std::vector<std::string> words{"--host", a.host, "--port", std::to_string(a.port)};
     for (const auto& name : a.names) words.insert(words.end(), {"--name", name});
     if (a.allow_actions) words.emplace_back("--allow-actions");
-    if (!a.share.empty()) words.insert(words.end(), {"--share", a.share});
+    if (a.share) words.insert(words.end(), {"--share", *a.share});
     if (a.print_rules) words.emplace_back("--print-rules");
     words.emplace_back("--");
     words.insert(words.end(), a.runs.begin(), a.runs.end());
@@ -69,6 +70,7 @@ int audit(const AuditArguments& a) {
                        printable(deed.what), printable(deed.subject), printable(deed.why)});
     }
     if (!a.json) std::fputs(table.text().c_str(), stdout);
+    if (deeds->empty()) std::fputs("nothing in this run fits what was asked for\n", stderr);
     return 0;
 }
 

@@ -85,6 +85,7 @@ bool names(const Event& event, const std::string& subject) {
 }  // namespace
 
 Result<std::vector<Deed>> deeds_of(const std::filesystem::path& run, const DeedQuery& query) {
+    ESPER_CHECK_STATUS(records::check_run_folder(run));
     ESPER_TRY(const auto events, records::read_events(run));
     const auto times = RunTimes::read(run);  // a run whose first epoch has not ended has none
     auto timed = times ? read_timed_events(run, *times)

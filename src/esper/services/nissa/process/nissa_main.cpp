@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
+#include <string>
 
 #include "esper/base/clock.h"
 #include "esper/configs/duration.h"
@@ -19,7 +21,7 @@ struct Manner {
     bool with_parent = false;
     bool or_any_port = false;
     bool print_rules = false;
-    std::string share;
+    std::optional<std::string> share;
 };
 
 bool is_loopback(const std::string& host) {
@@ -45,7 +47,6 @@ void say_links(const esper::nissa::Nissa& nissa, const std::string& host) {
 }
 
 bool take_share(const std::string& text, esper::nissa::LinkTokens::Options& links) {
-    if (text.empty()) return true;
     const auto duration = esper::configs::Duration::parse(text);
     const auto seconds = duration ? duration->in_seconds() : std::nullopt;
     if (!seconds || !(*seconds > 0) || *seconds > 366.0 * 86400) {
@@ -109,9 +110,11 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     if (manner.print_rules) {
         std::fputs(esper::nissa::prometheus_rules().c_str(), stdout);
-        return 0;
+        if (std::fflush(stdout) == 0) return 0;
+        std::fputs("esper: standard output could not be written\n", stderr);
+        return 1;
     }
-    if (!take_share(manner.share, options.links)) return 2;
+    if (manner.share && !take_share(*manner.share, options.links)) return 2;
     options.runs.assign(folders.begin(), folders.end());
     return serve(options, manner);
 }
