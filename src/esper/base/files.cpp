@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "esper/base/descriptor.h"
 #include "esper/base/fault_points.h"
 #include "esper/base/own_file.h"
 
@@ -25,22 +26,6 @@ tl::unexpected<Error> refuse(FileError code, const std::filesystem::path& path,
                              std::string_view what, int error_number) {
     return fail(code, fmt::format("{}: {}: {}", path.string(), what, reason(error_number)));
 }
-
-// Closes its descriptor; close's own result is asked for where data could be lost.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-    int close() { return ::close(std::exchange(fd_, -1)); }
-
-  private:
-    int fd_;
-};
 
 // Writes all pieces; on failure returns the error number, and some bytes may have been written.
 int write_all(int fd, std::span<const std::string_view> pieces) {

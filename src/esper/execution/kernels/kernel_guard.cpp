@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "esper/base/descriptor.h"
 #include "esper/execution/kernels/guard/guarded_call.h"
 #include "esper/execution/kernels/image_process.h"
 #include "guard_program.h"
@@ -23,21 +24,6 @@ namespace {
 tl::unexpected<Error> unavailable(const std::string& what) {
     return fail(KernelError::kGuardUnavailable, fmt::format("{}: {}", what, std::strerror(errno)));
 }
-
-/// A descriptor that is closed at the end.
-class File {
-  public:
-    explicit File(int file) : file_(file) {}
-    ~File() {
-        if (file_ >= 0) ::close(file_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    int get() const { return file_; }
-
-  private:
-    int file_;
-};
 
 /// The program of guard/, in memory; -1 where it cannot be had.
 int guard_program() {
@@ -162,7 +148,7 @@ class SharedCall {
     std::vector<GuardedPiece> pieces_;
     std::vector<const void*> given_;
     std::vector<void*> wanted_;
-    File file_{::memfd_create("esper-kernel-memory", MFD_CLOEXEC)};
+    Descriptor file_{::memfd_create("esper-kernel-memory", MFD_CLOEXEC)};
     std::int64_t bytes_ = 0;
     void* memory_ = MAP_FAILED;
 };
@@ -200,7 +186,7 @@ Status KernelGuard::call(KernelFunction function, const EsperKernelInfo& info,
     Dl_info origin{};
     if (::dladdr(reinterpret_cast<const void*>(function), &origin) == 0)
         return fail(KernelError::kGuardUnavailable, "the function is of no mapped library");
-    const File object(::open(origin.dli_fname, O_RDONLY | O_CLOEXEC));
+    const Descriptor object(::open(origin.dli_fname, O_RDONLY | O_CLOEXEC));
     if (object.get() < 0) return unavailable("the kernel's object cannot be opened");
     if (guard_program() < 0) return unavailable("no memory for the process of a kernel's call");
     const SharedCall shared(

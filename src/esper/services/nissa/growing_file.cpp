@@ -7,26 +7,17 @@
 
 #include <algorithm>
 
+#include "esper/base/descriptor.h"
+
 namespace esper::nissa {
 
 namespace {
 
 constexpr std::size_t kMark = 64;
 
-class Descriptor {
-  public:
-    explicit Descriptor(const std::filesystem::path& path)
-        : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
+int open_to_read(const std::filesystem::path& path) {
+    return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
 
 std::string read_at(int fd, std::uint64_t at, std::size_t count) {
     std::string text(count, '\0');
@@ -56,7 +47,7 @@ FileLook look_at(const std::filesystem::path& path) {
 
 Result<std::string> read_stretch(const std::filesystem::path& path, std::uint64_t at,
                                  std::uint64_t bytes) {
-    const Descriptor file(path);
+    const Descriptor file(open_to_read(path));
     struct stat now {};
     if (file.get() < 0 || ::fstat(file.get(), &now) != 0 || !S_ISREG(now.st_mode))
         return fail(NissaError::kDamagedFile, path.string() + " is not there any more");
@@ -69,7 +60,7 @@ Result<GrowingFile::News> GrowingFile::read(std::size_t most) {
     News news;
     const auto look = look_at(path_);
     if (look == seen_ && !more_) return news;
-    const Descriptor file(path_);
+    const Descriptor file(open_to_read(path_));
     struct stat now {};
     const bool is_there = file.get() >= 0 && ::fstat(file.get(), &now) == 0 && S_ISREG(now.st_mode);
     const auto size = is_there ? static_cast<std::uint64_t>(now.st_size) : 0;
@@ -103,7 +94,7 @@ Result<GrowingFile::News> GrowingFile::read(std::size_t most) {
 }
 
 void GrowingFile::skip_to_tail(std::uint64_t bytes) {
-    const Descriptor file(path_);
+    const Descriptor file(open_to_read(path_));
     struct stat now {};
     if (file.get() < 0 || ::fstat(file.get(), &now) != 0 || !S_ISREG(now.st_mode)) return;
     const auto size = static_cast<std::uint64_t>(now.st_size);
