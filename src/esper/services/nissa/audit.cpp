@@ -11,6 +11,7 @@
 #include "esper/base/text.h"
 #include "esper/services/nissa/run_times.h"
 #include "esper/services/nissa/split_trace.h"
+#include "esper/services/nissa/timed_events.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::nissa {
@@ -82,23 +83,27 @@ bool names(const Event& event, const std::string& subject) {
     return std::ranges::any_of(kNames, [&](const char* key) { return event.text(key) == subject; });
 }
 
+Result<std::vector<TimedEvent>> untimed_events(const std::filesystem::path& run) {
+    ESPER_TRY(auto events, records::read_events(run));
+    std::vector<TimedEvent> all;
+    for (auto& event : events) all.push_back({std::move(event)});
+    return all;
+}
+
 }  // namespace
 
 Result<std::vector<Deed>> deeds_of(const std::filesystem::path& run, const DeedQuery& query) {
     ESPER_CHECK_STATUS(records::check_run_folder(run));
-    ESPER_TRY(const auto events, records::read_events(run));
     const auto times = RunTimes::read(run);  // a run whose first epoch has not ended has none
-    auto timed = times ? read_timed_events(run, *times)
-                       : Result<std::vector<TimedEvent>>(fail(times.error()));
+    ESPER_TRY(const auto events, times ? read_timed_events(run, *times) : untimed_events(run));
     std::vector<Deed> deeds;
     SplitNames splits;
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        const auto& event = events[i];
+    for (const auto& [event, begin_ns, end_ns] : events) {
         if (std::ranges::find(kOnlyMeasured, event.kind()) != kOnlyMeasured.end()) continue;
         Deed deed{event.step(),   event.epoch(),     event.text("at"), false, who_of(event),
                   what_of(event), subject_of(event), why_of(event),    ""};
-        if (deed.at.empty() && timed && i < timed->size()) {
-            deed.at = iso8601((*timed)[i].end_ns);
+        if (deed.at.empty() && times) {
+            deed.at = iso8601(end_ns);
             deed.is_about = !times->knows_events();
         }
         const auto seed = event.text("seed"), split = splits.of(event);

@@ -22,7 +22,9 @@ Result<std::vector<TimedEvent>> read_timed_events(const std::filesystem::path& r
     std::size_t at = 0;
     for (auto end = text->find('\n'); end != std::string::npos; end = text->find('\n', at)) {
         auto event = Event::parse(std::string_view(*text).substr(at, end - at));
-        if (!event) return fail(event.error().within((run / "events.jsonl").string()));
+        if (!event)
+            return fail(event.error().within(
+                fmt::format("{}, line {}", (run / "events.jsonl").string(), events.size() + 1)));
         const auto ns = times.of_event(at, event->step());
         const bool goes_on = !events.empty() && events.back().event.step() == event->step();
         events.push_back(
