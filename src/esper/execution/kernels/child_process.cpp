@@ -31,6 +31,11 @@ ChildBounds bounds_of(const ChildLimits& limits) {
     return {limits.cpu_seconds, limits.memory_bytes, limits.file_bytes};
 }
 
+tl::unexpected<Error> unavailable(std::string_view what, int error_number) {
+    return fail(KernelError::kGuardUnavailable,
+                fmt::format("{}: {}", what, std::strerror(error_number)));
+}
+
 double seconds_of(const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
 }
@@ -72,16 +77,14 @@ ChildEnd follow(pid_t child, int from, const ChildLimits& limits) {
 
 Result<ChildEnd> start(const std::function<void(int)>& inside, const ChildLimits& limits) {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0)
-        return fail(KernelError::kGuardUnavailable,
-                    std::string("no pipe can be made: ") + std::strerror(errno));
+    if (::pipe2(ends, O_CLOEXEC) != 0) return unavailable("no pipe can be made", errno);
     // --- Between fork and exec only what is allowed there: system calls.
     const pid_t child = ::fork();
     if (child < 0) {
-        const std::string why = std::strerror(errno);
+        const int error = errno;
         ::close(ends[0]);
         ::close(ends[1]);
-        return fail(KernelError::kGuardUnavailable, "no process can be made: " + why);
+        return unavailable("no process can be made", error);
     }
     if (child == 0) {
         inside(ends[1]);
@@ -163,9 +166,7 @@ Result<ChildEnd> run_in_copy(const std::function<std::string()>& body,
 Result<ChildEnd> run_image(int image, const std::vector<std::string>& words,
                            const std::vector<int>& files, const ChildLimits& limits) {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0)
-        return fail(KernelError::kGuardUnavailable,
-                    std::string("no pipe can be made: ") + std::strerror(errno));
+    if (::pipe2(ends, O_CLOEXEC) != 0) return unavailable("no pipe can be made", errno);
     std::vector<int> given{out_of_the_way(ends[1]), out_of_the_way(image)};
     for (const int file : files) given.push_back(out_of_the_way(file));
     ::close(ends[1]);
@@ -201,8 +202,7 @@ Result<ChildEnd> run_image(int image, const std::vector<std::string>& words,
         if (file >= 0) ::close(file);
     if (error == 0) return follow(child, ends[0], limits);
     ::close(ends[0]);
-    return fail(KernelError::kGuardUnavailable,
-                std::string("no process can be made: ") + std::strerror(error));
+    return unavailable("no process can be made", error);
 }
 
 Result<WorkFolder> WorkFolder::make() {
@@ -211,8 +211,7 @@ Result<WorkFolder> WorkFolder::make() {
     std::string name =
         ((problem ? std::filesystem::path("/tmp") : base) / "esper-forge-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr)
-        return fail(KernelError::kGuardUnavailable,
-                    fmt::format("no folder can be made at {}: {}", name, std::strerror(errno)));
+        return unavailable(fmt::format("no folder can be made at {}", name), errno);
     return WorkFolder(name);
 }
 

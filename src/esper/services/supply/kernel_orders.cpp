@@ -21,10 +21,6 @@ using nlohmann::json;
 using ports::KernelNeed;
 using tezzeret::Forged;
 
-namespace {
-constexpr int kLowestPriority = 19;
-}  // namespace
-
 std::string text_of(const KernelNeed& need) {
     return json{{"branch", need.branch},       {"program", need.program},
                 {"blueprint", need.blueprint}, {"anchor_kind", need.anchor_kind},
@@ -69,6 +65,7 @@ std::optional<OrderOutcome> outcome_of(const std::string& line) {
 }
 
 void set_priority(pid_t process, int nice) {
+    constexpr int kLowestPriority = 19;
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(process), nice);
     const sched_param none{};
     if (nice >= kLowestPriority) ::sched_setscheduler(process, SCHED_IDLE, &none);
