@@ -12,7 +12,6 @@
 
 #include "bench_report.h"
 #include "engine_cases.h"
-#include "esper/base/heap.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/configs/config.h"
 #include "esper/engine/joint/joint_program.h"
@@ -217,7 +216,6 @@ void measure(bench::Report& report, const What& what) {
 
 int main(int argc, char** argv) {
     at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
-    esper::keep_freed_memory();
     bench::Report report("active");
     const What all[] = {{{"mlp", 128}, "bottleneck_mlp"},
                         {{"resnet8", 32}, "conv_block_3x3"},

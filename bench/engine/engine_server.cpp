@@ -22,7 +22,6 @@
 
 #include "bench_stats.h"
 #include "engine_cases.h"
-#include "esper/base/heap.h"
 #include "esper/exchange/importers/pt2.h"
 #include "esper/services/tolaria/learn/engine.h"
 #include "esper/services/tolaria/learn/optimizer.h"
@@ -103,7 +102,6 @@ int main(int argc, char** argv) {
     }
     try {
         at::set_num_threads(std::stoi(argv[4]));
-        esper::keep_freed_memory();
         return serve({argv[1], std::stoi(argv[2]), std::string(argv[3]) == "bf16"}, argv[5]);
     } catch (const std::exception& e) {
         std::cerr << e.what() << "\n";

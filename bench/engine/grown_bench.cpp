@@ -7,7 +7,6 @@
 
 #include "bench_report.h"
 #include "engine_cases.h"
-#include "esper/base/heap.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/program/anchor_types.h"
 #include "esper/program/cost/cost.h"
@@ -85,7 +84,6 @@ void check_same(const Growth& g) {
 
 int main(int argc, char** argv) {
     at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
-    esper::keep_freed_memory();
     bench::Report report("grown");
     const std::vector<Growth> cases{{{"mlp", 128}, "bottleneck_mlp"},
                                     {{"resnet8", 32}, "conv_block_3x3"},

@@ -6,7 +6,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "esper/base/heap.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
@@ -184,7 +183,6 @@ Status adapt(const Arguments& a) {
     ESPER_TRY(const auto old, open_run_data(config, run.head.data_fingerprint, folder));
     ESPER_TRY(const auto data, open_for_host(config, old->info(), a.data));
     if (config.run.threads > 0) at::set_num_threads(static_cast<int>(config.run.threads));
-    keep_freed_memory();
     if (options.purpose.empty())
         options.purpose = "adapted to " + fs::path(a.data).filename().string();
     if (!a.output.json && !a.output.quiet) {

@@ -10,7 +10,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "esper/base/heap.h"
 #include "esper/base/processor.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
@@ -55,7 +54,6 @@ Result<tolaria::RateSearch> search(const configs::EsperConfig& config,
     ESPER_CHECK_STATUS(tolaria::check_batch_size(config, *data));
     ESPER_TRY(const auto learner, new_learner(config, data->info()));
     at::set_num_threads(config.run.threads > 0 ? config.run.threads : physical_cores());
-    keep_freed_memory();
     tolaria::LoaderOptions options;
     options.variation_seed = config.run.seed;
     options.end_step = static_cast<std::uint64_t>(range.steps);

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "esper/base/heap.h"
 #include "esper/base/processor.h"
 #include "esper/configs/yaml.h"
 #include "esper/services/records/fields.h"
@@ -74,7 +73,6 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     auto& threads = trainer->config_.run.threads;
     if (threads == 0) threads = physical_cores();
     at::set_num_threads(threads);
-    keep_freed_memory();
     refuse_varying_operators(config.run.deterministic);
     trainer->dataset_ = std::move(data);
     trainer->host_ = std::move(host);
