@@ -428,7 +428,8 @@ def test_train_watch_shows_the_run_acts_where_it_may_and_ends_with_it(tmp_path):
             token = line.strip().split("#token=")[1]
             break
     page = Page(process, address)
-    assert page.rows()["run"]["state"] == "running"
+    # The page is up before the run has written its first record.
+    assert wait_until(lambda: page.rows().get("run", {}).get("state") == "running")
     asked = urllib.request.Request(address + "/api/v1/runs/run/actions", method="POST",
                                    data=b'{"action": "pause_growth"}',
                                    headers={"Authorization": f"Bearer {token}"})
