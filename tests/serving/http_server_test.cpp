@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 #include "serving/raw_client.h"
 
@@ -105,6 +107,48 @@ TEST_F(HttpServerTest, EventsReachTheirClientsAtOnce) {
     channel_->publish("point", "{\"loss\":1}");
     EXPECT_NE(client.read("\"loss\":1}\n\n").find("event: point\n"), std::string::npos);
     EXPECT_LT(std::chrono::steady_clock::now() - began, milliseconds(2000));
+}
+
+TEST_F(HttpServerTest, AStreamEndsWhenItIsOver) {
+    std::atomic<bool> is_over = false;
+    auto router = std::make_shared<Router>();
+    router->add("GET", "/events", [&](const Request&) {
+        return event_stream(channel_, [&is_over] { return is_over.load(); });
+    });
+    Limits limits;
+    limits.comment_every = milliseconds(20);
+    server_ = value_or_throw(HttpServer::start(router, {.limits = limits}));
+    auto told = this->client(), silent = this->client();
+    for (auto* client : {&told, &silent}) {
+        client->send(get("/events"));
+        client->read("hello\ndata: {}\n\n");
+    }
+    channel_->publish("point", "1");
+    for (auto* client : {&told, &silent})
+        EXPECT_NE(client->read("data: 1\n\n").find("point"), std::string::npos);
+    is_over = true;
+    EXPECT_EQ(silent.read("", milliseconds(5000)).find("event"), std::string::npos);
+    EXPECT_TRUE(silent.was_closed());
+    channel_->publish("point", "secret");
+    EXPECT_EQ(told.read("", milliseconds(5000)).find("secret"), std::string::npos);
+    EXPECT_TRUE(told.was_closed());
+}
+
+TEST_F(HttpServerTest, ConnectionsWithoutAWordKeepNobodyOut) {
+    Limits limits;
+    limits.connections = 8;
+    serve(limits);
+    auto stream = this->client();
+    stream.send(get("/events"));
+    EXPECT_NE(stream.read("hello").find("200 OK"), std::string::npos);
+    std::vector<RawClient> silent;
+    for (int i = 0; i < 40; ++i) silent.push_back(this->client());
+    for (auto& client : silent) client.send("GET /hello HTTP/1.1\r\n");
+    auto client = this->client();
+    client.send(get("/hello?name=ada"));
+    EXPECT_NE(client.read("hello ada", milliseconds(5000)).find("200 OK"), std::string::npos);
+    channel_->publish("point", "1");
+    EXPECT_NE(stream.read("data: 1\n\n", milliseconds(5000)).find("point"), std::string::npos);
 }
 
 TEST_F(HttpServerTest, AClientThatComesBackGetsWhatItMissed) {

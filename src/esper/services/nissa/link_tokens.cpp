@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 
 #include "esper/base/clock.h"
@@ -34,9 +35,12 @@ bool is_same(std::string_view a, std::string_view b) {
 }
 
 std::string_view token_of(const Request& request) {
-    constexpr std::string_view kBearer = "Bearer ";
+    constexpr std::string_view kBearer = "bearer ";  // RFC 9110: in either case
     const auto header = request.header("authorization");
-    if (header.starts_with(kBearer)) return header.substr(kBearer.size());
+    if (header.size() > kBearer.size() &&
+        std::ranges::equal(header.substr(0, kBearer.size()), kBearer, {},
+                           [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; }))
+        return header.substr(kBearer.size());
     // An action needs the header, which no foreign page can send.
     return request.method == "GET" ? request.asked("token").value_or("") : "";
 }

@@ -192,7 +192,11 @@ void add_routes(serving::Router& router, const std::shared_ptr<RunIndex>& index,
     look("/api/v1/runs", [index](const Request&) { return list_of(*index); });
     look("/api/v1/settings",
          [index](const Request& request) { return settings_of(*index, request); });
-    look("/api/v1/events", [events](const Request&) { return serving::event_stream(events); });
+    look("/api/v1/events", [events, tokens](const Request& request) {
+        return serving::event_stream(events, [tokens, request] {
+            return tokens->refuse(request, Right::kLook).has_value();
+        });
+    });
     look("/api/v1/access", [tokens](const Request& request) {
         return serving::json_content({{"actions", !tokens->refuse(request, Right::kAct)}});
     });

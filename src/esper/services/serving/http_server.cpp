@@ -36,6 +36,8 @@ constexpr std::size_t kBuffer = std::size_t{64} << 10;
 constexpr std::size_t kPieceOfStream = std::size_t{64} << 10;
 constexpr std::size_t kLongestBody = std::size_t{1} << 30;
 constexpr std::size_t kDiscardAtClose = std::size_t{1} << 20;
+// Above the limit, for those that were sent away and have not gone yet.
+constexpr std::size_t kMostLeaving = 16;
 constexpr std::chrono::seconds kLinger{1};
 constexpr std::chrono::seconds kDrain{2};
 
@@ -65,6 +67,7 @@ class HttpServer::State {
 
     void enter(const std::shared_ptr<Connection>& connection);
     void leave();
+    void make_room();
     Response answer(Request request) const;
 
     const std::shared_ptr<const Router> router;
@@ -122,6 +125,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
         });
     }
 
+    /// Called from any thread: where the client has yet to send its request, it is sent away.
+    bool give_way() {
+        if (!waits_for_client_.exchange(false)) return false;
+        asio::post(stream_.get_executor(), [self = shared_from_this()] { self->close(); });
+        return true;
+    }
+
     /// Only after all threads have ended: the channel must not wake what is going away.
     void forget_channel() {
         if (reader_) --server_.streams;
@@ -136,6 +146,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void wait_for_request(std::chrono::milliseconds time) {
         if (server_.stopping) return close();
+        waits_for_client_ = true;
         if (buffer_.size() > 0) return read_head();
         idle_ = true;
         stream_.expires_after(time);
@@ -206,6 +217,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         request_.body = std::move(parser_->get().body());
         is_head_ = request_.method == "HEAD";
         const std::string last_id(request_.header("last-event-id"));
+        waits_for_client_ = false;
         auto response = server_.answer(std::move(request_));
         if (!response.events || is_head_) return reply(std::move(response));
         if (server_.streams >= limits_.streams)
@@ -247,6 +259,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
 
     void reply(Response response) {
+        waits_for_client_ = false;
         response_ = std::move(response);
         if (server_.stopping || ++answered_ >= kMostRequests) keep_ = false;
         out_.emplace();
@@ -312,6 +325,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void pump() {
         if (writing_ || !reader_ || server_.stopping) return;
+        if (response_.is_over && response_.is_over()) return close();
         piece_ = reader_->take(kPieceOfStream);
         if (!piece_.empty()) return write_piece();
         timer_.expires_after(limits_.comment_every);
@@ -358,6 +372,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool keep_ = false;
     bool is_head_ = false;
     bool idle_ = false;
+    std::atomic<bool> waits_for_client_ = false;
     bool writing_ = false;
 };
 
@@ -413,6 +428,11 @@ void HttpServer::State::on_accept(error_code error, tcp::socket socket) {
     {
         const std::lock_guard lock(mutex_);
         is_full = connections_ >= options.limits.connections;
+    }
+    if (is_full) make_room();
+    {
+        const std::lock_guard lock(mutex_);
+        is_full = connections_ >= options.limits.connections + kMostLeaving;
         if (!is_full) ++connections_;
     }
     if (!is_full) {
@@ -427,6 +447,18 @@ void HttpServer::State::enter(const std::shared_ptr<Connection>& connection) {
     const std::lock_guard lock(mutex_);
     std::erase_if(all_, [](const auto& weak) { return weak.expired(); });
     all_.push_back(connection);
+}
+
+// Of the clients that have yet to send a request, the one that came first goes: connections without
+// a word must not keep others out.
+void HttpServer::State::make_room() {
+    std::vector<std::weak_ptr<Connection>> all;
+    {
+        const std::lock_guard lock(mutex_);  // not held below: the last owner of one leaves()
+        all = all_;
+    }
+    for (const auto& weak : all)
+        if (const auto connection = weak.lock(); connection && connection->give_way()) return;
 }
 
 void HttpServer::State::leave() {

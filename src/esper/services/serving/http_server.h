@@ -14,7 +14,7 @@ namespace esper::serving {
 
 /// What one client may take.
 struct Limits {
-    std::size_t connections = 512;  ///< at a time; one more is closed at once
+    std::size_t connections = 512;  ///< at a time; for one more a waiting one goes
     std::size_t streams = 64;       ///< of events, at a time; one more is answered with 503
     std::size_t head = std::size_t{16} << 10;  ///< bytes of a request before its body
     std::chrono::milliseconds head_time{10'000};

@@ -22,7 +22,8 @@ const server = (() => {
     if (token) headers.Authorization = `Bearer ${token}`;
     const response = await fetch(path, {...options, headers});
     const body = await response.json();
-    if (!response.ok) throw new Error(body.detail || response.statusText);
+    if (!response.ok)
+      throw Object.assign(new Error(body.detail || response.statusText), {status: response.status});
     return body;
   }
   const get = path => ask(path);
@@ -60,6 +61,10 @@ const server = (() => {
   };
   function hear(message) {
     if (message.kind === "state") show(message.text);
+    else if (message.kind === "ended") {
+      show("ended");
+      document.getElementById("problem").textContent = message.text;
+    }
     else if (message.kind === "load") loadRuns().catch(() => {});
     else take(message.kind, message.text);
   }
@@ -78,8 +83,12 @@ const server = (() => {
     source.onopen = () => say({kind: "state", text: "live"});
     source.onerror = () => {
       say({kind: "state", text: "reconnecting"});
-      // After an answer that is no stream, e.g. from a server that is just ending.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
+      // After an answer that is no stream, e.g. from a server that is just ending, or for a link
+      // that is no longer good.
+      if (source.readyState === EventSource.CLOSED) get("api/v1/access").then(
+        () => setTimeout(connect, 1000),
+        error => error.status === 401 ? say({kind: "ended", text: error.message})
+          : setTimeout(connect, 1000));
     };
     // What happened before a new connection has to be asked for; one that was only interrupted gets
     // what it missed.

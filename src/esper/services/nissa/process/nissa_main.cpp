@@ -49,10 +49,10 @@ void say_links(const esper::nissa::Nissa& nissa, const std::string& host) {
 bool take_share(const std::string& text, esper::nissa::LinkTokens::Options& links) {
     const auto duration = esper::configs::Duration::parse(text);
     const auto seconds = duration ? duration->in_seconds() : std::nullopt;
-    if (!seconds || !(*seconds > 0) || *seconds > 366.0 * 86400) {
+    if (!seconds || !(*seconds > 0) || *seconds > 365.0 * 86400) {
         std::fprintf(stderr,
                      "esper: --share takes how long the link is good for, e.g. 30m, 8h or 7d, and "
-                     "at most a year; got '%s'\n",
+                     "at most 365d; got '%s'\n",
                      text.c_str());
         return false;
     }
