@@ -50,6 +50,38 @@ TEST_F(RunFolderTest, ALockOfAnotherMachineIsNotTakenForOneOfOurs) {
     EXPECT_TRUE(holder.error().is(RecordsError::kFolderInUse)) << holder.error().to_string();
 }
 
+TEST_F(RunFolderTest, ALockThatNoTrainerWroteIsNobodys) {
+    fs::create_directories(path);
+    EXPECT_FALSE(RunLock::is_left_behind(path));
+    const auto says = [&](const std::string& text) {
+        std::ofstream(path / "lock") << text;
+        return RunLock::is_left_behind(path);
+    };
+    EXPECT_FALSE(says(""));  // about to be written
+    EXPECT_FALSE(says("1 elsewhere\n"));
+    EXPECT_TRUE(says("rubbish\n"));
+    EXPECT_TRUE(says("-3 here\n"));
+    fs::remove(path / "lock");
+    fs::create_symlink("/etc/hostname", path / "lock");
+    EXPECT_TRUE(RunLock::is_left_behind(path));
+}
+
+TEST_F(RunFolderTest, AFolderThatWasMovedIsNotMadeAgain) {
+    auto folder = begun();
+    EXPECT_TRUE(folder.check_is_there());
+    fs::remove(path / "lock");  // taken for one that is left behind
+    EXPECT_TRUE(folder.check_is_there());
+    fs::rename(path, above / "elsewhere");
+    for (const auto& done : {folder.check_is_there(), folder.metrics({{"epoch", 1}}),
+                             folder.write_run_json({{"status", "running"}})}) {
+        ASSERT_FALSE(done);
+        EXPECT_TRUE(done.error().is(RecordsError::kFolderGone)) << done.error().to_string();
+    }
+    EXPECT_FALSE(fs::exists(path));
+    const auto another = value_or_throw(RunFolder::create(path));
+    EXPECT_FALSE(folder.check_is_there());
+}
+
 TEST_F(RunFolderTest, AStartThatWasCutShortIsSweptAwayByTheNext) {
     // As a process leaves it that is killed.
     fs::create_directories(path / "checkpoints");

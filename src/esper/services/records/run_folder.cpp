@@ -221,6 +221,7 @@ Status RunFolder::note_times() {
 }
 
 Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row) {
+    ESPER_CHECK_STATUS(check_is_there());
     if (metrics_.size() == 0) {
         columns_.clear();
         for (const auto& [name, value] : row) columns_.push_back(name);
@@ -235,9 +236,19 @@ Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row
     return metrics_.append(line);
 }
 
+Status RunFolder::check_is_there() const {
+    if (lock_.is_in(path_)) return {};
+    return fail(RecordsError::kFolderGone,
+                fmt::format("{} is not there any more: it was moved or removed while the run "
+                            "trained. 'esper resume FOLDER', with the folder as it is called now, "
+                            "goes on from its last checkpoint",
+                            path_.string()));
+}
+
 // Once the file is there, only its folder's sync can fail, and that is no error of the run: what a
 // power cut could then take back is the state before, from which the run is resumed to this one.
 Status RunFolder::write_run_json(const nlohmann::json& run) {
+    ESPER_CHECK_STATUS(check_is_there());
     const auto text = run.dump(2) + "\n";
     if (auto written = write_file_atomic(path_ / "run.json", text); !written) {
         const auto there = read_file(path_ / "run.json");

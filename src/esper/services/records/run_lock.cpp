@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,6 +21,8 @@ namespace esper::records {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::uint64_t kMostText = 1024;
 
 fs::path file_of(const fs::path& folder) { return folder / "lock"; }
 
@@ -96,16 +99,29 @@ bool RunLock::is_there(const fs::path& folder) {
     return fs::exists(file_of(folder), ignored);
 }
 
+bool RunLock::is_in(const fs::path& folder) const {
+    struct stat held {
+    }, there{};
+    if (::lstat(file_of(folder).c_str(), &there) != 0)  // somebody took only the file away
+        return ::stat(folder.c_str(), &there) == 0 && S_ISDIR(there.st_mode);
+    return ::fstat(fd_, &held) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+}
+
 std::optional<int> RunLock::process_here(const fs::path& folder) {
-    const auto text = read_own_file(file_of(folder), 1024);
+    const auto text = read_own_file(file_of(folder), kMostText);
     const auto named = text ? holder_in(*text) : std::nullopt;
     if (!named || named->process <= 0 || named->host != host_name()) return std::nullopt;
     return named->process;
 }
 
 bool RunLock::is_left_behind(const fs::path& folder) {
-    const auto process = process_here(folder);
-    return process && ::kill(*process, 0) != 0 && errno == ESRCH;
+    const auto text = read_own_file(file_of(folder), kMostText);
+    // A trainer writes the name just after it has opened the file, and follows no link.
+    if (!text) return !text.error().is(FileError::kNotFound);
+    if (text->empty()) return false;
+    const auto named = holder_in(*text);
+    if (!named || named->process <= 0) return true;
+    return named->host == host_name() && ::kill(named->process, 0) != 0 && errno == ESRCH;
 }
 
 RunLock::~RunLock() {

@@ -21,8 +21,11 @@ class RunLock {
     /// another machine. Errors: kFolderInUse where the holder cannot be told from here.
     static Result<std::optional<int>> holder(const std::filesystem::path& folder);
     static bool is_there(const std::filesystem::path& folder);
+    /// Whether `folder` is there and no other lock's: it may have been moved or removed.
+    bool is_in(const std::filesystem::path& folder) const;
     /// Whether the process that the file names is known not to be there any more. One of another
-    /// machine, or none that is named, may be. Takes no lock, so it turns no trainer away.
+    /// machine may be. No trainer has written a file that is a link or names no process; an empty
+    /// one is about to be written. Takes no lock, so it turns no trainer away.
     static bool is_left_behind(const std::filesystem::path& folder);
 
     /// The process that the file names, where it is one of this machine's. It need not be there any

@@ -133,7 +133,7 @@ std::string CheckpointRing::file_name(std::int64_t step, CheckpointKind kind) {
 
 Status CheckpointRing::write(std::int64_t step, const Checkpoint& checkpoint, CheckpointKind kind) {
     std::error_code ignored;
-    std::filesystem::create_directories(folder_, ignored);
+    std::filesystem::create_directory(folder_, ignored);
     // First: a crash behind it repeats the epoch and writes it again, a crash before the other
     // would leave the best one out for good.
     if (kind == CheckpointKind::kBest)

@@ -52,6 +52,7 @@ Status Trainer::save(CheckpointKind kind) {
     mean_.save(checkpoint.tensors);
     if (growth_) state.growth.emplace(growth_->save(checkpoint.tensors));
     checkpoint.state = saved::write(state).dump();
+    ESPER_CHECK_STATUS(folder_.check_is_there());
     // The first one is written before run.json: where it fails, the folder goes.
     const auto what_to_do = saved_step_ < 0 ? std::string("start the run again")
                                             : "'esper resume " + folder_.path().string() + "'";
