@@ -26,7 +26,7 @@ TEST(RunFigures, EachRuleIsOnAFigureThatThereIs) {
             << rule.kind;
     const MemoryCourse memory;
     const nlohmann::json nothing = nlohmann::json::object();
-    EXPECT_EQ(figures_of({RunState::kDone, 0, nothing, nothing, true, {}, memory}).size(),
+    EXPECT_EQ(figures_of({RunState::kDone, 0, nothing, nothing, true, false, {}, memory}).size(),
               run_figures().size());
 }
 
@@ -34,9 +34,10 @@ TEST(RunFigures, ARunOfHostileFieldsHasFigures) {
     const MemoryCourse memory;
     const auto hostile = nlohmann::json::parse(
         R"({"seeds":[1],"steps":"x","rollbacks":{},"kernels":{"refused":3,"seeds":[1,{"fault":2}]}})");
-    const auto figures = figures_of({RunState::kRunning, 0, hostile, hostile, true, {}, memory});
+    const auto figures =
+        figures_of({RunState::kRunning, 0, hostile, hostile, true, false, {}, memory});
     const nlohmann::json row = nlohmann::json::object();
-    const auto alerts = alerts_of(figures, row, "run", "");
+    const auto alerts = alerts_of(figures, row, "run", {});
     ASSERT_EQ(alerts.size(), 1U);
     EXPECT_EQ(alerts[0].kind, "kernel");
 }

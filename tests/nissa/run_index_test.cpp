@@ -58,6 +58,27 @@ TEST(RunIndexTest, RunsThatComeAndGoAreTold) {
     EXPECT_TRUE(held->curves({.metrics = {"x"}}));
 }
 
+TEST(RunIndexTest, ARunWhoseRecordIsALinkIsListedAndNotRead) {
+    const TemporaryFolder above;
+    make_run(above / "a");
+    write(above / "secret", R"({"status":"done","name":"secret"})");
+    fs::remove(above / "a/run.json");
+    fs::create_symlink(above / "secret", above / "a/run.json");
+    RunIndex index({above.path()});
+    const auto run = index.scan().come.at(0);
+    run->refresh(0);
+    EXPECT_NE(run->row().find("unreadable"), std::string::npos);
+    EXPECT_NE(run->row().find("symbolic link"), std::string::npos);
+    EXPECT_EQ(run->row().find("secret"), std::string::npos);
+}
+
+TEST(RunIndexTest, AnIdCanStandInAnAddress) {
+    const TemporaryFolder above;
+    make_run(above / "two\nlines");
+    RunIndex index({above.path()});
+    EXPECT_EQ(index.scan().come.at(0)->id(), "two\\x0alines");
+}
+
 TEST(RunIndexTest, FoldersThatAreLinksAreNotEntered) {
     const TemporaryFolder above, elsewhere;
     make_run(elsewhere / "secret");

@@ -1,6 +1,7 @@
 #include "esper/services/nissa/run.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -91,8 +92,9 @@ TEST_F(RunTest, ARunWhoseProcessIsNotThereWasKilled) {
     EXPECT_EQ(state_with("4194999 " + host() + "\n"), "killed");
     EXPECT_EQ(row().at("alerts").at(0).at("kind"), "killed");
     EXPECT_EQ(state_with("4194999 another.machine\n"), "running");
-    for (const auto* rubbish : {"", "x", "-1 ", "99999999999 x\n", "0 "})
-        EXPECT_EQ(state_with(rubbish), "running") << rubbish;
+    EXPECT_EQ(state_with(""), "running");  // about to be written
+    for (const auto* rubbish : {"x", "-1 ", "99999999999 x\n", "0 "})
+        EXPECT_EQ(state_with(rubbish), "killed") << rubbish;
 }
 
 // A lock that is held for a moment would turn a trainer away that starts just then.
@@ -213,6 +215,28 @@ TEST_F(RunTest, ADamagedRunIsShownAsFarAsItGoes) {
     EXPECT_EQ(growth.at("problems").size(), 2u);
     EXPECT_EQ(growth.at("lives").size(), 4u);
     EXPECT_EQ(growth.at("topology").at("edits"), json::array());
+}
+
+TEST_F(RunTest, AFileThatCannotBeReadIsAnAlert) {
+    const auto unread = [&] {
+        refresh();
+        const auto row = this->row();
+        for (const auto& alert : row.at("alerts"))
+            if (alert.at("kind") == "unread") return alert.at("text").get<std::string>();
+        return std::string();
+    };
+    EXPECT_EQ(unread(), "");
+    std::filesystem::remove(folder / "metrics.csv");
+    EXPECT_EQ(unread(), "");  // a run that has not come so far
+    std::filesystem::create_symlink("/etc/hostname", folder / "metrics.csv");
+    EXPECT_NE(unread().find("metrics.csv is a symbolic link"), std::string::npos) << unread();
+    std::filesystem::remove(folder / "events.jsonl");
+    ASSERT_EQ(::mkfifo((folder / "events.jsonl").c_str(), 0600), 0);
+    EXPECT_NE(unread().find("events.jsonl is a pipe"), std::string::npos) << unread();
+    EXPECT_NE(run.growth().at("problems").dump().find("pipe"), std::string::npos);
+    std::filesystem::remove(folder / "events.jsonl");
+    std::filesystem::remove(folder / "metrics.csv");
+    EXPECT_EQ(unread(), "");
 }
 
 TEST_F(RunTest, LinksInARunsFolderAreNotFollowed) {

@@ -174,6 +174,32 @@ def share(page, address, folder):
     return seen
 
 
+def ended(page, address, folder):
+    """`folder` has the token of a link that is good for a few seconds behind a #."""
+    folder, token = folder.split("#")
+    page.goto(f"{address}/#token={token}")
+    page.wait_for_selector(ROW.format("live"))
+    seen = {"live": until(lambda: page.locator("#live").text_content() == "live")}
+    until(lambda: page.evaluate("server.get('api/v1/access').then(() => false, () => true)"))
+    append_row(Path(folder) / "live", 10 ** 6)
+    seen["ended"] = until(lambda: page.locator("#live").text_content() == "ended")
+    seen["problem"] = page.locator("#problem").text_content()
+    return seen
+
+
+def strange(page, address, folder):
+    """Addresses that nobody can have been given."""
+    seen = {}
+    for name, path, selector in (
+            ("view", "nosuch", "h1"), ("run's view", "run/live/constructor", "[aria-selected=true]"),
+            ("compared", 'compare?runs=["nosuch"]', "h1"), ("none compared", "compare", "h1")):
+        page.goto(f"{address}/#/")
+        page.wait_for_selector(ROW.format("live"))
+        page.goto(f"{address}/#/{path}")
+        seen[name] = page.locator(f"#view {selector}").first.text_content()
+    return seen
+
+
 def actions(page, address, folder):
     """`folder` has the token behind a #."""
     folder, token = folder.split("#")

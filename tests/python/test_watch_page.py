@@ -144,6 +144,21 @@ def test_a_shared_link_shows_all_and_changes_nothing(runs):
     assert seen["buttons"] == 0 and seen["act"] != "" and not seen["files"]
 
 
+def test_the_page_says_that_its_link_has_ended(runs):
+    with watching(runs, "--share", "8s") as page:
+        token = page.process.stderr.readline().split("#token=")[1].strip()
+        seen = browse(page, "ended", f"{runs}#{token}", is_refused=True)
+    assert seen["live"] and seen["ended"] and "was good until" in seen["problem"]
+
+
+def test_an_address_of_nothing_says_so(runs):
+    with watching(runs) as page:
+        seen = browse(page, "strange", runs)
+    assert seen.items() >= {
+        "view": "There is no such view", "run's view": "Curves", "compared": "Nothing to compare",
+        "none compared": "Nothing to compare"}.items()
+
+
 def test_every_view_has_a_picture_in_the_documentation():
     words = (ROOT / "docs" / "watch.md").read_text()
     for view in (*VIEWS, "runs", "library", "compare"):

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "esper/base/descriptor.h"
 
@@ -40,9 +42,30 @@ std::int64_t ns_of(const timespec& time) {
 
 FileLook look_at(const std::filesystem::path& path) {
     struct stat found {};
-    if (::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
-    return {true, found.st_dev, found.st_ino, static_cast<std::uint64_t>(found.st_size),
-            ns_of(found.st_mtim)};
+    if (::lstat(path.c_str(), &found) != 0) return {};
+    if (!S_ISREG(found.st_mode)) return {.mode = found.st_mode};
+    return {true,
+            found.st_dev,
+            found.st_ino,
+            static_cast<std::uint64_t>(found.st_size),
+            ns_of(found.st_mtim),
+            found.st_mode};
+}
+
+std::string why_unread(const std::filesystem::path& path) {
+    const auto mode = look_at(path).mode;
+    if (mode == 0) return "";
+    const auto is = [&](const char* what) {
+        return fmt::format("{} is a {}; expected a file that the run itself wrote", path.string(),
+                           what);
+    };
+    if (S_ISLNK(mode)) return is("symbolic link, which is not followed");
+    if (S_ISFIFO(mode)) return is("pipe");
+    if (S_ISDIR(mode)) return is("folder");
+    if (!S_ISREG(mode)) return is("device");
+    const Descriptor file(open_to_read(path));
+    if (file.get() >= 0 || errno == ENOENT) return "";
+    return fmt::format("{} cannot be read: {}", path.string(), std::strerror(errno));
 }
 
 Result<std::string> read_stretch(const std::filesystem::path& path, std::uint64_t at,
@@ -105,7 +128,7 @@ void GrowingFile::skip_to_tail(std::uint64_t bytes) {
     if (end == std::string::npos) return;
     offset_ = at + end + 1;
     mark_ = head.substr(end + 1 - std::min(kMark, end + 1), std::min(kMark, end + 1));
-    seen_ = {true, now.st_dev, now.st_ino, 0, 0};
+    seen_ = {true, now.st_dev, now.st_ino, 0, 0, now.st_mode};
 }
 
 }  // namespace esper::nissa

@@ -15,9 +15,14 @@ struct FileLook {
     bool is_there = false;  ///< and is a regular file, no symbolic link
     std::uint64_t device = 0, inode = 0, size = 0;
     std::int64_t changed_ns = 0;  ///< since 1970
+    std::uint32_t mode = 0;       ///< kind and rights, as in stat(2); 0 where nothing is there
     bool operator==(const FileLook&) const = default;
 };
 FileLook look_at(const std::filesystem::path& path);
+
+/// Why what stands at `path` is not read: it is a link, a pipe, a folder, or this user may not.
+/// Empty where it may be read and where nothing is there.
+std::string why_unread(const std::filesystem::path& path);
 
 /// `bytes` bytes of a file from `at` on, fewer where it ends before. A symbolic link is not
 /// followed. Error: kDamagedFile where there is no regular file.

@@ -1,6 +1,7 @@
 #include "esper/services/nissa/run.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -70,7 +71,10 @@ json as_number(double value) {
 Run::Run(std::string id, std::filesystem::path folder)
     : id_(std::move(id)), folder_(std::move(folder)), tail_(folder_ / "metrics.csv") {}
 
-bool Run::is_there() const { return look_at(folder_ / "run.json").is_there; }
+bool Run::is_in(const std::filesystem::path& folder) {
+    const auto mode = look_at(folder / "run.json").mode;
+    return mode != 0 && !S_ISDIR(mode);
+}
 
 std::string Run::row() const {
     const std::lock_guard lock(mutex_);
@@ -99,6 +103,13 @@ void Run::read_record() {
     auto record = text ? records::parse_object(*text) : Result<json>(fail(text.error()));
     problem_ = record ? "" : record.error().message();
     record_ = record ? std::move(*record) : json::object();
+}
+
+void Run::find_unread() {
+    std::vector<std::string> reasons;
+    for (const char* name : {"metrics.csv", "events.jsonl", "journal.jsonl", "config.yaml"})
+        if (auto why = why_unread(folder_ / name); !why.empty()) reasons.push_back(std::move(why));
+    unread_ = join(reasons, "; ");
 }
 
 std::vector<std::string> Run::columns() const {
@@ -130,10 +141,10 @@ void Run::settle(std::int64_t now_ns) {
                            std::isfinite(tail_.last_of("train_loss"));
     const double rate = tail_.last_of("examples_per_second");
     if (!is_final(state_)) memory_course_.look(folder_, now_ns);
-    figures_ = figures_of({state_, silent, row, record_, is_finite,
+    figures_ = figures_of({state_, silent, row, record_, is_finite, !unread_.empty(),
                            std::isfinite(rate) ? std::optional(rate) : std::nullopt, memory_course_,
                            lag_.seconds()});
-    alerts_ = alerts_of(figures_, row, folder_, problem_);
+    alerts_ = alerts_of(figures_, row, folder_, {problem_, unread_});
     row["alerts"] = to_json(alerts_);
     row_ = dumped(row);
 }
@@ -166,6 +177,9 @@ Run::News Run::refresh(std::int64_t now_ns) {
         return news;
     }
     if (is_first || record != record_look_) read_record();
+    if (is_first || record != record_look_ || events != events_look_ || journal != journal_look_ ||
+        metrics != metrics_look_)
+        find_unread();
     // What a finished run has measured is read when somebody asks.
     const bool trains = records::text_of(record_, "status") == "running";
     if (trains ? tail_.has_changed() : !is_first && metrics != metrics_look_) {
@@ -306,6 +320,7 @@ json Run::growth() {
         topology_ = topology ? std::move(*topology)
                              : json{{"anchors", json::array()}, {"edits", json::array()}};
     }
+    if (!unread_.empty()) problems.push_back(unread_);
     if (!topology_problem_.empty()) problems.push_back(topology_problem_);
     if (const auto loaded = load_events(); !loaded) problems.push_back(loaded.error().message());
     json events = json::array(), lives = json::array(), splits = json::array();

@@ -48,7 +48,8 @@ class Run {
     News refresh(std::int64_t now_ns);
     /// Whether refresh() should come soon again.
     bool is_active(std::int64_t now_ns) const;
-    bool is_there() const;
+    /// Whether the folder is a run's: it has a run.json, though perhaps none that may be read.
+    static bool is_in(const std::filesystem::path& folder);
 
     /// What it is doing, and the kinds of its alerts.
     std::pair<RunState, std::vector<std::string>> condition() const;
@@ -76,6 +77,7 @@ class Run {
 
   private:
     void read_record();
+    void find_unread();
     std::vector<std::string> columns() const;
     void settle(std::int64_t now_ns);
     std::int64_t oldest_of(const News& news, const std::vector<FileLook>& changed) const;
@@ -90,6 +92,7 @@ class Run {
 
     nlohmann::json record_ = nlohmann::json::object();  ///< run.json
     std::string problem_;                               ///< why it cannot be read
+    std::string unread_;                                ///< which other files cannot, and why
     FileLook record_look_, metrics_look_, events_look_, journal_look_;
     std::int64_t written_ns_ = 0;
     RunState state_ = RunState::kUnreadable;

@@ -23,6 +23,7 @@ constexpr auto kFigures = std::to_array<RunFigure>({
     {"esper_run_killed", "1 where the process that trained the run ended without a word."},
     {"esper_run_failed", "1 where the run ended with an error."},
     {"esper_run_damaged", "1 where run.json cannot be read."},
+    {"esper_run_unread", "1 where another file of the run is there and cannot be read."},
     {"esper_run_silent_seconds", "Time since a running run wrote anything; 0 for others."},
     {"esper_run_loss_not_finite", "1 where the newest training loss is no finite number."},
     {"esper_run_rollbacks", "Rollbacks of the run so far."},
@@ -51,6 +52,7 @@ constexpr auto kRules = std::to_array<AlertRule>({
     {"stalled", "esper_run_silent_seconds", 600, "page", "has written nothing for ten minutes"},
     {"not finite", "esper_run_loss_not_finite", 0, "page", "the training loss is no finite number"},
     {"damaged", "esper_run_damaged", 0, "warning", "its run.json cannot be read"},
+    {"unread", "esper_run_unread", 0, "warning", "a file of it is there and cannot be read"},
     {"rollback", "esper_run_rollbacks", 0, "warning", "went back to a checkpoint"},
     {"rollbacks often", "esper_run_rollback_rate", 2, "page",
      "goes back to a checkpoint more than twice in 1,000 steps"},
@@ -145,6 +147,7 @@ RunFigures figures_of(const FiguresOf& facts) {
     return {is(RunState::kKilled),
             is(RunState::kFailed),
             is(RunState::kUnreadable),
+            facts.has_unread_files ? 1 : 0,
             runs ? static_cast<double>(facts.silent_ns) * 1e-9 : 0,
             facts.loss_is_finite ? 0 : 1,
             rollbacks,
@@ -171,14 +174,15 @@ bool holds(const AlertRule& rule, const RunFigures& figures) {
 }
 
 std::vector<Alert> alerts_of(const RunFigures& figures, const json& row,
-                             const std::filesystem::path& folder, const std::string& problem) {
+                             const std::filesystem::path& folder, const UnreadFiles& unread) {
     std::vector<Alert> alerts;
     for (const auto& rule : kRules) {
         if (!holds(rule, figures)) continue;
         std::string text(rule.text);
         if (rule.kind == "killed" || rule.kind == "failed")
             text += "; go on with 'esper resume " + folder.string() + "'";
-        if (rule.kind == "damaged") text = problem;
+        if (rule.kind == "damaged") text = unread.record;
+        if (rule.kind == "unread") text = unread.others;
         if (rule.kind == "not finite")
             text += fmt::format(" after step {}", records::integer_of(row, "steps"));
         if (rule.kind == "rollback") {

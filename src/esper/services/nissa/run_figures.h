@@ -50,6 +50,7 @@ struct FiguresOf {
     const nlohmann::json& row;
     const nlohmann::json& record;
     bool loss_is_finite = true;
+    bool has_unread_files = false;
     std::optional<double> examples_per_second = {};
     const MemoryCourse& memory;
     std::optional<double> lag_seconds = {};  ///< ReadingLag
@@ -67,9 +68,14 @@ struct AlertRule {
 std::span<const AlertRule> alert_rules();
 /// Whether the figure is there and above the bound.
 bool holds(const AlertRule& rule, const RunFigures& figures);
-/// What a person should look at, with what to do about it. `problem`: why run.json cannot be read.
+/// Why files of a run cannot be read; empty where they can.
+struct UnreadFiles {
+    std::string record;  ///< run.json
+    std::string others;
+};
+/// What a person should look at, with what to do about it.
 std::vector<Alert> alerts_of(const RunFigures& figures, const nlohmann::json& row,
-                             const std::filesystem::path& folder, const std::string& problem);
+                             const std::filesystem::path& folder, const UnreadFiles& unread);
 /// The rules as a file of rules for Prometheus (YAML).
 std::string prometheus_rules();
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "esper/contracts/utf8.h"
+#include "esper/services/records/printable_text.h"
 
 namespace esper::nissa {
 
@@ -16,7 +17,8 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kNoRunsBelow = {"checkpoints", "export", "tb", "lock"};
 
-bool is_run(const fs::path& folder) { return look_at(folder / "run.json").is_there; }
+// Also where run.json cannot be read: then the list says so.
+bool is_run(const fs::path& folder) { return Run::is_in(folder); }
 
 bool is_folder(const fs::path& path) {
     std::error_code ignored;
@@ -63,6 +65,7 @@ std::string RunIndex::new_id(const fs::path& root, const fs::path& folder) const
                              : folder.lexically_relative(root).string();
     if (id.empty()) id = fs::absolute(root).lexically_normal().parent_path().filename().string();
     if (!contracts::is_utf8(id) || id.empty() || id == "." || id == "..") id = "run";
+    id = records::printable(id);  // no address may hold control characters, encoded or not
     auto unique = id;
     for (int n = 2; runs_.contains(unique); ++n) unique = fmt::format("{}~{}", id, n);
     return unique;

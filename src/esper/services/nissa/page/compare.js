@@ -8,6 +8,14 @@ class Comparison {
     } catch {
       // An address that somebody has cut.
     }
+    const unknown = ids.filter(id => server.isLoaded() && !server.runs.has(id));
+    if (!ids.length || unknown.length) {
+      this.element = h("div", {}, h("h1", {}, "Nothing to compare"), h("p", {}, unknown.length
+        ? `There is no run ${unknown.map(id => `'${id}'`).join(", ")} here. ` : "No run is named. ",
+        "Mark runs in ", h("a", {href: "#/"}, "the list"), " and press Compare."));
+      this.curves = {remove() {}};
+      return;
+    }
     this.differences = h("div", {class: "card scroll"}, "Loading …");
     this.curves = new CurvesView(ids, address);
     this.element = h("div", {}, h("h1", {}, plural(ids.length, "run"), " compared"),

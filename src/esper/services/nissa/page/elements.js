@@ -8,9 +8,15 @@ function h(tag, attributes = {}, ...children) {
     else if (name in element && typeof value !== "string") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(9).filter(c => c !== null && c !== undefined && c !== false));
+  element.append(...children.flat(9).filter(c => c !== null && c !== undefined && c !== false)
+    .map(c => typeof c === "object" && !(c instanceof Node) ? JSON.stringify(c) : c));
   return element;
 }
+
+// A value of a run's files, whatever it is, in one line.
+const asText = value => value !== null && typeof value === "object"
+  ? Object.entries(value).map(([key, inner]) => `${key} ${asText(inner)}`).join(", ")
+  : String(value);
 
 // HTML whose values have passed through escape() or number().
 function fromHtml(html) {

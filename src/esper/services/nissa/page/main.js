@@ -32,6 +32,12 @@ function show() {
   } else if (parts[0] === "library") {
     shown = new LibraryView();
     where.textContent = " › library";
+  } else if (parts[0]) {
+    shown = {element: h("div", {}, h("h1", {}, "There is no such view"),
+      h("p", {}, `The address names '${parts[0]}'. There are `, h("a", {href: "#/"}, "all runs"),
+        ", ", h("a", {href: "#/library"}, "the library"), ", and a page for each run.")),
+      key: () => false, remove() {}};
+    where.textContent = "";
   } else {
     shown = new RunList(address);
     where.textContent = "";

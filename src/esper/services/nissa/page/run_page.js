@@ -8,7 +8,7 @@ class RunPage {
     this.address = address;
     this.views = {curves: "Curves", growth: "Growth", decisions: "Decisions", costs: "Costs",
                   kernels: "Kernels", text: "Samples", record: "Record"};
-    this.view = this.views[view] ? view : "curves";
+    this.view = Object.hasOwn(this.views, view || "") ? view : "curves";
     this.alerts = h("div");
     this.tiles = h("div", {class: "tiles"});
     this.actions = h("div");
@@ -172,7 +172,7 @@ class RunPage {
         h("table", {}, troubles.map(e => h("tr", {}, h("td", {class: "step"}, `step ${e.step}`),
           h("td", {class: "bad"}, e.event), h("td", {}, [e.seed, e.anchor && "at " + e.anchor,
             e.event === "rollback" && `back to step ${e.to_step}:`, e.reason].filter(Boolean)
-            .join(" ")))))) : "",
+            .map(asText).join(" ")))))) : "",
       fromHtml(splitsCard(splits) + [...lives].reverse().map(l => lifeCard(l, lastStep)).join("")),
       lives.length ? "" : h("p", {class: "soft"}, "No seed has germinated" +
         (waits ? `: ${waits}.` : " yet.")));
@@ -215,12 +215,10 @@ class RunPage {
   drawRecord() {
     const {run, config, folder} = this.detail;
     const events = this.growth?.events || [];
-    const text = value => value !== null && typeof value === "object"
-      ? Object.entries(value).map(([k, v]) => `${k} ${text(v)}`).join(", ") : String(value);
     this.child.element.replaceChildren(h("p", {}, "Folder: ", h("code", {}, folder)),
       h("details", {open: true}, h("summary", {}, "Figures of run.json"), h("table", {},
         Object.entries(run).map(([key, value]) => h("tr", {}, h("th", {scope: "row"}, key),
-          h("td", {}, text(value)))))),
+          h("td", {}, asText(value)))))),
       h("details", {}, h("summary", {}, "Configuration"), h("pre", {}, config)),
       h("details", {}, h("summary", {}, `Events (${events.length}, without those of health)`),
         h("div", {class: "scroll"}, h("table", {}, events.slice(-500).map(
