@@ -194,7 +194,48 @@ def test_they_are_sent_to_a_receiver(grown):
     assert got[0][1] == "application/json" and got[0][2] == trace(grown)
 
 
+@pytest.mark.parametrize("status, body, code, says", [
+    (200, {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too \x1b[31mold"}}, 1,
+     "left 3 spans out: too \\x1b[31mold"),
+    (200, {"partialSuccess": {"errorMessage": "slow down"}}, 0, "the receiver says: slow down"),
+    (200, {"partialSuccess": {}}, 0, "sent to"),
+    (400, "go \x1b]0;away\x07", 1, "\\x1b]0;away"),
+])
+def test_what_a_receiver_says_is_told(grown, tmp_path, status, body, code, says):
+    paths = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            paths.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode() if isinstance(body, str) else json.dumps(body).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        sent = esper("nissa", "trace", grown, "--to",
+                     f"http://127.0.0.1:{server.server_port}?key=1", cwd=tmp_path)
+    finally:
+        server.shutdown()
+    assert sent.returncode == code and says in sent.stderr and "\x1b" not in sent.stderr
+    assert paths == ["/v1/traces?key=1"]
+
+
 def test_what_cannot_be_traced_is_said(grown, tmp_path):
+    for empty in (["trace", grown, "--seed", ""], ["trace", grown, "--to", ""],
+                  ["export", grown, "--mlflow", ""], ["audit", grown, "--who", ""],
+                  ["export", grown, "--mlflow", tmp_path / "store", "--experiment", ""]):
+        refused = esper("nissa", *empty, cwd=tmp_path)
+        assert refused.returncode == 2 and "got an empty one" in refused.stderr
+    bogus = esper("nissa", "trase", grown, cwd=tmp_path)
+    assert bogus.returncode == 2 and "did you mean 'trace'" in bogus.stderr, bogus.stderr
+    none = esper("nissa", "audit", grown, "--what", "nosuch", cwd=tmp_path)
+    assert none.returncode == 0 and "what: " in none.stderr and "germinate" in none.stderr
     nobody = esper("nissa", "trace", grown, "--seed", "s999", cwd=tmp_path)
     assert nobody.returncode == 2 and "no seed s999" in nobody.stderr
     nowhere = esper("nissa", "trace", tmp_path, cwd=tmp_path)

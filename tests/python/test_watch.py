@@ -175,14 +175,21 @@ def test_the_replayed_network_and_the_page_say_the_same(tmp_path):
 
 def test_an_action_of_the_page_becomes_an_event_of_the_run(tmp_path):
     run = tmp_path / "run"
-    training = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=400", "-q",
-                                 f"data.path={write_text(tmp_path / 'small.txt')}", "--run", run],
-                                cwd=tmp_path, stdout=subprocess.DEVNULL)
+    log = tmp_path / "log.jsonl"
+    with log.open("w") as out:
+        training = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=400", "--json",
+                                     f"data.path={write_text(tmp_path / 'small.txt')}",
+                                     "--run", run],
+                                    cwd=tmp_path, stdout=out, stderr=subprocess.DEVNULL)
     try:
         assert wait_until(lambda: (run / "metrics.csv").exists())
         with watching(run, "--allow-actions") as page:
             link = page.process.stderr.readline().split()[-1]
             token = link.split("#token=")[1]
+
+            def told():
+                return [json.loads(line) for line in log.read_text().splitlines()
+                        if line.endswith("}")]
 
             def ask(action, token=token):
                 request = urllib.request.Request(
@@ -200,6 +207,10 @@ def test_an_action_of_the_page_becomes_an_event_of_the_run(tmp_path):
             assert wait_until(lambda: page.rows()["run"].get("growth_paused"))
             assert ask("checkpoint") == 202 and ask("rollback") == 202
             assert wait_until(lambda: any(e["event"] == "rollback" for e in events_of(run)))
+            # An epoch after it is timed from where it went back to.
+            assert wait_until(lambda: re.search("rollback.*epoch", " ".join(
+                e["event"] for e in told())))
+            assert all(e["examples_per_second"] > 0 for e in told() if e["event"] == "epoch")
             assert ask("stop") == 202
             assert training.wait(60) == 130
             assert wait_until(lambda: page.rows()["run"]["state"] == "stopped")
@@ -236,6 +247,39 @@ def test_a_shared_link_only_looks_and_is_needed(tmp_path):
     for wrong in ("8", "0h", "-1h", "20ep", "400d"):
         refused = esper("watch", tmp_path, "--share", wrong, cwd=tmp_path)
         assert refused.returncode == 2 and "--share" in refused.stderr
+
+
+def test_the_stream_of_a_shared_link_ends_with_it(tmp_path):
+    run = Path(shutil.copytree(ROOT / "tests/fixtures/run-v1", tmp_path / "run"))
+    with watching(tmp_path, "--share", "3s") as page:
+        token = page.process.stderr.readline().split("#token=")[1].strip()
+        with urllib.request.urlopen(f"{page.address}/api/v1/events?token={token}",
+                                    timeout=60) as stream:
+            assert b"retry" in stream.readline()
+            time.sleep(3.2)
+            with (run / "events.jsonl").open("a") as events:
+                events.write('{"event":"sample","step":1,"epoch":1,"when":"x","text":"late"}\n')
+            told = stream.read().decode()  # to its end
+        assert "event: run" not in told, told
+        assert page.status("/api/v1/runs", Authorization=f"bearer {token}") == 401
+
+
+def test_a_run_whose_folder_is_moved_ends_and_goes_on_there(tmp_path):
+    run = tmp_path / "run"
+    training = subprocess.Popen([ESPER, "train", *GROW, "run.epochs=400",
+                                 "telemetry.tensorboard=true",
+                                 f"data.path={write_text(tmp_path / 'small.txt')}", "--run", run],
+                                cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        assert wait_until(lambda: record_of(run)["epochs"] if (run / "run.json").exists() else 0)
+        run.rename(tmp_path / "moved")
+        said = training.communicate(timeout=60)[1]
+    finally:
+        training.kill()
+    assert training.returncode == 1 and "was moved or removed" in said, said[-500:]
+    assert not run.exists()
+    resumed = esper("resume", tmp_path / "moved", "run.epochs=8", "-q", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
 
 
 def test_no_page_of_a_stranger_reads_or_changes_anything(tmp_path):

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "esper/base/fault_points.h"
 #include "esper/base/text.h"
@@ -61,14 +64,17 @@ __attribute__((section(".preinit_array"), used)) void (*const kFirst)(int, char*
                                                                       char**) = make_ready;
 
 // CLI11 reports an unknown word without saying which command it might have been.
-bool refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
-    if (words.empty() || words[0].starts_with('-')) return false;
+bool refuse_unknown_command(const CLI::App& app, std::span<const std::string> words,
+                            const std::string& above = "esper") {
+    if (app.get_require_subcommand_min() == 0 || words.empty() || words[0].starts_with('-'))
+        return false;
     std::vector<std::string> names;
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-        if (command->get_name() == words[0]) return false;
+        if (command->get_name() == words[0])
+            return refuse_unknown_command(*command, words.subspan(1), above + " " + words[0]);
         if (!command->get_group().empty()) names.push_back(command->get_name());
     }
-    std::fprintf(stderr, "esper: there is no command %s; there are: %s\n",
+    std::fprintf(stderr, "%s: there is no command %s; there are: %s\n", above.c_str(),
                  esper::quote_with_suggestion(words[0], names).c_str(),
                  esper::join(names, ", ").c_str());
     return true;

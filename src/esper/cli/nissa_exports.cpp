@@ -1,14 +1,20 @@
 #include "esper/cli/nissa_exports.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "esper/base/files.h"
+#include "esper/cli/not_empty.h"
 #include "esper/cli/output_file.h"
 #include "esper/cli/print.h"
 #include "esper/services/nissa/decision_traces.h"
 #include "esper/services/nissa/mlflow_store.h"
+#include "esper/services/records/fields.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/urza/library.h"
 #include "esper/utils/http_client.h"
 
@@ -21,12 +27,32 @@ struct TraceArguments {
 };
 
 // The path that OTLP/HTTP gives traces, unless the address has one of its own.
-std::string traces_url(std::string address) {
-    const auto host = address.find("://");
-    const auto path = host == std::string::npos ? host : address.find('/', host + 3);
-    if (path != std::string::npos && path + 1 < address.size()) return address;
-    if (path == std::string::npos) address += '/';
-    return address + "v1/traces";
+std::string traces_url(const std::string& address) {
+    const auto query = std::min(address.find_first_of("?#"), address.size());
+    auto path = address.substr(0, query);
+    const auto host = path.find("://");
+    const auto slash = host == std::string::npos ? host : path.find('/', host + 3);
+    if (slash == std::string::npos || slash + 1 == path.size())
+        path += slash == std::string::npos ? "/v1/traces" : "v1/traces";
+    return path + address.substr(query);
+}
+
+// A receiver may take a request and leave spans out (OTLP, "partial success").
+Status check_all_taken(const std::string& body) {
+    const auto answer = nlohmann::json::parse(body, nullptr, false);
+    if (!answer.is_object()) return {};
+    const auto part = answer.find("partialSuccess");
+    if (part == answer.end() || !part->is_object()) return {};
+    const auto message = records::text_of(*part, "errorMessage");
+    auto left_out = records::text_of(*part, "rejectedSpans");  // protobuf's 64-bit numbers
+    if (left_out.empty()) left_out = std::to_string(records::integer_of(*part, "rejectedSpans"));
+    if (left_out != "0")
+        return fail(utils::HttpError::kOtherStatus,
+                    fmt::format("the receiver left {} spans out{}", left_out,
+                                message.empty() ? "" : ": " + message));
+    if (!message.empty())
+        std::fprintf(stderr, "the receiver says: %s\n", records::printable(message).c_str());
+    return {};
 }
 
 Status send(const std::string& address, const std::string& text) {
@@ -38,7 +64,9 @@ Status send(const std::string& address, const std::string& text) {
     request.body = text;
     request.repeatable = true;  // the same ids say the same
     const auto answer = utils::require_success(client.send(request));
-    return answer ? Status{} : fail(answer.error().within(request.url));
+    if (!answer) return fail(answer.error().within(request.url));
+    const auto taken = check_all_taken(answer->body);
+    return taken ? Status{} : fail(taken.error().within(request.url));
 }
 
 int trace(const TraceArguments& a) {
@@ -85,12 +113,17 @@ void add_nissa_exports(CLI::App* nissa, int& exit_code) {
     auto* traces = nissa->add_subcommand(
         "trace", "what was decided in a run about seeds and splits, as traces (OTLP/JSON)");
     traces->add_option("run", t->run, "the run's folder")->required();
-    auto* seed = traces->add_option("--seed", t->seed, "this one's only, e.g. s1");
+    auto* seed =
+        traces->add_option("--seed", t->seed, "this one's only, e.g. s1")->check(kNotEmpty);
     traces->add_option("--block", t->block, "this one's splits only, e.g. blocks.0")
+        ->check(kNotEmpty)
         ->excludes(seed);
-    traces->add_option("-o,--output", t->output, "a file (default: standard output)");
-    traces->add_option("--to", t->to,
-                       "also send them to this OTLP/HTTP receiver, e.g. http://127.0.0.1:4318");
+    traces->add_option("-o,--output", t->output, "a file (default: standard output)")
+        ->check(kNotEmpty);
+    traces
+        ->add_option("--to", t->to,
+                     "also send them to this OTLP/HTTP receiver, e.g. http://127.0.0.1:4318")
+        ->check(kNotEmpty);
     traces->add_option("--library", t->library,
                        "of kernels (default: $ESPER_LIBRARY or ~/.local/share/esper/library)");
     traces->callback([t, &exit_code] { exit_code = trace(*t); });
@@ -99,8 +132,10 @@ void add_nissa_exports(CLI::App* nissa, int& exit_code) {
     auto* exports = nissa->add_subcommand("export", "runs in the file formats of other programs");
     exports->add_option("runs", e->runs, "folders of runs")->required();
     exports->add_option("--mlflow", e->mlflow, "into the files of this MLflow store (mlruns)")
-        ->required();
-    exports->add_option("--experiment", e->experiment, "MLflow's experiment (default: esper)");
+        ->required()
+        ->check(kNotEmpty);
+    exports->add_option("--experiment", e->experiment, "MLflow's experiment (default: esper)")
+        ->check(kNotEmpty);
     exports->callback([e, &exit_code] { exit_code = export_runs(*e); });
 }
 

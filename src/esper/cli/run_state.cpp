@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "esper/base/text.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/run_journal.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
@@ -52,7 +54,10 @@ Result<std::vector<graph::JournalEntry>> journal_of(const RunState& run,
 }
 
 int report_error(const Error& error) {
-    std::fprintf(stderr, "esper: %s\n", error.message().c_str());
+    // Names of files and answers of servers stand in messages; each line is made safe by itself.
+    auto lines = split(error.message(), '\n');
+    for (auto& line : lines) line = records::printable(line);
+    std::fprintf(stderr, "esper: %s\n", join(lines, "\n").c_str());
     return error.exit_code();
 }
 

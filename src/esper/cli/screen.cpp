@@ -102,6 +102,11 @@ Screen::Pace Screen::end_of_epoch(const Progress& p) {
 
 void Screen::event(const json& event) {
     if (json_) print_json_line(event);
+    if (event.value("event", "") == "rollback") {
+        epoch_began_ = std::chrono::steady_clock::now();
+        epoch_began_at_ = event.value("to_step", epoch_began_at_);
+        past_.clear();
+    }
     const auto described = records::describe_event(event);
     if (described.tone == records::EventTone::kNone) return;
     const auto colour = described.tone == records::EventTone::kGood     ? terminal_.green()

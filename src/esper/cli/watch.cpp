@@ -1,11 +1,18 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
+#include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/nissa_exports.h"
+#include "esper/cli/not_empty.h"
 #include "esper/cli/page_process.h"
 #include "esper/cli/print.h"
 #include "esper/cli/table.h"
@@ -44,6 +51,21 @@ struct AuditArguments {
     bool json = false;
 };
 
+std::string what_there_is(const std::string& run) {
+    const auto all = nissa::deeds_of(run, {});
+    if (!all || all->empty()) return "; nothing has been done in it";
+    std::set<std::string> who, what;
+    for (const auto& deed : *all) {
+        who.insert(records::printable(deed.who));
+        what.insert(records::printable(deed.what));
+    }
+    const auto listed = [](const std::set<std::string>& names) {
+        return join(std::vector<std::string>(names.begin(), names.end()), ", ");
+    };
+    return fmt::format("; who: {}; what: {}; steps {} to {}", listed(who), listed(what),
+                       all->front().step, all->back().step);
+}
+
 int audit(const AuditArguments& a) {
     const auto deeds = nissa::deeds_of(a.run, a.query);
     if (!deeds) return report_error(deeds.error());
@@ -70,18 +92,25 @@ int audit(const AuditArguments& a) {
                        printable(deed.what), printable(deed.subject), printable(deed.why)});
     }
     if (!a.json) std::fputs(table.text().c_str(), stdout);
-    if (deeds->empty()) std::fputs("nothing in this run fits what was asked for\n", stderr);
+    if (deeds->empty())
+        std::fprintf(stderr, "nothing in this run fits what was asked for%s\n",
+                     what_there_is(a.run).c_str());
     return 0;
 }
 
 void add_audit(CLI::App* command, int& exit_code) {
     auto a = std::make_shared<AuditArguments>();
     command->add_option("run", a->run, "the run's folder")->required();
-    command->add_option("--who", a->query.who,
-                        "controller, gate, kernels, trainer, user, or who asked for an action");
-    command->add_option("--what", a->query.what, "e.g. germinate, cull, gate, kernel, rollback");
-    command->add_option("--subject", a->query.subject,
-                        "a seed, anchor, blueprint, kernel, block or checkpoint");
+    command
+        ->add_option("--who", a->query.who,
+                     "controller, gate, kernels, trainer, user, or who asked for an action")
+        ->check(kNotEmpty);
+    command->add_option("--what", a->query.what, "e.g. germinate, cull, gate, kernel, rollback")
+        ->check(kNotEmpty);
+    command
+        ->add_option("--subject", a->query.subject,
+                     "a seed, anchor, blueprint, kernel, block or checkpoint")
+        ->check(kNotEmpty);
     command->add_option("--from", a->query.from, "first step");
     command->add_option("--to", a->query.to, "last step");
     command->add_flag("--json", a->json, "one JSON line each");
@@ -110,11 +139,12 @@ void add_to(CLI::App* command, int& exit_code) {
 void add_watch(CLI::App& app, int& exit_code) {
     add_to(app.add_subcommand("watch", "show runs in the browser, live and afterwards"), exit_code);
     auto* nissa = app.add_subcommand("nissa", "the observer of runs");
-    nissa->group("")->require_subcommand(1);
+    nissa->require_subcommand(1);
     add_to(nissa->add_subcommand("serve", "the same as 'esper watch'"), exit_code);
     add_audit(nissa->add_subcommand("audit", "what was done in a run: who, when, to what and why"),
               exit_code);
     add_nissa_exports(nissa, exit_code);
+    nissa->group("");  // last: what is added to it would take its group over
 }
 
 }  // namespace esper::cli
