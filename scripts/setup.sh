@@ -8,6 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 TORCH_VERSION=2.13.0
+# Its wheel has Arrow's C++ libraries and headers, with which Parquet files are read.
+PYARROW_VERSION=26.0.1
 BUILD_PACKAGES=(
     g++ cmake ninja-build ccache mold make git pkg-config ca-certificates
     python3 python3-venv python3-dev
@@ -130,6 +132,12 @@ elif ! has_torch; then
         { say "no CPU build at hand; installing the default build: 3 GB, ten minutes or more" &&
             pip_install "torch==$TORCH_VERSION"; } ||
         refuse "pip could not install torch $TORCH_VERSION; set ESPER_TORCH to an installed one"
+fi
+
+if ! "$venv" -c "import pyarrow; assert pyarrow.__version__ == '$PYARROW_VERSION'" 2>/dev/null; then
+    say "installing pyarrow $PYARROW_VERSION: 50 MB, usually under a minute"
+    pip_install "pyarrow==$PYARROW_VERSION" ||
+        say "no pyarrow $PYARROW_VERSION: the program will refuse Parquet files"
 fi
 
 needed=()

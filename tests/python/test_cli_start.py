@@ -150,7 +150,7 @@ def test_a_configuration_comes_from_standard_input(tmp_path):
     ("t.npz", b"PK\x03\x04\x14\x00" + bytes(200), "a zip", "not a whole .npz archive"),
     ("t.png", b"\x89PNG\r\n\x1a\n" + bytes(200), "a PNG file", "a sub-folder of images for each class"),
     ("t.idx", b"\x00\x00\x08\x03" + bytes(200), "an IDX", "its head says 0 bytes, but 188 follow"),
-    ("t.parquet", b"PAR1\x15\x04" + bytes(200), "a Parquet file", "to_csv"),
+    ("t.parquet", b"PAR1\x15\x04" + bytes(200), "a Parquet file", "cannot be read"),
 ])
 def test_data_that_cannot_be_read_are_named(tmp_path, name, content, as_text, as_it_is):
     (tmp_path / name).write_bytes(content)

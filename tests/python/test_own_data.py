@@ -333,8 +333,8 @@ def test_pickles_and_unread_formats_are_refused_with_advice(tmp_path):
     (tmp_path / "data.pkl").write_bytes(pickle.dumps(Bomb()))
     assert "numpy.savez" in refused("train", "data.pkl", cwd=tmp_path)
     assert not (tmp_path / "ran").exists()
-    (tmp_path / "data.parquet").write_bytes(b"PAR1\x15\x04\x15" + bytes(100))
-    assert "to_csv" in refused("train", "data.parquet", cwd=tmp_path)
+    (tmp_path / "data.arrow").write_bytes(b"ARROW1\x00\x00" + bytes(100))
+    assert "to_csv" in refused("train", "data.arrow", cwd=tmp_path)
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     (folder / "batches.meta").write_bytes(b"\x80\x04")

@@ -183,10 +183,14 @@ Status show_data(const InfoArguments& arguments) {
         out += fmt::format("  samples of the training images are in {}\n", arguments.png);
     }
     out = as_comment(out);
+    std::string overrides;
+    for (const auto& word : arguments.overrides)
+        overrides += fmt::format(" \"{}\"", tolaria::shown_name(word, 200));
     out += fmt::format(
-        "\n# What 'esper train {}' trains; kept in a .yaml file it is a configuration.\n"
-        "{}",
-        arguments.path, tolaria::to_yaml(own.choices));
+        "\n# What 'esper train {}{}' trains; kept in a .yaml file it is a configuration{}.\n{}",
+        arguments.path, overrides,
+        overrides.empty() ? "" : fmt::format(" for 'esper train FILE.yaml{}'", overrides),
+        tolaria::to_yaml(own.choices));
     std::fputs(out.c_str(), stdout);
     return {};
 }

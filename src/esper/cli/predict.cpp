@@ -59,7 +59,7 @@ Status predict(const Arguments& a) {
     if (!images && config.data.kind != configs::DataKind::kTable)
         return refuse(a.folder,
                       "arrays of numbers, whose columns have no names; predict takes images and "
-                      "CSV tables. 'esper export " +
+                      "CSV and Parquet tables. 'esper export " +
                           a.folder + "' writes the network as plain PyTorch");
     if (images && !a.out.empty())
         return fail(DataError::kBadOption,
@@ -85,9 +85,10 @@ void add_predict(CLI::App& app, int& exit_code) {
         "predict", "what a run's network makes of images, or of the rows of a table");
     command->add_option("folder", a->folder, "the run's folder")->required();
     command
-        ->add_option("paths", a->words,
-                     "JPEG and PNG files, folders of them, or CSV files; data.path=… where the "
-                     "training data have moved")
+        ->add_option(
+            "paths", a->words,
+            "JPEG and PNG files, folders of them, or CSV or Parquet files; data.path=… where the "
+            "training data have moved")
         ->required();
     command->add_option("--top", a->top, "how many classes are named (default: 5)");
     command->add_option("-o,--out", a->out,

@@ -12,9 +12,9 @@
 #include "esper/cli/predict.h"
 #include "esper/services/records/printable_text.h"
 #include "esper/services/tolaria/data/csv.h"
-#include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/file_format.h"
 #include "esper/services/tolaria/data/table_dataset.h"
+#include "esper/services/tolaria/data/table_files.h"
 
 namespace esper::cli {
 
@@ -94,7 +94,8 @@ void print_lines(const Predicting& asked, const fs::path& path, const CsvTable& 
                  const std::vector<Prediction>& predictions) {
     for (std::size_t row = 0; row < table.rows(); ++row) {
         const auto& prediction = predictions[row];
-        json line{{"event", "prediction"}, {"file", path.string()}, {"line", table.lines[row]}};
+        json line{{"event", "prediction"}, {"file", path.string()}};
+        line[table.format == tolaria::TableFormat::kCsv ? "line" : "row"] = table.lines[row];
         if (are_labels(asked)) {
             line["labels"] = labels_json(asked, prediction);
         } else if (is_regression(asked)) {
@@ -146,13 +147,14 @@ Result<CsvTable> read_table(const fs::path& path) {
     std::error_code none;
     const auto what = tolaria::recognise_data(path);
     const bool packed = what == "a gzip file";
-    if (fs::is_directory(path, none) || (!what.empty() && what != "a CSV file" && !packed))
+    if (fs::is_directory(path, none) ||
+        (!what.empty() && what != "a CSV file" && what != "a Parquet file" && !packed))
         return fail(DataError::kUnsupportedFormat,
-                    fmt::format("is {}; this network was trained on a table, expected a CSV file "
-                                "with the same columns",
+                    fmt::format("is {}; this network was trained on a table, expected a CSV or "
+                                "Parquet file with the same columns",
                                 what.empty() ? "a folder" : what));
-    ESPER_TRY(auto text, tolaria::read_data_file(path));
-    return tolaria::parse_csv(std::move(text), false, 1);
+    ESPER_TRY(auto read, tolaria::read_table_file(path, false, 1));
+    return std::move(read.table);
 }
 
 Status predict_table(const Predicting& asked, const fs::path& path, std::string& csv) {

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <set>
 
+#include "esper/services/tolaria/data/data_bytes.h"
+
 namespace esper::tolaria {
 namespace {
 
@@ -122,6 +124,19 @@ bool is_missing(std::string_view cell) {
     return std::ranges::find(kWords, trimmed(cell)) != kWords.end();
 }
 
+std::string CsvTable::place(std::size_t row) const {
+    auto where = fmt::format("{} {}", format == TableFormat::kCsv ? "line" : "row", lines[row]);
+    const auto file = std::ranges::find_if(files, [&](const auto& f) { return row < f.second; });
+    return file == files.end() ? where : fmt::format("{}, {}", shown_name(file->first), where);
+}
+
+std::string CsvTable::words_of_left_out() const {
+    std::string words;
+    for (const auto& [name, why] : left_out)
+        words += fmt::format("; column '{}' is left out: {}", shown_name(name), shown_name(why));
+    return words;
+}
+
 Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least) {
     if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     auto owned = std::make_shared<std::string>(std::move(text));
@@ -162,7 +177,7 @@ Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least) {
     if (table.rows() < least)
         return fail(DataError::kTooSmall,
                     fmt::format("it has {} rows; expected {} or more", table.rows(), least));
-    table.text = std::move(owned);
+    table.cells_of.push_back(std::move(owned));
     return table;
 }
 

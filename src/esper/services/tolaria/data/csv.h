@@ -4,26 +4,40 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "esper/services/tolaria/data/data_errors.h"
 
 namespace esper::tolaria {
 
-/// The cells of a CSV file, column by column. Cells are slices of `text`.
+enum class TableFormat : std::uint8_t { kCsv, kParquet };
+
+/// The cells of a table, column by column, as texts: a CSV file's, or a Parquet file's as the CSV
+/// file of the same table has them (parquet_file.h).
 struct CsvTable {
-    std::shared_ptr<const std::string> text;
+    TableFormat format = TableFormat::kCsv;
+    /// What the cells are slices of.
+    std::vector<std::shared_ptr<const void>> cells_of;
     std::vector<std::string> names;
     std::vector<std::vector<std::string_view>> columns;
-    /// The file's line on which each row begins, from 1.
+    /// The file's line on which each row begins, of Parquet the row's number, from 1.
     std::vector<std::uint64_t> lines;
     char delimiter = ',';
     bool has_header = false;
     /// Rows that were left out, and what was wrong with the first of them.
     std::uint64_t skipped = 0;
     std::string first_skipped;
+    /// Columns that are not read, and why.
+    std::vector<std::pair<std::string, std::string>> left_out;
+    /// Of several files the names, and how many rows there are up to the end of each.
+    std::vector<std::pair<std::string, std::size_t>> files;
 
     std::size_t rows() const { return lines.size(); }
+    /// Where a row stands in its file: `line 7`, `part-2.csv, line 7`, `row 6`.
+    std::string place(std::size_t row) const;
+    /// `; column 'a' is left out: …` for each column that is not read.
+    std::string words_of_left_out() const;
 };
 
 /// Reads RFC 4180, with `,`, `;`, tab or `|` between cells, whichever the first line has most of.

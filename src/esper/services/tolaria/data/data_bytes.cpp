@@ -19,13 +19,6 @@ constexpr std::string_view kGzip = "\x1f\x8b";
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 constexpr int kGzipWindow = 15 + 16;
 
-std::uint64_t half_of_memory() {
-    const auto pages = sysconf(_SC_PHYS_PAGES);
-    const auto size = sysconf(_SC_PAGE_SIZE);
-    if (pages <= 0 || size <= 0) return std::uint64_t{1} << 32;
-    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) / 2;
-}
-
 class Inflater {
   public:
     explicit Inflater(std::string_view packed) : packed_(packed) {
@@ -65,6 +58,13 @@ class Inflater {
 
 }  // namespace
 
+std::uint64_t most_memory() {
+    const auto pages = sysconf(_SC_PHYS_PAGES);
+    const auto size = sysconf(_SC_PAGE_SIZE);
+    if (pages <= 0 || size <= 0) return std::uint64_t{1} << 32;
+    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) / 2;
+}
+
 Result<std::string> gunzip(std::string_view packed, std::uint64_t limit) {
     Inflater inflater(packed);
     if (!inflater.is_ready()) return fail(DataError::kNoMemory, "zlib could not start");
@@ -91,14 +91,14 @@ Result<std::string> gunzip(std::string_view packed, std::uint64_t limit) {
 }
 
 Result<std::string> read_data_file(const std::filesystem::path& path) {
-    auto bytes = read_file(path, half_of_memory());
+    auto bytes = read_file(path, most_memory());
     if (!bytes && bytes.error().is(FileError::kTooLarge))
         return fail(DataError::kTooLarge, bytes.error().message());
     if (!bytes)
         return fail(DataError::kMissing,
                     fmt::format("cannot read '{}' ({})", path.string(), bytes.error().message()));
     if (!bytes->starts_with(kGzip)) return bytes;
-    auto unpacked = gunzip(*bytes, half_of_memory());
+    auto unpacked = gunzip(*bytes, most_memory());
     if (!unpacked) return fail(unpacked.error().within(path.string()));
     return unpacked;
 }
@@ -116,16 +116,15 @@ std::string first_bytes(const std::filesystem::path& path, std::size_t count) {
 }
 
 Status check_memory(std::uint64_t bytes, std::string_view what, std::string_view advice) {
-    if (bytes <= half_of_memory()) return {};
+    if (bytes <= most_memory()) return {};
     return fail(DataError::kTooLarge,
                 fmt::format("{} would take {}B of memory, more than half of this machine's; {}",
                             what, human_count(static_cast<double>(bytes)), advice));
 }
 
-std::string shown_name(std::string_view name) {
-    constexpr std::size_t kLongest = 80;
+std::string shown_name(std::string_view name, std::size_t longest) {
     std::string out;
-    for (std::size_t i = 0; i < name.size() && out.size() < kLongest;) {
+    for (std::size_t i = 0; i < name.size() && out.size() < longest;) {
         const auto step = decode_utf8(name, i);
         const auto byte = static_cast<unsigned char>(name[i]);
         const bool control = step.code_point < 0x20 || step.code_point == 0x7f ||

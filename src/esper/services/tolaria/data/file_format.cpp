@@ -122,8 +122,9 @@ std::string recognise_data(const fs::path& path) {
 }
 
 std::string_view readable_formats() {
-    return "what can be read is UTF-8 text, CSV tables, NumPy arrays, IDX (MNIST), folders of JPEG "
-           "and PNG images, token files (.bin) and CIFAR's binary files: 'esper data info PATH' "
+    return "what can be read is UTF-8 text, CSV and Parquet tables, NumPy arrays, IDX (MNIST), "
+           "folders of JPEG and PNG images, token files (.bin) and CIFAR's binary files: 'esper "
+           "data info PATH' "
            "says what a path is, 'esper train PATH' trains on it";
 }
 

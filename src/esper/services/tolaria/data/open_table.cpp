@@ -6,8 +6,8 @@
 #include "esper/base/text.h"
 #include "esper/services/tolaria/data/csv.h"
 #include "esper/services/tolaria/data/data_bytes.h"
-#include "esper/services/tolaria/data/file_format.h"
 #include "esper/services/tolaria/data/table_dataset.h"
+#include "esper/services/tolaria/data/table_files.h"
 
 namespace esper::tolaria {
 namespace {
@@ -16,10 +16,10 @@ Result<std::size_t> find_target(const CsvTable& table, const std::string& name) 
     if (name.empty()) return table.names.size() - 1;
     const auto found = std::ranges::find(table.names, name);
     if (found != table.names.end()) return static_cast<std::size_t>(found - table.names.begin());
-    return fail(
-        DataError::kBadOption,
-        fmt::format("data.target: no column is named {}; there are: {}",
-                    quote_with_suggestion(name, table.names), shown_name(join(table.names, ", "))));
+    return fail(DataError::kBadOption,
+                fmt::format("data.target: no column is named {}; there are: {}{}",
+                            quote_with_suggestion(name, table.names),
+                            shown_name(join(table.names, ", ")), table.words_of_left_out()));
 }
 
 // The columns of several labels; empty where the target is one column.
@@ -58,9 +58,9 @@ Status drop_rows_without_target(CsvTable& table, std::size_t target, bool skip) 
     const auto& cells = table.columns[target];
     const auto first = std::ranges::find_if(cells, is_missing);
     if (first == cells.end()) return {};
-    const auto line = table.lines[static_cast<std::size_t>(first - cells.begin())];
-    const auto what = fmt::format("line {} has no value for the target '{}'", line,
-                                  shown_name(table.names[target]));
+    const auto place = table.place(static_cast<std::size_t>(first - cells.begin()));
+    const auto what =
+        fmt::format("{} has no value for the target '{}'", place, shown_name(table.names[target]));
     if (!skip)
         return fail(DataError::kCorrupt,
                     what +
@@ -71,6 +71,8 @@ Status drop_rows_without_target(CsvTable& table, std::size_t target, bool skip) 
     for (std::size_t row = 0; row < cells.size(); ++row)
         if (!is_missing(cells[row])) kept.push_back(row);
     table.skipped += cells.size() - kept.size();
+    for (auto& [name, end] : table.files)
+        end = static_cast<std::size_t>(std::ranges::lower_bound(kept, end) - kept.begin());
     const auto keep = [&](auto& list) {
         for (std::size_t i = 0; i < kept.size(); ++i) list[i] = list[kept[i]];
         list.resize(kept.size());
@@ -80,8 +82,13 @@ Status drop_rows_without_target(CsvTable& table, std::size_t target, bool skip) 
     return {};
 }
 
-std::string words_for(char delimiter) {
-    return delimiter == '\t' ? "a tab" : fmt::format("'{}'", delimiter);
+std::string words_for_layout(const CsvTable& table) {
+    const auto files = table.files.empty() ? "" : fmt::format(" in {} files", table.files.size());
+    if (table.format == TableFormat::kParquet) return "Parquet" + files;
+    return fmt::format("{} between cells{}, {}",
+                       table.delimiter == '\t' ? "a tab" : fmt::format("'{}'", table.delimiter),
+                       files,
+                       table.has_header ? "names in the first line" : "no names in the first line");
 }
 
 Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOptions& options,
@@ -110,11 +117,12 @@ Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOp
                                         : choose_target(wanted.front(), options.task));
     ESPER_TRY(const auto parts, split_rows(groups_of(target), options.split));
     std::vector<std::string> notes;
-    notes.push_back(
-        fmt::format("{} rows, {} between cells, {}; {} columns of numbers, {} of categories",
-                    table.rows(), words_for(table.delimiter),
-                    table.has_header ? "names in the first line" : "no names in the first line",
-                    numeric, columns.size() - numeric));
+    notes.push_back(fmt::format("{} rows, {}; {} columns of numbers, {} of categories",
+                                table.rows(), words_for_layout(table), numeric,
+                                columns.size() - numeric));
+    for (const auto& [name, why] : table.left_out)
+        notes.push_back(
+            fmt::format("column '{}' is left out: {}", shown_name(name), shown_name(why)));
     notes.push_back(fmt::format(
         "target '{}'{}: {}, because {}", shown_name(target.name),
         options.target.empty() ? ", the last column (data.target=NAME names another)" : "",
@@ -128,16 +136,8 @@ Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOp
 }  // namespace
 
 Result<std::shared_ptr<const Dataset>> open_table(const TableOptions& options) {
-    ESPER_TRY(auto text, read_data_file(options.path));
-    if (const auto format = recognise_format(text); !format.empty())
-        return fail(DataError::kUnsupportedFormat,
-                    fmt::format("'{}' is a {} file and no CSV table; 'esper data info {}' says "
-                                "what can be done with it",
-                                options.path.string(), format, options.path.string()));
-    const auto content = sha256(text).hex();
-    auto table = parse_csv(std::move(text), options.skip_corrupt);
-    if (!table) return fail(table.error().within(options.path.string()));
-    auto set = open_parsed(std::move(*table), options, content);
+    ESPER_TRY(auto read, read_table(options.path, options.skip_corrupt));
+    auto set = open_parsed(std::move(read.table), options, read.sha256);
     if (!set) return fail(set.error().within(options.path.string()));
     return set;
 }

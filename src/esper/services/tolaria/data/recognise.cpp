@@ -10,6 +10,7 @@
 #include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/file_format.h"
 #include "esper/services/tolaria/data/numpy_array.h"
+#include "esper/services/tolaria/data/table_files.h"
 #include "esper/services/tolaria/data/text_files.h"
 
 namespace esper::tolaria {
@@ -29,7 +30,6 @@ struct Advice {
     std::string_view advice;
 };
 constexpr auto kAdvice = std::to_array<Advice>({
-    {"Parquet", "write it as CSV: pandas.read_parquet(PATH).to_csv('data.csv', index=False)"},
     {"Arrow", "write it as CSV: pandas.read_feather(PATH).to_csv('data.csv', index=False)"},
     {"HDF5", "write its arrays with numpy.savez('data.npz', X=…, y=…)"},
     {"SQLite", "write the table as CSV: sqlite3 -header -csv PATH 'select * from …' > data.csv"},
@@ -134,6 +134,7 @@ Result<RecognisedData> recognise_file(const fs::path& path) {
         return RecognisedData{DataKind::kNumpy, "NumPy arrays (.npz)"};
     if (format.starts_with("IDX"))
         return RecognisedData{DataKind::kIdx, "IDX, the layout of MNIST"};
+    if (format == "Parquet") return RecognisedData{DataKind::kTable, "a table (Parquet)"};
     if (format.starts_with("zip")) return refuse_zip(path);
     if (const auto promised = promised_format(extension); format.empty() && !promised.empty())
         return fail(DataError::kCorrupt,
@@ -158,7 +159,7 @@ Result<RecognisedData> recognise_file(const fs::path& path) {
 
 /// A folder's files by what their names say.
 struct FolderNames {
-    bool npy = false, idx = false, texts = false, folders = false;
+    bool npy = false, idx = false, parquet = false, texts = false, folders = false;
 };
 
 FolderNames names_in(const fs::path& folder) {
@@ -172,6 +173,7 @@ FolderNames names_in(const fs::path& folder) {
         }
         found.npy = found.npy || name.ends_with(".npy");
         found.idx = found.idx || name.find("idx3-ubyte") != std::string::npos;
+        found.parquet = found.parquet || name.ends_with(".parquet");
         found.texts = found.texts || name.ends_with(".txt") || name.ends_with(".md");
     }
     return found;
@@ -193,6 +195,11 @@ Result<RecognisedData> recognise_folder(const fs::path& folder) {
     const auto names = names_in(folder);
     if (names.idx) return RecognisedData{DataKind::kIdx, "IDX, the layout of MNIST"};
     if (names.npy) return RecognisedData{DataKind::kNumpy, "NumPy arrays"};
+    if (names.parquet) {
+        ESPER_TRY(const auto files, table_files(folder));
+        return RecognisedData{DataKind::kTable,
+                              fmt::format("tables (Parquet), {} files", files.size())};
+    }
     const auto images = recognise_data(folder);
     if (names.folders && images != "a folder")
         return RecognisedData{DataKind::kImages, "images, a folder for each class"};
@@ -214,8 +221,11 @@ Result<RecognisedData> recognise(const fs::path& path) {
         ESPER_TRY(const auto first, recognise_file(files[0]));
         if (first.kind == DataKind::kText)
             return RecognisedData{DataKind::kText, fmt::format("texts, {} files", files.size())};
+        if (first.kind == DataKind::kTable)
+            return RecognisedData{DataKind::kTable,
+                                  fmt::format("{}, {} files", first.what, files.size())};
         return refuse(path, fmt::format("a pattern for files of which the first is {}", first.what),
-                      "patterns name texts; give one file or a folder");
+                      "patterns name texts and tables; give one file or a folder");
     }
     return fail(DataError::kMissing, fmt::format("there is no file or folder '{}'", path.string()));
 }

@@ -172,9 +172,9 @@ Result<TableColumn> TableEncoder::read_numbers(const Encoding& encoding, const C
         if (!parse_number(cells[row], value) && !is_missing(cells[row]))
             return fail(
                 DataError::kCorrupt,
-                fmt::format("line {}, column '{}': expected a number, as in the data that "
+                fmt::format("{}, column '{}': expected a number, as in the data that "
                             "the network learnt from, got '{}'",
-                            table.lines[row], shown_name(encoding.name), shown_name(cells[row])));
+                            table.place(row), shown_name(encoding.name), shown_name(cells[row])));
         column.numbers.push_back(value);
     }
     return column;

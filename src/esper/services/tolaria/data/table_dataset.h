@@ -74,8 +74,9 @@ struct TableOptions {
     Split split = {};
 };
 
-/// A CSV file (also .csv.gz). Rows without a target are corrupt. Errors: those of reading and of
-/// parse_csv; kBadOption for a column that is not there.
+/// A CSV file (also .csv.gz), a Parquet file, or several of either (table_files.h). Rows without a
+/// target are corrupt. Errors: those of reading and of the format; kBadOption for a column that is
+/// not there.
 Result<std::shared_ptr<const Dataset>> open_table(const TableOptions& options);
 
 }  // namespace esper::tolaria
