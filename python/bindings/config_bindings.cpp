@@ -34,6 +34,23 @@ void bind_config(py::module_& m) {
                 return c;
             },
             py::arg("name"), "The same with other first values of a seed's last layer.")
+        .def_property_readonly("policy",
+                               [](const EsperConfig& c) {
+                                   return std::string(contracts::to_text(c.controller.policy));
+                               })
+        .def_property_readonly("grows", [](const EsperConfig& c) { return c.growth.enabled; })
+        .def_property_readonly("measure_share",
+                               [](const EsperConfig& c) { return c.growth.measure_share; })
+        .def_property_readonly("window",
+                               [](const EsperConfig& c) {
+                                   return std::pair(c.growth.start, c.growth.stop);
+                               })
+        .def_property_readonly("gate",
+                               [](const EsperConfig& c) {
+                                   const auto& g = c.growth.gate;
+                                   return std::tuple(g.delta, g.min_examples, g.rent,
+                                                     g.rent_parameters);
+                               })
         .def_property_readonly("freeze_fossilized",
                                [](const EsperConfig& c) { return c.growth.freeze_fossilized; });
     m.def(

@@ -36,6 +36,20 @@ class Config:
     def with_readout(self, name: str) -> Config:
         """The same with other first values."""
     @property
+    def policy(self) -> str: ...
+    @property
+    def grows(self) -> bool:
+        """growth.enabled."""
+    @property
+    def measure_share(self) -> float:
+        """What measuring may cost, as a share of the run."""
+    @property
+    def window(self) -> tuple[float, float]:
+        """growth.start and growth.stop, as shares of the run."""
+    @property
+    def gate(self) -> tuple[float, int, float, float]:
+        """delta, min_examples, rent and rent_parameters of growth.gate."""
+    @property
     def freeze_fossilized(self) -> bool: ...
     def to_yaml(self) -> str: ...
     def __eq__(self, other: object) -> bool: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 import weakref
@@ -22,6 +23,7 @@ from esper._shadow import MISSING, NO_OPTIMIZER, gradients
 from esper._statistics import Statistics, buffers_kept, modes_kept
 from esper._twins import Splits
 from esper._unwrap import unwrap_copy, write_grown
+from esper._widening import Widening
 
 FINITE_CHECK_STEPS, IDLE_CHECK_STEPS = 16, 64
 BLENDED = ("STABILIZATION", "EVALUATING", "FINE_TUNING", "FOSSILIZED")
@@ -133,8 +135,22 @@ def configured(config, overrides):
             raise Unsupported(
                 "growth.readout=closed_form fits a seed's last layer to training data, which stay "
                 "in your own loop; take growth.readout=random or zero, or train with `esper train`")
-        config = _esper.load_config(str(config or ""), list(overrides))
+        config = _esper.load_config(str(config or ""), [*own_defaults(config, overrides), *overrides])
     return config if config.readout != "closed_form" else config.with_readout("random")
+
+
+# What differs from the configuration's defaults where a model grows by becoming wider: a wider copy
+# that trains beside it for some dozen steps is dear for a run of a few hundred, and little for others.
+WIDENING = {"growth.measure_share": "0.1", "growth.start": "0.05", "growth.gate.min_examples": "200",
+            "growth.gate.rent": "0.002"}
+
+
+def own_defaults(config, overrides):
+    """Overrides for what neither a file nor the environment says; none where a policy is asked for."""
+    if config or _esper.load_config("", list(overrides)).policy != "auto":
+        return []
+    named = {f"ESPER_{key.upper().replace('.', '__')}": key for key in WIDENING}
+    return [f"{key}={WIDENING[key]}" for name, key in named.items() if name not in os.environ]
 
 
 def _readout_in(path):
@@ -183,6 +199,8 @@ class Growth:
         self._splits = Splits(model)
         self._copies = Copies(model)
         self._statistics = Statistics(model)
+        # By itself a model becomes wider; seeds are for those who ask for a policy that wakes them.
+        self._widening = Widening(self, config.policy == "auto" and config.grows)
         self._groups = self._apart = None
         self._apart_saved = {}  # what was loaded before there was an optimizer
         self.path = "hook"
@@ -289,6 +307,8 @@ class Growth:
         """
         self._add_loss(loss)
         self._copies.check()
+        if self._widening.waits:
+            self._widening.step(again)
         if self._idle and not self._live.faults:
             self._untold += 1
             if self._untold >= IDLE_CHECK_STEPS:
@@ -325,10 +345,14 @@ class Growth:
         self.validation_losses.append(math.nan if validation_loss is None
                                       else float(validation_loss))
         self._losses.reset()
-        self._native.boundary(self.train_losses, self.validation_losses)
+        # The policies of seeds see no loss where the model grows by becoming wider.
+        seen = ([math.nan] * len(self.validation_losses) if self._widening.active
+                else self.validation_losses)
+        self._native.boundary(self.train_losses, seen)
         self._statistics.forget()
         self._sync()
-        events = self._native.take_events()
+        events = self._widening.decisions + self._native.take_events()
+        self._widening.decisions = []
         self.events += events
         self._record()
         return [e for e in events if e["event"] == "decision"]
@@ -339,6 +363,9 @@ class Growth:
     def germinate(self, slot, blueprint):
         """Wakes a seed, isolated; returns its name. `esper.blueprints(kind)` lists what fits."""
         self._ensure_started()
+        if self._widening.kept:
+            raise Unsupported("a seed in a model whose layers have become wider: its places were found "
+                              "before; call growth.unwrap() and esper.wrap again")
         seed = self._native.germinate(slot, blueprint)
         self._sync()
         return seed
@@ -413,6 +440,8 @@ class Growth:
     @property
     def waiting_for(self):
         """Why nothing germinated at the last `epoch`, one sentence; empty where something did."""
+        if self._widening.active:
+            return "" if self._widening.kept else self._widening.why
         return self._native.waiting_for if self._native else ""
 
     def parameters(self):
@@ -423,6 +452,10 @@ class Growth:
     def summary(self):
         """One sentence about what has grown, and why not more."""
         counts = self.counts
+        if self._widening.active and not counts["germinated"]:
+            if not self.train_losses and self._widening.steps == 0:
+                return "nothing grew: growth.step() and growth.epoch() were not called"
+            return self._widening.summary(self._parameters)
         done = (f"{counts['germinated']} seeds germinated, {counts['fossilized']} kept, "
                 f"{counts['culled']} culled; {self._parameters:,} parameters grew to "
                 f"{self._parameters + sum(p.numel() for p in self.parameters()):,}")
@@ -448,8 +481,9 @@ class Growth:
     def state_dict(self):
         """Everything but the host's own tensors: states, controller, seeds' tensors."""
         if self._native is None:
-            return {"early_steps": self._early_steps}
+            return {"early_steps": self._early_steps, "wider": self._widening.save()}
         return {
+            "wider": self._widening.save(),
             "native": self._native.save(),
             "steps_per_epoch": self.steps_per_epoch,
             "losses": [self.train_losses, self.validation_losses],
@@ -468,6 +502,8 @@ class Growth:
         if "native" not in state and "early_steps" not in state:
             raise ValueError("expected what growth.state_dict() returned; this has the keys "
                              f"{sorted(map(str, state))}")
+        if "wider" in state:
+            self._widening.load(state["wider"])
         if "native" not in state:
             if self._native is None:
                 self._early_steps = state["early_steps"]
@@ -536,7 +572,15 @@ class Growth:
         self._flops = operations / max(seen.batch, 1) or 2.0 * max(self._parameters, 1)
         self._core = self._new_core(str(self.run or ""))
         self._untold, self._early_steps = self._early_steps, 0
-        self._idle, self.step = True, self._losses.step
+        self._idle = True
+        self._sleep()
+
+    def _sleep(self):
+        """While every seed sleeps, a function of the library counts and adds in place of `step`."""
+        if self._native is not None and not self._live.seeds and not self._widening.waits:
+            self.step = self._losses.step
+        else:
+            self.__dict__.pop("step", None)
 
     def _check_axes(self):
         """Of a model that was only looked on at, the pass that counts its operations shows whether
@@ -571,7 +615,7 @@ class Growth:
             frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
                                         and self.config.freeze_fossilized)
             self._freeze(seed, scope, frozen)
-        self._statistics.watch(any(s not in self._live.isolated
+        self._statistics.watch(self._widening.trial is not None or any(s not in self._live.isolated
                                    and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
         self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
         self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
@@ -579,10 +623,7 @@ class Growth:
                          if s["state"] in BLENDED and not s["ramping"]}
         self._follow()
         self._copies.look(self._live.name + ".")
-        if self._live.seeds:
-            self.__dict__.pop("step", None)
-        else:  # while every seed sleeps, a function of the library that counts and adds
-            self.step = self._losses.step
+        self._sleep()
 
     def _follow(self):
         if self._groups is not None:
@@ -638,7 +679,7 @@ class Growth:
     def _record(self):
         if self.run is None:
             return
-        flops = self._native.forward_flops
+        flops = self._native.forward_flops * self._widening.dearer()
         step, epoch = self._native.steps, len(self.train_losses)
         parameters = sum(p.numel() for p in self.model.parameters())
         self._native.metrics([
@@ -654,6 +695,7 @@ class Growth:
             "val_loss": number(self.validation_losses[-1]), "parameters": parameters,
             "parameters_initial": self._parameters, "flops_per_example": flops,
             "wall_seconds": time.monotonic() - self._started, "seeds": self.counts,
+            "wider": self._widening.report(),
             "program_sha256": self.program.hash, "path": self.path,
             "versions": {"esper": _version(), "torch": torch.__version__}}))
 
@@ -690,10 +732,20 @@ def probe(model, batches, loss):
     loss: like torch.nn.functional.cross_entropy: called with (output, target, reduction="none");
         what it returns is averaged over all but the first axis.
     """
-    def run():
-        losses = []
+    def first(most):
+        """Of so many examples, or all where there are fewer."""
+        losses, count = [], 0
         for x, target in batches:
+            if isinstance(x, torch.Tensor) and len(x) == len(target) > most - count:
+                x, target = x[:most - count], target[:most - count]
             each = loss(model(x), target, reduction="none")
             losses.append(each.reshape(target.shape[0], -1).mean(1))
+            count += len(losses[-1])
+            if count >= most:
+                break
         return torch.cat(losses)
+
+    def run():
+        return first(math.inf)
+    run.first = first
     return run

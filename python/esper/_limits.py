@@ -133,3 +133,23 @@ class Copies:
 
 def _versions(module):
     return sum(p._version for p in module.parameters())
+
+
+class Followers:
+    """Modules of a model's kind and with its parameters' names that no optimizer trains, such as an
+    average of the model; `updated` tells whether one has been written to since."""
+
+    def __init__(self, model):
+        names = {n.removeprefix("_orig_mod.") for n, _ in model.named_parameters()}
+        kind, own = type(getattr(model, "_orig_mod", model)), {id(m) for m in model.modules()}
+        objects = gc.get_objects()
+        others = [o for o in objects if type(o) is kind and id(o) not in own]
+        learning = {id(p) for o in objects if others and issubclass(type(o), torch.optim.Optimizer)
+                    for g in o.param_groups for p in g["params"]}
+        self.found = [(weakref.ref(o), _versions(o)) for o in others
+                      if (theirs := dict(o.named_parameters())).keys() == names
+                      and not any(id(p) in learning for p in theirs.values())]
+
+    def updated(self):
+        return any(o is not None and _versions(o) != versions
+                   for o, versions in ((ref(), versions) for ref, versions in self.found))

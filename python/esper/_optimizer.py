@@ -164,6 +164,19 @@ class SeedGroups:
 SCHEDULED = ("lr", "weight_decay", "momentum", "betas")
 
 
+def twin_of(optimizer):
+    """An optimizer of the same kind and settings, without groups, state and hooks."""
+    twin = object.__new__(type(optimizer))
+    twin.__dict__.update(optimizer.__dict__)
+    twin.__dict__.pop("step", None)  # where a scheduler counts the steps of the original
+    for name, value in optimizer.__dict__.items():
+        if name.startswith("_optimizer_") and isinstance(value, OrderedDict):
+            twin.__dict__[name] = OrderedDict()  # the user's hooks
+    twin.state = defaultdict(dict)
+    twin.param_groups = []
+    return twin
+
+
 class Apart:
     """Steps seeds in isolation by the rules of the user's optimizer, which does not know of them: an
     optimizer of the same kind beside it, with the settings of the neighbours' group and a state of
@@ -173,14 +186,7 @@ class Apart:
         self.optimizer = inner(optimizer)
         self.rate, self.rate_steps = newborn
         self.seeds = {}  # seed -> its group, which is in no optimizer, its neighbour, steps learned
-        self.twin = object.__new__(type(self.optimizer))
-        self.twin.__dict__.update(self.optimizer.__dict__)
-        self.twin.__dict__.pop("step", None)  # where a scheduler counts the steps of the original
-        for name, value in self.optimizer.__dict__.items():
-            if name.startswith("_optimizer_") and isinstance(value, OrderedDict):
-                self.twin.__dict__[name] = OrderedDict()  # the user's hooks
-        self.twin.state = defaultdict(dict)
-        self.twin.param_groups = []
+        self.twin = twin_of(self.optimizer)
 
     def add(self, seed, parameters, neighbours):
         host = group_of(self.optimizer, neighbours)

@@ -12,6 +12,7 @@ import torch
 
 from esper import _esper
 from esper._live import Copied, Hook
+from esper._wide import code as wider_code
 
 HEAD = '''"""The parts that a {model} has grown, written by Esper as plain PyTorch.
 
@@ -225,7 +226,7 @@ def write_grown(growth, folder):
     if code is not None:
         put_code(model, code, live.name, lambda seed: tensors_of(live.seeds[seed]), folder)
     if folder is not None:
-        whole = with_twins(code, growth._splits.code())
+        whole = with_wider(with_twins(code, growth._splits.code()), growth._widening.sizes())
         if whole:
             (folder / "grown.py").write_text(whole)
         from safetensors.torch import save_model
@@ -233,6 +234,17 @@ def write_grown(growth, folder):
         journal = str(growth.run / "journal.jsonl") if growth.run else ""
         (folder / "lineage.json").write_text(_esper.lineage(growth.program, journal))
     return model
+
+
+def with_wider(text, sizes):
+    """The text of grown.py, and before all else the layers that became wider."""
+    wider = wider_code(sizes)
+    if not wider:
+        return text
+    if not text:
+        return wider + "\n\ngrow = widen\n"
+    return (text + "\n\n" + wider + "\n\ngrow_others = grow\n\n\n"
+            "def grow(model):\n    return grow_others(widen(model))\n")
 
 
 def with_twins(code, twins):
