@@ -41,10 +41,8 @@ void bind_config(py::module_& m) {
         .def_property_readonly("grows", [](const EsperConfig& c) { return c.growth.enabled; })
         .def_property_readonly("measure_share",
                                [](const EsperConfig& c) { return c.growth.measure_share; })
-        .def_property_readonly("window",
-                               [](const EsperConfig& c) {
-                                   return std::pair(c.growth.start, c.growth.stop);
-                               })
+        .def_property_readonly(
+            "window", [](const EsperConfig& c) { return std::pair(c.growth.start, c.growth.stop); })
         .def_property_readonly("gate",
                                [](const EsperConfig& c) {
                                    const auto& g = c.growth.gate;
