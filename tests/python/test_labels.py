@@ -216,10 +216,12 @@ def test_threads_that_prepare_batches_do_not_change_them(pictures):
     (("songs.csv", "optimization.class_weights=some"), "balanced"),
     (("rows.npz", "data.augment.randaugment=2"), "randaugment"),
     (("rows.npz", "data.augment.cutmix=1"), "cutmix"),
-    (("rows.npz", "data.task=multi_label"), "columns of a table")])
+    (("rows.npz", "data.task=multi_label"), "expected targets [N, labels] of 1 and 0"),
+    (("plain.txt", "data.task=multi_label"), "several labels come with a table")])
 def test_keys_that_do_not_fit_the_data_are_refused(songs, words, said):
     draw = numpy.random.default_rng(2)
     numpy.savez(songs / "rows.npz", X=draw.normal(size=(300, 4)), y=numpy.arange(300) % 3)
+    (songs / "plain.txt").write_text("words " * 2000)
     done = esper("train", *words, "--run", "no", cwd=songs)
     assert done.returncode == 2 and said in done.stderr, done.stderr
     assert not (songs / "no").exists()

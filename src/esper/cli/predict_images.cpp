@@ -82,7 +82,36 @@ std::string in_words(const Predicting& asked, const tolaria::Prediction::Class& 
                        100 * one.probability);
 }
 
+/// The labels that hold rather than not, the surest first; in brackets the surest of the others.
+void print_labels(const Predicting& asked, const fs::path& path,
+                  const tolaria::Prediction& prediction) {
+    std::vector<tolaria::Prediction::Class> labels;
+    for (std::size_t l = 0; l < prediction.labels.size(); ++l)
+        labels.push_back({static_cast<std::int64_t>(l), prediction.labels[l]});
+    if (asked.json) {
+        json all = json::object();
+        for (const auto& one : labels)
+            all[printable(asked.class_name(one.number))] = one.probability;
+        print_json_line({{"event", "prediction"}, {"file", path.string()}, {"labels", all}});
+        return;
+    }
+    std::ranges::stable_sort(labels, std::greater(), &tolaria::Prediction::Class::probability);
+    std::vector<std::string> holding;
+    std::vector<std::string> others;
+    for (const auto& one : labels) {
+        if (one.probability > 0.5)
+            holding.push_back(in_words(asked, one));
+        else if (holding.size() + others.size() < asked.top)
+            others.push_back(in_words(asked, one));
+    }
+    std::printf("%s: %s%s%s%s\n", printable(path.string()).c_str(),
+                holding.empty() ? "no label" : join(holding, " + ").c_str(),
+                others.empty() ? "" : "  (", join(others, ", ").c_str(), others.empty() ? "" : ")");
+}
+
 void print(const Predicting& asked, const fs::path& path, const tolaria::Prediction& prediction) {
+    if (asked.data->info().task == tolaria::Task::kMultiLabel)
+        return print_labels(asked, path, prediction);
     if (asked.json) {
         print_json_line({{"event", "prediction"},
                          {"file", path.string()},

@@ -55,17 +55,19 @@ ESPER_CONFIG_SECTION(SplitConfig, ESPER_SPLIT_KEYS)
 
 #define ESPER_DATA_KEYS(X)                                                                         \
     X(DataKind, kind, DataKind::kText, rule::any(),                                                \
-      "plain text; CIFAR in its binary layout; images drawn on the fly; a table (CSV); NumPy "     \
-      "arrays; IDX (MNIST's layout); folders of images; a file of token numbers")                  \
+      "plain text; CIFAR in its binary layout; images drawn on the fly; a table (CSV, "            \
+      "Parquet); NumPy arrays; IDX (MNIST's layout); folders of images; a file of token numbers")  \
     X(std::string, path, "data/tinyshakespeare.txt", rule::any(),                                  \
-      "file or folder; 'esper data info PATH' says what it is. For cifar10 empty, or the default " \
+      "file, folder or pattern; 'esper data info PATH' says what it is. For cifar10 empty, or "    \
+      "the default "                                                                               \
       "text: where 'esper data fetch' puts it; drawn images need none")                            \
     X(std::string, target, "", rule::any(),                                                        \
-      "the column that is predicted, by its name (table); empty: the last one. Several, 'a,b' or " \
+      "the column that is predicted, by its name (table; images with a labels.csv); empty: the "   \
+      "last one, of labels.csv all but the first. Several, 'a,b' or "                              \
       "'tag_*', are labels of which each holds or does not")                                       \
     X(DataTask, task, DataTask::kAuto, rule::any(),                                                \
       "what is predicted: a class, a number or several labels; auto: by the target's values "      \
-      "(table, numpy)")                                                                            \
+      "(table, numpy, images with a labels.csv)")                                                  \
     X(std::string, tokenizer, "characters", rule::text(TextForm::kNotEmpty),                       \
       "how a text becomes tokens (text): characters, bytes, or the path of a tokenizer.json with " \
       "a byte-level BPE, as GPT-2's")                                                              \

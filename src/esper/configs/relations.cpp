@@ -147,10 +147,11 @@ void check_keys_of_data(const EsperConfig& c, const Complain& complain) {
         if (value > 0 && !may_be_images(kind))
             complain({key, "data.kind"},
                      fmt::format("images are changed, and '{}' has none; set it to 0", name));
-    if (c.data.task == DataTask::kMultiLabel && kind != DataKind::kTable)
+    if (c.data.task == DataTask::kMultiLabel && kind != DataKind::kTable &&
+        kind != DataKind::kNumpy && kind != DataKind::kImages)
         complain({"data.task", "data.kind"},
-                 fmt::format("several labels are columns of a table, and '{}' is none; set it to "
-                             "auto",
+                 fmt::format("several labels come with a table, NumPy arrays or images, and '{}' "
+                             "is none of them; set it to auto",
                              name));
     const bool tokens = kind == DataKind::kText || kind == DataKind::kTokens;
     const bool classes =

@@ -1,5 +1,6 @@
 #include "esper/services/tolaria/data/image_dataset.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "esper/services/tolaria/data/rand_augment.h"
@@ -52,6 +53,7 @@ Status ImageDataset::fill(Part which, std::span<const std::uint32_t> indices,
     const int channels = static_cast<int>(info_.input_shape[0]);
     const int height = static_cast<int>(info_.input_shape[1]);
     const int width = static_cast<int>(info_.input_shape[2]);
+    const auto labels = static_cast<std::size_t>(info_.classes);
     std::vector<std::uint8_t> changed;
     for (const std::uint32_t index : indices) {
         if (index >= count) return bad_index(info_.name, which, index, count);
@@ -70,7 +72,11 @@ Status ImageDataset::fill(Part which, std::span<const std::uint32_t> indices,
         place_image(source, channels, height, width, placement, normalisation_, info_.layout,
                     inputs.pixels);
         inputs.pixels += bytes;
-        *targets.classes++ = from.labels[index];
+        if (info_.task == Task::kMultiLabel)
+            targets.values =
+                std::copy_n(from.holds.data() + index * labels, labels, targets.values);
+        else
+            *targets.classes++ = from.labels[index];
     }
     return {};
 }

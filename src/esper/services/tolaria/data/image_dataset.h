@@ -8,10 +8,12 @@
 
 namespace esper::tolaria {
 
-/// The images of one part: planar bytes {n, channels, height, width} and a class number for each.
+/// The images of one part: planar bytes {n, channels, height, width} and a class number for each;
+/// of several labels one byte a label for each, 1 where it holds, and the class numbers are 0.
 struct ImagePart {
     std::vector<std::uint8_t> pixels;
     std::vector<std::uint16_t> labels;
+    std::vector<std::uint8_t> holds = {};
 };
 
 /// The common part of all image sets: normalisation by the train part, layout, augmentation. A
@@ -34,6 +36,11 @@ class ImageDataset : public Dataset {
     void set_brings(bool validation, bool test) {
         info_.brings_validation = validation;
         info_.brings_test = test;
+    }
+    /// The classes are labels, of which each holds or does not.
+    void set_labels() {
+        info_.task = Task::kMultiLabel;
+        info_.target_shape = {info_.classes};
     }
     void note(std::string text) { info_.notes.push_back(std::move(text)); }
     void set_fingerprint(std::string hex) { info_.fingerprint = std::move(hex); }

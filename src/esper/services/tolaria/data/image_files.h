@@ -15,6 +15,7 @@ struct ImageFile {
     std::filesystem::path path;
     std::uint16_t label = 0;
     Part part = Part::kTrain;  ///< of the data's own parts; train: what the shares divide
+    std::uint32_t row = 0;     ///< of labels.csv (labelled_images.h)
 };
 
 /// The files of a folder with a sub-folder for each class, in the order of their names.

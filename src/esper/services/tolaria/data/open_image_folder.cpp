@@ -11,6 +11,7 @@
 #include "esper/services/tolaria/data/image_cache.h"
 #include "esper/services/tolaria/data/image_file.h"
 #include "esper/services/tolaria/data/image_files.h"
+#include "esper/services/tolaria/data/labelled_images.h"
 #include "esper/services/tolaria/data/open_own.h"
 #include "esper/services/tolaria/data/stored_images.h"
 
@@ -121,14 +122,22 @@ Result<std::string> decode_all(const std::vector<ImageFile>& files, std::vector<
     return pixels;
 }
 
+bool are_labels(const std::optional<TableTarget>& target) {
+    return target && target->task == Task::kMultiLabel;
+}
+
 ImagePart part_of(Part part, const std::vector<ImageFile>& files, std::string_view pixels,
-                  std::size_t bytes) {
+                  std::size_t bytes, const std::optional<TableTarget>& target) {
+    const auto labels = are_labels(target) ? target->class_names.size() : 0;
     ImagePart out;
     for (std::size_t i = 0; i < files.size(); ++i) {
         if (files[i].part != part) continue;
         const auto image = pixels.substr(i * bytes, bytes);
         out.pixels.insert(out.pixels.end(), image.begin(), image.end());
         out.labels.push_back(files[i].label);
+        if (labels == 0) continue;
+        const auto* holds = target->labels.data() + files[i].row * labels;
+        out.holds.insert(out.holds.end(), holds, holds + labels);
     }
     return out;
 }
@@ -159,10 +168,36 @@ Result<std::string> pixels_of(ImageFiles& list, std::vector<Looked>& looked, std
     }
 }
 
+struct FoundImages {
+    ImageFiles list;
+    std::optional<TableTarget> target;  ///< where labels.csv says what is on the images
+};
+
+Result<FoundImages> list_files(const DataOptions& options) {
+    const auto root = find_data(options.path);
+    std::error_code none;
+    const bool has_table = std::filesystem::is_regular_file(root / kLabelsFile, none);
+    if (has_table) {
+        ESPER_TRY(auto labelled, list_labelled_images(root, options));
+        if (labelled) return FoundImages{std::move(labelled->list), std::move(labelled->target)};
+    }
+    if (options.task == Task::kMultiLabel || !options.target.empty())
+        return fail(DataError::kBadOption,
+                    fmt::format("data.task or data.target asks for labels, but '{}' {}; it has a "
+                                "row for each image: the file's name, then 1 or 0 for each label",
+                                (root / kLabelsFile).string(),
+                                has_table ? "names no image" : "does not exist"));
+    ESPER_TRY(auto list, list_images(root));
+    if (has_table)
+        list.notes.push_back(fmt::format("{} names no image and is passed over", kLabelsFile));
+    return FoundImages{std::move(list), std::nullopt};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Dataset>> open_image_folder(const DataOptions& options) {
-    ESPER_TRY(auto list, list_images(find_data(options.path)));
+    ESPER_TRY(auto found, list_files(options));
+    auto& [list, target] = found;
     auto looked = look_at(list.files);
     ESPER_CHECK_STATUS(settle_faults(list.files, looked, options.skip_corrupt, list.notes));
     if (list.files.empty()) return fail(DataError::kCorrupt, "no image can be read");
@@ -174,13 +209,14 @@ Result<std::shared_ptr<const Dataset>> open_image_folder(const DataOptions& opti
     ImageSource source;
     source.name = "images";
     source.class_names = list.class_names;
+    source.several_labels = are_labels(target);
     source.channels = static_cast<int>(channels);
     source.height = source.width = static_cast<int>(side);
     const auto bytes = std::size_t{side} * side * channels;
-    source.pool = part_of(Part::kTrain, list.files, pixels, bytes);
+    source.pool = part_of(Part::kTrain, list.files, pixels, bytes, target);
     if (list.has_validation)
-        source.validation = part_of(Part::kValidation, list.files, pixels, bytes);
-    if (list.has_test) source.test = part_of(Part::kTest, list.files, pixels, bytes);
+        source.validation = part_of(Part::kValidation, list.files, pixels, bytes, target);
+    if (list.has_test) source.test = part_of(Part::kTest, list.files, pixels, bytes, target);
     source.notes.push_back(
         fmt::format("{} images{}; the square in the middle of each is scaled to {} x {} pixels{}",
                     list.files.size(), grey ? ", all grey" : "", side, side,
@@ -188,8 +224,15 @@ Result<std::shared_ptr<const Dataset>> open_image_folder(const DataOptions& opti
     source.notes.insert(source.notes.end(), list.notes.begin(), list.notes.end());
     Sha256Hasher hasher;
     hasher.update_field(kDecoding).update_u64(side).update_u64(channels);
+    if (source.several_labels) hasher.update_field(join(list.class_names, "\n"));
     for (std::size_t i = 0; i < list.files.size(); ++i) {
-        hasher.update_field(list.class_names[list.files[i].label]);
+        if (source.several_labels) {
+            const auto labels = list.class_names.size();
+            hasher.update(std::as_bytes(
+                std::span(target->labels).subspan(list.files[i].row * labels, labels)));
+        } else {
+            hasher.update_field(list.class_names[list.files[i].label]);
+        }
         hasher.update_field(to_text(list.files[i].part));
         hasher.update(std::as_bytes(std::span(looked[i].content.bytes)));
     }

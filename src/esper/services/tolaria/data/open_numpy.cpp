@@ -89,6 +89,11 @@ struct Pair {
     std::uint64_t rows() const { return inputs->shape()[0]; }
 };
 
+/// A number for each of several labels, row by row.
+bool is_matrix(const NumpyArray& targets) {
+    return targets.shape().size() == 2 && targets.shape()[1] >= 2;
+}
+
 Result<std::optional<Pair>> find_pair(const Arrays& arrays, const Names& inputs,
                                       const Names& targets) {
     const Pair pair{find(arrays, inputs), find(arrays, targets)};
@@ -96,11 +101,11 @@ Result<std::optional<Pair>> find_pair(const Arrays& arrays, const Names& inputs,
     const auto& shape = pair.targets->shape();
     const bool one_each = !pair.inputs->shape().empty() && !shape.empty() &&
                           shape[0] == pair.inputs->shape()[0] &&
-                          pair.targets->elements() == shape[0];
+                          (pair.targets->elements() == shape[0] || is_matrix(*pair.targets));
     if (!one_each)
         return fail(DataError::kCorrupt,
                     fmt::format("inputs {} and targets {} do not belong together; expected one "
-                                "target for each row",
+                                "target, or 1 or 0 for each of several labels, for each row",
                                 pair.inputs->in_words(), pair.targets->in_words()));
     return pair;
 }
@@ -110,8 +115,72 @@ double finite_at(const NumpyArray& array, std::uint64_t index) {
     return std::isfinite(value) ? value : std::numeric_limits<double>::quiet_NaN();
 }
 
+// Targets of 1 and 0: labels, or, where each row has exactly one 1, classes. Of all pairs, one
+// below the other; nothing where there is one target for each row.
+Result<std::optional<TableTarget>> matrix_target(const std::vector<Pair>& pairs,
+                                                 std::optional<Task> task) {
+    const auto* first = pairs[0].targets;
+    const bool has = first != nullptr && is_matrix(*first);
+    if (!has && task == Task::kMultiLabel)
+        return fail(DataError::kBadOption,
+                    fmt::format("data.task is multi_label: expected targets [N, labels] of 1 and "
+                                "0, got {}",
+                                first == nullptr ? "none" : first->in_words()));
+    const auto labels = has ? first->shape()[1] : 1;
+    for (const auto& pair : pairs)
+        if (pair.targets != nullptr &&
+            (is_matrix(*pair.targets) != has || (has && pair.targets->shape()[1] != labels)))
+            return fail(DataError::kCorrupt,
+                        fmt::format("the parts have targets of different shapes: {} and {}",
+                                    first->in_words(), pair.targets->in_words()));
+    if (!has) return std::optional<TableTarget>{};
+    TableTarget target;
+    target.name = "y";
+    bool one_hot = task != Task::kMultiLabel;
+    for (const auto& pair : pairs)
+        for (std::uint64_t row = 0; row < pair.rows(); ++row) {
+            std::uint32_t ones = 0;
+            for (std::uint64_t l = 0; l < labels; ++l) {
+                const double value = pair.targets->at(row * labels + l);
+                if (value != 0 && value != 1)
+                    return fail(DataError::kUnsupportedFormat,
+                                fmt::format("the targets are {}, and row {} holds {}; expected one "
+                                            "target for each row, or 1 or 0 for each of several "
+                                            "labels",
+                                            pair.targets->in_words(), row, value));
+                target.labels.push_back(value == 1 ? 1 : 0);
+                if (value == 1 && ones++ == 0)
+                    target.classes.push_back(static_cast<std::uint32_t>(l));
+            }
+            one_hot = one_hot && ones == 1;
+        }
+    if (!one_hot && task && task != Task::kMultiLabel)
+        return fail(DataError::kBadOption,
+                    fmt::format("data.task is {}, but the targets are {}, of which some rows have "
+                                "no 1 or several: these are labels (multi_label)",
+                                to_text(*task), first->in_words()));
+    target.task = one_hot ? Task::kClassification : Task::kMultiLabel;
+    if (one_hot && task == Task::kRegression)
+        return fail(DataError::kBadOption,
+                    fmt::format("data.task is regression, but the targets are {}: classes",
+                                first->in_words()));
+    for (std::uint64_t l = 0; l < labels; ++l)
+        target.class_names.push_back(one_hot ? fmt::format("{}", l)
+                                             : fmt::format("label{}", l + 1));
+    target.why = one_hot ? fmt::format(
+                               "each row of its {} columns has one 1 "
+                               "(data.task=multi_label makes them labels)",
+                               labels)
+                         : fmt::format("it has {} columns of 1 and 0", labels);
+    if (one_hot)
+        target.labels.clear();
+    else
+        target.classes.clear();
+    return std::optional(std::move(target));
+}
+
 // The columns of all pairs, one below the other; without targets the last column is the target.
-Result<std::vector<TableColumn>> columns_of(const std::vector<Pair>& pairs) {
+Result<std::vector<TableColumn>> columns_of(const std::vector<Pair>& pairs, bool with_targets) {
     const auto width = pairs[0].inputs->shape()[1];
     std::uint64_t cells = 0;
     for (const auto& pair : pairs) cells += pair.inputs->elements();
@@ -127,7 +196,7 @@ Result<std::vector<TableColumn>> columns_of(const std::vector<Pair>& pairs) {
         for (std::uint64_t row = 0; row < pair.rows(); ++row)
             for (std::uint64_t c = 0; c < width; ++c)
                 columns[c].numbers.push_back(finite_at(*pair.inputs, row * width + c));
-        for (std::uint64_t row = 0; pair.targets != nullptr && row < pair.rows(); ++row)
+        for (std::uint64_t row = 0; with_targets && row < pair.rows(); ++row)
             columns[width].numbers.push_back(finite_at(*pair.targets, row));
     }
     columns[width].name = "y";
@@ -135,25 +204,33 @@ Result<std::vector<TableColumn>> columns_of(const std::vector<Pair>& pairs) {
     return columns;
 }
 
+Result<TableTarget> target_of_column(const TableColumn& column, std::optional<Task> task) {
+    for (std::size_t row = 0; row < column.numbers.size(); ++row)
+        if (std::isnan(column.numbers[row]))
+            return fail(DataError::kCorrupt,
+                        fmt::format("the target of row {} is no number; leave such rows out", row));
+    return choose_target(column, task);
+}
+
 Result<std::shared_ptr<const Dataset>> open_rows(const std::vector<Pair>& pairs, bool has_test,
                                                  const DataOptions& options,
                                                  const std::string& sha256,
                                                  const std::vector<std::string>& more_notes = {}) {
-    ESPER_TRY(auto columns, columns_of(pairs));
-    const auto target_column = std::move(columns.back());
-    columns.pop_back();
-    for (std::size_t row = 0; row < target_column.numbers.size(); ++row)
-        if (std::isnan(target_column.numbers[row]))
-            return fail(DataError::kCorrupt,
-                        fmt::format("the target of row {} is no number; leave such rows out", row));
-    ESPER_TRY(const auto target, choose_target(target_column, options.task));
+    ESPER_TRY(auto matrix, matrix_target(pairs, options.task));
+    ESPER_TRY(auto columns, columns_of(pairs, !matrix && pairs[0].targets != nullptr));
+    const auto rows = columns.front().rows();
+    if (!matrix) {
+        ESPER_TRY(matrix, target_of_column(columns.back(), options.task));
+        columns.pop_back();
+    }
+    const auto& target = *matrix;
     auto groups = groups_of(target);
     Split split = options.split;
     const auto pool = pairs[0].rows();
     groups.resize(pool);
     if (has_test) split.test = 0;
     ESPER_TRY(auto parts, split_rows(groups, split));
-    for (auto row = pool; row < target_column.numbers.size(); ++row)
+    for (auto row = pool; row < rows; ++row)
         parts[static_cast<std::size_t>(Part::kTest)].push_back(static_cast<std::uint32_t>(row));
     std::vector<std::string> notes{
         fmt::format("target '{}': {}, because {}", target.name, to_text(target.task), target.why)};
@@ -203,7 +280,8 @@ Result<double> scale_of(const NumpyArray& array) {
 }
 
 Result<ImagePart> read_images(const Pair& pair, const ImageShape& shape,
-                              const std::set<double>& classes) {
+                              const std::set<double>& classes,
+                              const std::optional<TableTarget>& matrix, std::size_t first_row) {
     const auto& array = *pair.inputs;
     ESPER_TRY(const double scale, scale_of(array));
     ImagePart part;
@@ -218,7 +296,18 @@ Result<ImagePart> read_images(const Pair& pair, const ImageShape& shape,
                             : i;
         part.pixels[to] = static_cast<std::uint8_t>(std::lround(value));
     }
+    if (matrix && matrix->task == Task::kMultiLabel) {
+        const auto labels = matrix->class_names.size();
+        const auto* holds = matrix->labels.data() + first_row * labels;
+        part.labels.resize(pair.rows());
+        part.holds.assign(holds, holds + pair.rows() * labels);
+        return part;
+    }
     for (std::uint64_t row = 0; row < pair.rows(); ++row) {
+        if (matrix) {
+            part.labels.push_back(static_cast<std::uint16_t>(matrix->classes[first_row + row]));
+            continue;
+        }
         const auto found = classes.find(pair.targets->at(row));
         part.labels.push_back(static_cast<std::uint16_t>(std::distance(classes.begin(), found)));
     }
@@ -233,35 +322,46 @@ Result<std::shared_ptr<const Dataset>> open_images(const Pair& train,
     if (options.task == Task::kRegression)
         return fail(DataError::kBadOption, "data.task is regression, but images are classified");
     ESPER_TRY(const auto shape, image_shape(*train.inputs));
+    std::vector<Pair> pairs{train};
+    if (validation) pairs.push_back(*validation);
+    if (test) pairs.push_back(*test);
+    ESPER_TRY(const auto matrix, matrix_target(pairs, options.task));
     std::set<double> classes;
     ImageSource source;
     source.name = "numpy";
-    for (const auto& pair : {std::optional(train), validation, test}) {
-        if (!pair) continue;
-        if (!pair->targets->is_whole())
+    for (const auto& pair : pairs) {
+        if (!matrix && !pair.targets->is_whole())
             return fail(DataError::kUnsupportedFormat,
                         fmt::format("the labels are {}; expected whole numbers, one for each image",
-                                    pair->targets->in_words()));
-        ESPER_TRY(const auto other, image_shape(*pair->inputs));
+                                    pair.targets->in_words()));
+        ESPER_TRY(const auto other, image_shape(*pair.inputs));
         if (other.height != shape.height || other.width != shape.width ||
             other.channels != shape.channels)
             return fail(DataError::kCorrupt, "the parts have images of different sizes");
-        for (std::uint64_t row = 0; row < pair->rows(); ++row)
-            classes.insert(pair->targets->at(row));
+        for (std::uint64_t row = 0; !matrix && row < pair.rows(); ++row)
+            classes.insert(pair.targets->at(row));
     }
-    if (classes.size() > 65535)
-        return fail(DataError::kTooLarge,
-                    fmt::format("{} classes; at most 65,535 are told apart", classes.size()));
+    for (const auto label : classes) source.class_names.push_back(number_name(label));
+    if (matrix) {
+        source.class_names = matrix->class_names;
+        source.several_labels = matrix->task == Task::kMultiLabel;
+        source.notes.push_back(fmt::format("target '{}': {}, because {}", matrix->name,
+                                           to_text(matrix->task), matrix->why));
+    }
+    if (source.class_names.size() > 65535)
+        return fail(DataError::kTooLarge, fmt::format("{} classes; at most 65,535 are told apart",
+                                                      source.class_names.size()));
     source.channels = static_cast<int>(shape.channels);
     source.height = static_cast<int>(shape.height);
     source.width = static_cast<int>(shape.width);
-    for (const auto label : classes) source.class_names.push_back(number_name(label));
-    ESPER_TRY(source.pool, read_images(train, shape, classes));
+    std::size_t row = train.rows();
+    ESPER_TRY(source.pool, read_images(train, shape, classes, matrix, 0));
     if (validation) {
-        ESPER_TRY(source.validation, read_images(*validation, shape, classes));
+        ESPER_TRY(source.validation, read_images(*validation, shape, classes, matrix, row));
+        row += validation->rows();
     }
     if (test) {
-        ESPER_TRY(source.test, read_images(*test, shape, classes));
+        ESPER_TRY(source.test, read_images(*test, shape, classes, matrix, row));
     }
     source.content_sha256 = sha256;
     return StoredImages::make(std::move(source),
@@ -305,10 +405,6 @@ Result<std::shared_ptr<const Dataset>> open_found(const Arrays& arrays,
 
 Result<std::shared_ptr<const Dataset>> open_numpy(const DataOptions& options) {
     const auto path = find_data(options.path);
-    if (options.task == Task::kMultiLabel)
-        return fail(DataError::kBadOption,
-                    "data.task is multi_label, but several labels are read from tables only; "
-                    "write the arrays as columns of a CSV");
     ESPER_TRY(const auto arrays, read_arrays(path));
     auto set = open_found(arrays, options);
     if (!set) return fail(set.error().within(path.string()));

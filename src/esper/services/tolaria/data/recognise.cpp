@@ -9,6 +9,7 @@
 #include "esper/base/text.h"
 #include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/file_format.h"
+#include "esper/services/tolaria/data/labelled_images.h"
 #include "esper/services/tolaria/data/numpy_array.h"
 #include "esper/services/tolaria/data/table_files.h"
 #include "esper/services/tolaria/data/text_files.h"
@@ -201,12 +202,15 @@ Result<RecognisedData> recognise_folder(const fs::path& folder) {
                               fmt::format("tables (Parquet), {} files", files.size())};
     }
     const auto images = recognise_data(folder);
+    if (has(kLabelsFile) && images != "a folder")
+        return RecognisedData{DataKind::kImages, fmt::format("images, and {}", kLabelsFile)};
     if (names.folders && images != "a folder")
         return RecognisedData{DataKind::kImages, "images, a folder for each class"};
     if (names.texts) return RecognisedData{DataKind::kText, "texts"};
     if (images != "a folder")
         return refuse(folder, images + " without classes",
-                      "put the images of each class into a sub-folder of its own");
+                      "put the images of each class into a sub-folder of its own, or write "
+                      "labels.csv: the file's name, then its class, or 1 or 0 for each label");
     return refuse(folder, "a folder without data that are known", readable_formats());
 }
 

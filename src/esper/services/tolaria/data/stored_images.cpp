@@ -45,7 +45,8 @@ StoredImages::StoredImages(ImageSource& source, const ImageSetOptions& options)
 
 Result<std::shared_ptr<const Dataset>> StoredImages::make(ImageSource source,
                                                           const ImageSetOptions& options) {
-    if (source.class_names.size() < 2)
+    const auto labels = source.several_labels ? source.class_names.size() : 0;
+    if (source.class_names.size() < (source.several_labels ? 1 : 2))
         return fail(DataError::kTooSmall,
                     fmt::format("the images are of {} class; there is nothing to tell apart",
                                 source.class_names.size()));
@@ -53,12 +54,16 @@ Result<std::shared_ptr<const Dataset>> StoredImages::make(ImageSource source,
     Split split = options.split;
     if (source.validation) split.validation = 0;
     if (source.test) split.test = 0;
-    const std::vector<std::uint32_t> groups(source.pool.labels.begin(), source.pool.labels.end());
+    const auto groups =
+        source.several_labels
+            ? groups_of_labels(source.pool.holds, labels)
+            : std::vector<std::uint32_t>(source.pool.labels.begin(), source.pool.labels.end());
     ESPER_TRY(const auto rows, split_rows(groups, split));
 
     std::shared_ptr<StoredImages> set(new StoredImages(source, options));
     Sha256Hasher hasher;
     hasher.update_field(source.name).update_field(source.content_sha256);
+    if (source.several_labels) hasher.update_field(to_text(Task::kMultiLabel));
     const auto bytes = static_cast<std::size_t>(set->info().input_elements());
     for (std::size_t p = 0; p < kPartCount; ++p) {
         auto& part = set->parts_[p];
@@ -67,10 +72,13 @@ Result<std::shared_ptr<const Dataset>> StoredImages::make(ImageSource source,
             const auto* from = source.pool.pixels.data() + row * bytes;
             part.pixels.insert(part.pixels.end(), from, from + bytes);
             part.labels.push_back(source.pool.labels[row]);
+            const auto* holds = source.pool.holds.data() + row * labels;
+            part.holds.insert(part.holds.end(), holds, holds + labels);
         }
         hasher.update_u64(rows[p].size()).update(std::as_bytes(std::span(rows[p])));
     }
     source.pool = {};
+    if (source.several_labels) set->set_labels();
     set->set_brings(source.validation.has_value(), source.test.has_value());
     const auto bring = [&](Part part, std::optional<ImagePart>& own, const char* key) {
         if (!own) return;

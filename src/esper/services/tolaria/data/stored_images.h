@@ -15,6 +15,7 @@ namespace esper::tolaria {
 struct ImageSource {
     std::string name;  ///< the word of data.kind
     std::vector<std::string> class_names;
+    bool several_labels = false;  ///< the classes are labels, ImagePart::holds says which hold
     int channels = 3;
     int height = 0;
     int width = 0;
@@ -31,11 +32,11 @@ struct ImageSetOptions {
     Split split = {};
 };
 
-/// Images in memory. The pool is divided class by class (split_rows); images that are not square
-/// get black edges. Parts that the data bring are used as they are.
+/// Images in memory. The pool is divided class by class (split_rows), or by the labels; images that
+/// are not square get black edges. Parts that the data bring are used as they are.
 class StoredImages final : public ImageDataset {
   public:
-    /// Errors: those of split_rows; kTooSmall for fewer than two classes.
+    /// Errors: those of split_rows; kTooSmall for fewer than two classes, or no label.
     static Result<std::shared_ptr<const Dataset>> make(ImageSource source,
                                                        const ImageSetOptions& options);
 

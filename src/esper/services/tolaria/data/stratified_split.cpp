@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <string>
 
 #include "esper/base/random.h"
 
@@ -84,6 +85,24 @@ std::vector<std::uint32_t> tenths(std::span<const double> values) {
     std::vector<std::uint32_t> groups(values.size());
     for (std::size_t rank = 0; rank < order.size(); ++rank)
         groups[order[rank]] = static_cast<std::uint32_t>(rank * 10 / order.size());
+    return groups;
+}
+
+std::vector<std::uint32_t> groups_of_labels(std::span<const std::uint8_t> holds,
+                                            std::size_t labels) {
+    constexpr std::size_t kOften = 10;
+    std::map<std::string, std::vector<std::uint32_t>> rows;
+    for (std::size_t row = 0; row * labels < holds.size(); ++row) {
+        const auto own = holds.subspan(row * labels, labels);
+        rows[std::string(own.begin(), own.end())].push_back(static_cast<std::uint32_t>(row));
+    }
+    std::vector<std::uint32_t> groups(holds.size() / labels, 0);
+    std::uint32_t next = 1;
+    for (const auto& [combination, members] : rows) {
+        if (members.size() < kOften) continue;
+        for (const auto row : members) groups[row] = next;
+        ++next;
+    }
     return groups;
 }
 

@@ -22,4 +22,9 @@ Result<PartRows> split_rows(std::span<const std::uint32_t> groups, const Split& 
 /// Groups for a number that is predicted: its tenths, by rank.
 std::vector<std::uint32_t> tenths(std::span<const double> values);
 
+/// Groups for several labels: `holds` has one byte a label for each example, 1 where it holds. The
+/// same labels are a group where they come often enough to be divided; the others are one group.
+std::vector<std::uint32_t> groups_of_labels(std::span<const std::uint8_t> holds,
+                                            std::size_t labels);
+
 }  // namespace esper::tolaria

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "esper/base/hash.h"
@@ -124,31 +123,9 @@ Result<TableTarget> choose_labels(std::span<const TableColumn> columns, std::opt
     return target;
 }
 
-namespace {
-
-// The same labels, where they come often enough to be divided; the others are one group.
-std::vector<std::uint32_t> groups_of_labels(const TableTarget& target) {
-    constexpr std::size_t kOften = 10;
-    const auto labels = target.class_names.size();
-    std::map<std::string, std::vector<std::uint32_t>> rows;
-    for (std::size_t row = 0; row * labels < target.labels.size(); ++row)
-        rows[std::string(target.labels.begin() + static_cast<std::ptrdiff_t>(row * labels),
-                         target.labels.begin() + static_cast<std::ptrdiff_t>((row + 1) * labels))]
-            .push_back(static_cast<std::uint32_t>(row));
-    std::vector<std::uint32_t> groups(target.labels.size() / labels, 0);
-    std::uint32_t next = 1;
-    for (const auto& [combination, members] : rows) {
-        if (members.size() < kOften) continue;
-        for (const auto row : members) groups[row] = next;
-        ++next;
-    }
-    return groups;
-}
-
-}  // namespace
-
 std::vector<std::uint32_t> groups_of(const TableTarget& target) {
-    if (target.task == Task::kMultiLabel) return groups_of_labels(target);
+    if (target.task == Task::kMultiLabel)
+        return groups_of_labels(target.labels, target.class_names.size());
     return target.task == Task::kRegression ? tenths(target.values) : target.classes;
 }
 

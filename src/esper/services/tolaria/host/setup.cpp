@@ -115,7 +115,7 @@ Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& c
                                                    const Dataset& data) {
     const auto& info = data.info();
     const bool classes = info.task == Task::kClassification && !info.tokens;
-    const bool images = classes && info.input_shape.size() == 3;
+    const bool images = info.input_shape.size() == 3;
     SoftTargets soft;
     soft.mixup = config.data.augment.mixup;
     soft.cutmix = config.data.augment.cutmix;
@@ -125,7 +125,8 @@ Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& c
                     fmt::format("{} is for {}, and these data ({}) have none; leave it out", key,
                                 what, info.name));
     };
-    if (soft.mixes() && !images) return refuse("data.augment.mixup or cutmix", "classes of images");
+    if (soft.mixes() && !(classes && images))
+        return refuse("data.augment.mixup or cutmix", "classes of images");
     const auto& augment = config.data.augment;
     if ((augment.erasing > 0 || augment.randaugment > 0) && !images)
         return refuse("data.augment.erasing or randaugment", "images");
