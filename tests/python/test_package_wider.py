@@ -121,6 +121,11 @@ def test_why_nothing_grows_is_said_in_one_sentence(esper, given, why):
     assert why in loop.growth.summary() and why in loop.growth.waiting_for
 
 
+def test_a_closed_window_is_not_blamed_on_a_schedule_that_nobody_knows(esper):
+    loop = Loop(esper, overrides=["controller.policy=plateau", "growth.stop=0.2"]).run()
+    assert "growth.stop" in loop.growth.waiting_for and "schedule" not in loop.growth.waiting_for
+
+
 def test_an_interrupted_trial_goes_on_to_the_same_end(esper, grown):
     first = Loop(esper).run(60)
     assert first.growth._widening.trial is not None

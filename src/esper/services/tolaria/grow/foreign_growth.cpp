@@ -36,12 +36,6 @@ Result<std::unique_ptr<ForeignGrowth>> ForeignGrowth::create(const Context& cont
     return growth;
 }
 
-// The learning rate is the caller's affair, so only growth.stop closes the window.
-bool ForeignMeasurer::may_grow(Moment now) const {
-    return static_cast<double>(now.step) <=
-           config_.growth.stop * static_cast<double>(length_.total_steps);
-}
-
 // Per-example loss without the seed minus loss with it, same weights, in the run's probe order.
 Result<GateLooks> ForeignMeasurer::look(const tamiyo::LookRequest& request, Moment) {
     const auto& slot = places_.slots()[request.slot];

@@ -35,7 +35,8 @@ class ForeignMeasurer final : public Measurer {
         : config_(config), length_(length), places_(places), runner_(runner) {}
 
     Result<HostCost> cost(const graph::Program& program) override { return runner_.cost(program); }
-    bool may_grow(Moment now) const override;
+    /// The learning rate is the caller's affair: it closes nothing here.
+    bool may_grow(Moment) const override { return true; }
     std::int64_t total_steps(Moment) const override { return length_.total_steps; }
     Result<GateLooks> look(const tamiyo::LookRequest& request, Moment now) override;
     Result<FirstReadout> first_readout(std::uint32_t slot, const blueprints::Blueprint& blueprint,
