@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+import torch
+
 from esper._growth import wrap
 from esper._limits import Unsupported
 
@@ -29,12 +31,12 @@ def lightning_callback(example, probe, again=None, **options):
     class Growing(Callback):
         growth = None
         _saved = _handle = None
-        _dropped = ()
+        _dropped, _wider = (), {}
 
         def setup(self, trainer, module, stage):
             if stage == "fit":
                 # Weights are loaded before anything has grown; growth's own state has those of seeds.
-                self.growth, self._saved, self._dropped = None, None, ()
+                self.growth, self._saved, self._dropped, self._wider = None, None, (), {}
                 self._handle = module.register_load_state_dict_pre_hook(self._drop_grown)
 
         def _drop_grown(self, module, tensors, prefix, *rest):
@@ -42,7 +44,12 @@ def lightning_callback(example, probe, again=None, **options):
                      and n.removeprefix(prefix).partition(".")[0] not in module._modules]
             for name in names:
                 del tensors[name]
-            self._dropped = names
+            # Layers that had become wider get their values once growth has given them their shapes.
+            own = {n: t for n, t in module.state_dict(prefix=prefix, keep_vars=True).items()
+                   if n in tensors and tensors[n].shape != t.shape}
+            self._wider = {n.removeprefix(prefix): tensors[n] for n in own}
+            tensors.update((n, t.detach()) for n, t in own.items())
+            self._dropped = names + list(own)
 
         def state_dict(self):
             return {"growth": self.growth.state_dict()} if self.growth is not None else {}
@@ -62,6 +69,10 @@ def lightning_callback(example, probe, again=None, **options):
             if self._saved is not None:
                 self._begin(trainer, module, self._saved.get("steps_per_epoch"))
                 self.growth.load_state_dict(self._saved)
+                own = module.state_dict(keep_vars=True)
+                with torch.no_grad():
+                    for name, values in self._wider.items():
+                        own[name].copy_(values)
 
         def on_train_start(self, trainer, module):
             if self.growth is None:

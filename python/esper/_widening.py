@@ -320,7 +320,8 @@ class Widening:
 
     def save(self):
         saved = {"waits": self.waits, "steps": self.steps, "why": self.why, "kept": self.kept,
-                 "account": self.account.save(), "sizes": self.sizes()}
+                 "account": self.account.save(), "sizes": self.sizes(),
+                 "parameters": self.growth._parameters}
         if self._saved is not None:  # loaded, and no step made since
             saved["trial"], saved["wide"] = self._saved
         elif self.trial is not None:
@@ -328,7 +329,7 @@ class Widening:
         return saved
 
     def load(self, saved):
-        self.growth._parameters
+        self.growth._parameters = saved["parameters"]
         self.waits, self.steps, self.why = saved["waits"], saved["steps"], saved["why"]
         self.account.load(saved["account"])
         for name, (tensors, figures) in saved["sizes"].items():

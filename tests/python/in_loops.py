@@ -173,13 +173,14 @@ def points(n, seed):
     return x, 2 * x.abs() - x
 
 
-def lightning_net():
+def lightning_net(between=()):
     from lightning.pytorch import LightningModule
 
     class Net(LightningModule):
         def __init__(self):
             super().__init__()
-            self.layers = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 6))
+            self.layers = nn.Sequential(nn.Linear(6, 6), *between, nn.Linear(6, 6), *between,
+                                        nn.Linear(6, 6))
             self.seen = []
 
         def forward(self, x):
@@ -238,6 +239,21 @@ def lightning_resume():
         assert len(resumed.validation_losses) == 8
         ours, theirs = second.state_dict(), whole.state_dict()
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def lightning_wider():
+    """A network whose layers had become wider when its checkpoint was written."""
+    easily = ["growth.measure_share=1", "growth.gate.rent=0", "growth.gate.delta=0.9",
+              "growth.gate.min_examples=50"]
+    with tempfile.TemporaryDirectory() as folder:
+        whole, first, second = (lightning_net([nn.ReLU()]) for _ in range(3))
+        lightning_fit(whole, lightning_callback(easily), max_epochs=24)
+        growing = lightning_fit(first, Stopped(lightning_callback(easily), 18), folder=folder,
+                                max_epochs=24)
+        assert first.layers[0].out_features == 9, growing.summary()
+        lightning_fit(second, lightning_callback(easily), f"{folder}/last.ckpt", max_epochs=24)
+    ours, theirs = second.state_dict(), whole.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
 
 
 def Stopped(growing, epochs):
