@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from esper import _esper
+from esper._adapt_schedule import seconds_of
 from esper._anchors import TIME_FIRST, Observer, as_call, find_anchors
 from esper._limits import Copies, Unsupported, refuse_parallel, refuse_peft
 from esper._live import Live
@@ -43,8 +44,8 @@ def outside_inference(method):
     return run
 
 
-def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=None, anchors=None,
-         kinds=None, config=None, overrides=(), run=None, probe=None, path="auto", quiet=False):
+def wrap(model, example=None, optimizer=None, *, epochs=None, budget=None, steps_per_epoch=None,
+         anchors=None, kinds=None, config=None, overrides=(), run=None, probe=None, path="auto", quiet=False):
     """Prepares a module to grow in your own training loop and returns its `Growth`.
 
         growth = esper.wrap(model, images, optimizer, epochs=20)
@@ -69,6 +70,8 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
     optimizer: the optimizer that newborn parameters join, or a list of them, of which one has to
         train all places for seeds. Without one, give each optimizer you make to `growth.attach`.
     epochs: how many times `growth.epoch` will be called (default: the configuration's run.epochs).
+    budget: instead of epochs, how long your loop will train from now on: "90s", "30m", "2h". How many
+        epochs that is, is estimated from the first one's time.
     steps_per_epoch: default: counted in the first epoch.
     anchors: globs of module names where seeds may sit (default: the model's blocks).
     config: an `esper.Config`, or the path of a YAML file; `overrides` are dotted `key=value`.
@@ -94,7 +97,13 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
         raise ValueError(f"epochs={epochs}: expected 1 or more")
     if run is not None:
         refuse_used(Path(run))
-    growth = Growth(model, config, epochs or config.epochs, steps_per_epoch, run, probe)
+    if budget is not None:
+        if epochs is not None or not isinstance(budget, str):
+            raise ValueError(f"budget={budget!r}: expected a time such as '30m', and no epochs beside it")
+        budget = seconds_of(budget)
+    growth = Growth(model, config, epochs or config.epochs,
+                    None if budget else steps_per_epoch, run, probe)
+    growth._budget = budget
     find = lambda seen, **options: find_anchors(model, seen, anchors, kinds, **options)
     if example is None:
         growth._observer.watch(lambda seen: growth._found(find(seen)))
@@ -104,8 +113,8 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, steps_per_epoch=No
             growth._go_inside(path, args, kwargs, find)
         if growth.path == "hook":
             growth._found(find(growth._observer.run(args, kwargs)))
-        if steps_per_epoch is not None:
-            growth._start(steps_per_epoch)
+        if growth.steps_per_epoch is not None:
+            growth._start(growth.steps_per_epoch)
     if optimizer is not None:
         growth.attach(optimizer)
     _growths[model] = weakref.ref(growth)
@@ -215,6 +224,7 @@ class Growth:
         self._checked = 0  # the step at which seeds were last seen to be finite
         self._groups_saved = None
         self._started = time.monotonic()
+        self._budget = None  # seconds, in place of epochs
 
     def __repr__(self):
         places = (f"{len(self._anchors)} anchors" if self._anchors
@@ -484,6 +494,7 @@ class Growth:
             return {"early_steps": self._early_steps, "wider": self._widening.save()}
         return {
             "wider": self._widening.save(),
+            "epochs": self.epochs,
             "native": self._native.save(),
             "steps_per_epoch": self.steps_per_epoch,
             "losses": [self.train_losses, self.validation_losses],
@@ -511,6 +522,8 @@ class Growth:
                 self._start_again(state["early_steps"])
             return
         if self._native is None:
+            if self._budget:
+                self.epochs = state.get("epochs", self.epochs)
             self._start(state["steps_per_epoch"])
         self._native.restore(state["native"])
         self.train_losses, self.validation_losses = (list(x) for x in state["losses"])
@@ -560,6 +573,9 @@ class Growth:
 
     def _ensure_started(self):
         if self._native is None:
+            if self._budget:
+                an_epoch = max(time.monotonic() - self._started, 1e-9)
+                self.epochs = max(1, round(self._budget / an_epoch))
             self._start(self.steps_per_epoch or max(self._early_steps, 1))
 
     def _start(self, steps_per_epoch):

@@ -121,6 +121,20 @@ def test_why_nothing_grows_is_said_in_one_sentence(esper, given, why):
     assert why in loop.growth.summary() and why in loop.growth.waiting_for
 
 
+def test_a_budget_is_a_time_that_becomes_epochs_after_the_first(esper):
+    model = mlp()
+    growth = esper.wrap(model, spirals(2, 0)[0], torch.optim.SGD(model.parameters(), lr=0.1),
+                        budget="1m", steps_per_epoch=2, quiet=True)
+    growth._started -= 3
+    for _ in range(2):
+        growth.step(1.0)
+    growth.epoch()
+    assert 18 <= growth.epochs <= 20 and growth.steps_per_epoch == 2
+    for wrong in ({"budget": 3e12}, {"budget": "1m", "epochs": 3}, {"budget": "soon"}):
+        with pytest.raises(ValueError, match="budget="):
+            esper.wrap(model, spirals(2, 0)[0], quiet=True, **wrong)
+
+
 def test_a_closed_window_is_not_blamed_on_a_schedule_that_nobody_knows(esper):
     loop = Loop(esper, overrides=["controller.policy=plateau", "growth.stop=0.2"]).run()
     assert "growth.stop" in loop.growth.waiting_for and "schedule" not in loop.growth.waiting_for
