@@ -156,10 +156,11 @@ class Widening:
         stretch = max(STRETCH, OF_RUN * self.account.steps)
         looks = min(LOOKS, int(left / (stretch * (1 + dearer) + each * smallest + settle)))
         passes = looks * stretch if looks else (left - 2 * each * smallest) / (1 + dearer)
-        examples = (left - passes * (1 + dearer) - looks * (each * smallest + settle)) / each
+        # What is left goes to the looks, alike.
+        spare = left - passes * (1 + dearer) - looks * (each * smallest + settle)
+        more = max(0, int(spare / each / looks)) if looks else smallest
         return {"passes": int(passes), "planned": max(looks, 1), "each": each, "settle": settle,
-                "first": smallest,
-                "last": int(max(smallest, min(examples, 2 * CONFIRMED_BY * smallest))),
+                "examples": min(smallest + more, 2 * CONFIRMED_BY * smallest),
                 "least": FEWEST * (1 + dearer) + 2 * each * smallest + 2 * settle + 1}
 
     def _sizes(self, found):
@@ -205,8 +206,8 @@ class Widening:
         trial = self.trial
         if again is None:
             return self._leave("growth.step() was no longer given again= while a wider copy was tried")
-        if not self._can_pay(passes=1, examples=trial["first"]):
-            return self._look(trial["first"], last=True)
+        if not self._can_pay(passes=1, examples=trial["examples"]):
+            return self._look(trial["examples"], last=True)
         with self.account.pays(1 + trial["dearer"]), buffers_kept(self.model), \
                 draws_kept(self.model), self.growth._statistics.second_pass(), \
                 torch.enable_grad(), uncompiled():
@@ -214,9 +215,9 @@ class Widening:
         trial["done"] += 1
         stretch = trial["passes"] // trial["planned"]
         if trial["done"] >= trial["passes"]:
-            self._look(trial["last"], last=True)
+            self._look(trial["examples"], last=True)
         elif trial["done"] % stretch == 0:
-            self._look(trial["first"], last=False)
+            self._look(trial["examples"], last=False)
         elif trial["done"] % stretch == stretch // 2:
             self.wide.average()
 
@@ -231,12 +232,16 @@ class Widening:
         if self.wide.averages is None or not self._can_pay(0, most):
             return self._leave("what measuring may cost (growth.measure_share) was spent before a wider "
                                "copy could be compared with the model")
-        result = self._measured(most)
-        if result["verdict"] == "keep" and not last and not result["all"]:
-            if not self._can_pay(0, CONFIRMED_BY * most):
-                return None
-            result = self._measured(CONFIRMED_BY * most)
-        evidence = {k: result[k] for k in ("mean", "lower", "upper", "examples", "rent", "without")}
+        differences = self._differences(most)
+        result = self._judged(differences)
+        confirming = CONFIRMED_BY * result["examples"]
+        if result["verdict"] == "keep" and not last:
+            if confirming > len(differences) == most:  # there may be more of them
+                if not self._can_pay(0, confirming):
+                    return None
+                differences = self._differences(confirming)
+            result = self._judged(differences, min(confirming, len(differences)))
+        evidence = {k: result[k] for k in ("mean", "lower", "upper", "examples", "rent")}
         if result["verdict"] == "keep":
             self._keep(result, evidence)
         elif last and result["verdict"] == "cull":
@@ -248,18 +253,22 @@ class Widening:
                         f"{result['examples']} held-out ones (it saved {result['mean']:.3g}, at least "
                         f"{result['lower']:.3g})", **evidence)
 
-    def _measured(self, most):
+    def _differences(self, most):
+        """Loss of the model less that of the copy, of so many held-out examples or all."""
         trial = self.trial
         trial["looks"] += 1
-        delta, smallest, rent, rent_parameters = self.config.gate
         with self.account.pays(trial["settle"]):
             without, with_it = (self._losses(most, side) for side in ("model", "copy"))
         self.account.spent += trial["each"] * len(without)
-        rent = rent * trial["dearer"] + rent_parameters * trial["more"]
         order = torch.randperm(len(without), generator=torch.Generator().manual_seed(self.config.seed))
-        error = delta * 6 / (math.pi * trial["looks"]) ** 2  # of the only trial's l-th look
-        result = _esper.gate_look((without - with_it)[order].tolist(), rent, error, smallest)
-        return {**result, "rent": rent, "without": without.mean().item(), "all": len(without) < most}
+        return (without - with_it)[order].tolist()
+
+    def _judged(self, differences, smallest=None):
+        """The gate on them, which decides on no fewer than `smallest`."""
+        delta, fewest, rent, rent_parameters = self.config.gate
+        rent = rent * self.trial["dearer"] + rent_parameters * self.trial["more"]
+        error = delta * 6 / (math.pi * self.trial["looks"]) ** 2  # of the only trial's l-th look
+        return {**_esper.gate_look(differences, rent, error, smallest or fewest), "rent": rent}
 
     def _named(self):
         names = self.trial["layers"]
