@@ -45,17 +45,23 @@ def outside_inference(method):
 
 
 def wrap(model, example=None, optimizer=None, *, epochs=None, budget=None, steps_per_epoch=None,
-         anchors=None, kinds=None, config=None, overrides=(), run=None, probe=None, path="auto", quiet=False):
+         anchors=None, kinds=None, config=None, overrides=(), run=None, probe=None, path="auto",
+         quiet=False):
     """Prepares a module to grow in your own training loop and returns its `Growth`.
 
-        growth = esper.wrap(model, images, optimizer, epochs=20)
+        growth = esper.wrap(model, images, optimizer, epochs=20,
+                            probe=esper.probe(model, held_out, F.cross_entropy))
         for epoch in range(20):
             for x, y in loader:
                 loss = F.cross_entropy(model(x), y)
                 optimizer.zero_grad(); loss.backward(); optimizer.step()
-                growth.step(loss)
-            growth.epoch(validation_loss, probe=esper.probe(model, held_out, F.cross_entropy))
+                growth.step(loss, again=lambda: F.cross_entropy(model(x), y))
+            growth.epoch(validation_loss)
         model = growth.unwrap()
+
+    With nothing else set a copy with wider hidden layers is tried once, early, and the model becomes
+    the copy where that pays; `Growth.summary()` says so, or why not. Seeds are for those who name a
+    policy (controller.policy=periodic, …).
 
     The module stays the very object it was: a hook is placed, and parameters are added, only while
     a seed is awake.
@@ -311,8 +317,9 @@ class Growth:
 
         loss: the step's loss, a number or 0-dimensional tensor.
         again: a function without arguments that computes the same batch's loss once more, e.g.
-            `lambda: F.cross_entropy(model(x), y)`. With `growth.isolation: shadow` it is called once
-            for each seed in isolation, which learns from the loss of the model with it; the model
+            `lambda: F.cross_entropy(model(x), y)`. It is called once a step while a wider copy is
+            tried, and with `growth.isolation: shadow` once for each seed in
+            isolation, which learns from the loss of the model with it; the model
             cannot notice. Not called otherwise.
         """
         self._add_loss(loss)
