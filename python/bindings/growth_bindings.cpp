@@ -36,6 +36,7 @@ class HostedGrowth {
             folder_ = unwrap(records::RunFolder::create(folder));
             log_.folder = &*folder_;
             config_.run.name = name_of_run(folder);
+            unwrap(folder_->note_session(0));
             unwrap(write_file_atomic(folder_->path() / "config.yaml", own_part_of(config_)));
             journal_ = unwrap(graph::Journal::create(folder_->journal(), *host_));
         }

@@ -708,7 +708,7 @@ class Growth:
         self._native.metrics([
             ("epoch", epoch), ("step", step), ("train_loss", self.train_losses[-1]),
             ("val_loss", self.validation_losses[-1]), ("parameters", parameters),
-            ("flops_per_example", flops)])
+            ("flops_per_example", flops), ("seconds", time.monotonic() - self._started)])
         done = epoch >= self.epochs
         number = lambda x: x if math.isfinite(x) else None
         self._native.write_run(json.dumps({

@@ -217,6 +217,25 @@ TEST_F(RunTest, ADamagedRunIsShownAsFarAsItGoes) {
     EXPECT_EQ(growth.at("topology").at("edits"), json::array());
 }
 
+TEST_F(RunTest, WhatIsKnownOfARunStaysUntilItIsToldThatItHasGone) {
+    refresh();
+    const auto known = run.row();
+    std::filesystem::remove_all(folder);
+    EXPECT_FALSE(refresh().any());
+    EXPECT_EQ(run.row(), known);
+}
+
+TEST_F(RunTest, ARunWrittenInTheFutureCanStillBeSilent) {
+    make_run(folder, "running");
+    for (const auto* name : {"run.json", "metrics.csv", "events.jsonl"})
+        std::filesystem::last_write_time(
+            folder / name, std::filesystem::file_time_type::clock::now() + std::chrono::hours(72));
+    refresh();
+    EXPECT_EQ(row().at("state"), "running");
+    refresh(std::int64_t{700} * 1'000'000'000);
+    EXPECT_EQ(row().at("state"), "stalled");
+}
+
 TEST_F(RunTest, AFileThatCannotBeReadIsAnAlert) {
     const auto unread = [&] {
         refresh();

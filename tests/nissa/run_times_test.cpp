@@ -31,6 +31,18 @@ TEST(RunTimes, CountBackFromTheLastEpoch) {
     EXPECT_EQ(times.fingerprint(), "1,10,2.5");
 }
 
+TEST(RunTimes, KnowWhenARunStoodStill) {
+    const TemporaryFolder above;
+    const auto run = timed_run(above / "run");
+    // It was stopped after 3 seconds, a checkpoint of 2.5 seconds was resumed, twice.
+    write(run / "sessions.csv", "0,1000000000\n2.5,50000000000\n2.5,90000000000\nx,1\n");
+    const auto times = value_or_throw(RunTimes::read(run));
+    EXPECT_EQ(times.of_step(0), 1'000'000'000);
+    EXPECT_EQ(times.after(1.5), 2'500'000'000);
+    EXPECT_EQ(times.of_step(10), 90'000'000'000);
+    EXPECT_EQ(times.of_step(20), 92'000'000'000);
+}
+
 TEST(RunTimes, AreThoseOfTheEventsWhereTheRunNotedThem) {
     const TemporaryFolder above;
     const auto run = timed_run(above / "run");

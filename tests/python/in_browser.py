@@ -5,6 +5,7 @@ one JSON object: what was seen.
 """
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -171,6 +172,10 @@ def share(page, address, folder):
     seen["buttons"] = page.locator("[data-action]").count()
     seen["act"] = page.evaluate("server.act('live', 'stop').then(() => '', e => e.message)")
     seen["files"] = (Path(folder) / "live" / "control").exists()
+    other = page.context.browser.new_context().new_page()
+    other.goto(f"{address}/#token={token}/run/live/growth")
+    other.wait_for_selector("#panel svg")
+    seen["view"] = other.locator("[aria-selected=true]").text_content()
     return seen
 
 
@@ -197,6 +202,45 @@ def strange(page, address, folder):
         page.wait_for_selector(ROW.format("live"))
         page.goto(f"{address}/#/{path}")
         seen[name] = page.locator(f"#view {selector}").first.text_content()
+    page.goto(f"{address}/#/run/timeless/curves?x=seconds")
+    until(lambda: "no column" in page.locator("#panel [role=status]").text_content())
+    seen["curves over nothing"] = [page.locator("#panel [role=status]").text_content(),
+                                   page.locator("canvas").count()]
+    page.goto(f"{address}/#/compare?runs=" + quote(json.dumps(["live", "nosuch", "v1"])))
+    page.wait_for_selector("canvas")
+    seen["compared without"] = page.locator("#view").text_content()[:80]
+    return seen
+
+
+def filters(page, address, folder):
+    """The filter as it is typed at the address that `esper watch` prints."""
+    page.goto(f"{address}/")
+    page.wait_for_selector(ROW.format("live"))
+    status = page.locator("#view [role=status]")
+    seen = {}
+    for words in ("epoch>1", "seeds.germinated>0", "state=stopped FLOPs>1", "nosuch>1", "zzz"):
+        page.fill("#filter", words)
+        seen[words] = status.text_content()
+    page.press("#filter", "Escape")
+    seen["after Escape"] = [page.locator("#filter").input_value(), status.text_content()]
+    page.fill("#filter", "state=stopped")
+    page.reload()
+    page.wait_for_selector(ROW.format("v1"))
+    seen["after reload"] = [page.locator("#filter").input_value(), status.text_content()]
+    return seen
+
+
+def beside(page, address, folder):
+    """The figures of a comparison while one of its runs goes on, and is taken away."""
+    page.goto(f"{address}/#/compare?runs=" + quote(json.dumps(["v1", "live"])))
+    page.wait_for_selector("canvas")
+    steps = lambda: page.locator("#view table").first.text_content()
+    before = steps()
+    append_row(Path(folder) / "live", 123456)
+    seen = {"goes on": until(lambda: steps() != before)}
+    shutil.rmtree(Path(folder) / "live")
+    seen["gone"] = until(lambda: "There is no run 'live'" in page.locator("#view").text_content())
+    seen["left"] = page.locator("h1").text_content()
     return seen
 
 

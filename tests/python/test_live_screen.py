@@ -114,3 +114,16 @@ def test_a_small_terminal_has_the_bar_alone(start):
     assert "seeds " not in command.text
     command.process.send_signal(signal.SIGTERM)
     assert command.end() == 130
+
+
+def test_no_line_is_wider_than_a_narrow_terminal(start):
+    command = start(columns=20)
+    command.wait_for("loss")
+    command.wait_for("%")
+    for _ in range(20):
+        command.read(0.1)
+    drawn = [line for line in re.split(r"\r\x1b\[K|\r\n|\n", command.text)
+             if re.match(r" +\d+\.\d %", line)]
+    assert drawn and all(len(line) < 20 for line in drawn), drawn
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 130

@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,7 @@ def assert_the_same(run):
     seconds = [row["seconds"] for row in metrics]
     assert [t - times[0] for t in times] == pytest.approx([s - seconds[0] for s in seconds],
                                                           abs=1e-3)
+    assert 0 <= time.time() - times[-1] < 3600, "TensorBoard's wall times are those of the calendar"
     return times
 
 

@@ -200,6 +200,8 @@ def test_they_are_sent_to_a_receiver(grown):
     (200, {"partialSuccess": {"errorMessage": "slow down"}}, 0, "the receiver says: slow down"),
     (200, {"partialSuccess": {}}, 0, "sent to"),
     (400, "go \x1b]0;away\x07", 1, "\\x1b]0;away"),
+    (200, "<html>welcome</html>", 1, "not that of an OTLP/HTTP receiver"),
+    (200, "", 0, "sent to"),
 ])
 def test_what_a_receiver_says_is_told(grown, tmp_path, status, body, code, says):
     paths = []

@@ -353,6 +353,9 @@ def test_what_cannot_be_watched_is_said(tmp_path):
     assert named.returncode == 2 and "expected an address in digits" in named.stderr
     bad = esper("watch", tmp_path, "--port", "x", cwd=tmp_path)
     assert bad.returncode == 2
+    # A name takes one word, so that what follows is a folder.
+    after = esper("watch", "--name", "pc", tmp_path / "nowhere", cwd=tmp_path)
+    assert after.returncode == 2 and "nowhere is no folder" in after.stderr
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace (make setup)")

@@ -139,6 +139,7 @@ def test_a_shared_link_shows_all_and_changes_nothing(runs):
     with watching(runs, "--share", "1h") as page:
         token = page.process.stderr.readline().split("#token=")[1].strip()
         seen = browse(page, "share", f"{runs}#{token}", is_refused=True)
+    assert seen["view"] == "Growth"
     assert "link" in seen["without"] and seen["rows without"] == 0
     assert seen["live"] is not None
     assert seen["buttons"] == 0 and seen["act"] != "" and not seen["files"]
@@ -151,12 +152,34 @@ def test_the_page_says_that_its_link_has_ended(runs):
     assert seen["live"] and seen["ended"] and "was good until" in seen["problem"]
 
 
+def test_the_filter_knows_the_columns_and_stays_in_the_address(runs):
+    with watching(runs) as page:
+        seen = browse(page, "filters", runs)
+    assert seen["epoch>1"] == seen["seeds.germinated>0"] == "2 of 2 runs"
+    assert seen["state=stopped FLOPs>1"] == "1 of 2 runs"
+    assert seen["nosuch>1"] == "0 of 2 runs; no run has 'nosuch'"
+    assert seen["zzz"] == "0 of 2 runs" and seen["after Escape"] == ["zzz", "0 of 2 runs"]
+    assert seen["after reload"] == ["state=stopped", "1 of 2 runs"]
+
+
+def test_a_comparison_goes_on(runs):
+    with watching(runs) as page:
+        seen = browse(page, "beside", runs)
+    assert seen["goes on"] and seen["gone"] and seen["left"] == "1 run compared"
+
+
 def test_an_address_of_nothing_says_so(runs):
+    make_run(runs / "timeless", {"status": "done"})
+    (runs / "timeless" / "metrics.csv").write_text("epoch,step,train_loss\n1,10,2\n2,20,1\n")
     with watching(runs) as page:
         seen = browse(page, "strange", runs)
     assert seen.items() >= {
         "view": "There is no such view", "run's view": "Curves", "compared": "Nothing to compare",
         "none compared": "Nothing to compare"}.items()
+    says, drawn = seen["curves over nothing"]
+    assert "no column 'seconds'" in says and drawn == 0
+    assert "2 runs compared" in seen["compared without"]
+    assert "no run 'nosuch'" in seen["compared without"]
 
 
 def test_every_view_has_a_picture_in_the_documentation():

@@ -20,6 +20,13 @@ TEST(PrintableText, ShowsWhatDrivesATerminal) {
     EXPECT_EQ(printable("\xc2\xa0"), "\xc2\xa0");
 }
 
+TEST(PrintableText, ACommandCanBePasted) {
+    EXPECT_EQ(command_with("esper resume", "runs/a-1.2"), "'esper resume runs/a-1.2'");
+    EXPECT_EQ(command_with("esper resume", "r;touch x"), "esper resume 'r;touch x'");
+    EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+    EXPECT_EQ(shell_word(""), "''");
+}
+
 TEST(PrintableText, ShowsBytesThatAreNoText) { EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe"); }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "esper/cli/run_state.h"
 #include "esper/cli/screen.h"
 #include "esper/cli/signals.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/report_data.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/summary.h"
@@ -105,7 +106,7 @@ int drive(tolaria::Trainer& trainer, const std::filesystem::path& folder,
                 "    esper resume %s\n",
                 static_cast<long long>(trainer.step()),
                 trainer.is_out_of_time() ? ", because run.max_duration is over" : "",
-                folder.c_str());
+                records::printable(records::shell_word(folder.string())).c_str());
         if (flags.quiet && !flags.json)
             std::printf("%s: stopped after step %lld\n", folder.c_str(),
                         static_cast<long long>(trainer.step()));

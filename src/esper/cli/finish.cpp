@@ -17,6 +17,7 @@
 #include "esper/cli/screen.h"
 #include "esper/cli/signals.h"
 #include "esper/services/records/fields.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/tolaria/run/finish.h"
 
@@ -108,8 +109,9 @@ Result<std::vector<Budget>> budgets_of(const Arguments& a, const configs::EsperC
         return fail(tolaria::TolariaError::kUnsupported,
                     a.folder +
                         " has not come to the cool-down of any smaller budget; let it train "
-                        "on ('esper resume " +
-                        a.folder + "'), or name a budget with --at");
+                        "on (" +
+                        records::command_with("esper resume", a.folder) +
+                        "), or name a budget with --at");
     }
     std::vector<Budget> budgets;
     for (const auto& text : split(a.at, ',')) {

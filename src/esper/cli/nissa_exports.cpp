@@ -39,8 +39,12 @@ std::string traces_url(const std::string& address) {
 
 // A receiver may take a request and leave spans out (OTLP, "partial success").
 Status check_all_taken(const std::string& body) {
+    if (body.empty()) return {};
     const auto answer = nlohmann::json::parse(body, nullptr, false);
-    if (!answer.is_object()) return {};
+    if (!answer.is_object())
+        return fail(utils::HttpError::kOtherStatus,
+                    "the answer is not that of an OTLP/HTTP receiver (expected a JSON object): " +
+                        body.substr(0, 200));
     const auto part = answer.find("partialSuccess");
     if (part == answer.end() || !part->is_object()) return {};
     const auto message = records::text_of(*part, "errorMessage");
@@ -96,14 +100,23 @@ struct ExportArguments {
 };
 
 int export_runs(const ExportArguments& a) {
+    int code = 0;
+    std::size_t exported = 0;
     for (const auto& run : a.runs) {
         const auto done = nissa::write_mlflow(run, a.mlflow, a.experiment);
-        if (!done) return report_error(done.error());
+        if (!done) {
+            const int failed = report_error(done.error().within(run));
+            if (code == 0) code = failed;
+            continue;
+        }
+        ++exported;
         std::printf("%s: run %s in %s\n", run.c_str(), done->id.c_str(),
                     done->folder.parent_path().c_str());
     }
-    std::fprintf(stderr, "mlflow ui --backend-store-uri %s   shows them\n", a.mlflow.c_str());
-    return 0;
+    if (exported > 0)
+        std::fprintf(stderr, "mlflow ui --backend-store-uri %s   shows them\n",
+                     records::shell_word(a.mlflow).c_str());
+    return code;
 }
 
 }  // namespace

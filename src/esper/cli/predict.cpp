@@ -53,14 +53,13 @@ Status predict(const Arguments& a) {
     asked.out = a.out;
     asked.json = a.json;
     const auto& info = asked.data->info();
-    if (info.tokens)
-        return refuse(a.folder, "text; 'esper sample " + a.folder + " --prompt TEXT' continues it");
+    if (info.tokens) return refuse(a.folder, "text; 'esper sample RUN --prompt TEXT' continues it");
     const bool images = info.input_shape.size() == 3;
     if (!images && config.data.kind != configs::DataKind::kTable)
-        return refuse(a.folder,
-                      "arrays of numbers, whose columns have no names; predict takes images and "
-                      "CSV and Parquet tables. 'esper export " +
-                          a.folder + "' writes the network as plain PyTorch");
+        return refuse(
+            a.folder,
+            "arrays of numbers, whose columns have no names; predict takes images and "
+            "CSV and Parquet tables. 'esper export RUN' writes the network as plain PyTorch");
     if (images && !a.out.empty())
         return fail(DataError::kBadOption,
                     "-o is for tables; of images --json is a file's content");

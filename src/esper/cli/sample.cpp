@@ -73,8 +73,7 @@ Status sample(const Arguments& a) {
         return fail(tolaria::TolariaError::kUnsupported,
                     a.folder + " was trained on " +
                         (info.input_shape.size() == 1 ? "a table" : "images") +
-                        ", not on text; 'esper predict " + a.folder +
-                        " PATH' says what it makes of a file");
+                        ", not on text; 'esper predict RUN PATH' says what it makes of a file");
     ESPER_TRY(auto start, start_of(a, info));
     auto options = a.options;
     options.seed = a.seed.value_or(config.run.seed);

@@ -161,7 +161,7 @@ void Screen::draw_bar(const Progress& p) {
     std::string bar;
     for (int i = 0; i < room; ++i) bar += i < static_cast<int>(done * room) ? "━" : "┄";
     wipe_bar();
-    auto shown = bar + text;
+    auto shown = std::string(clipped(bar + text, std::max(0, terminal_.columns - 1)));
     lines_shown_ = 1;
     constexpr int kLeastColumns = 60, kLeastRows = 10;
     if (trainer_ != nullptr && terminal_.columns >= kLeastColumns && terminal_.rows >= kLeastRows)

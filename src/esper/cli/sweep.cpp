@@ -15,6 +15,7 @@
 #include "esper/cli/signals.h"
 #include "esper/cli/sweep_plan.h"
 #include "esper/cli/sweep_results.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/records_errors.h"
 #include "esper/services/records/run_folder.h"
 #include "esper/services/tolaria/data/data_errors.h"
@@ -128,7 +129,7 @@ Result<int> sweep(const Arguments& a) {
             a.optuna, optuna_journal(sweep.folder, sweep.plan, results.outcome())));
     if (stopped)
         std::fprintf(stderr, "stopped; what ran has a checkpoint. Go on with\n    esper sweep %s\n",
-                     sweep.folder.c_str());
+                     records::printable(records::shell_word(sweep.folder.string())).c_str());
     return stopped ? kInterrupted : results.exit_code();
 }
 

@@ -24,7 +24,7 @@ Terminal Terminal::of_stderr() {
     terminal.bar = isatty(STDERR_FILENO) == 1 && !set("CI") && !dumb;
     terminal.colours = terminal.bar && !set("NO_COLOR");
     winsize size{};
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) {
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         terminal.columns = size.ws_col;
         if (size.ws_row > 0) terminal.rows = size.ws_row;
     }

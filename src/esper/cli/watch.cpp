@@ -123,8 +123,11 @@ void add_to(CLI::App* command, int& exit_code) {
     command->add_option("--port", a->port, "of the page; 0: any free one (default: 8005)");
     command->add_option("--host", a->host,
                         "where to listen (default: 127.0.0.1, which only this machine reaches)");
-    command->add_option("--name", a->names,
-                        "a name of this machine under which browsers may ask for the page");
+    command
+        ->add_option("--name", a->names,
+                     "a name of this machine under which browsers may ask for the page")
+        ->expected(1)
+        ->allow_extra_args(false);
     command->add_flag("--allow-actions", a->allow_actions,
                       "also print a link that may pause growth, save, go back and stop runs");
     command->add_option("--share", a->share,

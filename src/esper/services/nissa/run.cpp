@@ -123,7 +123,8 @@ std::vector<std::string> Run::columns() const {
 }
 
 void Run::settle(std::int64_t now_ns) {
-    const auto silent = now_ns - written_ns_;
+    // What was written in the future, by another machine's clock, is as old as its being seen.
+    const auto silent = now_ns - std::min(written_ns_, seen_ns_);
     state_ = problem_.empty() ? state_of(records::text_of(record_, "status"), folder_, silent)
                               : RunState::kUnreadable;
     json row{{"id", id_},
@@ -171,6 +172,7 @@ Run::News Run::refresh(std::int64_t now_ns) {
     const auto journal = look_at(folder_ / "journal.jsonl");
     const auto metrics = look_at(folder_ / "metrics.csv");
     const bool is_first = row_.empty();
+    if (!is_first && record.mode == 0) return news;  // gone, or about to be told so
     if (!is_first && is_final(state_) && record == record_look_ && events == events_look_ &&
         journal == journal_look_ && metrics == metrics_look_) {
         lag_.looked(system_clock().now_ns(), std::nullopt);
@@ -200,6 +202,7 @@ Run::News Run::refresh(std::int64_t now_ns) {
     events_look_ = events;
     journal_look_ = journal;
     written_ns_ = std::max({record.changed_ns, events.changed_ns, metrics.changed_ns});
+    if (!changed.empty()) seen_ns_ = now_ns;
     const auto before = row_;
     auto& clock = system_clock();
     lag_.looked(clock.now_ns(), changed.empty()

@@ -94,7 +94,8 @@ class Run {
     std::string problem_;                               ///< why it cannot be read
     std::string unread_;                                ///< which other files cannot, and why
     FileLook record_look_, metrics_look_, events_look_, journal_look_;
-    std::int64_t written_ns_ = 0;
+    std::int64_t written_ns_ = 0;  ///< by the files
+    std::int64_t seen_ns_ = 0;     ///< when a change of them was seen last
     RunState state_ = RunState::kUnreadable;
     MemoryCourse memory_course_;
     ReadingLag lag_;

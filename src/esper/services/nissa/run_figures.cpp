@@ -9,6 +9,7 @@
 
 #include "esper/base/files.h"
 #include "esper/services/records/fields.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_lock.h"
 
 namespace esper::nissa {
@@ -180,7 +181,7 @@ std::vector<Alert> alerts_of(const RunFigures& figures, const json& row,
         if (!holds(rule, figures)) continue;
         std::string text(rule.text);
         if (rule.kind == "killed" || rule.kind == "failed")
-            text += "; go on with 'esper resume " + folder.string() + "'";
+            text += "; go on with " + records::command_with("esper resume", folder.string());
         if (rule.kind == "damaged") text = unread.record;
         if (rule.kind == "unread") text = unread.others;
         if (rule.kind == "not finite")

@@ -26,15 +26,18 @@ bool parse(std::string_view text, Number& number) {
     return error == std::errc{} && at == end;
 }
 
-std::map<std::uint64_t, std::int64_t> event_times(const std::string& text) {
-    std::map<std::uint64_t, std::int64_t> times;
+// Two numbers between commas in each line; others are left out.
+template <typename First>
+std::vector<std::pair<First, std::int64_t>> pairs_in(const std::string& text) {
+    std::vector<std::pair<First, std::int64_t>> pairs;
     for (const auto& line : split(text, '\n')) {
         const auto parts = split(line, ',');
-        std::uint64_t at = 0;
-        std::int64_t ns = 0;
-        if (parts.size() == 2 && parse(parts[0], at) && parse(parts[1], ns)) times[at] = ns;
+        First first{};
+        std::int64_t second = 0;
+        if (parts.size() == 2 && parse(parts[0], first) && parse(parts[1], second))
+            pairs.emplace_back(first, second);
     }
-    return times;
+    return pairs;
 }
 
 std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(seconds * 1e9); }
@@ -66,13 +69,23 @@ Result<RunTimes> RunTimes::read(const std::filesystem::path& run) {
     times.began_ns_ =
         look_at(run / "metrics.csv").changed_ns - nanoseconds(times.epochs_.back().second);
     if (const auto known = read_own_file(run / "event_times.csv", kMostBytes))
-        times.events_ = event_times(*known);
+        for (const auto& [at, ns] : pairs_in<std::uint64_t>(*known)) times.events_[at] = ns;
+    else if (!known.error().is(FileError::kNotFound))
+        return fail(known.error());
+    if (const auto known = read_own_file(run / records::kSessionsFile, kMostBytes))
+        times.sessions_ = pairs_in<double>(*known);
     else if (!known.error().is(FileError::kNotFound))
         return fail(known.error());
     return times;
 }
 
-std::int64_t RunTimes::after(double seconds) const { return began_ns_ + nanoseconds(seconds); }
+// What a session made again after a resume counts as the later one's.
+std::int64_t RunTimes::after(double seconds) const {
+    for (auto session = sessions_.rbegin(); session != sessions_.rend(); ++session)
+        if (session->first <= seconds)
+            return session->second + nanoseconds(seconds - session->first);
+    return began_ns_ + nanoseconds(seconds);
+}
 
 std::int64_t RunTimes::of_event(std::uint64_t at, std::int64_t step) const {
     const auto known = events_.find(at);

@@ -12,8 +12,10 @@ namespace esper::nissa {
 
 /// When the things in a run's folder happened, in nanoseconds since 1970. A run that was trained
 /// with telemetry.event_times knows it of each event; of another one it is told from the seconds in
-/// metrics.csv, counted back from that file's time, so that all events between two epochs have the
-/// time of one; of an old run without them, from all its seconds.
+/// metrics.csv, counted from when its training began or went on (sessions.csv), so that all events
+/// between two epochs have the time of one. Older runs have no sessions.csv: there they are counted
+/// back from that file's time, as if it had never been stopped; of an old run without seconds, from
+/// all of them.
 class RunTimes {
   public:
     /// Errors: those of reading metrics.csv; kDamagedFile where no epoch has ended yet.
@@ -22,7 +24,7 @@ class RunTimes {
     /// Of the event whose line begins at byte `at` of events.jsonl, at a step.
     std::int64_t of_event(std::uint64_t at, std::int64_t step) const;
     std::int64_t of_step(std::int64_t step) const;
-    /// `seconds` after the run began, stops left out.
+    /// At so many seconds of training.
     std::int64_t after(double seconds) const;
     bool knows_events() const { return !events_.empty(); }
     /// The first row of metrics.csv, in which the seconds are: no other run has the same.
@@ -30,7 +32,8 @@ class RunTimes {
 
   private:
     std::map<std::uint64_t, std::int64_t> events_;  ///< where a line begins → when it was written
-    std::vector<std::pair<std::int64_t, double>> epochs_;  ///< step, seconds
+    std::vector<std::pair<std::int64_t, double>> epochs_;    ///< step, seconds
+    std::vector<std::pair<double, std::int64_t>> sessions_;  ///< seconds, since 1970
     std::int64_t began_ns_ = 0;
     std::string fingerprint_;
 };

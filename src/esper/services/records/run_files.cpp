@@ -15,9 +15,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kFiles[] = {"run.json",    "config.yaml",    "events.jsonl",
-                                  "metrics.csv", "journal.jsonl",  "lock",
-                                  "checkpoints", "event_times.csv"};
+constexpr const char* kFiles[] = {"run.json",    "config.yaml",     "events.jsonl",
+                                  "metrics.csv", "journal.jsonl",   "lock",
+                                  "checkpoints", "event_times.csv", kSessionsFile};
 
 Result<std::string> text_or_empty(const fs::path& path) {
     auto text = read_own_file(path);

@@ -14,6 +14,8 @@ namespace esper::records {
 
 /// In the run's folder: a copy of the tokenizer.json that its texts are divided by.
 inline constexpr const char* kTokenizerFile = "tokenizer.json";
+/// When its training began and went on (RunFolder::note_session).
+inline constexpr const char* kSessionsFile = "sessions.csv";
 
 /// Refuses a folder that is not a run's, and one in which a file of the run is a symbolic link:
 /// reading or continuing the run would read or change a file elsewhere.

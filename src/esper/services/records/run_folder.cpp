@@ -12,6 +12,7 @@
 #include "esper/base/text.h"
 #include "esper/services/records/events.h"
 #include "esper/services/records/new_run_folder.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::records {
@@ -47,8 +48,8 @@ std::string first_entry(const fs::path& folder) {
 // What a run's start writes, run.json last.
 void remove_own_files(const fs::path& folder) {
     std::error_code ignored;
-    for (const auto* name :
-         {"run.json", "config.yaml", "events.jsonl", "metrics.csv", "journal.jsonl", kTimes})
+    for (const auto* name : {"run.json", "config.yaml", "events.jsonl", "metrics.csv",
+                             "journal.jsonl", kTimes, kSessionsFile})
         fs::remove(folder / name, ignored);
     for (const auto& entry : fs::directory_iterator(folder / "checkpoints", ignored))
         fs::remove(entry, ignored);
@@ -135,9 +136,10 @@ Result<RunFolder> RunFolder::open_files(const fs::path& folder, RunLock lock) {
 
 Status check_new_run_folder(const fs::path& folder) {
     if (has(folder / "run.json"))
-        return fail(RecordsError::kBadRunFolder,
-                    folder.string() + " already holds a run; continue it with 'esper resume " +
-                        folder.string() + "' or name another folder with --run");
+        return fail(RecordsError::kBadRunFolder, folder.string() +
+                                                     " already holds a run; continue it with " +
+                                                     command_with("esper resume", folder.string()) +
+                                                     " or name another folder with --run");
     if (!RunLock::is_there(folder)) {
         if (const auto first = first_entry(folder); !first.empty())
             return fail(RecordsError::kBadRunFolder,
@@ -234,6 +236,11 @@ Status RunFolder::metrics(const std::vector<std::pair<std::string, double>>& row
             if (name == column) line += fmt::format("{}", value);
     }
     return metrics_.append(line);
+}
+
+Status RunFolder::note_session(double seconds) {
+    ESPER_TRY(auto sessions, LineAppender::open(path_ / kSessionsFile));
+    return sessions.append(fmt::format("{},{}", seconds, system_clock().utc_ns()));
 }
 
 Status RunFolder::check_is_there() const {

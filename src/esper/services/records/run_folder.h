@@ -55,6 +55,9 @@ class RunFolder final : public ports::EventLog {
     Status metrics(const std::vector<std::pair<std::string, double>>& row);
     /// From the first one on the folder is a run's and stays.
     Status write_run_json(const nlohmann::json& run);
+    /// Notes in sessions.csv that training begins or goes on now, at so many seconds of training
+    /// since the run began: a line of these seconds and nanoseconds since 1970.
+    Status note_session(double seconds);
     /// Error: kFolderGone where the folder was moved or removed since it was opened. What appends
     /// to its files would go along; what is written anew would make it a second time.
     Status check_is_there() const;

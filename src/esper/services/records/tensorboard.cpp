@@ -83,11 +83,14 @@ std::string record_of_row(const MetricsRow& row, double began) {
 }
 
 constexpr std::size_t kTimeAt = 8 + 4 + 1;  ///< of the first record
+// Older versions wrote the seconds since the machine had started.
+constexpr double kLeastTime = 1e9;
 
 std::optional<double> time_in(std::string_view file) {
     if (file.size() < kTimeAt + sizeof(double)) return std::nullopt;
     double time = 0;
     std::memcpy(&time, file.data() + kTimeAt, sizeof(double));
+    if (!(time > kLeastTime)) return std::nullopt;
     return time;
 }
 
@@ -105,7 +108,7 @@ Status write_tensorboard(const fs::path& run) {
     const auto before = read_own_file(file);
     if (!before && before.error().is(OwnFileError::kSymbolicLink)) return fail(before.error());
     // When the run began, stops left out, stays what it was: a resume moves no point.
-    const double now = static_cast<double>(system_clock().now_ns()) * 1e-9;
+    const double now = static_cast<double>(system_clock().utc_ns()) * 1e-9;
     const double last = rows.empty() ? 0 : rows.back().seconds.value_or(0);
     const double began = before ? time_in(*before).value_or(now - last) : now - last;
     auto content = record_of(event_at(began) + field_of_bytes('\x1a', "brain.Event:2"));

@@ -1,31 +1,59 @@
 // Several runs beside each other: what differs in their configurations, and their curves over each
 // other.
+const mostCompared = 20;
 class Comparison {
   constructor(address) {
+    this.address = address;
     let ids = [];
     try {
-      ids = JSON.parse(address.get("runs") || "[]").map(String).slice(0, 20);
+      ids = JSON.parse(address.get("runs") || "[]").map(String);
     } catch {
       // An address that somebody has cut.
     }
-    const unknown = ids.filter(id => server.isLoaded() && !server.runs.has(id));
-    if (!ids.length || unknown.length) {
-      this.element = h("div", {}, h("h1", {}, "Nothing to compare"), h("p", {}, unknown.length
-        ? `There is no run ${unknown.map(id => `'${id}'`).join(", ")} here. ` : "No run is named. ",
-        "Mark runs in ", h("a", {href: "#/"}, "the list"), " and press Compare."));
-      this.curves = {remove() {}};
-      return;
-    }
+    this.named = [...new Set(ids)];
+    this.head = h("h1");
+    this.note = h("p", {class: "soft", role: "status"});
     this.differences = h("div", {class: "card scroll"}, "Loading …");
-    this.curves = new CurvesView(ids, address);
-    this.element = h("div", {}, h("h1", {}, plural(ids.length, "run"), " compared"),
-      h("section", {}, h("h2", {}, "What differs"), this.differences),
-      h("section", {}, h("h2", {}, "Curves"), this.curves.element));
-    server.get("api/v1/settings?" + ids.map(id => "run=" + encodeURIComponent(id)).join("&"))
-      .then(all => this.show(ids, all), error => this.differences.replaceChildren(error.message));
+    this.element = h("div", {}, this.head, this.note);
+    this.drawSoon = onceAFrame(() => this.draw());
+    this.stop = server.listen(change => {
+      if (change.all || change.gone) this.open();
+      else if (change.row && this.ids?.includes(change.id)) this.drawSoon();
+    });
+    this.open();
   }
 
-  show(ids, settings) {
+  // With the runs that are there; again when that changes.
+  open() {
+    if (!server.isLoaded()) return;
+    const ids = this.named.filter(id => server.runs.has(id)).slice(0, mostCompared);
+    const unknown = this.named.filter(id => !server.runs.has(id));
+    this.note.replaceChildren(
+      unknown.length ? `There is no run ${unknown.map(id => `'${id}'`).join(", ")} here. ` : "",
+      ids.length < this.named.length - unknown.length
+        ? `Only the first ${mostCompared} of ${this.named.length} are compared. ` : "",
+      ids.length ? "" : ["Mark runs in ", h("a", {href: "#/"}, "the list"), " and press Compare."]);
+    if (JSON.stringify(ids) === JSON.stringify(this.ids)) return this.drawSoon();
+    this.ids = ids;
+    this.curves?.remove();
+    this.settings = null;
+    this.head.replaceChildren(...ids.length ? [plural(ids.length, "run"), " compared"]
+      : ["Nothing to compare"]);
+    this.element.replaceChildren(this.head, this.note);
+    if (!ids.length) return;
+    this.curves = new CurvesView(ids, this.address);
+    this.element.append(h("section", {}, h("h2", {}, "What differs"), this.differences),
+      h("section", {}, h("h2", {}, "Curves"), this.curves.element));
+    server.get("api/v1/settings?" + ids.map(id => "run=" + encodeURIComponent(id)).join("&"))
+      .then(all => {
+        this.settings = all;
+        this.draw();
+      }, error => this.differences.replaceChildren(error.message));
+  }
+
+  draw() {
+    const {ids, settings} = this;
+    if (!settings) return;
     const keys = [...new Set(ids.flatMap(id => Object.keys(settings[id] || {})))].sort()
       .filter(key => new Set(ids.map(id => settings[id]?.[key])).size > 1);
     const figures = ["state", "epochs", "val_loss", "best_val_loss", "val_accuracy", "test_loss",
@@ -45,5 +73,8 @@ class Comparison {
       keys.length ? "" : h("p", {class: "soft"}, "Their configurations are the same."));
   }
   key() { return false; }
-  remove() { this.curves.remove(); }
+  remove() {
+    this.stop();
+    this.curves?.remove();
+  }
 }

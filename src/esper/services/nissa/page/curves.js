@@ -56,13 +56,16 @@ class CurvesView {
 
   async load() {
     const asked = this.asked = {};
+    const unknown = this.ids.filter(id => server.isLoaded() && !server.runs.has(id));
+    const ids = this.ids.filter(id => !unknown.includes(id));
     const range = this.range ? `&from=${this.range[0]}&to=${this.range[1]}` : "";
     try {
-      await Promise.all(this.ids.map(async id => {
+      await Promise.all(ids.map(async id => {
         const columns = (await server.ofRun(id, "")).columns;
         const metrics = columns.filter(c => !notDrawn.includes(c));
         if (!metrics.length) return this.data.set(id, null);
-        const x = columns.includes(this.x) ? this.x : "step";
+        const x = this.x;
+        if (!columns.includes(x)) return this.data.set(id, {lacks: x});
         // Every stretch of 64 names is asked for alone: the server takes no more at once.
         const parts = [], wanted = [...metrics, "step"];
         for (let i = 0; i < wanted.length; i += 60)
@@ -88,6 +91,7 @@ class CurvesView {
     if (!this.ids.includes(change.id) || !(change.rows || change.again)) return;
     const data = this.data.get(change.id);
     const place = data && change.columns && change.columns.indexOf(this.x);
+    if (data?.lacks) return;
     if (!data || change.again || !data.exact || this.range || !(place >= 0) ||
         data.x.length > mostLiveRows) return this.loadSoon();
     for (const row of change.rows) {
@@ -131,8 +135,12 @@ class CurvesView {
 
   draw() {
     const groups = this.groups();
-    this.note.hidden = groups.length > 0;
-    if (!groups.length) this.note.textContent = "No epoch has been completed yet.";
+    const lacking = this.ids.filter(id => this.data.get(id)?.lacks === this.x);
+    this.note.hidden = groups.length > 0 && !lacking.length;
+    this.note.textContent = lacking.length
+      ? `${this.ids.length > 1 ? lacking.join(", ") + ": " : ""}not drawn, since metrics.csv has no ` +
+        `column '${this.x}'. Choose another axis.`
+      : "No epoch has been completed yet.";
     for (const metrics of groups) {
       const key = metrics.join(" ");
       const lines = [];

@@ -6,7 +6,7 @@ const address = {
     if (value) this.parameters.set(key, value);
     else this.parameters.delete(key);
     const query = this.parameters.toString();
-    history.replaceState(null, "", location.hash.split("?")[0] + (query ? "?" + query : "") || "#/");
+    history.replaceState(null, "", (location.hash.split("?")[0] || "#/") + (query ? "?" + query : ""));
   },
 };
 let shown = null;
@@ -68,7 +68,10 @@ addEventListener("hashchange", show);
 addEventListener("keydown", event => {
   const {target, key} = event;
   const isTyping = target.matches?.("input:not([type=checkbox]):not([type=range]), select, textarea");
-  if (isTyping && key === "Escape") target.blur();
+  if (isTyping && key === "Escape") {
+    event.preventDefault();  // some browsers would empty the box, and tell nobody
+    target.blur();
+  }
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey ||
       document.querySelector("dialog[open]")) return;
   if (key === "r") location.hash = "#/";

@@ -28,16 +28,24 @@ function parseFilter(text) {
   });
 }
 const alertsOf = row => (row.alerts || []).length;
+// `epoch`, `epochs`, `val_loss`, `FLOPs`: a column's key, or its heading.
+const columnOf = key => runColumns.find(c => c.key === key) || runColumns.find(c =>
+  c.name.replaceAll(" ", "_").toLowerCase() === key.toLowerCase());
+const within = (row, path) => path.split(".").reduce((part, key) =>
+  part !== null && typeof part === "object" && Object.hasOwn(part, key) ? part[key] : undefined, row);
+function valueOf(row, key, settings) {
+  const column = columnOf(key);
+  if (column) return column.value(row);
+  if (key === "alerts") return alertsOf(row);
+  const own = settings?.[row.id] || {};
+  return within(row, key) ?? own[Object.hasOwn(own, key) ? key
+    : Object.keys(own).find(k => k.endsWith("." + key))];
+}
 function passes(row, terms, settings) {
   return terms.every(term => {
     if (term.word) return [row.id, row.name, row.state, row.task].some(text =>
       String(text || "").toLowerCase().includes(term.word));
-    const column = runColumns.find(c => c.key === term.key);
-    const own = settings?.[row.id] || {};
-    const key = own[term.key] !== undefined ? term.key
-      : Object.keys(own).find(k => k.endsWith("." + term.key));
-    const value = column ? column.value(row) : term.key === "alerts" ? alertsOf(row)
-      : row[term.key] ?? own[key];
+    const value = valueOf(row, term.key, settings);
     if (value === undefined || value === null) return term.op === "!=";
     const same = String(value) === term.value || (term.value !== "" && +value === +term.value);
     return {"=": same, "!=": !same, "<": +value < +term.value, ">": +value > +term.value}[term.op];
@@ -51,10 +59,7 @@ class RunList {
     this.most = 200;
     this.filter = h("input", {type: "search", id: "filter", value: address.get("filter") || "",
       placeholder: "filter: words, state=running, val_loss<2, learning_rate=0.002",
-      "aria-label": "filter the runs", oninput: () => {
-        address.set("filter", this.filter.value);
-        this.draw();
-      }});
+      "aria-label": "filter the runs", oninput: () => this.take(), onsearch: () => this.take()});
     this.count = h("span", {class: "soft", role: "status"});
     this.alarm = h("a", {class: "bad", href: "#/?filter=" + encodeURIComponent("alerts>0")});
     this.compare = h("button", {type: "button", onclick: () => this.openComparison()}, "Compare");
@@ -72,6 +77,13 @@ class RunList {
     this.drawSoon = onceAFrame(() => this.draw());
     this.stop = server.listen(() => this.drawSoon());
     this.timer = setInterval(() => this.drawSoon(), 5000);
+    this.draw();
+  }
+
+  // Also called by the browser's own ways to empty the box.
+  take() {
+    if (this.filter.value === (this.address.get("filter") || "")) return;
+    this.address.set("filter", this.filter.value);
     this.draw();
   }
 
@@ -93,7 +105,7 @@ class RunList {
 
   chosen() {
     const terms = parseFilter(this.filter.value);
-    const isOfConfig = ({key}) => key && key !== "alerts" && !runColumns.some(c => c.key === key);
+    const isOfConfig = ({key}) => key && key !== "alerts" && !columnOf(key);
     if (terms.some(isOfConfig) && !this.settings) {
       this.settings = {};
       server.get("api/v1/settings").then(all => {
@@ -101,6 +113,9 @@ class RunList {
         this.drawSoon();
       }, () => {});
     }
+    const isKnown = ({key}) => !key || [...server.runs.values()].some(row =>
+      (valueOf(row, key, this.settings) ?? null) !== null);
+    this.unknown = terms.filter(term => !isKnown(term)).map(term => term.key);
     const {value} = this.sort, sign = this.falls ? -1 : 1;
     const compare = (a, b) => {
       const x = value(a), y = value(b);
@@ -132,7 +147,8 @@ class RunList {
     const n = server.runs.size;
     this.count.textContent = !server.isLoaded() ? "Loading …" : !n
       ? "No runs here yet. 'esper train' makes one; it appears by itself."
-      : `${all.length} of ${plural(n, "run")}`;
+      : `${all.length} of ${plural(n, "run")}` +
+        (this.unknown.length ? `; no run has ${this.unknown.map(key => `'${key}'`).join(", ")}` : "");
     const troubled = [...server.runs.values()].filter(alertsOf).length;
     this.alarm.hidden = !troubled;
     this.alarm.textContent = troubled ? `⚠ ${plural(troubled, "run")} with alerts` : "";

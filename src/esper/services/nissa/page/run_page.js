@@ -59,8 +59,8 @@ class RunPage {
       this.loadGrowth();
     }
     if (change.id !== this.id) return;
-    if (change.gone) this.alerts.replaceChildren(
-      h("p", {class: "alert", role: "alert"}, "The folder of this run is gone."));
+    if (change.gone) return this.alerts.replaceChildren(h("p", {class: "alert", role: "alert"},
+      "The folder of this run is gone. What is shown is what was known of it."));
     if (change.row) {
       this.drawHead();
       this.loadSoon();

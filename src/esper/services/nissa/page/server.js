@@ -8,11 +8,11 @@ const server = (() => {
   let token = "";
   try {
     token = sessionStorage.getItem("token") || "";
-    const found = location.hash.match(/^#token=(\w+)$/);
+    const found = location.hash.match(/^#token=(\w+)(\/.*)?$/);
     if (found) {
       token = found[1];
       sessionStorage.setItem("token", token);
-      history.replaceState(null, "", "#/");
+      history.replaceState(null, "", "#" + (found[2] || "/"));
     }
   } catch {
     // A browser that keeps nothing.

@@ -8,6 +8,7 @@
 
 #include "esper/base/own_file.h"
 #include "esper/configs/yaml.h"
+#include "esper/services/records/printable_text.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/run_folder.h"
 #include "esper/services/tolaria/run/saved_run.h"
@@ -156,9 +157,10 @@ Status fork_at(const fs::path& run, const configs::EsperConfig& trunk, const Bud
         return fail(
             TolariaError::kUnsupported,
             fmt::format("{} has spent {}, and the cool-down of {} begins at {}; let it train "
-                        "on first ('esper resume {}')",
+                        "on first ({})",
                         run.string(), budget.in_words(spent_of(now, budget)), budget.in_words(),
-                        budget.in_words(begin), run.string()));
+                        budget.in_words(begin),
+                        records::command_with("esper resume", run.string())));
     ESPER_TRY(auto place, newest_before(run, ring, budget, begin));
     ESPER_TRY(auto fork, records::RunFolder::create(folder));
     ESPER_CHECK_STATUS(copy_records(run, place.state, fork));

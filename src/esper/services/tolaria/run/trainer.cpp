@@ -108,6 +108,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wan
             write_file_atomic(folder / records::kTokenizerFile, tokenizer->source()));
     ESPER_TRY(trainer->journal_, graph::Journal::create(trainer->folder_.journal(), *host));
     ESPER_CHECK_STATUS(trainer->start_growth());
+    ESPER_CHECK_STATUS(trainer->folder_.note_session(0));
     // run.json last: a folder that has one can be resumed.
     ESPER_CHECK_STATUS(trainer->save(CheckpointKind::kRegular));
     ESPER_CHECK_STATUS(trainer->write_run_json(RunStatus::kRunning));
@@ -138,6 +139,7 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
     ESPER_CHECK_STATUS(check_unfinished(trainer->folder_, trainer->now_.step, trainer->course_,
                                         trainer->spent(), trainer->ends_early()));
     ESPER_CHECK_STATUS(trainer->folder_.cut_back(state.lengths));
+    ESPER_CHECK_STATUS(trainer->folder_.note_session(trainer->wall_seconds()));
     ESPER_CHECK_STATUS(
         write_changes(change, trainer->folder_, trainer->now_.step, trainer->now_.epoch));
     if (trainer->growth_)

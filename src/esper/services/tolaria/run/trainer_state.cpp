@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "esper/services/records/printable_text.h"
 #include "esper/services/tolaria/run/trainer.h"
 #include "esper/version.h"
 
@@ -54,8 +55,9 @@ Status Trainer::save(CheckpointKind kind) {
     checkpoint.state = saved::write(state).dump();
     ESPER_CHECK_STATUS(folder_.check_is_there());
     // The first one is written before run.json: where it fails, the folder goes.
-    const auto what_to_do = saved_step_ < 0 ? std::string("start the run again")
-                                            : "'esper resume " + folder_.path().string() + "'";
+    const auto what_to_do = saved_step_ < 0
+                                ? std::string("start the run again")
+                                : records::command_with("esper resume", folder_.path().string());
     auto written = ring_.write(now_.step, checkpoint, kind);
     if (!written)
         return fail(written.error().within("the checkpoint of step " + std::to_string(now_.step) +
