@@ -60,6 +60,7 @@ def run_json(folder):
     run = json.loads((folder / "run.json").read_text())
     run.pop("wall_seconds")
     run.pop("seconds", None)
+    run.pop("peak_resident_bytes", None)
     return run
 
 

@@ -33,6 +33,19 @@ TEST(ProcessUsage, SeesMemoryDescriptorsAndThreadsComeAndGo) {
     other.join();
 }
 
+TEST(ProcessUsage, ThePeakStaysWhenTheMemoryHasGone) {
+    constexpr std::size_t kBytes = 64 << 20;
+    const auto before = usage().resident_bytes;
+    {
+        const auto memory = std::make_unique<char[]>(kBytes);
+        std::memset(memory.get(), 1, kBytes);
+    }
+    const auto peak = value_or_throw(peak_resident_bytes());
+    EXPECT_GE(peak, before + kBytes / 2);
+    EXPECT_GE(peak, usage().resident_bytes);
+    EXPECT_FALSE(peak_resident_bytes("/proc/self/no such folder"));
+}
+
 TEST(ProcessUsage, SaysSoWhereThereIsNoProc) {
     const auto nothing = process_usage("/proc/self/no such folder");
     ASSERT_FALSE(nothing);

@@ -240,4 +240,6 @@ def test_each_epoch_says_how_long_it_took(grown):
     assert seconds == sorted(seconds) and seconds[0] > 0
     assert all(float(row.split(",")[-2]) > 0 for row in rows[1:])
     assert all(float(row.split(",")[-1]) > 20e6 for row in rows[1:])  # libtorch alone is more
-    assert seconds[-1] <= record_of(grown)["wall_seconds"]
+    record = record_of(grown)
+    assert seconds[-1] <= record["wall_seconds"]
+    assert max(float(row.split(",")[-1]) for row in rows[1:]) <= record["peak_resident_bytes"]

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <string>
 
 namespace esper {
 
@@ -37,6 +38,15 @@ Result<ProcessUsage> process_usage(const std::filesystem::path& proc) {
     // Two of the descriptors are this function's own.
     return ProcessUsage{resident_pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
                         descriptors - 2, threads};
+}
+
+Result<std::uint64_t> peak_resident_bytes(const std::filesystem::path& proc) {
+    std::ifstream status(proc / "status");
+    for (std::string word; status >> word;) {
+        std::uint64_t kibibytes = 0;
+        if (word == "VmHWM:" && status >> kibibytes) return kibibytes * 1024;
+    }
+    return fail(UsageError::kUnreadable, (proc / "status").string() + " has no line VmHWM");
 }
 
 double UsageTrend::bytes_per_unit() const {

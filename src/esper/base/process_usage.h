@@ -21,6 +21,10 @@ struct ProcessUsage {
 /// Reads the usage from /proc/self. Error: kUnreadable, e.g. where there is no /proc.
 Result<ProcessUsage> process_usage(const std::filesystem::path& proc = "/proc/self");
 
+/// The most memory that this process has had at once so far, bytes (VmHWM, which an exec resets;
+/// getrusage's figure it does not). Error: kUnreadable.
+Result<std::uint64_t> peak_resident_bytes(const std::filesystem::path& proc = "/proc/self");
+
 /// Tells whether usage stays flat while work proceeds. The first third of the samples is warm-up
 /// (arenas and caches fill); a straight line is fitted to the rest.
 class UsageTrend {

@@ -73,6 +73,7 @@ Result<json> read_run_json(const fs::path& folder) {
                                        {"flops_per_example", kNumber, false},
                                        {"flops_total", kNumber, false},
                                        {"wall_seconds", kNumber, false},
+                                       {"peak_resident_bytes", kNumber, false},
                                        {"task", kText, false},
                                        {"target", kText, false},
                                        {"val_metrics", kObject, false},

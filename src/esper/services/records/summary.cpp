@@ -171,6 +171,11 @@ std::string shares_of(const json& run, const std::string& key) {
     return out;
 }
 
+std::string memory_in_words(const json& run) {
+    const auto peak = number_of(run, "peak_resident_bytes");
+    return peak ? fmt::format(", {:.0f} MB of memory at most", *peak * 1e-6) : "";
+}
+
 std::string figures_of(const json& run) {
     std::string out;
     if (const auto loss = number_of(run, "val_loss"))
@@ -187,8 +192,9 @@ std::string figures_of(const json& run) {
         out += fmt::format("  loss {:.4f}{}\n", *loss, metrics_in_words(run, "test"));
     }
     if (const auto flops = number_of(run, "flops_total"))
-        out += fmt::format("{} FLOPs in {}\n", human_count(*flops),
-                           human_seconds(number_of(run, "wall_seconds").value_or(0)));
+        out += fmt::format("{} FLOPs in {}{}\n", human_count(*flops),
+                           human_seconds(number_of(run, "wall_seconds").value_or(0)),
+                           memory_in_words(run));
     for (const auto& [title, key] : {std::pair{"FLOPs", "flops"}, std::pair{"time", "seconds"}})
         if (const auto shares = shares_of(run, key); !shares.empty())
             out += fmt::format("  of the {}: {}\n", title, shares);

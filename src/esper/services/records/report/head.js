@@ -52,6 +52,8 @@ find("tiles").innerHTML = [
   ["FLOPs an example", number(run.flops_per_example)],
   ["FLOPs in all", number(run.flops_total)],
   ["time", duration(run.wall_seconds)],
+  ["memory at most", isNumber(run.peak_resident_bytes)
+    ? `${number(Math.round(run.peak_resident_bytes / 1e6))} MB` : "–"],
   ["seeds with a native kernel" + gainText, withKernels],
 ].filter(([, value]) => value !== "–").map(([name, value]) =>
   `<div class="tile"><b>${escape(value)}</b><span>${escape(name)}</span></div>`).join("");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/process_usage.h"
 #include "esper/services/records/printable_text.h"
 #include "esper/services/tolaria/run/trainer.h"
 #include "esper/version.h"
@@ -170,6 +171,7 @@ Status Trainer::write_run_json(RunStatus status) {
         run["test_checkpoint"] = test_checkpoint_;
         run["test_step"] = test_step_;
     }
+    if (const auto peak = peak_resident_bytes()) run["peak_resident_bytes"] = *peak;
     if (growth_ && growth_->is_paused()) run["growth_paused"] = true;
     run["ended_early"] = ended_early_;
     run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
