@@ -42,8 +42,8 @@ def write_bars(path):
     return x
 
 
-def esper(*words, cwd, **environment):
-    return subprocess.run([ESPER, *map(str, words)], cwd=cwd, capture_output=True, text=True,
+def esper(*words, cwd, program=ESPER, **environment):
+    return subprocess.run([program, *map(str, words)], cwd=cwd, capture_output=True, text=True,
                           timeout=240, env=dict(os.environ, **environment))
 
 

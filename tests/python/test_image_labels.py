@@ -3,12 +3,11 @@
 import csv
 import importlib.util
 import json
-import os
 import shutil
-import subprocess
 
 import pytest
-from conftest import ESPER, needs_esper
+import small_runs
+from conftest import needs_esper
 
 pytestmark = needs_esper
 numpy = pytest.importorskip("numpy")
@@ -21,8 +20,7 @@ LEARN = ["run.epochs=5", "run.steps_per_epoch=30", "model.width=4", "data.augmen
 
 
 def esper(*words, cwd):
-    return subprocess.run([ESPER, *map(str, words)], cwd=cwd, capture_output=True, text=True,
-                          timeout=240, env=dict(os.environ, XDG_CACHE_HOME=str(cwd / "cache")))
+    return small_runs.esper(*words, cwd=cwd, XDG_CACHE_HOME=cwd / "cache")
 
 
 def train(*words, cwd, run):

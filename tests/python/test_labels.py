@@ -3,12 +3,12 @@ test-time views through the commands."""
 
 import csv
 import json
-import os
 import random
 import subprocess
 import time
 
 import pytest
+import small_runs
 from conftest import ESPER, needs_esper
 from small_runs import write_bars
 
@@ -17,8 +17,7 @@ numpy = pytest.importorskip("numpy")
 
 
 def esper(*words, cwd):
-    return subprocess.run([ESPER, *map(str, words)], cwd=cwd, capture_output=True, text=True,
-                          timeout=240, env=dict(os.environ, XDG_CACHE_HOME=str(cwd / "cache")))
+    return small_runs.esper(*words, cwd=cwd, XDG_CACHE_HOME=cwd / "cache")
 
 
 def train(*words, cwd, run="run"):

@@ -2,27 +2,21 @@
 
 import csv
 import json
-import os
 import random
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BINARY, ESPER, needs_esper
+from conftest import BINARY, needs_esper
+from small_runs import esper
 
 pa = pytest.importorskip("pyarrow", reason="scripts/setup.sh installs pyarrow")
 import pyarrow.parquet as pq  # noqa: E402
 
 LIBRARY = BINARY.parent / "libesper_parquet.so"
-pytestmark = [needs_esper, pytest.mark.skipif(not LIBRARY.exists(), reason=f"no {LIBRARY}")]
+pytestmark = needs_esper
 SHORT = ["run.threads=1", "run.precision=fp32", "run.epochs=2", "run.steps_per_epoch=6",
          "growth.enabled=false"]
-
-
-def esper(*words, cwd, program=ESPER, **environment):
-    return subprocess.run([str(program), *map(str, words)], cwd=cwd, capture_output=True, text=True,
-                          timeout=240, env=dict(os.environ, **environment))
 
 
 def train(path, *overrides, cwd, run):
