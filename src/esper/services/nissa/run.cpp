@@ -173,15 +173,14 @@ Run::News Run::refresh(std::int64_t now_ns) {
     const auto metrics = look_at(folder_ / "metrics.csv");
     const bool is_first = row_.empty();
     if (!is_first && record.mode == 0) return news;  // gone, or about to be told so
-    if (!is_first && is_final(state_) && record == record_look_ && events == events_look_ &&
-        journal == journal_look_ && metrics == metrics_look_) {
+    const bool is_as_before = !is_first && record == record_look_ && events == events_look_ &&
+                              journal == journal_look_ && metrics == metrics_look_;
+    if (is_as_before && is_final(state_)) {
         lag_.looked(system_clock().now_ns(), std::nullopt);
         return news;
     }
     if (is_first || record != record_look_) read_record();
-    if (is_first || record != record_look_ || events != events_look_ || journal != journal_look_ ||
-        metrics != metrics_look_)
-        find_unread();
+    if (!is_as_before) find_unread();
     // What a finished run has measured is read when somebody asks.
     const bool trains = records::text_of(record_, "status") == "running";
     if (trains ? tail_.has_changed() : !is_first && metrics != metrics_look_) {

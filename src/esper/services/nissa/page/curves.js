@@ -56,11 +56,9 @@ class CurvesView {
 
   async load() {
     const asked = this.asked = {};
-    const unknown = this.ids.filter(id => server.isLoaded() && !server.runs.has(id));
-    const ids = this.ids.filter(id => !unknown.includes(id));
     const range = this.range ? `&from=${this.range[0]}&to=${this.range[1]}` : "";
     try {
-      await Promise.all(ids.map(async id => {
+      await Promise.all(this.ids.map(async id => {
         const columns = (await server.ofRun(id, "")).columns;
         const metrics = columns.filter(c => !notDrawn.includes(c));
         if (!metrics.length) return this.data.set(id, null);
