@@ -4,29 +4,56 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from esper._again import Again
 from esper._growth import wrap
 from esper._limits import Unsupported
+from esper._wide import give_sizes
 
 FILE = "growth.pt"  # beside the weights in each checkpoint
 
 
+@dataclass
+class Pass:
+    """A batch that went through the model: what `compute_loss` was told besides and what it returned,
+    and the loss that the Trainer made of that."""
+
+    model: torch.nn.Module
+    inputs: Any
+    computed: tuple | None
+    loss: torch.Tensor
+
+    def again(self, trainer):
+        """The loss of this batch, with its graph, by the model as it is now."""
+        args, kwargs, value = self.computed
+        with trainer.compute_loss_context_manager():
+            loss = trainer.compute_loss(self.model, trainer._prepare_inputs(self.inputs), *args, **kwargs)
+        loss = loss[0] if isinstance(loss, tuple) else loss
+        # Of accumulated batches each has its share.
+        share = float(self.loss) / float(value.mean()) if value.numel() and value.mean() != 0 else 1.0
+        return loss.mean() * share
+
+
 def transformers_callback(example, probe, **options):
     """A callback for the Hugging Face Trainer, to be given to it as `callbacks=[…]`; arguments as in
-    `lightning_callback`, but for `again`: `growth.isolation` stays `straight_through`. Set
-    `eval_strategy="epoch"`, so that there is a validation loss. The step's loss is the one that the
-    Trainer computes. Growth's state is `growth.pt` in each checkpoint: `resume_from_checkpoint` goes
-    on with it, `load_best_model_at_end` goes back to it. Raises `esper.Unsupported` where the
-    training data have no length."""
+    `lightning_callback`, but for `again`: a batch's loss is computed once more by the Trainer's own
+    `compute_loss`. Set `eval_strategy="epoch"`, so that there is a validation loss. The step's loss is
+    the one that the Trainer computes. Growth's state is `growth.pt` in each checkpoint:
+    `resume_from_checkpoint` goes on with it, `load_best_model_at_end` goes back to it. Raises
+    `esper.Unsupported` where the training data have no length."""
     from transformers import Trainer, TrainerCallback
 
     class Growing(TrainerCallback):
         growth = None
         _trainer = None
         _running = False
+        _wider = {}  # values of layers that had become wider, from when they are read to growth's state
 
         def on_init_end(self, args, state, control, **kwargs):
             self._meet(caller(Trainer))
@@ -38,21 +65,43 @@ def transformers_callback(example, probe, **options):
                 self._begin(model, *length(args, state, train_dataloader))
             if optimizer is not None and self.growth._groups is None:
                 self.growth.attach(optimizer)
-            self._losses = []
+            self._passes = []
 
         def _meet(self, trainer):
             """A callback sees neither losses nor what is loaded when, so the Trainer is asked."""
             if self._trainer is trainer:
                 return
-            self._trainer = trainer
-            train, load, best = (trainer.training_step, trainer._load_optimizer_and_scheduler,
-                                 trainer._load_best_model)
+            self._trainer, self._computed = trainer, None
+            train, compute = trainer.training_step, trainer.compute_loss
+            weights, load, best = (trainer._load_from_checkpoint,
+                                   trainer._load_optimizer_and_scheduler, trainer._load_best_model)
 
-            def training_step(*args, **kwargs):
-                loss = train(*args, **kwargs)
+            def training_step(model, inputs, *args, **kwargs):
+                self._computed = None
+                loss = train(model, inputs, *args, **kwargs)
                 if self._running:
-                    self._losses.append(loss.detach())
+                    self._passes.append(Pass(model, inputs, self._computed, loss.detach()))
                 return loss
+
+            def compute_loss(model, inputs, *args, **kwargs):
+                loss = compute(model, inputs, *args, **kwargs)
+                value = loss[0] if isinstance(loss, tuple) else loss
+                self._computed = (args, kwargs, value.detach())
+                return loss
+
+            def load_weights(checkpoint, *args, **kwargs):
+                # They are those of a model in which layers may have become wider; it is wrapped narrow.
+                saved = Path(checkpoint) / FILE
+                wider = read(saved)["growth"].get("wider", {}) if saved.exists() else {}
+                sizes, self._wider = wider.get("sizes", {}), {}
+                give_sizes(trainer.model, sizes)
+                loaded = weights(checkpoint, *args, **kwargs)
+                if sizes:
+                    own = dict(trainer.model.state_dict())
+                    self._wider = {f"{name}.{key}": own[f"{name}.{key}"].clone()
+                                   for name, (tensors, _) in sizes.items() for key in tensors}
+                    give_sizes(trainer.model, wider["kept"]["before"])
+                return loaded
 
             def load_optimizer(checkpoint):
                 if checkpoint is not None and not self._running:
@@ -66,7 +115,8 @@ def transformers_callback(example, probe, **options):
                     self.growth.load_state_dict(read(saved)["growth"])
                 return best()
 
-            trainer.training_step = training_step
+            trainer.training_step, trainer.compute_loss = training_step, compute_loss
+            trainer._load_from_checkpoint = load_weights
             trainer._load_optimizer_and_scheduler = load_optimizer
             trainer._load_best_model = load_best
 
@@ -86,6 +136,10 @@ def transformers_callback(example, probe, **options):
             self._begin(trainer.model, epochs, steps)
             self.growth.attach(trainer.optimizer)
             self.growth.load_state_dict(saved["growth"])
+            own = trainer.model.state_dict(keep_vars=True)
+            with torch.no_grad():
+                for name, values in self._wider.items():
+                    own[name].copy_(values)
             self._pending, self._validation = saved["pending"], saved["validation"]
 
         def on_save(self, args, state, control, **kwargs):
@@ -97,8 +151,11 @@ def transformers_callback(example, probe, **options):
 
         def on_step_end(self, args, state, control, **kwargs):
             # The Trainer has divided the losses of accumulated batches.
-            loss, self._losses = sum(self._losses), []
-            self.growth.step(loss)
+            passes, self._passes = self._passes, []
+            again = None
+            if all(p.computed for p in passes):
+                again = Again([partial(p.again, self._trainer) for p in passes])
+            self.growth.step(sum(p.loss for p in passes), again)
 
         def on_epoch_end(self, args, state, control, **kwargs):
             # The evaluation of this epoch comes next; without one the boundary is worked through

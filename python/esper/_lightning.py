@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 
 import torch
 
+from esper._again import Again
 from esper._growth import wrap
+from esper._lightning_step import step_again
 from esper._limits import Unsupported
 
 
@@ -15,8 +18,9 @@ def lightning_callback(example, probe, again=None, **options):
     """A Lightning callback that grows `trainer.model`.
 
     example: as for `esper.wrap`; probe(module) → a probe (see `esper.probe`) for the module;
-    again(module, batch) → the loss of a batch, computed anew without logging anything: needed with
-    `growth.isolation: shadow` alone. options: passed on to `esper.wrap`. The callback's `growth`
+    again(module, batch) → the loss of a batch, computed anew without logging anything; by default the
+    module's own `training_step`, of which neither logs, metrics nor plain attributes are kept. options:
+    passed on to `esper.wrap`. The callback's `growth`
     unwraps at the end of the fit, and its state is in Lightning's checkpoints, so that
     `fit(ckpt_path=…)` goes on. The training step's loss is what it returns (a step of manual
     optimisation, which returns none, is counted without); `val_loss` is read from the logged
@@ -79,7 +83,7 @@ def lightning_callback(example, probe, again=None, **options):
                 batches = trainer.num_training_batches
                 self._begin(trainer, module, None if math.isinf(batches) else math.ceil(
                     batches / trainer.accumulate_grad_batches))
-            self._global_step, self._losses = trainer.global_step, []
+            self._global_step, self._losses, self._batches = trainer.global_step, [], []
 
         def _begin(self, trainer, module, steps):
             epochs, most = trainer.max_epochs, trainer.max_steps
@@ -96,11 +100,23 @@ def lightning_callback(example, probe, again=None, **options):
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
             self._losses.append(math.nan if loss is None else loss.detach())
+            self._batches.append((batch, batch_idx))
             if trainer.global_step == self._global_step:
                 return  # gradients are accumulated; Lightning has divided the losses
             self._global_step = trainer.global_step
             loss, self._losses = sum(self._losses), []
-            self.growth.step(loss, again and (lambda: again(module, batch)))
+            batches, self._batches = self._batches, []
+            self.growth.step(loss, self._again(trainer, module, batches))
+
+        def _again(self, trainer, module, batches):
+            if again is None and not module.automatic_optimization:
+                return None
+
+            def one(batch, index):
+                loss = again(module, batch) if again else step_again(trainer, module, batch, index)
+                return loss / len(batches)
+
+            return Again([partial(one, *b) for b in batches])
 
         def on_train_epoch_end(self, trainer, module):
             loss = trainer.callback_metrics.get("val_loss", math.nan)

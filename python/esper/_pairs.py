@@ -6,30 +6,32 @@ from collections import Counter
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from esper._compiled import uncompiled
+from esper._layers import inputs_of, is_layer, is_norm, units_of
 from esper._statistics import buffers_kept, draws_kept
 
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # Backward functions of what works on each unit alone, so that another unit changes no other one.
-PER_UNIT = {f"{name}Backward0" for name in (
+PER_UNIT = {f"{name}Backward{n}" for n in (0, 1) for name in (
     "Relu", "Gelu", "Silu", "Tanh", "Sigmoid", "LeakyRelu", "Elu", "Celu", "Selu", "Hardtanh",
     "Hardswish", "Hardsigmoid", "Mish", "Softplus", "Softsign", "LogSigmoid", "NativeDropout",
-    "ToCopy", "MaxPool2DWithIndices", "AvgPool2D", "MaxPool3DWithIndices", "AvgPool3D")}
-# How dropout is written on a CPU. It is also how a model scales by numbers of its own.
-DROPPED = "MulBackward0"
+    "ToCopy", "Clone", "Neg", "Exp", "Erf", "Sqrt", "Abs", "Clamp", "Pow",
+    "MaxPool2DWithIndices", "AvgPool2D", "MaxPool3DWithIndices", "AvgPool3D")}
+# The same of two tensors, or of one and a number: a gate, an activation that is written out. The other
+# tensor may also be one without a graph that has an entry for each unit.
+OF_TWO = {f"{name}Backward0" for name in ("Mul", "Add", "Sub", "Rsub", "Div")}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A hidden layer: the module that makes its units, norms on the way, the module that reads them."""
+    """A hidden layer: the modules that make its units (of a gated one two, one by the other), norms on
+    the way, the module that reads them."""
 
-    first: str
+    firsts: tuple[str, ...]
     norms: tuple[str, ...]
     second: str
     units: int
+    is_sure: bool  # every tensor on the way has a graph
 
 
 @dataclass
@@ -41,17 +43,17 @@ class Found:
 
 def find_pairs(model, again):
     """The hidden layers of a model. again: runs a training batch and returns its loss, a tensor with
-    its graph. A hidden layer is one that one linear or convolution layer makes and one reads, with
+    its graph. A hidden layer is one that linear or convolution layers make and one reads, with
     nothing in between but what works on each unit alone, and that nothing else reads. Buffers and
     random numbers are as before afterwards. Raises ValueError where the pass has no graph."""
-    modules = {m: name for name, m in model.named_modules() if type(m) in LAYERS + NORMS}
+    modules = {m: name for name, m in model.named_modules() if is_layer(m) or is_norm(m)}
     calls, batch, handles = {}, [], []
 
     def seen(module, args, output):
         x = args[0] if args else None
         calls.setdefault(module, []).append((
             x.grad_fn if isinstance(x, torch.Tensor) else None, output.grad_fn,
-            output.numel() // max(_units_of(module), 1)))
+            output.numel() // max(units_of(module), 1)))
 
     def entered(module, args, kwargs):
         batch.extend(a.shape[0] for a in (*args, *kwargs.values())
@@ -72,23 +74,15 @@ def find_pairs(model, again):
     makers = {out: m for m, (_, out, _) in once.items() if out is not None}
     users = Counter(id(p) for m in model.modules() for p in m._parameters.values() if p is not None)
     accumulated = {id(n.variable): c for n, c in readers.items() if hasattr(n, "variable")}
-    drops = any(isinstance(m, nn.modules.dropout._DropoutNd) for m in model.modules())
     free = {m for m in once if _is_free(m, users, accumulated)}
     pairs = []
-    for second in (m for m in modules if m in free and type(m) in LAYERS):
-        found = _maker(once[second][0], readers, makers, once, drops)
-        if found is None:
-            continue
-        first, norms = found
-        if first in free and all(n in free for n in norms) and _fits(first, second):
-            pairs.append(Pair(modules[first], tuple(modules[n] for n in norms), modules[second],
-                              first.weight.shape[0]))
-    positions = {modules[m]: c[2] for m, c in once.items() if type(m) in LAYERS}
+    for second in (m for m in modules if m in free and is_layer(m)):
+        firsts, norms, is_sure = _makers(once[second][0], readers, makers, once)
+        if firsts and free.issuperset([*firsts, *norms]) and all(_fits(f, second) for f in firsts):
+            pairs.append(Pair(tuple(modules[f] for f in firsts), tuple(modules[n] for n in norms),
+                              modules[second], inputs_of(second), is_sure))
+    positions = {modules[m]: c[2] for m, c in once.items() if is_layer(m)}
     return Found(pairs, positions, batch[0] if batch else 1)
-
-
-def _units_of(module):
-    return module.weight.shape[0] if module.weight is not None else 0
 
 
 def _readers(root):
@@ -105,23 +99,29 @@ def _readers(root):
     return count
 
 
-def _maker(node, readers, makers, once, drops):
-    """Walks back from what a layer reads to the layer that made it: (layer, norms), or None."""
-    norms = []
-    while node is not None and readers[node] == 1:
+def _makers(node, readers, makers, once):
+    """Walks back from what a layer reads to all that it is made of: (layers, norms, whether no tensor
+    without a graph may be in it); no layers where anything else is, or where anything else reads it."""
+    layers, norms, reads, waiting, is_sure = [], [], Counter([node]), [node], True
+    while waiting:
+        node = waiting.pop()
         maker = makers.get(node)
-        if type(maker) in LAYERS:
-            return maker, norms
-        if maker is not None:  # a norm
-            norms.append(maker)
-            node = once[maker][0]
+        if maker is not None and is_layer(maker):
+            layers.append(maker)
             continue
-        name = type(node).__name__
-        inputs = [n for n, _ in node.next_functions if n is not None]
-        if len(inputs) != 1 or not (name in PER_UNIT or (drops and name == DROPPED)):
-            return None
-        node = inputs[0]
-    return None
+        if maker is not None:
+            norms.append(maker)
+            inputs = [once[maker][0]]
+        elif (name := type(node).__name__) in PER_UNIT or name in OF_TWO:
+            inputs = [n for n, _ in node.next_functions if n is not None]
+            is_sure = is_sure and not (name in OF_TWO and len(inputs) < 2)
+        else:
+            return [], [], False
+        waiting += [n for n in dict.fromkeys(inputs) if n not in reads]
+        reads.update(inputs)
+    if any(readers[n] != count for n, count in reads.items()):
+        return [], [], False
+    return layers[::-1], norms, is_sure
 
 
 def _is_free(module, users, accumulated):
@@ -135,4 +135,4 @@ def _is_free(module, users, accumulated):
 
 def _fits(first, second):
     """A convolution's channels are not the features of a linear layer behind it."""
-    return type(first) is type(second) and first.weight.shape[0] == second.weight.shape[1]
+    return type(first) is type(second) and units_of(first) == inputs_of(second)

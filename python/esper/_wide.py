@@ -9,10 +9,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from esper._layers import axes
 from esper._optimizer import inner, twin_of
 
-SIZES = {"out": ("out_features", "out_channels", "num_features"),
-         "in": ("in_features", "in_channels")}
+SIZES = {"out": ("out_features", "out_channels", "num_features", "nf"),
+         "in": ("in_features", "in_channels", "nx")}
 
 
 def new_units(units, factor):
@@ -24,7 +25,8 @@ def growths(pairs, factor):
     found = {}
     for pair in pairs:
         more = new_units(pair.units, factor)
-        found.setdefault(pair.first, [0, 0, False])[0] += more
+        for first in pair.firsts:
+            found.setdefault(first, [0, 0, False])[0] += more
         found.setdefault(pair.second, [0, 0, False])[1] += more
         for norm in pair.norms:
             found[norm] = [more, 0, True]
@@ -49,28 +51,29 @@ class Wide:
                     if tensor is None:
                         continue
                     if id(tensor) not in copies:
-                        copies[id(tensor)] = self._copy(key, tensor, more)
+                        copies[id(tensor)] = self._copy(key, tensor, axes(module), more)
                     kind.append((module, key, tensor, copies[id(tensor)]))
         self.pairs = list({id(t): (t, w) for _, _, t, w in self.parameters}.values())
         self.trained = [(t, w) for t, w in self.pairs if t.requires_grad]
         self.twin = self._twin()
         self.averages = None  # (of the model, of the copy, over how many steps)
 
-    def _copy(self, key, tensor, more):
+    def _copy(self, key, tensor, axes_of_weight, more):
         values = tensor.detach()
         if more is not None and values.dim():
-            values = self._wider(key, values, *more)
+            values = self._wider(key, values, axes_of_weight, *more)
         else:
             values = values.clone()
         if isinstance(tensor, nn.Parameter):
             return nn.Parameter(values, requires_grad=tensor.requires_grad)
         return values
 
-    def _wider(self, key, tensor, more_out, more_in, norm):
+    def _wider(self, key, tensor, axes_of_weight, more_out, more_in, norm):
+        out, into = axes_of_weight if tensor.dim() > 1 else (0, None)
         shape = list(tensor.shape)
-        shape[0] += more_out
-        if tensor.dim() > 1:
-            shape[1] += more_in
+        shape[out] += more_out
+        if into is not None:
+            shape[into] += more_in
         if norm:
             wide = tensor.new_full(shape, float(key in ("weight", "running_var")))
         else:
@@ -78,8 +81,9 @@ class Wide:
             scale = math.sqrt(3) * float(tensor.float().pow(2).mean().sqrt())
             drawn = (torch.rand(shape, generator=self.draws) * 2 - 1) * scale
             wide = drawn.to(tensor)
-            if tensor.dim() > 1:
-                wide[:tensor.shape[0], tensor.shape[1]:] = 0
+            if into is not None:
+                old, new = tensor.shape[out], tensor.shape[into]
+                wide.narrow(out, 0, old).narrow(into, new, more_in).zero_()
         wide[own(tensor)] = tensor
         return wide
 
@@ -108,17 +112,22 @@ class Wide:
             yield
 
     @contextmanager
-    def _instead(self, tensors, with_buffers):
-        """The model has these parameters, in the order of `pairs`, within the block."""
+    def _instead(self, tensors, is_copy):
+        """The model has these parameters, in the order of `pairs`, within the block; where they are the
+        copy's, its buffers and sizes, too."""
         instead = {id(t): other for (t, _), other in zip(self.pairs, tensors, strict=True)}
         kept = [(m, key, m._buffers[key]) for m, key, _, _ in self.buffers]
+        if is_copy:
+            announce(self.model, self.sizes)
         try:
             for module, key, tensor, _ in self.parameters:
                 module._parameters[key] = instead[id(tensor)]
-            for module, key, _, copied in self.buffers if with_buffers else ():
+            for module, key, _, copied in self.buffers if is_copy else ():
                 module._buffers[key] = copied
             yield
         finally:
+            if is_copy:
+                announce(self.model, self.sizes, -1)
             for module, key, tensor, _ in self.parameters:
                 module._parameters[key] = tensor
             for module, key, tensor in kept:
@@ -220,14 +229,27 @@ def resize(parameter, values):
     parameter.data = values
 
 
-def announce(model, sizes):
-    """The layers' own figures of their sizes."""
+@torch.no_grad()
+def give_sizes(model, sizes):
+    """Gives layers the sizes that `sizes_now` found; values of tensors that change are zeros."""
+    for name, (tensors, figures) in sizes.items():
+        module = model.get_submodule(name)
+        for key, shape in tensors.items():
+            tensor = getattr(module, key)
+            if tuple(tensor.shape) != tuple(shape):
+                resize(tensor, tensor.detach().new_zeros(shape))
+        for figure, value in figures.items():
+            setattr(module, figure, value)
+
+
+def announce(model, sizes, sign=1):
+    """The layers' own figures of their sizes; with sign -1 those from before again."""
     for name, (more_out, more_in, _) in sizes.items():
         module = model.get_submodule(name)
         for key, more in (("out", more_out), ("in", more_in)):
             for figure in SIZES[key]:
                 if hasattr(module, figure):
-                    setattr(module, figure, getattr(module, figure) + more)
+                    setattr(module, figure, getattr(module, figure) + sign * more)
 
 
 def mergeable(optimizer, model, sizes):

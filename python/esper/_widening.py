@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from esper import _esper
 from esper._account import Account
+from esper._again import passes_of
 from esper._compiled import uncompiled
+from esper._layers import inputs_of, units_of
 from esper._limits import Followers
 from esper._pairs import find_pairs
 from esper._statistics import BATCHES, buffers_kept, draws_kept, modes_kept
-from esper._wide import Wide, growths, mergeable, resize, sizes_now
+from esper._wide import Wide, give_sizes, growths, mergeable, sizes_now
 
 FACTORS = (1.5, 1.4, 1.3, 1.2, 1.1)
 # What a wider step may cost more than a step: as FLOPs, where a layer costs as much time as so many.
@@ -86,41 +89,51 @@ class Widening:
         if why:
             return self._leave(why)
         with self.account.pays(1 / 3):
+            passes = passes_of(again)
             try:
-                found = find_pairs(self.model, again)
+                found = find_pairs(self.model, passes[0])
             except ValueError as none:
                 return self._leave(str(none))
+        found.batch *= len(passes)
+        found.positions = {name: n * len(passes) for name, n in found.positions.items()}
         if not found.pairs:
-            return self._leave("no hidden layer was found that can be made wider: one that a linear or "
-                               "convolution layer makes and a single other one reads")
+            return self._leave("no hidden layer was found that can be made wider: one that linear or "
+                               "convolution layers make and a single other one reads")
+        sure = [pair for pair in found.pairs if pair.is_sure]
+        for pairs in (found.pairs, sure) if 0 < len(sure) < len(found.pairs) else (found.pairs,):
+            why = self._start(replace(found, pairs=pairs), again)
+            if not why:
+                return None
+        return self._leave(why)
+
+    def _start(self, found, again):
+        """Begins the trial of a copy in which these hidden layers are wider, or says why it does not."""
         sizes, more, flops, dearer = self._sizes(found)
         if sizes is None:
-            return self._leave("even slightly wider layers would make a step more than "
-                               f"{100 * COST:.0f} % dearer")
+            return f"even slightly wider layers would make a step more than {100 * COST:.0f} % dearer"
         parameters = round(self.growth._parameters * (1 + more))
         values = min(found.positions.values()) * self.growth.steps_per_epoch
         if parameters > values and self.growth.epochs > FEW_EPOCHS:
-            return self._leave(
-                f"with wider layers the model would have {parameters:,} parameters for the {values:,} "
-                f"outputs that an epoch is learned from: in {self.growth.epochs} epochs it would learn "
-                "them by heart")
+            return (f"with wider layers the model would have {parameters:,} parameters for the "
+                    f"{values:,} outputs that an epoch is learned from: in {self.growth.epochs} epochs "
+                    "it would learn them by heart")
         if not mergeable(self.growth._groups.optimizer, self.model, sizes):
-            return self._leave("the optimizer does not keep one number for each of the hidden layers'")
+            return "the optimizer does not keep one number for each of the hidden layers'"
         plan = self._plan(found, dearer)
         if plan["passes"] < FEWEST:
-            return self._leave(
-                f"trying a wider copy costs as much as {plan['least']:.0f} steps, and measuring may cost "
-                f"{100 * self.account.share:g} % of the run's {self.account.steps} "
-                "(growth.measure_share)")
+            return (f"trying a wider copy costs as much as {plan['least']:.0f} steps, and measuring may "
+                    f"cost {100 * self.account.share:g} % of the run's {self.account.steps} "
+                    "(growth.measure_share)")
         wide = Wide(self.model, sizes, self.growth._groups.optimizer, self.config.seed)
         with self.account.pays(2 / 3):
             wrong = self._changes(wide, again)
         if wrong:
-            return self._leave(f"the model does not take wider layers: {wrong}")
+            return f"the model does not take wider layers: {wrong}"
         self.trial = {**plan, "sizes": sizes, "more": more, "flops": flops,
-                      "dearer": dearer, "done": 0, "looks": 0,
-                      "batch": found.batch, "layers": [pair.first for pair in found.pairs]}
+                      "dearer": dearer, "done": 0, "looks": 0, "batch": found.batch,
+                      "layers": [first for pair in found.pairs for first in pair.firsts]}
         self._adopt(wide)
+        return ""
 
     def _adopt(self, wide):
         self.wide, self.why = wide, "a wider copy is being tried"
@@ -175,8 +188,8 @@ class Widening:
                 if norm:
                     parameters += 2 * more_out
                     continue
-                shape = layer(name).weight.shape
-                grown = (1 + more_out / shape[0]) * (1 + more_in / shape[1]) - 1
+                outputs, inputs = units_of(layer(name)), inputs_of(layer(name))
+                grown = (1 + more_out / outputs) * (1 + more_in / inputs) - 1
                 extra += flops[name] * grown
                 parameters += layer(name).weight.numel() * grown + more_out
             if extra <= COST * whole:
@@ -293,9 +306,9 @@ class Widening:
             return self._leave("another module is kept up to date with this one (an average of it, "
                                "say), and would not grow with it", **evidence)
         self.growth._parameters  # counted before they become more
-        self.wide.take_over()
         self.kept = {"layers": trial["layers"], "modules": list(trial["sizes"]), "step": self.steps,
-                     "flops": trial["flops"]}
+                     "flops": trial["flops"], "before": sizes_now(self.model, list(trial["sizes"]))}
+        self.wide.take_over()
         self._end("widen", f"a copy with {self._named()} saved at least {result['lower']:.3g} of loss "
                   f"per held-out example, more than its rent of {result['rent']:.3g}", evidence)
 
@@ -341,14 +354,8 @@ class Widening:
         self.growth._parameters = saved["parameters"]
         self.waits, self.steps, self.why = saved["waits"], saved["steps"], saved["why"]
         self.account.load(saved["account"])
-        for name, (tensors, figures) in saved["sizes"].items():
-            module = self.model.get_submodule(name)
-            for key, shape in tensors.items():
-                tensor = getattr(module, key)
-                if tuple(tensor.shape) != tuple(shape):
-                    resize(tensor, tensor.detach().new_zeros(shape))
-            for figure, value in figures.items():
-                setattr(module, figure, value)
+        before = self.kept.get("before", {}) if self.kept else {}
+        give_sizes(self.model, saved["sizes"] or before)
         self.kept, self.trial, self.wide = saved["kept"], None, None
         self._saved = (saved["trial"], saved["wide"]) if "trial" in saved else None
 

@@ -166,6 +166,120 @@ def hf_best():
         assert math.isclose(evaluate()["eval_loss"], count[0], rel_tol=1e-5)
 
 
+EASILY = ["growth.measure_share=1", "growth.gate.rent=0", "growth.gate.delta=0.9",
+          "growth.gate.min_examples=50"]
+
+
+def spirals(n, seed):
+    """Two spirals, as rows of a dataset; a narrow network gains much from being wider."""
+    g = torch.Generator().manual_seed(seed)
+    t = torch.rand(n, generator=g) * 9 + 0.5
+    labels = torch.randint(0, 2, (n,), generator=g)
+    side = 1 - 2 * labels.float()
+    x = torch.stack([side * t * t.cos(), side * t * t.sin()], 1) / 5
+    x = x + 0.05 * torch.randn(n, 2, generator=g)
+    return [{"x": row, "labels": label} for row, label in zip(x, labels)]
+
+
+class Classifier(nn.Module):
+    """What the Trainer takes of models that are not of its own library."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(2, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(),
+                                    nn.Linear(12, 2))
+
+    def forward(self, x, labels=None):
+        logits = self.layers(x)
+        found = {"logits": logits}
+        return found if labels is None else {"loss": F.cross_entropy(logits, labels), **found}
+
+
+def hf_wider():
+    """With nothing set hidden layers become wider; a run that is stopped and resumed ends as the one
+    that was not, and the best network comes back, narrow."""
+    from esper.integrations import transformers_callback
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    held = spirals(1500, 5)
+    x, labels = (torch.stack([r[k] for r in held]) for k in ("x", "labels"))
+
+    class Stop(TrainerCallback):
+        def on_epoch_end(self, args, state, control, **kwargs):
+            control.should_training_stop = state.epoch >= 12
+
+    def go(folder, stop=False, resume=None, best=False, size=32, **options):
+        growing = transformers_callback({"x": torch.zeros(2, 2)}, lambda model: lambda: F.cross_entropy(
+            model(x)["logits"], labels, reduction="none"), quiet=True)
+        trainer = Trainer(
+            Classifier(), TrainingArguments(
+                folder, num_train_epochs=16, learning_rate=5e-3, per_device_train_batch_size=size,
+                eval_strategy="epoch", save_strategy="epoch", report_to=[], disable_tqdm=True,
+                use_cpu=True, logging_steps=10**6, load_best_model_at_end=best, **options),
+            train_dataset=spirals(1280, 1), eval_dataset=held[:200],
+            callbacks=[growing, Stop()] if stop else [growing])
+        if best:
+            evaluate, count = trainer.evaluate, []
+
+            def first_is_best(*args, **kwargs):
+                metrics = evaluate(*args, **kwargs)
+                count.append(metrics["eval_loss"])
+                metrics["eval_loss"] = float(len(count))
+                return metrics
+
+            trainer.evaluate = first_is_best
+        trainer.train(resume_from_checkpoint=resume)
+        if best:
+            assert math.isclose(evaluate()["eval_loss"], count[0], rel_tol=1e-5)
+        return growing.growth, trainer.model
+
+    with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
+        straight, first = go(whole)
+        go(parts, stop=True)
+        _, second = go(parts, resume=True)
+    assert first.layers[0].out_features == 18, straight.summary()
+    ours, theirs = second.state_dict(), first.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    with tempfile.TemporaryDirectory() as folder:
+        growth, model = go(folder, best=True)
+        assert growth.counts and model.layers[0].out_features == 12
+    with tempfile.TemporaryDirectory() as folder:
+        growth, model = go(folder, size=16, gradient_accumulation_steps=2)
+        assert model.layers[0].out_features == 18, growth.summary()
+
+
+def hf_hidden():
+    """The hidden layers of GPT-2, whose weights have the outputs last, and of Llama, which are gated."""
+    from esper._pairs import find_pairs
+    from esper._wide import Wide, growths
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+    small = dict(vocab_size=30, pad_token_id=0)
+    gpt2 = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=16, **small))
+    llama = LlamaForCausalLM(LlamaConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=16, **small))
+    ids = torch.randint(0, 30, (2, 10))
+    for model, firsts, second in ((gpt2, ["transformer.h.{}.mlp.c_fc"], "transformer.h.{}.mlp.c_proj"),
+                                  (llama, ["model.layers.{}.mlp.gate_proj", "model.layers.{}.mlp.up_proj"],
+                                   "model.layers.{}.mlp.down_proj")):
+        model.eval()
+        again = lambda: model(input_ids=ids, labels=ids).loss
+        pairs = find_pairs(model, again).pairs
+        assert [(sorted(p.firsts), p.second) for p in pairs] == [
+            ([f.format(i) for f in firsts], second.format(i)) for i in range(2)], pairs
+        wide = Wide(model, growths(pairs, 1.5), torch.optim.AdamW(model.parameters()), seed=0)
+        before = again()
+        with wide.in_place():
+            torch.testing.assert_close(again(), before)
+        wide.step(again)
+        wide.take_over()
+        last = model.get_submodule(pairs[0].second)
+        assert last.weight.numel() == 1.5 * 32 * (128 if model is gpt2 else 64)
+        again().backward()
+
+
 # --- Lightning ---
 
 def points(n, seed):
@@ -243,17 +357,67 @@ def lightning_resume():
 
 def lightning_wider():
     """A network whose layers had become wider when its checkpoint was written."""
-    easily = ["growth.measure_share=1", "growth.gate.rent=0", "growth.gate.delta=0.9",
-              "growth.gate.min_examples=50"]
     with tempfile.TemporaryDirectory() as folder:
         whole, first, second = (lightning_net([nn.ReLU()]) for _ in range(3))
-        lightning_fit(whole, lightning_callback(easily), max_epochs=24)
-        growing = lightning_fit(first, Stopped(lightning_callback(easily), 18), folder=folder,
+        lightning_fit(whole, lightning_callback(EASILY), max_epochs=24)
+        growing = lightning_fit(first, Stopped(lightning_callback(EASILY), 18), folder=folder,
                                 max_epochs=24)
         assert first.layers[0].out_features == 9, growing.summary()
-        lightning_fit(second, lightning_callback(easily), f"{folder}/last.ckpt", max_epochs=24)
+        lightning_fit(second, lightning_callback(EASILY), f"{folder}/last.ckpt", max_epochs=24)
     ours, theirs = second.state_dict(), whole.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+def lightning_again():
+    """Without `again` the module's own training step is run once more, and leaves no trace."""
+    from esper.integrations import lightning_callback
+    from lightning.pytorch import LightningModule
+    from torchmetrics import MeanSquaredError
+
+    class Net(LightningModule):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.layers = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+            self.error, self.losses, self.steps, self.epochs = MeanSquaredError(), [], 0, []
+
+        def forward(self, x):
+            return self.layers(x)
+
+        def training_step(self, batch, batch_idx):
+            out = self(batch[0])
+            loss = F.mse_loss(out, batch[1])
+            self.error(out, batch[1])
+            self.losses.append(loss.item())
+            self.steps += 1
+            self.log("train_loss", loss, on_step=False, on_epoch=True)
+            return loss
+
+        def on_train_epoch_end(self):
+            self.epochs.append((self.error.compute().item(), sum(self.losses), self.steps))
+            self.error.reset()
+            self.losses.clear()
+
+        def validation_step(self, batch, index):
+            self.log("val_loss", F.mse_loss(self(batch[0]), batch[1]))
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=0.01)
+
+    def fit(overrides):
+        net = Net()
+        growing = lightning_callback(
+            torch.zeros(2, 6), lambda n: esper.probe(n, [points(400, 1)], F.mse_loss), quiet=True,
+            overrides=overrides)
+        return lightning_fit(net, growing, max_epochs=24), net
+
+    growth, net = fit(EASILY)
+    assert net.layers[0].out_features == 9, growth.summary()
+    # A copy that is tried and not kept changes nothing that the module counts.
+    tried, net = fit(["growth.measure_share=1", "growth.gate.rent=1e9"])
+    never, plain = fit(["controller.policy=never"])
+    assert tried._widening.account.spent > 30 and net.epochs == plain.epochs
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), plain.parameters(), strict=True))
 
 
 def Stopped(growing, epochs):

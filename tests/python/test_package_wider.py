@@ -187,8 +187,21 @@ class Block(nn.Module):
         return x + self.down(self.drop(nn.functional.gelu(self.up(self.norm(x)))))
 
 
+class Gated(nn.Module):
+    """A gated hidden layer, and an activation that is written out."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.up, self.down = nn.Linear(8, 16), nn.Linear(8, 16), nn.Linear(16, 8)
+        self.more, self.out = nn.Linear(8, 12), nn.Linear(12, 2)
+
+    def forward(self, x):
+        y = self.more(self.down(nn.functional.silu(self.gate(x)) * self.up(x)))
+        return self.out(0.5 * y * (1.0 + torch.tanh(0.8 * (y + 0.04 * torch.pow(y, 3.0)))))
+
+
 class Reused(nn.Module):
-    """A hidden layer that two layers read, and one that is added to itself."""
+    """A hidden layer that two layers read, and one to which the input is added."""
 
     def __init__(self):
         super().__init__()
@@ -200,19 +213,35 @@ class Reused(nn.Module):
 
 
 @pytest.mark.parametrize("model, x, pairs", [
-    (mlp(), torch.randn(4, 2), [("0", (), "2"), ("2", (), "4")]),
+    (mlp(), torch.randn(4, 2), [(("0",), (), "2"), (("2",), (), "4")]),
     (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.Flatten(),
-                   nn.Linear(96, 2)), torch.randn(4, 3, 8, 8), [("0", ("1",), "3")]),
+                   nn.Linear(96, 2)), torch.randn(4, 3, 8, 8), [(("0",), ("1",), "3")]),
     (nn.Sequential(nn.Linear(3, 8), Block(), Block()), torch.randn(2, 5, 3),
-     [("1.up", (), "1.down"), ("2.up", (), "2.down")]),
-    (Reused(), torch.randn(4, 8), []),
-], ids=["mlp", "convolutions", "residual", "reused"])
+     [(("1.up",), (), "1.down"), (("2.up",), (), "2.down")]),
+    (Gated(), torch.randn(4, 8), [(("gate", "up"), (), "down"), (("down",), (), "more"),
+                                  (("more",), (), "out")]),
+    (Reused(), torch.randn(4, 8), [(("b",), (), "d")]),
+], ids=["mlp", "convolutions", "residual", "gated", "reused"])
 def test_hidden_layers_that_nothing_else_reads_are_found(esper, model, x, pairs):
     from esper._pairs import find_pairs
     found = find_pairs(model, lambda: model(x).pow(2).mean())
-    assert [(p.first, p.norms, p.second) for p in found.pairs] == pairs
+    assert [(p.firsts, p.norms, p.second) for p in found.pairs] == pairs
     assert found.batch == len(x)
     assert all(not m._forward_hooks for m in model.modules())
+
+
+def test_where_a_tensor_of_the_data_is_added_the_other_layers_grow(esper):
+    class Adds(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.plain, self.same = mlp(), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+
+        def forward(self, x):
+            return self.plain(x) + self.same[1](x + self.same[0](x))
+
+    loop = Loop(esper, model=Adds())
+    loop.run(80)
+    assert loop.growth._widening.trial["layers"] == ["plain.0", "plain.2"]
 
 
 def test_a_wider_copy_computes_what_the_model_does_until_it_learns(esper):
