@@ -89,7 +89,7 @@ TEST(FaultyDiskTest, WhereNothingCanBeWrittenTheLibraryIsStillRead) {
     const auto refused = library->add_blueprint(submission(32));
     EXPECT_TRUE(refused.error().is(UrzaError::kReadOnly));
     EXPECT_NE(refused.error().message().find("ESPER_LIBRARY"), std::string::npos);
-    EXPECT_EQ(library->commits(), 0u);
+    EXPECT_EQ(library.commits(), 0u);
     FaultyDisk::refuse_writers(false);
 }
 

@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
-#include "base/temporary_folder.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/codec.h"
 #include "esper/execution/kernels/trust/key_folder.h"
 #include "esper/kernel_abi.h"
-#include "esper/services/urza/sqlite_library.h"
+#include "urza/library_home.h"
 
 namespace esper::testing {
 
@@ -28,27 +27,29 @@ inline contracts::BlueprintSubmission submission(int width) {
     return s;
 }
 
-/// Temporary folders in memory from now on: these tests are about what is written, not about a
-/// disk.
-inline bool in_memory() {
-    std::error_code ignored;
-    return !std::filesystem::is_directory("/dev/shm", ignored) ||
-           ::setenv("TMPDIR", "/dev/shm", 1) == 0;
-}
-
-/// A library in a folder of its own, and the keys to make kernels for it.
+/// A library, and the keys to make kernels for it: in a folder, or of another implementation.
 class SmallLibrary {
   public:
-    SmallLibrary() : library_(value_or_throw(urza::SqliteLibrary::open(path()))) {}
+    SmallLibrary() : SmallLibrary(std::make_unique<FolderHome>()) {}
+    explicit SmallLibrary(std::unique_ptr<LibraryHome> home)
+        : home_(std::move(home)), library_(value_or_throw(home_->open())) {}
 
-    std::filesystem::path path() const { return folder_ / "library"; }
-    urza::SqliteLibrary& operator*() { return *library_; }
-    urza::SqliteLibrary* operator->() { return library_.get(); }
-    execution::KeyFolder keys() const { return execution::KeyFolder(path() / "keys"); }
+    LibraryHome& home() { return *home_; }
+    urza::Library& operator*() { return *library_; }
+    urza::Library* operator->() { return library_.get(); }
+    execution::KeyFolder keys() const { return home_->keys(); }
     void close() { library_.reset(); }
     void reopen() {
         close();
-        library_ = value_or_throw(urza::SqliteLibrary::open(path()));
+        library_ = value_or_throw(home_->open());
+    }
+    /// The same, open a second time.
+    std::unique_ptr<urza::Library> another() { return value_or_throw(home_->open()); }
+
+    /// Of one in a folder.
+    std::filesystem::path path() const { return dynamic_cast<FolderHome&>(*home_).path(); }
+    std::uint64_t commits() const {
+        return dynamic_cast<urza::SqliteLibrary&>(*library_).commits();
     }
 
     static urza::NewKernel new_kernel(const std::string& id, const std::string& branch,
@@ -124,7 +125,7 @@ class SmallLibrary {
         return execution::verify_bundle(bundle, library_->ring(), {});
     }
 
-    /// What somebody with the rights to the database does.
+    /// What somebody with the rights to the database does, of one in a folder.
     void sql(const std::string& text) {
         sqlite3* raw = nullptr;
         ASSERT_EQ(sqlite3_open((path() / "urza.sqlite").c_str(), &raw), SQLITE_OK);
@@ -136,9 +137,8 @@ class SmallLibrary {
     }
 
   private:
-    const bool in_memory_ = in_memory();
-    const TemporaryFolder folder_;
-    std::unique_ptr<urza::SqliteLibrary> library_;
+    std::unique_ptr<LibraryHome> home_;
+    std::unique_ptr<urza::Library> library_;
 };
 
 }  // namespace esper::testing
