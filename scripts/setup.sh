@@ -16,12 +16,15 @@ BUILD_PACKAGES=(
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
     libssl-dev libcurl4-openssl-dev zlib1g-dev
-    libturbojpeg0-dev libpng-dev libminizip-dev libpcre2-dev libsqlite3-dev libboost-dev
+    libturbojpeg0-dev libpng-dev libminizip-dev libpcre2-dev libsqlite3-dev libpq-dev libboost-dev
 )
 # For make lint, fuzz and coverage only: a system without them still builds and tests.
 TOOL_PACKAGES=(clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev)
 # For the tests of the live page in a browser only; without it they are skipped.
 BROWSER_PACKAGES=(chromium strace)
+# A server for the tests of a library in PostgreSQL; without it they are skipped. Its package
+# postgresql-common would start one as a service, unless it is told not to.
+DATABASE_PACKAGES=(postgresql-15)
 PYTHON_PACKAGES=(numpy safetensors pillow pytest pytest-xdist scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
@@ -57,6 +60,16 @@ install_packages() {
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# The server that the tests start; none as a service of this machine.
+install_database() {
+    if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
+        as_root mkdir -p /etc/postgresql-common &&
+            echo 'create_main_cluster = false' |
+            as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+    fi
+    install_packages "${DATABASE_PACKAGES[@]}"
+}
+
 stamp_file=.venv/.esper-setup
 stamp="$(sha256sum <scripts/setup.sh | cut -c1-16) torch=${ESPER_TORCH:-own}"
 is_stamped() { [[ -f $stamp_file && $(head -1 "$stamp_file") == "$stamp" ]]; }
@@ -79,6 +92,12 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
         if ! can_be_root || ! install_packages "${missing[@]}"; then
             say "without ${missing[*]} the tests of the live page are skipped"
+        fi
+    fi
+    mapfile -t missing < <(missing_packages "${DATABASE_PACKAGES[@]}")
+    if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
+        if ! can_be_root || ! install_database; then
+            say "without ${missing[*]} the tests of a library in PostgreSQL are skipped"
         fi
     fi
 else

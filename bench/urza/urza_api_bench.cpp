@@ -16,7 +16,7 @@
 #include "bench_report.h"
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
-#include "esper/services/urza/sqlite_library.h"
+#include "esper/services/urza/database_library.h"
 
 namespace {
 
@@ -96,7 +96,7 @@ std::vector<double> one_second(std::vector<std::unique_ptr<Client>>& clients, lo
     return all;
 }
 
-std::vector<std::string> fill(urza::SqliteLibrary& library, long rows) {
+std::vector<std::string> fill(urza::DatabaseLibrary& library, long rows) {
     std::vector<std::string> ids(static_cast<std::size_t>(rows));
     std::vector<std::thread> threads;
     for (int t = 0; t < 16; ++t)
@@ -123,7 +123,7 @@ int main(int argc, char** argv) {
     bench::Report report("urza_api");
     ::setenv("TMPDIR", "/dev/shm", 0);  // filling it is not what is measured
     const TemporaryFolder folder;
-    const auto library = value_or_throw(urza::SqliteLibrary::open(folder / "library"));
+    const auto library = value_or_throw(urza::open_folder_library(folder / "library"));
     const auto ids = fill(*library, rows);
     urza::Tokens tokens(folder / "tokens");
     const std::string token =

@@ -8,7 +8,7 @@
 
 #include "base/temporary_folder.h"
 #include "bench_report.h"
-#include "esper/services/urza/sqlite_library.h"
+#include "esper/services/urza/database_library.h"
 
 namespace {
 
@@ -37,7 +37,7 @@ urza::FieldRun run_of(const std::string& blueprint) {
     return run;
 }
 
-std::string add_blueprint(urza::SqliteLibrary& library) {
+std::string add_blueprint(urza::DatabaseLibrary& library) {
     contracts::BlueprintSubmission submission;
     submission.name = submission.description = submission.submitted_by = "bench";
     submission.architecture =
@@ -62,7 +62,7 @@ class PlainFile {
     std::string page_;
 };
 
-void one_writer(bench::Report& report, urza::SqliteLibrary& library, PlainFile& plain) {
+void one_writer(bench::Report& report, urza::DatabaseLibrary& library, PlainFile& plain) {
     const auto blueprint = add_blueprint(library);
     std::vector<double> ratios;
     bench::Samples s;
@@ -82,7 +82,7 @@ void one_writer(bench::Report& report, urza::SqliteLibrary& library, PlainFile& 
     report.add_goal("durable write", "fdatasyncs", ratios, 2.2);
 }
 
-void many_writers(bench::Report& report, urza::SqliteLibrary& library) {
+void many_writers(bench::Report& report, urza::DatabaseLibrary& library) {
     const auto blueprint = add_blueprint(library);
     std::vector<double> sharing;
     for (int round = 0; round < kRounds; ++round) {
@@ -100,7 +100,7 @@ void many_writers(bench::Report& report, urza::SqliteLibrary& library) {
                     bench::Better::kHigher);
 }
 
-void reads(bench::Report& report, urza::SqliteLibrary& library) {
+void reads(bench::Report& report, urza::DatabaseLibrary& library) {
     const std::string id = add_blueprint(library);
     std::vector<double> us;
     for (int i = 0; i < 4000; ++i) {
@@ -117,7 +117,7 @@ void reads(bench::Report& report, urza::SqliteLibrary& library) {
 int main(int argc, char** argv) {
     bench::Report report("urza_database");
     const TemporaryFolder folder;
-    const auto library = value_or_throw(urza::SqliteLibrary::open(folder / "library"));
+    const auto library = value_or_throw(urza::open_folder_library(folder / "library"));
     PlainFile plain(folder / "plain");
     one_writer(report, *library, plain);
     many_writers(report, *library);

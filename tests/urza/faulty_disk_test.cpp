@@ -120,7 +120,7 @@ std::string read_without_permission() {
     take_write_permission(library.path());
     std::string wrong;
     {
-        auto opened = SqliteLibrary::open(library.path());
+        auto opened = open_folder_library(library.path());
         if (!opened) {
             wrong = opened.error().to_string();
         } else {
@@ -151,17 +151,17 @@ TEST(EmptiedLibrary, IsNotTakenForANewOne) {
     library.add("kernel-1");
     library.close();
     std::filesystem::resize_file(library.path() / "urza.sqlite", 0);
-    const auto refused = SqliteLibrary::open(library.path());
+    const auto refused = open_folder_library(library.path());
     ASSERT_TRUE(refused.error().is(UrzaError::kDamaged));
     EXPECT_NE(refused.error().message().find("is empty"), std::string::npos);
     std::filesystem::remove(library.path() / "urza.sqlite");
-    EXPECT_TRUE(SqliteLibrary::open(library.path()).error().is(UrzaError::kDamaged));
+    EXPECT_TRUE(open_folder_library(library.path()).error().is(UrzaError::kDamaged));
 }
 
 TEST(FaultyDiskTest, ANetworkFileSystemIsRefusedWithAdvice) {
     const TemporaryFolder folder;
     ASSERT_TRUE(FaultPoints::arm("urza.network_file_system@1"));
-    const auto refused = SqliteLibrary::open(folder / "library");
+    const auto refused = open_folder_library(folder / "library");
     FaultPoints::disarm_all();
     ASSERT_TRUE(refused.error().is(UrzaError::kNetworkFileSystem));
     EXPECT_NE(refused.error().message().find("NFS"), std::string::npos);
@@ -169,7 +169,7 @@ TEST(FaultyDiskTest, ANetworkFileSystemIsRefusedWithAdvice) {
 }
 
 TEST(FaultyDiskTest, AFolderThatCannotBeMadeIsNamed) {
-    const auto refused = SqliteLibrary::open("/proc/no/such/library");
+    const auto refused = open_folder_library("/proc/no/such/library");
     ASSERT_TRUE(refused.error().is(UrzaError::kReadOnly));
     EXPECT_NE(refused.error().message().find("/proc/no"), std::string::npos);
 }
@@ -177,7 +177,7 @@ TEST(FaultyDiskTest, AFolderThatCannotBeMadeIsNamed) {
 TEST(Migrations, TablesOfANewerVersionAreRefused) {
     SmallLibrary library;
     library.sql("PRAGMA user_version = 1000");
-    const auto refused = SqliteLibrary::open(library.path());
+    const auto refused = open_folder_library(library.path());
     EXPECT_TRUE(refused.error().is(UrzaError::kTooNew));
 }
 

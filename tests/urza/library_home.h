@@ -1,15 +1,18 @@
 #pragma once
 
-#include <sqlite3.h>
+#include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
 #include "base/temporary_folder.h"
-#include "esper/base/error.h"
+#include "esper/base/files.h"
 #include "esper/execution/kernels/trust/key_folder.h"
-#include "esper/services/urza/sqlite_library.h"
+#include "esper/services/urza/database_library.h"
+#include "esper/services/urza/sqlite_database.h"
 
 namespace esper::testing {
 
@@ -23,6 +26,18 @@ class LibraryHome {
     virtual execution::KeyFolder keys() const = 0;
     /// Makes every object look older than the time for which a new one is left alone.
     virtual void age_objects() = 0;
+};
+
+/// The same of a library that is a DatabaseLibrary, with what its database's owner can do.
+class DatabaseHome : public LibraryHome {
+  public:
+    virtual Result<std::unique_ptr<urza::Database>> database() = 0;
+    virtual std::string object(const std::string& digest) = 0;
+    virtual void put_object(const std::string& digest, const std::string& bytes) = 0;
+    void sql(const std::string& text) {
+        const Status done = value_or_throw(database())->run(text);
+        EXPECT_TRUE(done) << done.error().to_string();
+    }
 };
 
 /// Temporary folders in memory from now on: these tests are about what is written, not about a
@@ -40,17 +55,30 @@ inline void age_files(const std::filesystem::path& folder) {
 }
 
 /// A folder with a SQLite file.
-class FolderHome final : public LibraryHome {
+class FolderHome final : public DatabaseHome {
   public:
     std::filesystem::path path() const { return folder_ / "library"; }
     Result<std::unique_ptr<urza::Library>> open() override {
-        ESPER_TRY(auto library, urza::SqliteLibrary::open(path()));
+        ESPER_TRY(auto library, urza::open_folder_library(path()));
         return std::unique_ptr<urza::Library>(std::move(library));
     }
     execution::KeyFolder keys() const override { return execution::KeyFolder(path() / "keys"); }
     void age_objects() override { age_files(path() / "objects"); }
+    Result<std::unique_ptr<urza::Database>> database() override {
+        return urza::SqliteDatabase::open(path() / "urza.sqlite",
+                                          urza::SqliteDatabase::Mode::kReadWrite);
+    }
+    std::string object(const std::string& digest) override {
+        return value_or_throw(read_file(file_of(digest)));
+    }
+    void put_object(const std::string& digest, const std::string& bytes) override {
+        std::ofstream(file_of(digest), std::ios::binary) << bytes;
+    }
 
   private:
+    std::filesystem::path file_of(const std::string& digest) const {
+        return path() / "objects" / digest.substr(0, 2) / digest;
+    }
     const bool in_memory_ = in_memory();
     const TemporaryFolder folder_;
 };

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include "esper/base/hash.h"
 #include "esper/contracts/codec.h"
@@ -49,7 +48,7 @@ class SmallLibrary {
     /// Of one in a folder.
     std::filesystem::path path() const { return dynamic_cast<FolderHome&>(*home_).path(); }
     std::uint64_t commits() const {
-        return dynamic_cast<urza::SqliteLibrary&>(*library_).commits();
+        return dynamic_cast<urza::DatabaseLibrary&>(*library_).commits();
     }
 
     static urza::NewKernel new_kernel(const std::string& id, const std::string& branch,
@@ -125,16 +124,9 @@ class SmallLibrary {
         return execution::verify_bundle(bundle, library_->ring(), {});
     }
 
-    /// What somebody with the rights to the database does, of one in a folder.
-    void sql(const std::string& text) {
-        sqlite3* raw = nullptr;
-        ASSERT_EQ(sqlite3_open((path() / "urza.sqlite").c_str(), &raw), SQLITE_OK);
-        char* problem = nullptr;
-        EXPECT_EQ(sqlite3_exec(raw, text.c_str(), nullptr, nullptr, &problem), SQLITE_OK)
-            << (problem == nullptr ? "" : problem);
-        sqlite3_free(problem);
-        sqlite3_close(raw);
-    }
+    /// What somebody with the rights to the database does.
+    void sql(const std::string& text) { database_home().sql(text); }
+    DatabaseHome& database_home() { return dynamic_cast<DatabaseHome&>(*home_); }
 
   private:
     std::unique_ptr<LibraryHome> home_;

@@ -7,22 +7,17 @@
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/base/own_file.h"
-#include "esper/contracts/rule_check.h"
 #include "esper/services/urza/file_system.h"
 
 namespace esper::urza {
-namespace {
 
 namespace fs = std::filesystem;
-constexpr auto kYoung = std::chrono::hours(1);
-
-}  // namespace
 
 fs::path Artifacts::path_of(std::string_view digest) const {
     return folder_ / std::string(digest.substr(0, 2)) / std::string(digest);
 }
 
-Result<std::string> Artifacts::put(std::string_view content) const {
+Result<std::string> Artifacts::put(std::string_view content) {
     std::string digest = sha256(content).hex();
     if (const auto present = get(digest)) return digest;
     const fs::path path = path_of(digest);
@@ -37,29 +32,21 @@ Result<std::string> Artifacts::put(std::string_view content) const {
     return digest;
 }
 
-Result<std::string> Artifacts::get(std::string_view digest) const {
-    if (!contracts::has_format(digest, contracts::Format::kSha256))
-        return fail(UrzaError::kBadObject, fmt::format("'{}' is no SHA-256", digest));
-    auto content = read_own_file(path_of(digest));
-    if (!content && content.error().is(FileError::kNotFound))
-        return fail(UrzaError::kNoObject,
-                    fmt::format("{}: the file is not there (collected?); esper forge makes the "
-                                "kernel again",
-                                path_of(digest).string()));
+Result<std::string> Artifacts::get(std::string_view digest) {
+    ESPER_CHECK_STATUS(check_digest(digest));
+    const std::string path = path_of(digest).string();
+    auto content = read_own_file(path);
+    if (!content && content.error().is(FileError::kNotFound)) return no_object(path);
     ESPER_CHECK_STATUS(content);
-    if (const std::string found = sha256(*content).hex(); found != digest)
-        return fail(UrzaError::kBadObject,
-                    fmt::format("{}: the content's SHA-256 is {}, so it was changed; delete it and "
-                                "let esper forge make the kernel again",
-                                path_of(digest).string(), found));
+    ESPER_CHECK_STATUS(check_object(digest, *content, path));
     return content;
 }
 
-Artifacts::Removed Artifacts::remove_unless(
-    const std::function<bool(const std::string&)>& keep) const {
+Result<Objects::Removed> Artifacts::remove_unless(
+    const std::function<bool(const std::string&)>& keep) {
     Removed removed;
     std::error_code error;
-    const auto young = fs::file_time_type::clock::now() - kYoung;
+    const auto young = fs::file_time_type::clock::now() - std::chrono::seconds(kYoungSeconds);
     for (fs::recursive_directory_iterator at(folder_, error), end; !error && at != end;
          at.increment(error)) {
         const std::string name = at->path().filename().string();

@@ -8,12 +8,15 @@
 #include <thread>
 
 #include "esper/services/urza/database.h"
+#include "esper/services/urza/ledger.h"
 
 namespace esper::urza {
 
 /// One thread that makes all changes of this process. What arrives while a commit waits for the
 /// disk is committed together afterwards, so many writers share one sync. A change that fails is
-/// undone alone.
+/// undone alone. Where the connection to the database is lost, a new one is made; what was not yet
+/// being committed is done again, so a change may be called twice; and of what was, the ledger says
+/// whether it was done.
 class GroupCommit {
   public:
     using Change = std::function<Status(Database&)>;
@@ -21,7 +24,8 @@ class GroupCommit {
     GroupCommit(std::unique_ptr<Database> database, Change before_commit);
     ~GroupCommit();
 
-    /// Returns when the change is on the disk, or why it is not.
+    /// Returns when the change is on the disk, or why it is not. Error besides the change's: those
+    /// of Database; kUnknownFate where the answer to the commit was lost and nobody can be asked.
     Status write(Change change);
     std::uint64_t commits() const;
 
@@ -30,8 +34,17 @@ class GroupCommit {
         Change change;
         std::optional<Status> result;
     };
+    /// What became of a transaction with all changes of a batch.
+    struct Attempt {
+        Status whole;
+        std::vector<Status> each;
+        LedgerHead wanted;  ///< the ledger's last entry if it is committed
+        bool was_committing = false;
+    };
     void work();
     void commit(std::deque<Job*>& batch);
+    Attempt attempt(const std::deque<Job*>& batch);
+    Status ask_fate(const LedgerHead& wanted, bool& was_done);
 
     std::unique_ptr<Database> database_;
     const Change before_commit_;

@@ -31,22 +31,26 @@ tl::unexpected<Error> broken(std::uint64_t number, std::string_view what) {
                     number, what));
 }
 
-Result<LedgerEntry> last_entry(Database& database) {
-    ESPER_TRY(auto last, database.prepare("SELECT number, hash FROM ledger ORDER BY number DESC "
-                                          "LIMIT 1"));
-    LedgerEntry entry;
-    ESPER_TRY(const bool found, last.step());
-    if (found) {
-        entry.number = static_cast<std::uint64_t>(last.integer(0));
-        entry.hash = last.text(1);
-    }
-    return entry;
-}
-
 }  // namespace
 
+Result<LedgerHead> last_entry(Database& database) {
+    ESPER_TRY(auto last, database.prepare("SELECT number, hash FROM ledger ORDER BY number DESC "
+                                          "LIMIT 1"));
+    ESPER_TRY(const bool found, last.step());
+    if (!found) return LedgerHead{};
+    return LedgerHead{static_cast<std::uint64_t>(last.integer(0)), last.text(1)};
+}
+
+Result<bool> has_entry(Database& database, const LedgerHead& entry) {
+    if (entry.number == 0) return true;
+    ESPER_TRY(auto select, database.prepare("SELECT hash FROM ledger WHERE number = ?"));
+    select.bind(static_cast<std::int64_t>(entry.number));
+    ESPER_TRY(const bool found, select.step());
+    return found && select.text(0) == entry.hash;
+}
+
 Status append_entry(Database& database, std::int64_t utc_ns, const LedgerNote& note) {
-    ESPER_TRY(const LedgerEntry last, last_entry(database));
+    ESPER_TRY(const LedgerHead last, last_entry(database));
     LedgerEntry entry{last.number + 1,
                       contracts::to_string(contracts::Timestamp{utc_ns}),
                       note.actor,
@@ -64,7 +68,7 @@ Status append_entry(Database& database, std::int64_t utc_ns, const LedgerNote& n
 }
 
 Status sign_head(Database& database, const execution::Signer& library) {
-    ESPER_TRY(const LedgerEntry last, last_entry(database));
+    ESPER_TRY(const LedgerHead last, last_entry(database));
     const std::string statement = json{{"number", last.number}, {"hash", last.hash}}.dump();
     ESPER_TRY(const execution::Seal seal, library.seal(execution::kLedgerHeadType, statement));
     ESPER_TRY(auto put,
@@ -99,7 +103,7 @@ Result<LedgerHead> read_head(Database& database, const execution::KeyRing& ring)
                                             "ledger_head"));
     ESPER_TRY(const bool found, select.step());
     if (!found) {
-        ESPER_TRY(const LedgerEntry last, last_entry(database));
+        ESPER_TRY(const LedgerHead last, last_entry(database));
         if (last.number != 0) return broken(last.number, "nobody signed the head");
         return LedgerHead{};
     }

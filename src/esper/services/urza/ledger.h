@@ -16,6 +16,10 @@ struct LedgerNote {
     std::string digest;  ///< SHA-256 of what was added, or of the words of the change
 };
 Status append_entry(Database& database, std::int64_t utc_ns, const LedgerNote& note);
+/// The last entry's number and hash; number 0 for none.
+Result<LedgerHead> last_entry(Database& database);
+/// Whether the ledger has this entry; true for number 0.
+Result<bool> has_entry(Database& database, const LedgerHead& entry);
 /// Signs the head unless it is signed.
 Status sign_head(Database& database, const execution::Signer& library);
 Result<std::vector<LedgerEntry>> read_entries(Database& database, std::uint64_t after,

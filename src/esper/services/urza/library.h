@@ -1,6 +1,7 @@
 #pragma once
 // urza: the library of blueprints and kernels, and of who vouches for them.
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -169,11 +170,23 @@ class Library {
     virtual const execution::KeyRing& ring() const = 0;
 };
 
-/// The library of this user: a folder with a SQLite file, the objects and the keys. `path` "" means
-/// $ESPER_LIBRARY or ~/.local/share/esper/library. Made (mode 0700) where it is missing. Errors:
-/// kNetworkFileSystem, kTooNew, kReadOnly, kDatabase, kDamaged.
-Result<std::unique_ptr<Library>> open_library(const std::string& path = "");
+/// The library at an address, "" for default_library_path(): a folder with a SQLite file, the
+/// objects and the keys, made (mode 0700) where it is missing; or a PostgreSQL database,
+/// `postgresql://USER@HOST/DATABASE`, in which the tables are made where they are missing.
+/// `objects`, of a database only: where kernels' objects lie, a folder, `s3://bucket/prefix`, or
+/// `rows` of the database; "" means $ESPER_OBJECTS, else where the library has them (`rows` in a
+/// new one). Errors: kBadAddress, kNetworkFileSystem, kTooNew, kReadOnly, kDatabase, kDamaged,
+/// kUnreachable.
+Result<std::unique_ptr<Library>> open_library(const std::string& path = "",
+                                              const std::string& objects = "");
+/// $ESPER_LIBRARY, else ~/.local/share/esper/library.
 std::string default_library_path();
+/// The folder of what a library at this address ("" as above) has on this machine alone: keys
+/// (unless $ESPER_KEYS names others), tokens, refusals of the compiler. A folder's own; of a
+/// database, the user's default folder.
+std::filesystem::path local_folder(const std::string& address);
+/// The address without its password.
+std::string shown_address(const std::string& address);
 /// The same to look at: nothing is made, written or brought up to date, and every change is refused
 /// with kReadOnly. Errors besides: kReadOnly where there is no library.
 Result<std::unique_ptr<Library>> open_library_to_read(const std::string& path);

@@ -10,35 +10,42 @@ namespace esper::urza {
 namespace {
 
 /// In order; a released file never changes.
-constexpr auto kMigrations = std::to_array<std::string_view>({kLibrary001, kLibrary002});
+constexpr auto kSqlite = std::to_array<std::string_view>({kSqlite001, kSqlite002});
+constexpr auto kPostgres = std::to_array<std::string_view>({kPostgres001, kPostgres002});
+/// A version means the same tables in every database.
+static_assert(kSqlite.size() == kPostgres.size());
+constexpr auto kNewest = static_cast<std::int64_t>(kSqlite.size());
 
-Result<std::int64_t> version_of(Database& database) {
-    ESPER_TRY(auto select, database.prepare("PRAGMA user_version"));
-    ESPER_CHECK_STATUS(select.step());
-    const std::int64_t version = select.integer(0);
-    if (version <= static_cast<std::int64_t>(kMigrations.size())) return version;
-    return fail(UrzaError::kTooNew,
-                fmt::format("this library has tables of version {}, this build knows {}; use the "
-                            "newer Esper, or set ESPER_LIBRARY to another folder",
-                            version, kMigrations.size()));
+std::string migration(Dialect dialect, std::int64_t number) {
+    const auto at = static_cast<std::size_t>(number - 1);
+    return std::string(dialect == Dialect::kSqlite ? kSqlite[at] : kPostgres[at]);
 }
 
-Status apply_next(Database& database) {
+Result<std::int64_t> version_of(Database& database) {
+    ESPER_TRY(const std::int64_t version, database.version());
+    if (version <= kNewest) return version;
+    return fail(UrzaError::kTooNew,
+                fmt::format("this library has tables of version {}, this build knows {}; use the "
+                            "newer Esper, or set ESPER_LIBRARY to another library",
+                            version, kNewest));
+}
+
+Status apply_next(Database& database, std::int64_t newest) {
     ESPER_TRY(const std::int64_t version, version_of(database));
-    const auto next = static_cast<std::size_t>(version);
-    if (next >= kMigrations.size()) return {};  // another process did it
-    ESPER_CHECK_STATUS(database.run(std::string(kMigrations[next])));
-    return database.run(fmt::format("PRAGMA user_version = {}", next + 1));
+    if (version >= newest) return {};  // another process did it
+    ESPER_CHECK_STATUS(database.run(migration(database.dialect(), version + 1)));
+    return database.set_version(version + 1);
 }
 
 }  // namespace
 
-Status migrate(Database& database) {
+Status migrate(Database& database, std::int64_t to) {
+    const std::int64_t newest = to == 0 ? kNewest : to;
     for (;;) {
         ESPER_TRY(const std::int64_t version, version_of(database));
-        if (version == static_cast<std::int64_t>(kMigrations.size())) return {};
-        ESPER_CHECK_STATUS(database.run("BEGIN IMMEDIATE"));
-        Status done = apply_next(database);
+        if (version >= newest) return {};
+        ESPER_CHECK_STATUS(database.begin());
+        Status done = apply_next(database, newest);
         if (done) done = database.run("COMMIT");
         if (!done && database.in_transaction()) (void)database.run("ROLLBACK");
         ESPER_CHECK_STATUS(done);

@@ -6,7 +6,8 @@ namespace esper::urza {
 
 /// Brings the tables to this version's form, one transaction for each file in migrations/, under
 /// the database's write lock: of several processes that start at once, one does it. Error: kTooNew.
-Status migrate(Database& database);
+/// `to`: at most this many of them; 0 for all.
+Status migrate(Database& database, std::int64_t to = 0);
 /// Error: kTooNew, or kDamaged for a file without tables.
 Status check_version(Database& database);
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include "esper/services/urza/database.h"
 #include "esper/services/urza/library.h"
 
@@ -19,6 +21,28 @@ inline constexpr const char* kKernelTables =
     "kernel LEFT JOIN verdict ON verdict.number = (SELECT max(number) FROM verdict AS newer WHERE "
     "newer.kernel = kernel.id)";
 Result<KernelRecord> kernel_of(const Statement& row);
+
+/// Calls `visit(row)` for every row of `tables` in the order of `key`, which is the first column,
+/// some hundreds at a time: a server sends, and a client keeps, no more than that at once.
+template <typename Visit>
+Status each_row(Database& database, const std::string& columns, const std::string& tables,
+                const std::string& key, const Visit& visit) {
+    constexpr std::int64_t kAtOnce = 256;
+    std::string after;
+    for (std::int64_t rows = kAtOnce; rows == kAtOnce;) {
+        ESPER_TRY(auto select,
+                  database.prepare(fmt::format("SELECT {} FROM {} WHERE {} > ? ORDER BY {} LIMIT ?",
+                                               columns, tables, key, key)));
+        select.bind(after).bind(kAtOnce);
+        for (rows = 0;; ++rows) {
+            ESPER_TRY(const bool more, select.step());
+            if (!more) break;
+            after = select.text(0);
+            ESPER_CHECK_STATUS(visit(select));
+        }
+    }
+    return {};
+}
 
 /// Its statements, without the object.
 execution::KernelBundle bundle_of(const KernelRecord& record);

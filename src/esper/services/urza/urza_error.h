@@ -17,7 +17,11 @@ namespace esper::urza {
     X(kTooNew, kData) /* made by a newer version */                                    \
     X(kReadOnly, kRuntime)                                                             \
     X(kDiskFull, kRuntime)                                                             \
-    X(kDatabase, kRuntime)       /* what SQLite reports otherwise */                   \
+    X(kDatabase, kRuntime)       /* what the database reports otherwise */             \
+    X(kUnreachable, kRuntime)    /* no connection to the database or to the objects */ \
+    X(kUnknownFate, kRuntime)    /* the answer to a commit was lost */                 \
+    X(kBadAddress, kUsage)       /* of a library, or of its objects */                 \
+    X(kTooLarge, kData)          /* an object */                                       \
     X(kDamaged, kVerification)   /* the database's file */                             \
     X(kBadObject, kVerification) /* the object's file is not what its name says */     \
     X(kBadRow, kVerification)    /* a row is not what was signed */                    \

@@ -134,6 +134,8 @@ Result<bool> KeyFolder::make_missing() const {
     return true;
 }
 
+Status KeyFolder::keep_ring(const KeyRing& ring) const { return write_ring(path_, ring); }
+
 Result<KeyRing> KeyFolder::ring() const {
     ESPER_TRY(const std::string text, read_private(ring_of(path_), kRingMagic));
     return KeyRing::parse(text);

@@ -21,6 +21,8 @@ class KeyFolder {
 
     /// Makes one key of each role unless the folder has a ring. Returns whether it made them.
     Result<bool> make_missing() const;
+    /// Writes the public halves and no secret, into a folder that is there.
+    Status keep_ring(const KeyRing& ring) const;
     /// Errors: kBadKeyFile, and those of KeyRing::parse.
     Result<KeyRing> ring() const;
     /// The newest trusted key of that role. Errors: kNoKey, kBadKeyFile.

@@ -9,21 +9,13 @@
 #include "esper/program/operators.h"
 #include "esper/program/program_hash.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/urza/database_library.h"
 #include "esper/services/urza/rows.h"
-#include "esper/services/urza/sqlite_library.h"
 
 // Checking the whole library, and dropping what nobody needs.
 
 namespace esper::urza {
 namespace {
-
-Status check_pages(Database& database) {
-    ESPER_TRY(auto check, database.prepare("PRAGMA integrity_check(1)"));
-    ESPER_CHECK_STATUS(check.step());
-    if (check.text(0) == "ok") return {};
-    return fail(UrzaError::kDamaged,
-                fmt::format("the database's file: {}; restore it from a copy", check.text(0)));
-}
 
 Status check_program(const contracts::Blueprint& blueprint) {
     ESPER_TRY(const auto program, graph::from_text(blueprint.architecture));
@@ -44,9 +36,9 @@ Status check_in_ledger(const std::vector<std::string>& digests, const std::strin
 
 }  // namespace
 
-Result<std::vector<std::string>> SqliteLibrary::ledger_digests(Database& database,
-                                                               std::string_view action,
-                                                               std::string_view subject) {
+Result<std::vector<std::string>> DatabaseLibrary::ledger_digests(Database& database,
+                                                                 std::string_view action,
+                                                                 std::string_view subject) {
     ESPER_TRY(auto select,
               database.prepare("SELECT digest FROM ledger WHERE subject = ? AND action = ?"));
     select.bind(subject).bind(action);
@@ -58,13 +50,9 @@ Result<std::vector<std::string>> SqliteLibrary::ledger_digests(Database& databas
     }
 }
 
-Status SqliteLibrary::verify_blueprints(std::vector<Error>& wrong) {
+Status DatabaseLibrary::verify_blueprints(std::vector<Error>& wrong) {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare(fmt::format("SELECT {} FROM blueprint ORDER BY id",
-                                                         kBlueprintColumns)));
-    for (;;) {
-        ESPER_TRY(const bool more, select.step());
-        if (!more) return {};
+    return each_row(*database, kBlueprintColumns, "blueprint", "id", [&](Statement& select) {
         const auto check = [&]() -> Status {
             ESPER_TRY(const auto blueprint, blueprint_of(select));
             ESPER_CHECK_STATUS(check_program(blueprint));
@@ -74,16 +62,13 @@ Status SqliteLibrary::verify_blueprints(std::vector<Error>& wrong) {
                                    "blueprint " + blueprint.blueprint_id);
         };
         if (const Status sound = check(); !sound) wrong.push_back(sound.error());
-    }
+        return Status{};
+    });
 }
 
-Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
+Status DatabaseLibrary::verify_kernels(std::vector<Error>& wrong) {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select,
-              database->prepare(fmt::format("SELECT {} FROM {}", kKernelColumns, kKernelTables)));
-    for (;;) {
-        ESPER_TRY(const bool more, select.step());
-        if (!more) return {};
+    return each_row(*database, kKernelColumns, kKernelTables, "kernel.id", [&](Statement& select) {
         const auto check = [&]() -> Status {
             ESPER_TRY(const auto record, kernel_of(select));
             const std::string& id = record.artifact.kernel_artifact_id;
@@ -91,7 +76,7 @@ Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
             ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kForge, execution::kManifestType,
                                            bundle.manifest, bundle.forged));
             // The file of one that was given up may be gone; while it is there, it is whole.
-            const auto object = artifacts_.get(*record.artifact.metadata.checksum);
+            const auto object = objects_->get(*record.artifact.metadata.checksum);
             const bool may_be_gone = record.is_collected;
             if (!object && !(may_be_gone && object.error().is(UrzaError::kNoObject)))
                 return fail(object.error());
@@ -122,14 +107,16 @@ Status SqliteLibrary::verify_kernels(std::vector<Error>& wrong) {
                                     id, record.manifest.abi, ESPER_BRANCH_KERNEL_ABI));
         };
         if (const Status sound = check(); !sound) wrong.push_back(sound.error());
-    }
+        return Status{};
+    });
 }
 
-Result<std::vector<Error>> SqliteLibrary::verify(const std::optional<LedgerHead>& remembered) {
+Result<std::vector<Error>> DatabaseLibrary::verify(const std::optional<LedgerHead>& remembered) {
     std::vector<Error> wrong;
     {
         ESPER_TRY(const auto database, reader());
-        if (const Status pages = check_pages(*database); !pages) wrong.push_back(pages.error());
+        if (const Status pages = database->check_integrity(); !pages)
+            wrong.push_back(pages.error());
         if (const Status chain = verify_ledger(*database, ring_, remembered); !chain)
             wrong.push_back(chain.error());
     }
@@ -139,47 +126,58 @@ Result<std::vector<Error>> SqliteLibrary::verify(const std::optional<LedgerHead>
     return wrong;
 }
 
-Result<Collected> SqliteLibrary::collect(const Retention& retention) {
+Result<Collected> DatabaseLibrary::collect(const Retention& retention) {
     Collected collected;
     const Status stored = write([&](Database& database) -> Status {
         // What is out of use or of an older interface, and what is too much of one blueprint,
         // slowest first.
-        ESPER_TRY(
-            auto select,
-            database.prepare("SELECT id FROM (SELECT id, status, CAST(manifest AS TEXT) AS said, "
-                             "row_number() OVER (PARTITION BY blueprint ORDER BY status = "
-                             "'VALIDATED' DESC, latency, id) AS place FROM kernel WHERE collected "
-                             "= 0) WHERE status IN ('REJECTED', 'DEPRECATED') OR place > ? OR "
-                             "(json_valid(said) AND json_extract(said, '$.abi') < ?)"));
-        select.bind(static_cast<std::int64_t>(retention.kernels_per_blueprint))
-            .bind(std::int64_t{ESPER_BRANCH_KERNEL_ABI});
         std::vector<std::string> ids;
-        for (;;) {
-            ESPER_TRY(const bool more, select.step());
-            if (!more) break;
-            ids.push_back(select.text(0));
+        {
+            ESPER_TRY(auto select,
+                      database.prepare(
+                          "SELECT id FROM (SELECT id, status, row_number() OVER (PARTITION BY "
+                          "blueprint ORDER BY CASE status WHEN 'VALIDATED' THEN 0 ELSE 1 END, "
+                          "latency NULLS LAST, id) AS place FROM kernel WHERE collected = 0) AS "
+                          "placed WHERE status IN ('REJECTED', 'DEPRECATED') OR place > ? ORDER BY "
+                          "id"));
+            select.bind(static_cast<std::int64_t>(retention.kernels_per_blueprint));
+            for (;;) {
+                ESPER_TRY(const bool more, select.step());
+                if (!more) break;
+                ids.push_back(select.text(0));
+            }
         }
-        for (const auto& id : ids) {
+        ESPER_CHECK_STATUS(each_row(
+            database, "id, manifest, collected", "kernel", "id", [&](const Statement& row) {
+                if (row.integer(2) != 0) return Status{};
+                const auto manifest = execution::KernelManifest::parse(row.text(1));
+                if (manifest && manifest->abi < ESPER_BRANCH_KERNEL_ABI) ids.push_back(row.text(0));
+                return Status{};
+            }));
+        const std::set<std::string> given_up(ids.begin(), ids.end());
+        for (const auto& id : given_up) {
             ESPER_TRY(auto update,
                       database.prepare("UPDATE kernel SET collected = 1 WHERE id = ?"));
             ESPER_CHECK_STATUS(update.bind(id).run());
             ESPER_CHECK_STATUS(
                 append_entry(database, clock_.utc_ns(), {"urza", "collect object", id, ""}));
         }
-        collected.kernels = ids.size();
+        collected.kernels = given_up.size();
         return {};
     });
     ESPER_CHECK_STATUS(stored);
     std::set<std::string> kept;
-    ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare("SELECT object FROM kernel WHERE collected = 0"));
-    for (;;) {
-        ESPER_TRY(const bool more, select.step());
-        if (!more) break;
-        kept.insert(select.text(0));
+    {
+        ESPER_TRY(const auto database, reader());
+        ESPER_CHECK_STATUS(
+            each_row(*database, "id, object, collected", "kernel", "id", [&](const Statement& row) {
+                if (row.integer(2) == 0) kept.insert(row.text(1));
+                return Status{};
+            }));
     }
-    const auto removed =
-        artifacts_.remove_unless([&](const std::string& name) { return kept.contains(name); });
+    ESPER_TRY(const auto removed, objects_->remove_unless([&](const std::string& digest) {
+        return kept.contains(digest);
+    }));
     collected.files = removed.files;
     collected.bytes = removed.bytes;
     collected.young = removed.young;

@@ -4,8 +4,8 @@
 
 #include "esper/base/hash.h"
 #include "esper/contracts/codec.h"
+#include "esper/services/urza/database_library.h"
 #include "esper/services/urza/rows.h"
-#include "esper/services/urza/sqlite_library.h"
 
 // The library's kernels: storing them, their verdicts and their files.
 
@@ -80,7 +80,7 @@ Status insert_verdict(Database& database, const KernelRecord& record) {
 
 }  // namespace
 
-Result<std::string> SqliteLibrary::add_kernel(NewKernel kernel) {
+Result<std::string> DatabaseLibrary::add_kernel(NewKernel kernel) {
     KernelRecord record;
     ESPER_TRY(record.manifest, execution::verify_forged(kernel.bundle, ring_));
     const std::string id = record.manifest.artifact;
@@ -98,7 +98,7 @@ Result<std::string> SqliteLibrary::add_kernel(NewKernel kernel) {
     record.forged = kernel.bundle.forged;
     ESPER_TRY(const std::string json, contracts::to_json(record.artifact));
     if (!writer_) return fail(write({}).error());
-    ESPER_CHECK_STATUS(artifacts_.put(kernel.bundle.object));
+    ESPER_CHECK_STATUS(objects_->put(kernel.bundle.object));
     const Status stored = write([&](Database& database) -> Status {
         if (const auto raced = find_kernel(database, id)) {
             if (raced->manifest_text == record.manifest_text) return {};
@@ -113,8 +113,8 @@ Result<std::string> SqliteLibrary::add_kernel(NewKernel kernel) {
     return id;
 }
 
-Status SqliteLibrary::add_verdict(std::string_view kernel, std::string verdict,
-                                  execution::Seal seal, std::string report) {
+Status DatabaseLibrary::add_verdict(std::string_view kernel, std::string verdict,
+                                    execution::Seal seal, std::string report) {
     ESPER_CHECK_STATUS(
         ring_.check(execution::KeyRole::kGauntlet, execution::kVerdictType, verdict, seal));
     ESPER_TRY(const auto said, execution::Verdict::parse(verdict));
@@ -154,12 +154,12 @@ Status SqliteLibrary::add_verdict(std::string_view kernel, std::string verdict,
     });
 }
 
-Result<KernelRecord> SqliteLibrary::kernel(std::string_view id) {
+Result<KernelRecord> DatabaseLibrary::kernel(std::string_view id) {
     ESPER_TRY(const auto database, reader());
     return find_kernel(*database, id);
 }
 
-Result<std::vector<KernelRecord>> SqliteLibrary::select_kernels(
+Result<std::vector<KernelRecord>> DatabaseLibrary::select_kernels(
     const std::string& where, const std::function<void(Statement&)>& bind) {
     ESPER_TRY(const auto database, reader());
     ESPER_TRY(auto select, database->prepare(fmt::format("SELECT {} FROM {} WHERE {}",
@@ -174,21 +174,21 @@ Result<std::vector<KernelRecord>> SqliteLibrary::select_kernels(
     }
 }
 
-Result<std::vector<KernelRecord>> SqliteLibrary::kernels(const PageOf& page) {
+Result<std::vector<KernelRecord>> DatabaseLibrary::kernels(const PageOf& page) {
     return select_kernels("kernel.id > ? ORDER BY kernel.id LIMIT ?", [&](Statement& select) {
         select.bind(page.after).bind(static_cast<std::int64_t>(page.limit));
     });
 }
 
-Result<std::string> SqliteLibrary::fetch(std::string_view id) {
+Result<std::string> DatabaseLibrary::fetch(std::string_view id) {
     ESPER_TRY(const KernelRecord record, kernel(id));
     execution::KernelBundle bundle = bundle_of(record);
-    ESPER_TRY(bundle.object, artifacts_.get(*record.artifact.metadata.checksum));
+    ESPER_TRY(bundle.object, objects_->get(*record.artifact.metadata.checksum));
     return execution::serialise_bundle(bundle);
 }
 
-Status SqliteLibrary::deprecate(std::string_view id, const contracts::Actor& actor,
-                                std::string_view reason) {
+Status DatabaseLibrary::deprecate(std::string_view id, const contracts::Actor& actor,
+                                  std::string_view reason) {
     return write([&](Database& database) -> Status {
         ESPER_TRY(KernelRecord record, find_kernel(database, id));
         ESPER_CHECK_STATUS(contracts::check_transition(

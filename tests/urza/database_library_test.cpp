@@ -1,20 +1,18 @@
-#include "esper/services/urza/sqlite_library.h"
+#include "esper/services/urza/database_library.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <thread>
 
-#include "urza/conformance.h"
+#include "urza/databases.h"
 #include "urza/field_runs.h"
+
+// What every library in a database does besides what library.h says.
 
 namespace esper::urza {
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, LibraryConformance,
-                         ::testing::Values(Implementation{
-                             "sqlite",
-                             [] { return std::make_unique<esper::testing::FolderHome>(); }}),
-                         name_of_implementation);
+INSTANTIATE_TEST_SUITE_P(Databases, LibraryConformance,
+                         ::testing::ValuesIn(esper::testing::databases()), name_of_implementation);
 
 namespace {
 
@@ -22,17 +20,12 @@ using esper::testing::field_run;
 using esper::testing::SmallLibrary;
 using esper::testing::submission;
 
-TEST(SqliteLibraryTest, IsMadeOnFirstUseForThisUserOnly) {
-    SmallLibrary library;
-    struct stat st {};
-    ASSERT_EQ(::stat(library.path().c_str(), &st), 0);
-    EXPECT_EQ(st.st_mode & 0777, 0700u);
-    EXPECT_EQ(library->head()->number, 0u);
-    EXPECT_TRUE(library->verify({})->empty());
-}
+class DatabaseLibraryTest : public esper::testing::OverImplementations {};
+INSTANTIATE_TEST_SUITE_P(Databases, DatabaseLibraryTest,
+                         ::testing::ValuesIn(esper::testing::databases()), name_of_implementation);
 
-TEST(SqliteLibraryTest, AnAlteredReportIsFound) {
-    SmallLibrary library;
+TEST_P(DatabaseLibraryTest, AnAlteredReportIsFound) {
+    SmallLibrary library(home());
     const auto id = *library->add_blueprint(submission(64));
     ASSERT_TRUE(*library->file_run(field_run("run-1", id, 2, 10)));
     ASSERT_TRUE(library->verify({})->empty());
@@ -50,8 +43,8 @@ TEST(SqliteLibraryTest, AnAlteredReportIsFound) {
     }
 }
 
-TEST(SqliteLibraryTest, ManyWritersShareASync) {
-    SmallLibrary library;
+TEST_P(DatabaseLibraryTest, ManyWritersShareASync) {
+    SmallLibrary library(home());
     ASSERT_TRUE(library->add_blueprint(submission(64)));
     const std::uint64_t before = library.commits();
     std::vector<std::thread> threads;

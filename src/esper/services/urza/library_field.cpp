@@ -4,8 +4,9 @@
 
 #include "esper/base/hash.h"
 #include "esper/contracts/codec.h"
+#include "esper/services/urza/database_library.h"
 #include "esper/services/urza/ledger.h"
-#include "esper/services/urza/sqlite_library.h"
+#include "esper/services/urza/rows.h"
 
 // What runs say of the blueprints that they tried.
 
@@ -63,7 +64,7 @@ Status insert_candidates(Database& database, const FieldRun& run, FieldDigest& d
 
 }  // namespace
 
-Result<bool> SqliteLibrary::file_run(const FieldRun& run) {
+Result<bool> DatabaseLibrary::file_run(const FieldRun& run) {
     std::vector<std::string> records;
     for (const auto& filed : run.reports) {
         ESPER_TRY(records.emplace_back(), contracts::to_json(filed.report));
@@ -73,7 +74,8 @@ Result<bool> SqliteLibrary::file_run(const FieldRun& run) {
     bool is_new = false;
     const Status stored = write([&](Database& database) -> Status {
         ESPER_TRY(auto insert,
-                  database.prepare("INSERT OR IGNORE INTO field_run (id, host) VALUES (?, ?)"));
+                  database.prepare("INSERT INTO field_run (id, host) VALUES (?, ?) ON CONFLICT DO "
+                                   "NOTHING"));
         ESPER_CHECK_STATUS(insert.bind(run.id).bind(run.host).run());
         is_new = database.changes() > 0;
         if (!is_new) return {};
@@ -87,12 +89,13 @@ Result<bool> SqliteLibrary::file_run(const FieldRun& run) {
     return is_new;
 }
 
-Result<std::vector<FiledReport>> SqliteLibrary::reports(std::string_view blueprint) {
+Result<std::vector<FiledReport>> DatabaseLibrary::reports(std::string_view blueprint) {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare(
+    ESPER_TRY(auto select, database->prepare(fmt::format(
                                "SELECT record, run, seed, host FROM field_report JOIN field_run ON "
-                               "field_run.id = run WHERE ? IN ('', blueprint) ORDER BY number"));
-    select.bind(blueprint);
+                               "field_run.id = run{} ORDER BY number",
+                               blueprint.empty() ? "" : " WHERE blueprint = ?")));
+    if (!blueprint.empty()) select.bind(blueprint);
     std::vector<FiledReport> found;
     for (;;) {
         ESPER_TRY(const bool more, select.step());
@@ -102,12 +105,14 @@ Result<std::vector<FiledReport>> SqliteLibrary::reports(std::string_view bluepri
     }
 }
 
-Result<std::vector<MeasuredCandidates>> SqliteLibrary::measured_candidates() {
+Result<std::vector<MeasuredCandidates>> DatabaseLibrary::measured_candidates() {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select,
-              database->prepare("SELECT blueprint, host, sum(measured), sum(chosen), count(*), "
-                                "sum(chosen > 0) FROM field_candidates JOIN field_run ON "
-                                "field_run.id = run GROUP BY blueprint, host ORDER BY 1, 2"));
+    ESPER_TRY(
+        auto select,
+        database->prepare(
+            "SELECT blueprint, host, sum(measured), sum(chosen), count(*), "
+            "sum(CASE WHEN chosen > 0 THEN 1 ELSE 0 END) FROM field_candidates JOIN field_run ON "
+            "field_run.id = run GROUP BY blueprint, host ORDER BY 1, 2"));
     std::vector<MeasuredCandidates> found;
     for (;;) {
         ESPER_TRY(const bool more, select.step());
@@ -117,41 +122,42 @@ Result<std::vector<MeasuredCandidates>> SqliteLibrary::measured_candidates() {
     }
 }
 
-Status SqliteLibrary::verify_runs(std::vector<Error>& wrong) {
+Status DatabaseLibrary::verify_runs(std::vector<Error>& wrong) {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare("SELECT id, host FROM field_run ORDER BY id"));
-    for (;;) {
-        ESPER_TRY(const bool more, select.step());
-        if (!more) return {};
-        const auto id = select.text(0);
-        FieldDigest digest(select.text(1));
-        ESPER_TRY(auto reports, database->prepare("SELECT seed, record FROM field_report WHERE "
-                                                  "run = ? ORDER BY number"));
-        reports.bind(id);
-        for (;;) {
-            ESPER_TRY(const bool another, reports.step());
-            if (!another) break;
-            digest.add_report(reports.text(0), reports.text(1));
-        }
-        ESPER_TRY(auto candidates,
-                  database->prepare("SELECT blueprint, measured, chosen FROM field_candidates "
-                                    "WHERE run = ? ORDER BY blueprint"));
-        candidates.bind(id);
-        for (;;) {
-            ESPER_TRY(const bool another, candidates.step());
-            if (!another) break;
-            digest.add_candidates(candidates.text(0), candidates.integer(1), candidates.integer(2));
-        }
-        ESPER_TRY(const auto filed, ledger_digests(*database, kFiled, id));
-        if (std::ranges::find(filed, digest.hex()) == filed.end())
-            wrong.push_back(
-                fail(UrzaError::kBadRow,
-                     fmt::format("what run {} reported: the ledger has it with other content, or "
-                                 "not at all; somebody changed the rows. Take the database from a "
-                                 "copy",
-                                 id.substr(0, 12)))
-                    .value());
-    }
+    return each_row(
+        *database, "id, host", "field_run", "id", [&](const Statement& select) -> Status {
+            const auto id = select.text(0);
+            FieldDigest digest(select.text(1));
+            ESPER_TRY(auto reports, database->prepare("SELECT seed, record FROM field_report WHERE "
+                                                      "run = ? ORDER BY number"));
+            reports.bind(id);
+            for (;;) {
+                ESPER_TRY(const bool another, reports.step());
+                if (!another) break;
+                digest.add_report(reports.text(0), reports.text(1));
+            }
+            ESPER_TRY(auto candidates,
+                      database->prepare("SELECT blueprint, measured, chosen FROM field_candidates "
+                                        "WHERE run = ? ORDER BY blueprint"));
+            candidates.bind(id);
+            for (;;) {
+                ESPER_TRY(const bool another, candidates.step());
+                if (!another) break;
+                digest.add_candidates(candidates.text(0), candidates.integer(1),
+                                      candidates.integer(2));
+            }
+            ESPER_TRY(const auto filed, ledger_digests(*database, kFiled, id));
+            if (std::ranges::find(filed, digest.hex()) == filed.end())
+                wrong.push_back(
+                    fail(UrzaError::kBadRow,
+                         fmt::format(
+                             "what run {} reported: the ledger has it with other content, or "
+                             "not at all; somebody changed the rows. Take the database from a "
+                             "copy",
+                             id.substr(0, 12)))
+                        .value());
+            return {};
+        });
 }
 
 }  // namespace esper::urza

@@ -3,29 +3,37 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "esper/base/clock.h"
 #include "esper/execution/kernels/trust/key_folder.h"
-#include "esper/services/urza/artifacts.h"
+#include "esper/services/urza/backup.h"
+#include "esper/services/urza/connection_pool.h"
 #include "esper/services/urza/group_commit.h"
 #include "esper/services/urza/ledger.h"
 #include "esper/services/urza/library.h"
+#include "esper/services/urza/objects.h"
 
 namespace esper::urza {
 
-/// The library in a folder: `urza.sqlite`, `objects/`, `keys/`. Reads use a connection each;
-/// changes go through one thread (GroupCommit). Where the folder cannot be written, what is in it
-/// can still be read, and every change is refused with kReadOnly.
-class SqliteLibrary final : public Library {
+/// A library whose rows lie in a database and whose objects lie beside it or in it. Reads use a
+/// connection each; changes go through one thread (GroupCommit).
+class DatabaseLibrary final : public Library {
   public:
-    static Result<std::unique_ptr<SqliteLibrary>> open(const std::filesystem::path& folder,
-                                                       Clock& clock = system_clock());
-    /// To look at only, also where it could be written.
-    static Result<std::unique_ptr<SqliteLibrary>> open_as_reader(
-        const std::filesystem::path& folder, Clock& clock = system_clock());
+    /// What a library consists of, as the place where it lies makes it.
+    struct Parts {
+        std::string name;  ///< of the place, for messages
+        ConnectionPool::Connect connect_to_read;
+        bool keeps_readers = true;
+        std::unique_ptr<Database> writer;           ///< none where it cannot be changed
+        std::optional<execution::Signer> signer{};  ///< with the writer
+        std::string why_not{};                      ///< without the writer: why
+        std::unique_ptr<Objects> objects;
+        execution::KeyRing ring;
+    };
+    DatabaseLibrary(Parts parts, Clock& clock);
 
     Result<std::string> add_blueprint(const contracts::BlueprintSubmission& submission) override;
     Result<contracts::Blueprint> blueprint(std::string_view id) override;
@@ -54,31 +62,14 @@ class SqliteLibrary final : public Library {
     Status may_change() const override;
     const execution::KeyRing& ring() const override { return ring_; }
 
+    /// As back_up() and restore() say.
+    Result<Copied> copy_into(const std::filesystem::path& folder);
+    Result<Copied> copy_from(const std::filesystem::path& folder);
     /// Commits of this process so far: what many writers share.
     std::uint64_t commits() const;
 
   private:
-    /// A connection for reading, given back by the destructor.
-    class Reader {
-      public:
-        Reader(SqliteLibrary& library, std::unique_ptr<Database> database)
-            : library_(&library), database_(std::move(database)) {}
-        Reader(Reader&&) = default;
-        ~Reader();
-        Database& operator*() const { return *database_; }
-        Database* operator->() const { return database_.get(); }
-
-      private:
-        SqliteLibrary* library_;
-        std::unique_ptr<Database> database_;
-    };
-
-    SqliteLibrary(std::filesystem::path folder, Clock& clock)
-        : folder_(std::move(folder)), clock_(clock), artifacts_(folder_ / "objects") {}
-    Status prepare();
-    Status prepare_to_read(const execution::KeyFolder& keys);
-    Result<std::unique_ptr<Database>> open_to_read() const;
-    Result<Reader> reader();
+    Result<ConnectionPool::Lease> reader() { return readers_.take(); }
     Status write(GroupCommit::Change change);
     Result<std::vector<KernelRecord>> select_kernels(const std::string& where,
                                                      const std::function<void(Statement&)>& bind);
@@ -88,16 +79,34 @@ class SqliteLibrary final : public Library {
     Result<std::vector<std::string>> ledger_digests(Database& database, std::string_view action,
                                                     std::string_view subject);
 
-    std::filesystem::path folder_;
+    const std::string name_, why_not_;
     Clock& clock_;
-    Artifacts artifacts_;
-    execution::KeyRing ring_;
-    std::optional<execution::Signer> signer_;
-    bool may_write_ = true;
-    bool to_look_at_ = false;              ///< opened as a reader
-    std::unique_ptr<GroupCommit> writer_;  // none where the folder cannot be written
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<Database>> idle_;
+    ConnectionPool readers_;
+    const std::unique_ptr<Objects> objects_;
+    const execution::KeyRing ring_;
+    const std::optional<execution::Signer> signer_;
+    std::unique_ptr<GroupCommit> writer_;
 };
+
+/// The library in a folder: `urza.sqlite`, `objects/`, `keys/`. Where the folder cannot be written,
+/// what is in it can still be read, and every change is refused with kReadOnly. Errors: as
+/// open_library.
+Result<std::unique_ptr<DatabaseLibrary>> open_folder_library(const std::filesystem::path& folder,
+                                                             Clock& clock = system_clock());
+/// To look at only, also where it could be written.
+Result<std::unique_ptr<DatabaseLibrary>> open_folder_library_to_read(
+    const std::filesystem::path& folder, Clock& clock = system_clock());
+
+/// Either of them, as open_library.
+Result<std::unique_ptr<DatabaseLibrary>> open_database_library(const std::string& address,
+                                                               const std::string& objects);
+
+/// The library in a PostgreSQL database, in the schema that is the address's first. `objects`: as
+/// open_library. The keys are those of local_folder(). Errors: as open_library.
+Result<std::unique_ptr<DatabaseLibrary>> open_postgres_library(const std::string& address,
+                                                               const std::string& objects = "",
+                                                               Clock& clock = system_clock());
+Result<std::unique_ptr<DatabaseLibrary>> open_postgres_library_to_read(
+    const std::string& address, const std::string& objects = "", Clock& clock = system_clock());
 
 }  // namespace esper::urza

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "esper/contracts/codec.h"
+#include "esper/services/urza/database_library.h"
 #include "esper/services/urza/rows.h"
-#include "esper/services/urza/sqlite_library.h"
 
 // Which kernels may be used, and why not the others.
 
@@ -27,31 +27,17 @@ double order_of(const KernelRecord& record) {
     return report ? latency_of(report->benchmark_results).value_or(1e300) : 1e300;
 }
 
-/// `name = ?` for each of `names`, joined: a list of values to bind, never of texts to paste.
-std::string placeholders(std::size_t count) {
-    std::string text;
-    for (std::size_t i = 0; i < count; ++i) text += i == 0 ? "?" : ", ?";
-    return text;
-}
-
 /// The tags and limits of a query as a condition.
 std::string condition_of(const contracts::KernelQuery& query) {
     std::string where = "kernel.status = 'VALIDATED' AND kernel.collected = 0";
     if (query.blueprint_id) where += " AND kernel.blueprint = ?";
     if (query.max_latency_ms) where += " AND kernel.latency <= ?";
     if (query.max_memory_mb) where += " AND kernel.memory <= ?";
-    const auto tagged = [](std::size_t count) {
-        return fmt::format(
-            "(SELECT count(*) FROM tag WHERE tag.kernel = kernel.id AND tag.tag IN "
-            "({}))",
-            placeholders(count));
-    };
-    if (!query.required_tags.empty())
-        where += fmt::format(" AND {} = {}", tagged(query.required_tags.size()),
-                             query.required_tags.size());
-    if (!query.excluded_tags.empty())
-        where += fmt::format(" AND {} = 0", tagged(query.excluded_tags.size()));
-    return where + " ORDER BY kernel.latency, kernel.id LIMIT ?";
+    for (std::size_t i = 0; i < query.required_tags.size(); ++i)
+        where += " AND kernel.id IN (SELECT kernel FROM tag WHERE tag = ?)";
+    for (std::size_t i = 0; i < query.excluded_tags.size(); ++i)
+        where += " AND NOT EXISTS (SELECT 1 FROM tag WHERE tag = ? AND tag.kernel = kernel.id)";
+    return where + " ORDER BY kernel.latency NULLS LAST, kernel.id LIMIT ?";
 }
 
 contracts::KernelMatch match_of(const KernelRecord& record, const contracts::Words& preferred) {
@@ -78,7 +64,7 @@ Reason reason(std::string what, const Status& status, std::string good) {
 
 }  // namespace
 
-Result<std::vector<KernelRecord>> SqliteLibrary::offers(const KernelAsk& ask) {
+Result<std::vector<KernelRecord>> DatabaseLibrary::offers(const KernelAsk& ask) {
     ESPER_TRY(
         auto records,
         select_kernels("kernel.blueprint = ? AND kernel.precision = ? AND kernel.collected = 0",
@@ -92,7 +78,7 @@ Result<std::vector<KernelRecord>> SqliteLibrary::offers(const KernelAsk& ask) {
     return records;
 }
 
-Result<contracts::KernelQueryResult> SqliteLibrary::query(const contracts::KernelQuery& query) {
+Result<contracts::KernelQueryResult> DatabaseLibrary::query(const contracts::KernelQuery& query) {
     ESPER_CHECK_STATUS(contracts::check(query));
     // Read more than asked for: some rows may not survive the verification.
     constexpr std::int64_t kMost = 4096;
@@ -122,8 +108,8 @@ Result<contracts::KernelQueryResult> SqliteLibrary::query(const contracts::Kerne
     return result;
 }
 
-Result<std::vector<Reason>> SqliteLibrary::why(std::string_view id,
-                                               const std::optional<KernelAsk>& ask) {
+Result<std::vector<Reason>> DatabaseLibrary::why(std::string_view id,
+                                                 const std::optional<KernelAsk>& ask) {
     ESPER_TRY(const KernelRecord record, kernel(id));
     execution::KernelBundle bundle = bundle_of(record);
     std::vector<Reason> reasons;
@@ -131,7 +117,7 @@ Result<std::vector<Reason>> SqliteLibrary::why(std::string_view id,
                              ring_.check(execution::KeyRole::kForge, execution::kManifestType,
                                          bundle.manifest, bundle.forged),
                              "key " + record.forged.key));
-    auto object = artifacts_.get(*record.artifact.metadata.checksum);
+    auto object = objects_->get(*record.artifact.metadata.checksum);
     reasons.push_back(reason("its object is the manifest's",
                              object ? Status{} : Status(tl::unexpected(object.error())),
                              *record.artifact.metadata.checksum));

@@ -5,8 +5,8 @@
 #include "esper/program/operators.h"
 #include "esper/program/program_hash.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/urza/database_library.h"
 #include "esper/services/urza/rows.h"
-#include "esper/services/urza/sqlite_library.h"
 
 // The library's blueprints and what became of them in the field.
 
@@ -55,7 +55,8 @@ Status add_artifacts(Database& database, contracts::Blueprint& blueprint) {
 
 }  // namespace
 
-Result<std::string> SqliteLibrary::add_blueprint(const contracts::BlueprintSubmission& submission) {
+Result<std::string> DatabaseLibrary::add_blueprint(
+    const contracts::BlueprintSubmission& submission) {
     ESPER_CHECK_STATUS(contracts::check(submission));
     ESPER_TRY(const auto program, read_branch(submission.architecture));
     const contracts::Timestamp when = contracts::now(clock_);
@@ -93,14 +94,14 @@ Result<std::string> SqliteLibrary::add_blueprint(const contracts::BlueprintSubmi
     return blueprint.blueprint_id;
 }
 
-Result<contracts::Blueprint> SqliteLibrary::blueprint(std::string_view id) {
+Result<contracts::Blueprint> DatabaseLibrary::blueprint(std::string_view id) {
     ESPER_TRY(const auto database, reader());
     ESPER_TRY(auto blueprint, find_blueprint(*database, id));
     ESPER_CHECK_STATUS(add_artifacts(*database, blueprint));
     return blueprint;
 }
 
-Result<std::vector<contracts::Blueprint>> SqliteLibrary::blueprints(const PageOf& page) {
+Result<std::vector<contracts::Blueprint>> DatabaseLibrary::blueprints(const PageOf& page) {
     ESPER_TRY(const auto database, reader());
     ESPER_TRY(auto select,
               database->prepare(fmt::format(
@@ -116,8 +117,8 @@ Result<std::vector<contracts::Blueprint>> SqliteLibrary::blueprints(const PageOf
     }
 }
 
-Status SqliteLibrary::set_blueprint_status(std::string_view id, contracts::BlueprintStatus to,
-                                           const contracts::Actor& actor) {
+Status DatabaseLibrary::set_blueprint_status(std::string_view id, contracts::BlueprintStatus to,
+                                             const contracts::Actor& actor) {
     const contracts::Timestamp when = contracts::now(clock_);
     return write([&](Database& database) -> Status {
         ESPER_TRY(auto blueprint, find_blueprint(database, id));
