@@ -156,10 +156,11 @@ void print_row(const Wanted& wanted, const Forged& made, const std::string& prec
     std::fflush(stdout);
 }
 
-Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& made) {
-    ESPER_TRY(const auto library, urza::open_library());
+Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& made,
+             const std::string& address) {
+    ESPER_TRY(const auto library, urza::open_library(address));
     const execution::KeyFolder keys(
-        execution::KeyFolder::default_path(urza::default_library_path()));
+        execution::KeyFolder::default_path(urza::local_folder(address)));
     const auto stored =
         supply::store_kernel(*library, keys, wanted.blueprint,
                              std::string(graph::anchor_kind_name(wanted.kind)), order, made);
@@ -216,7 +217,7 @@ int run_forge(const ForgeFlags& flags) {
             }
             if (flags.dry) continue;
             // Opened for each: a trial is a copy of this process, which must have one thread.
-            const Status stored = store(w, order, made);
+            const Status stored = store(w, order, made, flags.library);
             if (!stored) return report_error(stored.error());
         }
     return failed ? 1 : 0;
@@ -243,9 +244,11 @@ void add_forge(CLI::App& app, int& exit_code) {
         ->check(CLI::IsMember({"prefer", "require"}));
     command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
     command->add_flag("--json", flags->as_json, "one JSON line per kernel");
+    command->add_option("--library", flags->library,
+                        "the library: a folder, or postgresql://USER@HOST/DATABASE (default: "
+                        "$ESPER_LIBRARY or ~/.local/share/esper/library)");
     // How a run starts its forge; not for people.
     command->add_flag("--orders", flags->orders)->group("");
-    command->add_option("--library", flags->library)->group("");
     command->add_option("--priority", flags->nice)->group("");
     command->callback([flags, &exit_code] {
         exit_code = flags->orders ? supply::forge_orders(flags->library, wishes_of(*flags))

@@ -25,7 +25,7 @@ struct Arguments {
 };
 
 KeyFolder folder_of(const Arguments& a) {
-    return KeyFolder(a.folder.empty() ? KeyFolder::default_path(urza::default_library_path())
+    return KeyFolder(a.folder.empty() ? KeyFolder::default_path(urza::local_folder(""))
                                       : std::filesystem::path(a.folder));
 }
 
@@ -95,8 +95,10 @@ void add_keys(CLI::App& app, int& exit_code) {
     keys->require_subcommand(1);
     const auto add = [&](const char* name, const char* what, Status (*act)(const Arguments&)) {
         auto* command = keys->add_subcommand(name, what);
-        command->add_option("--keys", a->folder,
-                            "the folder (default: $ESPER_KEYS, else keys/ in the library)");
+        command->add_option(
+            "--keys", a->folder,
+            "the folder (default: $ESPER_KEYS, else keys/ in the library's folder; of "
+            "a library in a database, in ~/.local/share/esper/library)");
         command->add_flag("--json", a->json, "standard output is JSON lines only");
         command->callback([a, act, &exit_code] {
             const Status done = act(*a);

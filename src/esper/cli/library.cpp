@@ -16,6 +16,7 @@
 #include "esper/contracts/codec.h"
 #include "esper/services/records/fields.h"
 #include "esper/services/records/run_files.h"
+#include "esper/services/urza/backup.h"
 #include "esper/services/urza/catalogue.h"
 
 namespace esper::cli {
@@ -27,7 +28,7 @@ using urza::Library;
 using urza::UrzaError;
 
 struct Arguments {
-    std::string folder;
+    std::string folder, objects;
     std::string id;
     std::string name, by = "a person", about, parent, file;
     std::string head;
@@ -41,7 +42,7 @@ struct Arguments {
 
 /// What `esper library` works on: the library, with the catalogue in it where it can be written.
 Result<std::unique_ptr<Library>> open(const Arguments& a) {
-    ESPER_TRY(auto library, urza::open_library(a.folder));
+    ESPER_TRY(auto library, urza::open_library(a.folder, a.objects));
     const auto added = urza::add_catalogue(*library);
     if (!added && !added.error().is(UrzaError::kReadOnly)) return fail(added.error());
     return library;
@@ -185,7 +186,7 @@ Status verify(const Arguments& a) {
         ESPER_TRY(text, head_of_run(a.run));
     }
     ESPER_TRY(const auto remembered, head_of(text));
-    ESPER_TRY(const auto library, urza::open_library(a.folder));
+    ESPER_TRY(const auto library, urza::open_library(a.folder, a.objects));
     ESPER_TRY(const auto found, library->verify(remembered));
     std::size_t wrong = 0;
     for (const auto& error : found) {
@@ -257,6 +258,36 @@ Status collect(const Arguments& a) {
             "%llu files that no kernel needs are less than an hour old, and stay until a later "
             "gc\n",
             static_cast<unsigned long long>(collected.young));
+    return {};
+}
+
+void print_copied(const Arguments& a, const char* event, const urza::Copied& copied,
+                  const std::string& where) {
+    if (a.json)
+        print_json_line({{"event", event},
+                         {"rows", copied.rows},
+                         {"objects", copied.objects},
+                         {"where", where}});
+    else
+        std::printf("%llu rows and %llu objects are in %s\n",
+                    static_cast<unsigned long long>(copied.rows),
+                    static_cast<unsigned long long>(copied.objects), where.c_str());
+}
+
+Status back_up(const Arguments& a) {
+    ESPER_TRY(const auto copied, urza::back_up(a.folder, a.objects, a.file));
+    print_copied(a, "backed up", copied, a.file);
+    if (!a.json)
+        std::fprintf(stderr,
+                     "esper: the keys' secrets are not in it; keep a copy of the folder of keys, "
+                     "too\n");
+    return {};
+}
+
+Status restore(const Arguments& a) {
+    ESPER_TRY(const auto copied, urza::restore(a.file, a.folder, a.objects));
+    print_copied(a, "restored", copied,
+                 urza::shown_address(a.folder.empty() ? urza::default_library_path() : a.folder));
     return {};
 }
 
@@ -392,8 +423,7 @@ void add_library(CLI::App& app, int& exit_code) {
     library->require_subcommand(1);
     const auto command = [&](const char* name, const char* what, Status (*act)(const Arguments&)) {
         auto* made = library->add_subcommand(name, what);
-        made->add_option("--library", a->folder,
-                         "the folder (default: $ESPER_LIBRARY or ~/.local/share/esper/library)");
+        add_library_options(*made, a->folder, a->objects);
         made->add_flag("--json", a->json, "standard output is JSON lines only");
         made->callback([a, act, &exit_code] {
             const Status done = act(*a);
@@ -423,6 +453,12 @@ void add_library(CLI::App& app, int& exit_code) {
         ->add_option("--after", a->after, "from the entry after this number on");
     command("gc", "drop objects that nobody needs; rows and lineage stay", collect)
         ->add_option("--keep", a->keep, "kernels of each blueprint (default: 100)");
+    command("backup", "copy all of it into a new folder, while others use it", back_up)
+        ->add_option("folder", a->file, "the folder, which is made")
+        ->required();
+    command("restore", "copy what backup made into an empty library", restore)
+        ->add_option("folder", a->file, "the backup's folder")
+        ->required();
     auto* reasons = command("why", "why a kernel is, or is not, used", why);
     reasons->add_option("kernel", a->id, "its id, or how it begins")->required();
     reasons->add_option("--sample", a->sample, "sizes of one sample, e.g. 64x16x16");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "esper/base/hash.h"
@@ -63,6 +64,16 @@ std::string state_of(const urza::KernelRecord& record) {
         state += " (by nobody: it is not used)";
     if (record.is_collected) state += " (its object is collected: it is not used)";
     return state;
+}
+
+void add_library_options(CLI::App& command, std::string& library, std::string& objects) {
+    command.add_option("--library", library,
+                       "a folder, or postgresql://USER@HOST/DATABASE (default: $ESPER_LIBRARY or "
+                       "~/.local/share/esper/library)");
+    command.add_option(
+        "--objects", objects,
+        "of a library in a database: a folder or s3://BUCKET/PREFIX for the kernels' "
+        "objects (default: $ESPER_OBJECTS, else rows of the database)");
 }
 
 void print_blueprint_line(const contracts::Blueprint& blueprint) {

@@ -2,7 +2,14 @@
 
 #include "esper/services/urza/library.h"
 
+namespace CLI {
+class App;
+}
+
 namespace esper::cli {
+
+/// `--library` and `--objects`, which name a library and where its objects lie.
+void add_library_options(CLI::App& command, std::string& library, std::string& objects);
 
 /// The library's records for people, on standard output.
 

@@ -5,6 +5,7 @@
 
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
+#include "esper/services/urza/file_system.h"
 #include "esper/services/urza/library.h"
 #include "esper/services/urza/tokens.h"
 
@@ -20,8 +21,9 @@ struct TokenArguments {
 /// The tokens beside the library, which is made where it is missing.
 Result<std::filesystem::path> file_of(const TokenArguments& a) {
     ESPER_CHECK_STATUS(urza::open_library(a.folder));
-    return std::filesystem::path(a.folder.empty() ? urza::default_library_path() : a.folder) /
-           "tokens";
+    const auto folder = urza::local_folder(a.folder);
+    ESPER_CHECK_STATUS(urza::make_private_folder(folder));
+    return folder / "tokens";
 }
 
 Status add_one(const TokenArguments& a) {
@@ -72,7 +74,8 @@ void add_token(CLI::App& app, int& exit_code) {
     token->require_subcommand(1);
     const auto add = [&](const char* name, const char* what, Status (*act)(const TokenArguments&)) {
         auto* command = token->add_subcommand(name, what);
-        command->add_option("--library", a->folder, "the library's folder");
+        command->add_option("--library", a->folder,
+                            "the library: a folder, or postgresql://USER@HOST/DATABASE");
         command->add_flag("--json", a->json, "standard output is JSON lines only");
         command->callback([a, act, &exit_code] {
             const Status done = act(*a);

@@ -6,6 +6,7 @@
 #include "esper/base/text.h"
 #include "esper/cli/command_log.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/library_text.h"
 #include "esper/cli/print.h"
 #include "esper/cli/signals.h"
 #include "esper/configs/load.h"
@@ -18,7 +19,7 @@ namespace esper::cli {
 namespace {
 
 struct ServeArguments {
-    std::string folder;
+    std::string folder, objects;
     serving::ServerOptions server{.port = 8000};
     std::vector<std::string> settings;  ///< logging.*
 };
@@ -59,18 +60,19 @@ Result<int> serve(ServeArguments& a) {
     pthread_sigmask(SIG_BLOCK, &ends, nullptr);
     ESPER_TRY(const auto log, open_log(a.settings));
     a.server.answered = log_answer;
-    ESPER_TRY(const auto library, urza::open_library(a.folder));
+    ESPER_TRY(const auto library, urza::open_library(a.folder, a.objects));
     const auto added = urza::add_catalogue(*library);
     if (!added && !added.error().is(urza::UrzaError::kReadOnly)) return fail(added.error());
-    const std::filesystem::path folder = a.folder.empty() ? urza::default_library_path() : a.folder;
-    urza::Tokens tokens(folder / "tokens");
+    const std::string address = a.folder.empty() ? urza::default_library_path() : a.folder;
+    urza::Tokens tokens(urza::local_folder(address) / "tokens");
     ESPER_CHECK_STATUS(tokens.all());
     const auto router = std::make_shared<serving::Router>();
     urza::add_api(*router, *library, tokens);
     ESPER_TRY(const auto server, serving::HttpServer::start(router, a.server));
     std::printf("%s\n", server->address().c_str());
     std::fflush(stdout);
-    std::fprintf(stderr, "the library %s is served; Ctrl-C ends it\n", folder.c_str());
+    std::fprintf(stderr, "the library %s is served; Ctrl-C ends it\n",
+                 urza::shown_address(address).c_str());
     int signal = 0;
     sigwait(&ends, &signal);
     server->stop();
@@ -84,7 +86,7 @@ void add_urza(CLI::App& app, int& exit_code) {
     auto* urza = app.add_subcommand("urza", "the library of blueprints and kernels as a server");
     urza->require_subcommand(1);
     auto* command = urza->add_subcommand("serve", "answer HTTP under /api/v1 (see /openapi.json)");
-    command->add_option("--library", a->folder, "the library's folder");
+    add_library_options(*command, a->folder, a->objects);
     command->add_option("--host", a->server.host,
                         "where to listen (default: 127.0.0.1, which only this machine reaches)");
     command->add_option("--port", a->server.port, "0: any free one (default: 8000)");

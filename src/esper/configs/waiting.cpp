@@ -17,8 +17,8 @@ constexpr auto kWaiting = std::to_array<Waiting>({
     {"telemetry.retention", "", "a store of health signals that outlives a run", ""},
     {"services", "", "the roles as processes of their own", ""},
     {"storage", "",
-     "a library whose place and kind the configuration names (today it is a folder: --library or "
-     "ESPER_LIBRARY)",
+     "a library whose place and kind the configuration names (today options and variables do: "
+     "--library and --objects, ESPER_LIBRARY and ESPER_OBJECTS)",
      ""},
     {"bus", "", "the bus between the roles", ""},
 });

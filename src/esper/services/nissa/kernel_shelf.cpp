@@ -73,7 +73,7 @@ Status visit_kernels(const std::filesystem::path& folder, const Visit& visit, js
 }
 
 json answer(const std::filesystem::path& folder, const Visit& visit) {
-    json told{{"library", folder.string()}, {"kernels", json::array()}};
+    json told{{"library", urza::shown_address(folder.string())}, {"kernels", json::array()}};
     if (const auto done = visit_kernels(folder, visit, told["kernels"]); !done)
         told["problem"] = done.error().message();
     return told;
@@ -106,7 +106,7 @@ json KernelShelf::all() const { return answer(folder_, kernel_of); }
 
 json KernelShelf::of_run(const json& record, std::int64_t batch_size) const {
     const auto asks = asks_of(record, batch_size);
-    if (asks.empty()) return {{"library", folder_.string()}, {"kernels", json::array()}};
+    if (asks.empty()) return {{"library", urza::shown_address(folder_.string())}, {"kernels", json::array()}};
     return answer(folder_, [&](urza::Library& library, const urza::KernelRecord& kernel) -> json {
         const auto ask = asks.find(kernel.manifest.branch);
         if (ask == asks.end()) return {};

@@ -26,12 +26,18 @@ std::string all_of(int file) {
     return text;
 }
 
-/// This process's environment with another folder for temporary files.
-std::vector<std::string> environment_with(const std::filesystem::path& temporary) {
+/// This process's environment with another folder for temporary files, and the library, whose
+/// address may have a password in it, which others could read among the program's arguments.
+std::vector<std::string> environment_with(const std::filesystem::path& temporary,
+                                          const std::string& library) {
     std::vector<std::string> all;
-    for (char** entry = environ; *entry != nullptr; ++entry)
-        if (std::string_view(*entry).substr(0, 7) != "TMPDIR=") all.emplace_back(*entry);
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view variable(*entry);
+        if (!variable.starts_with("TMPDIR=") && !variable.starts_with("ESPER_LIBRARY="))
+            all.emplace_back(variable);
+    }
     all.push_back("TMPDIR=" + temporary.string());
+    all.push_back("ESPER_LIBRARY=" + library);
     return all;
 }
 
@@ -80,11 +86,10 @@ std::string ForgeProcess::start(const std::filesystem::path& program, const std:
         if (asked >= 0) ::close(asked);
         return "no memory or no temporary folder for the forge's orders";
     }
-    std::vector<std::string> words{
-        program.string(),           "forge", "--orders", "--library", library, "--priority",
-        std::to_string(wishes.nice)};
+    std::vector<std::string> words{program.string(), "forge", "--orders", "--priority",
+                                   std::to_string(wishes.nice)};
     if (wishes.needs_jail) words.insert(words.end(), {"--sandbox", "require"});
-    auto environment = environment_with(work_);
+    auto environment = environment_with(work_, library);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, asked, STDIN_FILENO);

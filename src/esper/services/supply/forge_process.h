@@ -20,7 +20,7 @@ class ForgeProcess {
     ForgeProcess(const ForgeProcess&) = delete;
     ForgeProcess& operator=(const ForgeProcess&) = delete;
 
-    /// Starts `program forge --orders --library …` with these orders. Returns why it could not, ""
+    /// Starts `program forge --orders` with these orders. Returns why it could not, ""
     /// if it could.
     std::string start(const std::filesystem::path& program, const std::string& library,
                       const std::vector<ports::KernelNeed>& orders, const ForgeWishes& wishes);

@@ -103,7 +103,7 @@ Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder
     if (made.status == Forged::Status::kUnsupported) remember_refusal(folder, need, made.why);
     // Opened for each: a library has threads, and the next trial is a copy of this process.
     ESPER_TRY(const auto library, urza::open_library(folder));
-    const execution::KeyFolder keys(execution::KeyFolder::default_path(folder));
+    const execution::KeyFolder keys(execution::KeyFolder::default_path(urza::local_folder(folder)));
     ESPER_TRY(outcome.id,
               store_kernel(*library, keys, need.blueprint, need.anchor_kind, order, made));
     return outcome;

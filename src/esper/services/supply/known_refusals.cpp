@@ -7,6 +7,7 @@
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
 #include "esper/services/tezzeret/emit_cpp.h"
+#include "esper/services/urza/library.h"
 #include "esper/version.h"
 
 namespace esper::supply {
@@ -18,7 +19,7 @@ using nlohmann::json;
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 
 std::filesystem::path file_in(const std::string& library) {
-    return std::filesystem::path(library) / "unsupported.jsonl";
+    return urza::local_folder(library) / "unsupported.jsonl";
 }
 
 std::string key_of(const ports::KernelNeed& need) {
