@@ -2,12 +2,14 @@
 
 Prints one line `PORT ACCESS_KEY SECRET_KEY`, then answers commands on standard input, one a line:
 `put KEY FILE`, `put_multipart KEY FILE`, `get KEY FILE`, `uploads` (how many are unfinished),
-`corrupt KEY` (changes a stored byte). Ends when standard input does.
+`corrupt KEY` (changes a stored byte), `age SECONDS` (makes every object that much older). Ends when
+standard input does.
 """
 
 import logging
 import os
 import sys
+from datetime import timedelta
 
 # The three actions that make a user with a key go unchecked; everything after is verified.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
@@ -40,12 +42,12 @@ def make_user(endpoint):
     return key["AccessKeyId"], key["SecretAccessKey"]
 
 
-def stored_key(bucket, name):
+def stored_keys(bucket):
     for backend in s3_backends.values():
         for region in backend.values():
             if bucket in region.buckets:
-                return region.buckets[bucket].keys[name]
-    raise KeyError(name)
+                return region.buckets[bucket].keys
+    raise KeyError(bucket)
 
 
 def run(s3, bucket, words):
@@ -63,11 +65,14 @@ def run(s3, bucket, words):
     elif command == "uploads":
         return str(len(s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])))
     elif command == "corrupt":
-        buffer = stored_key(bucket, arguments[0])._value_buffer
+        buffer = stored_keys(bucket)[arguments[0]]._value_buffer
         buffer.seek(0)
         first = buffer.read(1)
         buffer.seek(0)
         buffer.write(bytes([first[0] ^ 1]))
+    elif command == "age":
+        for key in stored_keys(bucket).values():
+            key.last_modified -= timedelta(seconds=int(arguments[0]))
     else:
         return f"unknown command {command}"
     return "ok"

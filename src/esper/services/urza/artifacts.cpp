@@ -19,8 +19,13 @@ fs::path Artifacts::path_of(std::string_view digest) const {
 
 Result<std::string> Artifacts::put(std::string_view content) {
     std::string digest = sha256(content).hex();
-    if (const auto present = get(digest)) return digest;
     const fs::path path = path_of(digest);
+    if (const auto present = get(digest)) {
+        // It becomes young again: a row for it may be about to be written.
+        std::error_code ignored;
+        fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
+        return digest;
+    }
     ESPER_CHECK_STATUS(make_private_folder(folder_));
     ESPER_CHECK_STATUS(make_private_folder(path.parent_path()));
     if (const Status written = write_file_atomic(path, content); !written) {

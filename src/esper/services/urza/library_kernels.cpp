@@ -19,8 +19,9 @@ tl::unexpected<Error> unknown_kernel(std::string_view id) {
 }
 
 Result<KernelRecord> find_kernel(Database& database, std::string_view id) {
-    ESPER_TRY(auto select, database.prepare(fmt::format("SELECT {} FROM {} WHERE kernel.id = ?",
-                                                        kKernelColumns, kKernelTables)));
+    ESPER_TRY(auto select,
+              database.prepare(fmt::format("SELECT {} FROM {} WHERE kernel.id = ?", kKernelColumns,
+                                           kernel_tables(database.dialect()))));
     select.bind(id);
     ESPER_TRY(const bool found, select.step());
     if (!found) return unknown_kernel(id);
@@ -162,8 +163,9 @@ Result<KernelRecord> DatabaseLibrary::kernel(std::string_view id) {
 Result<std::vector<KernelRecord>> DatabaseLibrary::select_kernels(
     const std::string& where, const std::function<void(Statement&)>& bind) {
     ESPER_TRY(const auto database, reader());
-    ESPER_TRY(auto select, database->prepare(fmt::format("SELECT {} FROM {} WHERE {}",
-                                                         kKernelColumns, kKernelTables, where)));
+    ESPER_TRY(auto select,
+              database->prepare(fmt::format("SELECT {} FROM {} WHERE {}", kKernelColumns,
+                                            kernel_tables(database->dialect()), where)));
     bind(select);
     std::vector<KernelRecord> found;
     for (;;) {

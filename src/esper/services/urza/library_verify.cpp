@@ -68,47 +68,51 @@ Status DatabaseLibrary::verify_blueprints(std::vector<Error>& wrong) {
 
 Status DatabaseLibrary::verify_kernels(std::vector<Error>& wrong) {
     ESPER_TRY(const auto database, reader());
-    return each_row(*database, kKernelColumns, kKernelTables, "kernel.id", [&](Statement& select) {
-        const auto check = [&]() -> Status {
-            ESPER_TRY(const auto record, kernel_of(select));
-            const std::string& id = record.artifact.kernel_artifact_id;
-            execution::KernelBundle bundle = bundle_of(record);
-            ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kForge, execution::kManifestType,
-                                           bundle.manifest, bundle.forged));
-            // The file of one that was given up may be gone; while it is there, it is whole.
-            const auto object = objects_->get(*record.artifact.metadata.checksum);
-            const bool may_be_gone = record.is_collected;
-            if (!object && !(may_be_gone && object.error().is(UrzaError::kNoObject)))
-                return fail(object.error());
-            ESPER_TRY(const auto added, ledger_digests(*database, "add kernel", id));
-            ESPER_CHECK_STATUS(check_in_ledger(added, digest_of(record), "kernel " + id));
-            const bool older = record.manifest.abi < ESPER_BRANCH_KERNEL_ABI;
-            if (record.artifact.status == contracts::KernelStatus::kValidated && !older) {
-                execution::KernelWant any;
-                any.cpu_features = record.manifest.cpu_features;
-                ESPER_CHECK_STATUS(execution::verify_statements(bundle, ring_, any));
-            }
-            if (!bundle.verdict.empty()) {
-                ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kGauntlet,
-                                               execution::kVerdictType, bundle.verdict,
-                                               bundle.judged));
-                ESPER_TRY(const auto judged,
-                          ledger_digests(
-                              *database,
-                              record.verdict->passed ? "validate kernel" : "reject kernel", id));
-                ESPER_CHECK_STATUS(
-                    check_in_ledger(judged, digest_of(record.verdict_text, record.report_text),
-                                    "verdict of " + id));
-            }
-            if (!older || record.is_collected) return {};
-            return fail(execution::KernelError::kAbiMismatch,
-                        fmt::format("kernel {}: made for an older kernel interface ({}, this is "
-                                    "{}); esper library gc removes it",
-                                    id, record.manifest.abi, ESPER_BRANCH_KERNEL_ABI));
-        };
-        if (const Status sound = check(); !sound) wrong.push_back(sound.error());
-        return Status{};
-    });
+    return each_row(
+        *database, kKernelColumns, kernel_tables(database->dialect()), "kernel.id",
+        [&](Statement& select) {
+            const auto check = [&]() -> Status {
+                ESPER_TRY(const auto record, kernel_of(select));
+                const std::string& id = record.artifact.kernel_artifact_id;
+                execution::KernelBundle bundle = bundle_of(record);
+                ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kForge, execution::kManifestType,
+                                               bundle.manifest, bundle.forged));
+                // The file of one that was given up may be gone; while it is there, it is whole.
+                const auto object = objects_->get(*record.artifact.metadata.checksum);
+                const bool may_be_gone = record.is_collected;
+                if (!object && !(may_be_gone && object.error().is(UrzaError::kNoObject)))
+                    return fail(object.error());
+                ESPER_TRY(const auto added, ledger_digests(*database, "add kernel", id));
+                ESPER_CHECK_STATUS(check_in_ledger(added, digest_of(record), "kernel " + id));
+                const bool older = record.manifest.abi < ESPER_BRANCH_KERNEL_ABI;
+                if (record.artifact.status == contracts::KernelStatus::kValidated && !older) {
+                    execution::KernelWant any;
+                    any.cpu_features = record.manifest.cpu_features;
+                    ESPER_CHECK_STATUS(execution::verify_statements(bundle, ring_, any));
+                }
+                if (!bundle.verdict.empty()) {
+                    ESPER_CHECK_STATUS(ring_.check(execution::KeyRole::kGauntlet,
+                                                   execution::kVerdictType, bundle.verdict,
+                                                   bundle.judged));
+                    ESPER_TRY(
+                        const auto judged,
+                        ledger_digests(*database,
+                                       record.verdict->passed ? "validate kernel" : "reject kernel",
+                                       id));
+                    ESPER_CHECK_STATUS(
+                        check_in_ledger(judged, digest_of(record.verdict_text, record.report_text),
+                                        "verdict of " + id));
+                }
+                if (!older || record.is_collected) return {};
+                return fail(
+                    execution::KernelError::kAbiMismatch,
+                    fmt::format("kernel {}: made for an older kernel interface ({}, this is "
+                                "{}); esper library gc removes it",
+                                id, record.manifest.abi, ESPER_BRANCH_KERNEL_ABI));
+            };
+            if (const Status sound = check(); !sound) wrong.push_back(sound.error());
+            return Status{};
+        });
 }
 
 Result<std::vector<Error>> DatabaseLibrary::verify(const std::optional<LedgerHead>& remembered) {

@@ -39,6 +39,14 @@ Result<contracts::Blueprint> blueprint_of(const Statement& row) {
     return blueprint;
 }
 
+std::string kernel_tables(Dialect dialect) {
+    if (dialect == Dialect::kPostgres)
+        return "kernel LEFT JOIN LATERAL (SELECT * FROM verdict AS newer WHERE newer.kernel = "
+               "kernel.id ORDER BY newer.number DESC LIMIT 1) AS verdict ON true";
+    return "kernel LEFT JOIN verdict ON verdict.number = (SELECT max(number) FROM verdict AS newer "
+           "WHERE newer.kernel = kernel.id)";
+}
+
 Result<KernelRecord> kernel_of(const Statement& row) {
     const std::string id = row.text(0);
     KernelRecord record;

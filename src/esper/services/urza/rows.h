@@ -12,14 +12,13 @@ namespace esper::urza {
 inline constexpr const char* kBlueprintColumns = "id, status, updated, record";
 Result<contracts::Blueprint> blueprint_of(const Statement& row);
 
-/// A kernel's columns, and those of its newest verdict; select from kKernelTables.
+/// A kernel's columns, and those of its newest verdict; select from kernel_tables().
 inline constexpr const char* kKernelColumns =
     "kernel.id, kernel.blueprint, kernel.precision, kernel.status, kernel.object, kernel.manifest, "
     "kernel.forge_key, kernel.forge_signature, kernel.record, verdict.statement, "
     "verdict.gauntlet_key, verdict.gauntlet_signature, verdict.report, kernel.collected";
-inline constexpr const char* kKernelTables =
-    "kernel LEFT JOIN verdict ON verdict.number = (SELECT max(number) FROM verdict AS newer WHERE "
-    "newer.kernel = kernel.id)";
+/// Each verdict is found by its index, also where PostgreSQL would rather read all of them.
+std::string kernel_tables(Dialect dialect);
 Result<KernelRecord> kernel_of(const Statement& row);
 
 /// Calls `visit(row)` for every row of `tables` in the order of `key`, which is the first column,
