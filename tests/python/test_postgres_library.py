@@ -51,7 +51,6 @@ def test_a_kernel_is_made_shown_backed_up_and_restored(tmp_path, database):
     esper = User(tmp_path / "home", database("one"))
     assert len(esper.lines("library", "ls")) > 5
     assert not (tmp_path / "home/.local/share/esper/library/urza.sqlite").exists()
-    assert [k["role"] for k in esper.lines("keys", "ls")] == ["root", "forge", "gauntlet", "library"]
     assert (tmp_path / "home/.local/share/esper/library/keys/ring").exists()
     made = esper.lines("forge", "low_rank", "--features", "32", "--rows", "256")
     kernels = esper.lines("library", "ls", "--kernels")
@@ -65,13 +64,11 @@ def test_a_kernel_is_made_shown_backed_up_and_restored(tmp_path, database):
     copied = esper.lines("library", "backup", tmp_path / "backup")[-1]
     assert copied["objects"] == len({k["manifest"]["files"]["kernel.so"] for k in kernels})
     assert esper.lines("library", "verify", "--library", tmp_path / "backup")[-1] == head
-    esper("library", "backup", tmp_path / "backup", expect=3)
 
     into = database("two")
     esper("library", "restore", tmp_path / "backup", "--library", into)
     assert esper.lines("library", "verify", ESPER_LIBRARY=into)[-1] == head
     assert esper.lines("library", "ls", "--kernels", ESPER_LIBRARY=into) == kernels
-    assert "not empty" in esper("library", "restore", tmp_path / "backup", expect=3).stderr
 
     # PostgreSQL's own copy of it, too.
     dump = subprocess.run([postgres_server.PROGRAMS / "pg_dump", into], check=True, timeout=60,
@@ -133,4 +130,5 @@ def test_a_run_uses_it_and_reports_to_it(tmp_path, database):
 def test_a_server_that_is_not_there_is_named_without_the_password(tmp_path):
     esper = User(tmp_path / "home", f"postgresql://ann:secret@/nothing?host={tmp_path}")
     said = esper("library", "ls", expect=1).stderr
-    assert "urza.Unreachable" in said and "secret" not in said
+    assert "postgresql://ann:…@/nothing" in said and "server runs" in said
+    assert "secret" not in said

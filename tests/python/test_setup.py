@@ -43,7 +43,8 @@ def packages(list_name):
     return text.split(f"{list_name}=(")[1].split(")")[0].split()
 
 
-ALL = [*packages("BUILD_PACKAGES"), *packages("TOOL_PACKAGES"), *packages("BROWSER_PACKAGES")]
+ALL = [package for name in ("BUILD", "TOOL", "BROWSER", "DATABASE")
+       for package in packages(f"{name}_PACKAGES")]
 
 
 def test_nothing_is_fetched_when_everything_is_there(tmp_path):

@@ -4,7 +4,6 @@
 
 #include "esper/base/fault_points.h"
 #include "esper/services/urza/group_commit.h"
-#include "esper/services/urza/libpq.h"
 #include "esper/services/urza/migrations.h"
 #include "esper/services/urza/row_objects.h"
 #include "urza/postgres_server.h"
@@ -154,6 +153,56 @@ TEST_F(PostgresLibraryTest, AUserWhoMayOnlyReadReads) {
         EXPECT_NE(refused.error().message().find("GRANT"), std::string::npos);
     }
     library.sql("DROP OWNED BY reader; DROP ROLE reader");
+}
+
+TEST_F(PostgresLibraryTest, AUserWhoOwnsNothingWritesWhereItMay) {
+    auto made = std::make_unique<PostgresHome>();
+    PostgresHome& home = *made;
+    SmallLibrary library(std::move(made));
+    library.sql("CREATE ROLE writer LOGIN; GRANT USAGE ON SCHEMA " + home.schema() +
+                " TO writer; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " +
+                home.schema() + " TO writer");
+    {
+        const auto writer = home.open_at(server().address(home.schema(), "", "writer"));
+        ASSERT_TRUE(writer) << writer.error().to_string();
+        const auto branch = (*writer)->add_blueprint(submission(64));
+        ASSERT_TRUE(branch) << branch.error().to_string();
+        const auto forge = *home.keys().signer(execution::KeyRole::kForge);
+        EXPECT_TRUE((*writer)->add_kernel(SmallLibrary::new_kernel("kernel-1", *branch, forge)));
+    }
+    ASSERT_TRUE(library.validate("kernel-1"));
+    EXPECT_TRUE(library->verify({})->empty());
+    library.sql("DROP OWNED BY writer; DROP ROLE writer");
+}
+
+/// Whatever is added to the ledger fails with this SQLSTATE.
+std::string failing_ledger(const std::string& state) {
+    return "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+           "'out of luck' USING ERRCODE = '" +
+           state +
+           "'; END $$; CREATE TRIGGER fails BEFORE INSERT ON ledger EXECUTE FUNCTION fail()";
+}
+
+TEST_F(PostgresLibraryTest, WhatTheServerRefusesLeavesNoHalfRow) {
+    SmallLibrary library(std::make_unique<PostgresHome>());
+    library.add("kernel-1");
+    for (const auto& [state, kind, advice] :
+         {std::tuple("53100", UrzaError::kDiskFull, "make room"),
+          {"25006", UrzaError::kReadOnly, "GRANT"},
+          {"XX001", UrzaError::kDamaged, "from a copy"},
+          {"40001", UrzaError::kDatabase, "server's log"}}) {
+        library.sql(failing_ledger(state));
+        const auto refused = library->add_blueprint(submission(32));
+        ASSERT_FALSE(refused) << state;
+        EXPECT_TRUE(refused.error().is(kind)) << refused.error().to_string();
+        EXPECT_NE(refused.error().message().find(advice), std::string::npos);
+        EXPECT_FALSE(library.validate("kernel-1"));
+        library.sql("DROP TRIGGER fails ON ledger; DROP FUNCTION fail");
+        EXPECT_EQ(library->blueprints({})->size(), 1u) << state;
+        EXPECT_TRUE(library->verify({})->empty()) << state;
+    }
+    EXPECT_TRUE(library->add_blueprint(submission(32)));
+    EXPECT_TRUE(library.validate("kernel-1"));
 }
 
 TEST_F(PostgresLibraryTest, WhereThereIsNoneNothingIsMadeByLookingAtIt) {

@@ -22,7 +22,8 @@ namespace {
 constexpr auto kProductPoints = std::to_array<std::string_view>(
     {"cache.disk.read", "cache.disk.write", "files.rename", "files.sync", "files.write",
      "seed.nan_gradient", "seed.nan_output", "seed.throw", "signature.openssl", "soak.leak",
-     "soak.wrong_kernel", "urza.network_file_system"});
+     "soak.wrong_kernel", "urza.lost_commit_answer", "urza.network_file_system",
+     "urza.no_connection", "urza.no_libpq"});
 
 struct Rule {
     enum class Kind { kOnce, kFrom, kChance };

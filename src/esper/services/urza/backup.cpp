@@ -18,7 +18,7 @@ namespace esper::urza {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kFile = "urza.sqlite";
+constexpr const char* kDatabaseFile = "urza.sqlite";
 
 /// Digests of the objects that kernels need.
 Result<std::set<std::string>> needed_objects(Database& database) {
@@ -79,7 +79,7 @@ Result<Copied> DatabaseLibrary::copy_into(const fs::path& folder) {
     ESPER_CHECK_STATUS(make_private_folder(keys));
     ESPER_CHECK_STATUS(execution::KeyFolder(keys).keep_ring(ring_));
     ESPER_TRY(const auto to,
-              SqliteDatabase::open(folder / kFile, SqliteDatabase::Mode::kReadWrite));
+              SqliteDatabase::open(folder / kDatabaseFile, SqliteDatabase::Mode::kReadWrite));
     ESPER_CHECK_STATUS(migrate(*to));
     ESPER_TRY(const auto from, reader());
     Snapshot snapshot(*from);
@@ -97,7 +97,7 @@ Result<Copied> DatabaseLibrary::copy_into(const fs::path& folder) {
 Result<Copied> DatabaseLibrary::copy_from(const fs::path& folder) {
     ESPER_CHECK_STATUS(may_change());
     ESPER_TRY(const auto from,
-              SqliteDatabase::open(folder / kFile, SqliteDatabase::Mode::kReadOnly));
+              SqliteDatabase::open(folder / kDatabaseFile, SqliteDatabase::Mode::kReadOnly));
     ESPER_CHECK_STATUS(check_version(*from));
     Snapshot snapshot(*from);
     ESPER_CHECK_STATUS(snapshot.begin());
@@ -148,10 +148,10 @@ Result<Copied> back_up(const std::string& address, const std::string& objects,
 Result<Copied> restore(const fs::path& folder, const std::string& address,
                        const std::string& objects) {
     std::error_code ignored;
-    if (!fs::exists(folder / kFile, ignored))
+    if (!fs::exists(folder / kDatabaseFile, ignored))
         return fail(UrzaError::kReadOnly,
                     fmt::format("{} holds no {}; name a folder that esper library backup made",
-                                folder.string(), kFile));
+                                folder.string(), kDatabaseFile));
     ESPER_TRY(const auto library, open_database_library(address, objects));
     return library->copy_from(folder);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <postgresql/libpq-fe.h>
+#include <libpq-fe.h>
 
 #include "esper/services/urza/urza_error.h"
 

@@ -28,7 +28,7 @@ UrzaError kind_of(std::string_view state) {
     return UrzaError::kDatabase;
 }
 
-std::string_view advice(UrzaError kind) {
+std::string_view server_advice(UrzaError kind) {
     switch (kind) {
         case UrzaError::kUnreachable:
             return "see that the server runs and lets this user in, then try again";
@@ -104,7 +104,7 @@ Status PostgresDatabase::connect() {
     if (unreachable.fires())
         return fail(UrzaError::kUnreachable,
                     fmt::format("{}: fault point; {}", without_password(address_),
-                                advice(UrzaError::kUnreachable)));
+                                server_advice(UrzaError::kUnreachable)));
     connection_ = pq_.connect(kNames.data(), values.data(), 1);
     if (connection_ == nullptr || pq_.status(as_connection(connection_)) != CONNECTION_OK) {
         const std::string why =
@@ -112,7 +112,7 @@ Status PostgresDatabase::connect() {
         disconnect();
         return fail(UrzaError::kUnreachable,
                     fmt::format("{}: {}; {}", without_password(address_), one_line(why),
-                                advice(UrzaError::kUnreachable)));
+                                server_advice(UrzaError::kUnreachable)));
     }
     pq_.set_notice_processor(
         as_connection(connection_), [](void*, const char*) {}, nullptr);
@@ -151,7 +151,7 @@ tl::unexpected<Error> PostgresDatabase::error(void* result, std::string_view doi
     if (!is_connected()) kind = UrzaError::kUnreachable;
     if (kind == UrzaError::kUnreachable) disconnect();
     return fail(kind, fmt::format("{}: {} ({}): {}", without_password(address_), message, doing,
-                                  advice(kind)));
+                                  server_advice(kind)));
 }
 
 Status PostgresDatabase::run(const std::string& sql) {
@@ -159,9 +159,10 @@ Status PostgresDatabase::run(const std::string& sql) {
     const std::string doing = sql.substr(0, 60);
     const auto once = [&]() -> Status {
         if (connection_ == nullptr)
-            return fail(UrzaError::kUnreachable, fmt::format("{}: the connection was lost ({}); {}",
-                                                             without_password(address_), doing,
-                                                             advice(UrzaError::kUnreachable)));
+            return fail(
+                UrzaError::kUnreachable,
+                fmt::format("{}: the connection was lost ({}); {}", without_password(address_),
+                            doing, server_advice(UrzaError::kUnreachable)));
         PGresult* done = pq_.exec(as_connection(connection_), sql.c_str());
         const auto status = pq_.result_status(done);
         if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) return error(done, doing);
