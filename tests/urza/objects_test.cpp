@@ -198,6 +198,11 @@ TEST(S3ObjectsTest, ALibraryInADatabaseHasItsKernelsThere) {
     EXPECT_TRUE(library->verify({})->empty());
     library.reopen();
     EXPECT_EQ(library->offers(library.ask())->size(), 1u);
+    ::setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", 1);
+    library.reopen();
+    const auto unseen = library->verify({});
+    ASSERT_FALSE(unseen) << "what cannot be looked at is not wrong";
+    EXPECT_TRUE(unseen.error().is(UrzaError::kUnreachable));
 }
 
 }  // namespace

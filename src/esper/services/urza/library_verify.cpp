@@ -34,6 +34,15 @@ Status check_in_ledger(const std::vector<std::string>& digests, const std::strin
                             what));
 }
 
+/// Adds what is wrong. What could not be looked at is neither sound nor wrong: it is returned.
+Status note(std::vector<Error>& wrong, Status checked) {
+    if (checked) return {};
+    if (checked.error().is(UrzaError::kUnreachable) || checked.error().is(UrzaError::kReadOnly))
+        return checked;
+    wrong.push_back(checked.error());
+    return {};
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> DatabaseLibrary::ledger_digests(Database& database,
@@ -61,8 +70,7 @@ Status DatabaseLibrary::verify_blueprints(std::vector<Error>& wrong) {
             return check_in_ledger(digests, sha256(select.text(3)).hex(),
                                    "blueprint " + blueprint.blueprint_id);
         };
-        if (const Status sound = check(); !sound) wrong.push_back(sound.error());
-        return Status{};
+        return note(wrong, check());
     });
 }
 
@@ -110,8 +118,7 @@ Status DatabaseLibrary::verify_kernels(std::vector<Error>& wrong) {
                                 "{}); esper library gc removes it",
                                 id, record.manifest.abi, ESPER_BRANCH_KERNEL_ABI));
             };
-            if (const Status sound = check(); !sound) wrong.push_back(sound.error());
-            return Status{};
+            return note(wrong, check());
         });
 }
 
@@ -119,10 +126,8 @@ Result<std::vector<Error>> DatabaseLibrary::verify(const std::optional<LedgerHea
     std::vector<Error> wrong;
     {
         ESPER_TRY(const auto database, reader());
-        if (const Status pages = database->check_integrity(); !pages)
-            wrong.push_back(pages.error());
-        if (const Status chain = verify_ledger(*database, ring_, remembered); !chain)
-            wrong.push_back(chain.error());
+        ESPER_CHECK_STATUS(note(wrong, database->check_integrity()));
+        ESPER_CHECK_STATUS(note(wrong, verify_ledger(*database, ring_, remembered)));
     }
     ESPER_CHECK_STATUS(verify_blueprints(wrong));
     ESPER_CHECK_STATUS(verify_kernels(wrong));

@@ -169,7 +169,7 @@ Status PostgresDatabase::run(const std::string& sql) {
         pq_.clear(done);
         return {};
     };
-    const Status done = once();
+    Status done = once();
     if (done && sql == "COMMIT" && lost_answer.fires()) {
         disconnect();
         return once();
