@@ -127,6 +127,11 @@ def test_a_run_uses_it_and_reports_to_it(tmp_path, database):
     assert esper.lines("library", "ls", "--kernels"), "the run's forge puts its kernels there"
 
 
+def test_the_client_library_is_opened_only_when_it_is_needed():
+    linked = subprocess.run(["ldd", ESPER], capture_output=True, text=True, timeout=60).stdout
+    assert "libsqlite3" in linked and "libpq" not in linked
+
+
 def test_a_server_that_is_not_there_is_named_without_the_password(tmp_path):
     esper = User(tmp_path / "home", f"postgresql://ann:secret@/nothing?host={tmp_path}")
     said = esper("library", "ls", expect=1).stderr

@@ -53,12 +53,14 @@ TEST_F(PostgresLibraryTest, SeveralThatStartAtOnceMakeTheTablesOnce) {
 
 TEST_F(PostgresLibraryTest, SeveralProcessesWriteOneLedger) {
     PostgresHome home;
-    const auto one = *home.open(), two = *home.open();
+    const auto one = *home.open();
+    const auto two = *home.open_at(home.address("-cdefault_transaction_isolation=serializable"));
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t)
         threads.emplace_back([&, t] {
+            Library& mine = t % 2 == 0 ? *one : *two;
             for (int i = 0; i < 5; ++i)
-                EXPECT_TRUE((t % 2 == 0 ? one : two)->add_blueprint(submission(100 + 5 * t + i)));
+                EXPECT_TRUE(mine.add_blueprint(submission(100 + 5 * t + i)));
         });
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(one->head()->number, 20u);
@@ -224,6 +226,18 @@ TEST_F(PostgresLibraryTest, AStatementMayNotTakeForEver) {
     auto limit = *usual->prepare("SELECT current_setting('statement_timeout')");
     ASSERT_TRUE(*limit.step());
     EXPECT_EQ(limit.text(0), "30s");
+}
+
+TEST_F(PostgresLibraryTest, TheCommitOfAFailedTransactionIsNoSuccess) {
+    PostgresHome home;
+    ASSERT_TRUE(home.open());
+    const auto database = *home.database();
+    ASSERT_TRUE(database->begin());
+    ASSERT_FALSE(database->run("SELECT 1 / 0"));
+    const Status undone = database->run("COMMIT");
+    ASSERT_FALSE(undone);
+    EXPECT_NE(undone.error().message().find("undone"), std::string::npos);
+    EXPECT_FALSE(database->in_transaction());
 }
 
 TEST_F(PostgresLibraryTest, ObjectsLieWhereTheFirstUserSaid) {

@@ -44,7 +44,7 @@ Status refuse_network(const std::filesystem::path& folder) {
         return fail(UrzaError::kNetworkFileSystem,
                     fmt::format("{} lies on a network file system ({}), where several machines "
                                 "would damage a SQLite file; set ESPER_LIBRARY to a folder on a "
-                                "local disk",
+                                "local disk, or to a database, postgresql://USER@HOST/DATABASE",
                                 folder.string(), network.name));
     }
     return {};

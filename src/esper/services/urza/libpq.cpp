@@ -44,6 +44,7 @@ Opened open_libpq() {
     find("PQresultErrorField", pq.result_error_field);
     find("PQntuples", pq.rows);
     find("PQftype", pq.type_of);
+    find("PQcmdStatus", pq.command_status);
     find("PQcmdTuples", pq.changed_rows);
     find("PQgetvalue", pq.value);
     find("PQgetlength", pq.length);

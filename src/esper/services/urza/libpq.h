@@ -23,6 +23,7 @@ struct Libpq {
     decltype(&::PQresultErrorField) result_error_field;
     decltype(&::PQntuples) rows;
     decltype(&::PQftype) type_of;
+    decltype(&::PQcmdStatus) command_status;
     decltype(&::PQcmdTuples) changed_rows;
     decltype(&::PQgetvalue) value;
     decltype(&::PQgetlength) length;

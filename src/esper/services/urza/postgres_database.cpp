@@ -166,8 +166,14 @@ Status PostgresDatabase::run(const std::string& sql) {
         PGresult* done = pq_.exec(as_connection(connection_), sql.c_str());
         const auto status = pq_.result_status(done);
         if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) return error(done, doing);
+        // The answer to the COMMIT of a transaction in which something failed.
+        const bool rolled_back =
+            sql == "COMMIT" && std::string_view(pq_.command_status(done)) == "ROLLBACK";
         pq_.clear(done);
-        return {};
+        if (!rolled_back) return {};
+        return fail(UrzaError::kDatabase,
+                    fmt::format("{}: a statement of the transaction failed, so it was undone: {}",
+                                without_password(address_), server_advice(UrzaError::kDatabase)));
     };
     Status done = once();
     if (done && sql == "COMMIT" && lost_answer.fires()) {
@@ -178,8 +184,11 @@ Status PostgresDatabase::run(const std::string& sql) {
 }
 
 Status PostgresDatabase::begin() {
+    // Whatever the user's default is: each statement sees what others committed before the lock.
     return run(
-        fmt::format("BEGIN; SELECT pg_advisory_xact_lock({}, hashtext(current_schema()))", kLock));
+        fmt::format("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT "
+                    "pg_advisory_xact_lock({}, hashtext(current_schema()))",
+                    kLock));
 }
 
 bool PostgresDatabase::in_transaction() const {

@@ -22,7 +22,7 @@ constexpr std::string_view kRows = "rows";
 /// The place as it is written down, "" for none: of a folder the absolute name.
 std::string written_place(const std::string& named) {
     const char* variable = std::getenv("ESPER_OBJECTS");
-    const std::string place = !named.empty() ? named : variable == nullptr ? "" : variable;
+    std::string place = !named.empty() ? named : variable == nullptr ? "" : variable;
     if (place.empty() || place == kRows || place.find("://") != std::string::npos) return place;
     return fs::absolute(place).lexically_normal().string();
 }
