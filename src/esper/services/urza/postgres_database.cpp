@@ -46,7 +46,7 @@ std::string_view server_advice(UrzaError kind) {
 /// What the server says ends with a newline, and may have several lines.
 std::string one_line(std::string text) {
     while (!text.empty() && text.back() == '\n') text.pop_back();
-    for (char& c : text) c = c == '\n' ? ' ' : c;
+    for (char& c : text) c = c == '\n' || c == '\t' ? ' ' : c;
     return text;
 }
 
