@@ -128,7 +128,7 @@ class Scans {
 KernelAsk filled(SmallLibrary& library) {
     library.add("kernel-1");
     EXPECT_TRUE(library.validate("kernel-1"));
-    const auto ask = library.ask();
+    auto ask = library.ask();
     fill(library.database_home());
     library.close();
     return ask;

@@ -106,7 +106,8 @@ json KernelShelf::all() const { return answer(folder_, kernel_of); }
 
 json KernelShelf::of_run(const json& record, std::int64_t batch_size) const {
     const auto asks = asks_of(record, batch_size);
-    if (asks.empty()) return {{"library", urza::shown_address(folder_.string())}, {"kernels", json::array()}};
+    if (asks.empty())
+        return {{"library", urza::shown_address(folder_.string())}, {"kernels", json::array()}};
     return answer(folder_, [&](urza::Library& library, const urza::KernelRecord& kernel) -> json {
         const auto ask = asks.find(kernel.manifest.branch);
         if (ask == asks.end()) return {};
