@@ -10,7 +10,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
-#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,7 +21,8 @@
 namespace esper::testing {
 
 /// A PostgreSQL server for the tests of this process: a folder and a socket of its own, no port. It
-/// refuses root, for whom it runs as another user. `missing()` says why it could not be started.
+/// refuses root, for whom it runs as another user. `missing()` says why there is none to be
+/// started; one that is installed and does not start is an exception.
 class PostgresServer {
   public:
     /// Started when it is first asked for.
@@ -70,7 +71,7 @@ class PostgresServer {
                          "-c", "shared_buffers=16MB", "-c", "autovacuum=off", "-c", "jit=off"});
         for (int i = 0; i < 600 && !is_ready(); ++i)
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        if (!is_ready()) missing_ = "PostgreSQL did not start: " + log();
+        if (!is_ready()) throw std::runtime_error("PostgreSQL did not start: " + log());
     }
 
   private:
@@ -82,15 +83,14 @@ class PostgresServer {
         if (const passwd* other = ::getpwnam("nobody"); ::geteuid() == 0 && other != nullptr) {
             user_ = other->pw_uid;
             group_ = other->pw_gid;
-            if (::chown(folder_.path().c_str(), user_, group_) != 0) missing_ = "no chown";
+            if (::chown(folder_.path().c_str(), user_, group_) != 0)
+                throw std::runtime_error("the server's folder cannot be given to nobody");
         }
         const pid_t made = begin({(programs_ / "initdb").string(), "-D", data(), "-U", "esper",
                                   "--auth=trust", "--no-sync", "--no-locale", "-E", "UTF8"});
         int status = 0;
-        if (::waitpid(made, &status, 0) != made || status != 0) {
-            missing_ = "initdb failed: " + log();
-            return;
-        }
+        if (::waitpid(made, &status, 0) != made || status != 0)
+            throw std::runtime_error("initdb failed: " + log());
         start();
     }
     std::string data() const { return (folder_ / "data").string(); }
@@ -138,7 +138,10 @@ class PostgresHome final : public DatabaseHome {
                                 : fail(urza::UrzaError::kReadOnly, "no keys");
         EXPECT_TRUE(made);
     }
-    ~PostgresHome() override { server_.sql("DROP SCHEMA " + schema_ + " CASCADE"); }
+    ~PostgresHome() override {
+        const auto opened = database();
+        if (opened) (void)(*opened)->run("DROP SCHEMA " + schema_ + " CASCADE");
+    }
 
     static std::string missing() { return PostgresServer::instance().missing(); }
     std::string address(const std::string& settings = "") const {
