@@ -113,6 +113,45 @@ TEST_P(Backup, ALibraryOfTheFirstVersionIsBroughtUpToDate) {
     EXPECT_TRUE(library->verify({})->empty());
 }
 
+/// Takes away what the second version added.
+void make_first_version(Database& database) {
+    const Status done = database.run(
+        "DROP TABLE field_candidates; DROP TABLE field_run; DROP INDEX field_report_in; "
+        "ALTER TABLE field_report DROP COLUMN run; ALTER TABLE field_report DROP COLUMN seed");
+    ASSERT_TRUE(done) << done.error().to_string();
+    ASSERT_TRUE(database.set_version(1));
+}
+
+TEST_P(Backup, WhatTheFirstVersionHeldIsWholeAfterTheUpgrade) {
+    SmallLibrary library(home());
+    library.add("kernel-1");
+    ASSERT_TRUE(library.validate("kernel-1"));
+    const LedgerHead head = *library->head();
+    library.close();
+    make_first_version(**library.database_home().database());
+    library.reopen();
+    EXPECT_TRUE(library->verify(head)->empty());
+    EXPECT_TRUE(library.load("kernel-1"));
+    EXPECT_TRUE(*library->file_run(field_run("run-1", library.ask().branch, 1, 1)));
+}
+
+TEST_P(Backup, OfTheFirstVersionIsRestored) {
+    SmallLibrary old;
+    old.add("kernel-1");
+    ASSERT_TRUE(old.validate("kernel-1"));
+    const LedgerHead head = *old->head();
+    old.close();
+    make_first_version(**old.database_home().database());
+    auto place = home();
+    give_keys(old, *place);
+    SmallLibrary library(std::move(place));
+    const auto restored = as_database(*library).copy_from(old.path());
+    ASSERT_TRUE(restored) << restored.error().to_string();
+    EXPECT_TRUE(library->verify(head)->empty());
+    EXPECT_TRUE(library.load("kernel-1"));
+    EXPECT_EQ(*(*old.database_home().database())->version(), 1) << "the backup stays as it is";
+}
+
 TEST(BackUp, MakesAFolderAndRefusesOneThatIsThere) {
     SmallLibrary library;
     library.add("kernel-1");

@@ -57,6 +57,37 @@ class Snapshot {
     Database& database_;
 };
 
+/// A folder that goes away with the object.
+class Scratch {
+  public:
+    Scratch() {
+        std::error_code error;
+        std::string name = (fs::temp_directory_path(error) / "esper-restore-XXXXXX").string();
+        if (!error && ::mkdtemp(name.data()) != nullptr) path_ = name;
+    }
+    ~Scratch() {
+        std::error_code ignored;
+        if (!path_.empty()) fs::remove_all(path_, ignored);
+    }
+    const fs::path& path() const { return path_; }
+
+  private:
+    fs::path path_;
+};
+
+/// The database of a backup, to be read. One of an older version is brought up to date in a copy.
+Result<std::unique_ptr<Database>> open_backup(const fs::path& file, const Scratch& scratch) {
+    ESPER_TRY(auto database, SqliteDatabase::open(file, SqliteDatabase::Mode::kReadOnly));
+    ESPER_TRY(const bool is_new, is_up_to_date(*database));
+    if (is_new) return database;
+    const fs::path copy = scratch.path() / kDatabaseFile;
+    ESPER_TRY(auto copying, database->prepare("VACUUM INTO ?"));
+    ESPER_CHECK_STATUS(copying.bind(copy.string()).run());
+    ESPER_TRY(auto copied, SqliteDatabase::open(copy, SqliteDatabase::Mode::kReadWrite));
+    ESPER_CHECK_STATUS(migrate(*copied));
+    return copied;
+}
+
 /// Where a new folder is made, to be given its name when it is complete.
 Result<fs::path> part_beside(const fs::path& folder) {
     std::error_code error;
@@ -96,9 +127,8 @@ Result<Copied> DatabaseLibrary::copy_into(const fs::path& folder) {
 
 Result<Copied> DatabaseLibrary::copy_from(const fs::path& folder) {
     ESPER_CHECK_STATUS(may_change());
-    ESPER_TRY(const auto from,
-              SqliteDatabase::open(folder / kDatabaseFile, SqliteDatabase::Mode::kReadOnly));
-    ESPER_CHECK_STATUS(check_version(*from));
+    const Scratch scratch;
+    ESPER_TRY(const auto from, open_backup(folder / kDatabaseFile, scratch));
     Snapshot snapshot(*from);
     ESPER_CHECK_STATUS(snapshot.begin());
     if (const Status known = verify_ledger(*from, ring_, {}); !known)

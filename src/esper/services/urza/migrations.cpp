@@ -52,6 +52,12 @@ Status migrate(Database& database, std::int64_t to) {
     }
 }
 
+Result<bool> is_up_to_date(Database& database) {
+    ESPER_CHECK_STATUS(check_version(database));
+    ESPER_TRY(const std::int64_t version, version_of(database));
+    return version == kNewest;
+}
+
 Status check_version(Database& database) {
     ESPER_TRY(const std::int64_t version, version_of(database));
     if (version > 0) return {};

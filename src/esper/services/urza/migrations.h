@@ -8,6 +8,8 @@ namespace esper::urza {
 /// the database's write lock: of several processes that start at once, one does it. Error: kTooNew.
 /// `to`: at most this many of them; 0 for all.
 Status migrate(Database& database, std::int64_t to = 0);
+/// Whether the tables have this version's form. Errors: as check_version.
+Result<bool> is_up_to_date(Database& database);
 /// Error: kTooNew, or kDamaged for a file without tables.
 Status check_version(Database& database);
 
