@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -50,6 +51,23 @@ TEST_F(RunFolderTest, ALockOfAnotherMachineIsNotTakenForOneOfOurs) {
     EXPECT_TRUE(holder.error().is(RecordsError::kFolderInUse)) << holder.error().to_string();
 }
 
+TEST_F(RunFolderTest, ANumberThatIsNoProcessIsNotTakenForTheHolder) {
+    const auto mine = begun();
+    std::array<char, 256> host{};
+    ASSERT_EQ(::gethostname(host.data(), host.size() - 1), 0);
+    const std::string here = std::string(" ") + host.data() + "\n";
+    std::ofstream(path / "lock") << ::getpid() << here;
+    EXPECT_EQ(value_or_throw(RunLock::holder(path)), ::getpid());
+    EXPECT_EQ(RunLock::process_here(path), ::getpid());
+    for (const char* number : {"0", "-1"}) {  // kill(2) would take them for groups of processes
+        std::ofstream(path / "lock") << number << here;
+        const auto holder = RunLock::holder(path);
+        ASSERT_FALSE(holder) << number;
+        EXPECT_TRUE(holder.error().is(RecordsError::kFolderInUse)) << holder.error().to_string();
+        EXPECT_EQ(RunLock::process_here(path), std::nullopt);
+    }
+}
+
 TEST_F(RunFolderTest, ALockThatNoTrainerWroteIsNobodys) {
     fs::create_directories(path);
     EXPECT_FALSE(RunLock::is_left_behind(path));
@@ -61,6 +79,7 @@ TEST_F(RunFolderTest, ALockThatNoTrainerWroteIsNobodys) {
     EXPECT_FALSE(says("1 elsewhere\n"));
     EXPECT_TRUE(says("rubbish\n"));
     EXPECT_TRUE(says("-3 here\n"));
+    EXPECT_EQ(RunLock::process_here(path), std::nullopt);
     fs::remove(path / "lock");
     fs::create_symlink("/etc/hostname", path / "lock");
     EXPECT_TRUE(RunLock::is_left_behind(path));

@@ -34,16 +34,30 @@ std::string host_name() {
 struct Holder {
     int process = 0;
     std::string host;
+    bool is_here() const { return host == host_name(); }
 };
 
+/// Who is named in a lock file; nothing for a text that no trainer has written.
 std::optional<Holder> holder_in(std::string_view text) {
     Holder found;
     const auto* const all = text.data() + text.size();
     const auto [end, code] = std::from_chars(text.data(), all, found.process);
-    if (code != std::errc{} || end == all || *end != ' ') return std::nullopt;
+    if (code != std::errc{} || found.process <= 0 || end == all || *end != ' ') return std::nullopt;
     found.host = std::string(end + 1, all);
     found.host.erase(found.host.find_last_not_of('\n') + 1);
     return found;
+}
+
+struct LockText {
+    bool is_written = false;  ///< a trainer writes it just after it has opened the file
+    std::optional<Holder> holder = {};
+};
+
+/// What a folder's lock file says; takes no lock.
+LockText read_lock_text(const fs::path& folder) {
+    const auto text = read_own_file(file_of(folder), kMostText);
+    if (!text) return {!text.error().is(FileError::kNotFound)};  // a trainer follows no link
+    return {!text->empty(), holder_in(*text)};
 }
 
 std::optional<Holder> read_holder(int fd) {
@@ -90,7 +104,7 @@ Result<std::optional<int>> RunLock::holder(const fs::path& folder) {
     const RunLock probe(fd);
     if (::flock(fd, LOCK_SH | LOCK_NB) == 0) return std::optional<int>{};
     const auto found = read_holder(fd);
-    if (!found || found->host != host_name()) return in_use(folder, found);
+    if (!found || !found->is_here()) return in_use(folder, found);
     return std::optional<int>(found->process);
 }
 
@@ -108,20 +122,15 @@ bool RunLock::is_in(const fs::path& folder) const {
 }
 
 std::optional<int> RunLock::process_here(const fs::path& folder) {
-    const auto text = read_own_file(file_of(folder), kMostText);
-    const auto named = text ? holder_in(*text) : std::nullopt;
-    if (!named || named->process <= 0 || named->host != host_name()) return std::nullopt;
-    return named->process;
+    const auto named = read_lock_text(folder).holder;
+    return named && named->is_here() ? std::optional(named->process) : std::nullopt;
 }
 
 bool RunLock::is_left_behind(const fs::path& folder) {
-    const auto text = read_own_file(file_of(folder), kMostText);
-    // A trainer writes the name just after it has opened the file, and follows no link.
-    if (!text) return !text.error().is(FileError::kNotFound);
-    if (text->empty()) return false;
-    const auto named = holder_in(*text);
-    if (!named || named->process <= 0) return true;
-    return named->host == host_name() && ::kill(named->process, 0) != 0 && errno == ESRCH;
+    const auto text = read_lock_text(folder);
+    const auto& named = text.holder;
+    if (!named) return text.is_written;
+    return named->is_here() && ::kill(named->process, 0) != 0 && errno == ESRCH;
 }
 
 RunLock::~RunLock() {
