@@ -71,6 +71,14 @@ TEST_F(Api, EveryOperationNeedsATokenOfItsRole) {
     }
 }
 
+TEST_F(Api, TheSchemesNameIsTakenInAnyCase) {
+    for (const char* scheme : {"Bearer ", "bearer ", "BEARER  "}) {
+        Request request = *serving::parse_target("GET", "/api/v1/blueprints");
+        request.headers = {{"Authorization", scheme + secret_[AccessRole::kResearcher]}};
+        EXPECT_EQ(router_.answer(request).status, 200) << scheme;
+    }
+}
+
 TEST_F(Api, ABlueprintIsAddedOnceAndUnderTheCallersName) {
     const Response added = ask("POST", "/api/v1/blueprints", AccessRole::kCurator, submitted(64));
     ASSERT_EQ(added.status, 201) << added.text();

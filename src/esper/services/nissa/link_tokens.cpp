@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
-#include <algorithm>
 #include <array>
 
 #include "esper/base/clock.h"
+#include "esper/services/serving/bearer_token.h"
 
 namespace esper::nissa {
 
@@ -35,20 +35,9 @@ bool is_same(std::string_view a, std::string_view b) {
 }
 
 std::string_view token_of(const Request& request) {
-    constexpr std::string_view kBearer = "bearer ";  // RFC 9110: in either case
-    const auto header = request.header("authorization");
-    if (header.size() > kBearer.size() &&
-        std::ranges::equal(header.substr(0, kBearer.size()), kBearer, {},
-                           [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; }))
-        return header.substr(kBearer.size());
+    if (const auto token = serving::bearer_token(request)) return *token;
     // An action needs the header, which no foreign page can send.
     return request.method == "GET" ? request.asked("token").value_or("") : "";
-}
-
-Response refusal(int status, const std::string& why) {
-    auto response = serving::problem(status, why);
-    if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-    return response;
 }
 
 }  // namespace
@@ -70,15 +59,18 @@ std::optional<Response> LinkTokens::refuse(const Request& request, Right right) 
     const bool is_over = ends_ns_ && now_ns_() >= *ends_ns_;
     if (right == Right::kAct) {
         if (!allows_actions())
-            return refusal(403,
-                           "this page only shows; 'esper watch --allow-actions' prints a link "
-                           "that may also act");
-        if (is_look) return refusal(403, "this link may look and not act");
-        return refusal(401, "an action needs the token of the link that 'esper watch' printed");
+            return serving::problem(
+                403,
+                "this page only shows; 'esper watch --allow-actions' prints a link "
+                "that may also act");
+        if (is_look) return serving::problem(403, "this link may look and not act");
+        return serving::unauthorized(
+            "an action needs the token of the link that 'esper watch' printed");
     }
     if (!asks_for_a_token() || (is_look && !is_over)) return std::nullopt;
-    if (is_look) return refusal(401, "this link was good until " + iso8601(*ends_ns_));
-    return refusal(401, "expected the token of a shared link; ask who started 'esper watch'");
+    if (is_look) return serving::unauthorized("this link was good until " + iso8601(*ends_ns_));
+    return serving::unauthorized(
+        "expected the token of a shared link; ask who started 'esper watch'");
 }
 
 }  // namespace esper::nissa

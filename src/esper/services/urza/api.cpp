@@ -8,6 +8,7 @@
 
 #include "esper/contracts/codec.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/serving/bearer_token.h"
 #include "esper/services/serving/health.h"
 #include "esper/services/serving/metrics_text.h"
 #include "esper/services/urza/http_answers.h"
@@ -183,18 +184,14 @@ Response show_head(Library& library) {
 
 /// The caller, or the problem.
 tl::expected<Caller, Response> caller_of(const Request& request, Tokens& tokens, AccessRole least) {
-    constexpr std::string_view kBearer = "Bearer ";
-    const auto header = request.header("authorization");
-    const bool bearer = header.starts_with(kBearer);
-    const auto found = tokens.find(bearer ? header.substr(kBearer.size()) : "");
+    const auto token = serving::bearer_token(request);
+    const auto found = tokens.find(token.value_or(""));
     if (!found) return tl::unexpected(refuse(found.error()));
-    if (!*found) {
-        auto response = problem(401, bearer ? "nobody has this token"
-                                            : "expected a header Authorization: Bearer TOKEN; "
-                                              "esper token add makes a token");
-        response.headers.emplace_back("WWW-Authenticate", "Bearer");
-        return tl::unexpected(std::move(response));
-    }
+    if (!*found)
+        return tl::unexpected(
+            serving::unauthorized(token ? "nobody has this token"
+                                        : "expected a header Authorization: Bearer TOKEN; "
+                                          "esper token add makes a token"));
     if ((*found)->role < least)
         return tl::unexpected(
             problem(403, fmt::format("this needs the role {}; {} is {}", contracts::to_text(least),
