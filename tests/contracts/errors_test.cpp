@@ -146,6 +146,17 @@ TEST(JsonReader, RefusesWhatIsNotQuiteJson) {
     }
 }
 
+TEST(JsonReader, TakesAWholeNumberHoweverItIsWritten) {
+    const auto limit = [](const char* value) {
+        const auto query = from_json<KernelQuery>(
+            std::string("{\"schema\":\"KernelQuery/1\",\"limit\":") + value + "}");
+        return query ? std::to_string(query->limit) : query.error().to_string();
+    };
+    for (const char* hundred :
+         {"100", "100.0", "1e2", "1E+2", "1.00e2", "0.1e3", "1000e-1", "10000.00e-2"})
+        EXPECT_EQ(limit(hundred), "100") << hundred;
+}
+
 TEST(JsonReader, RefusesNumbersThatDoNotFit) {
     const auto with = [](const char* field, const char* value) {
         return json_error<KernelQuery>(std::string("{\"") + field + "\":" + value + "}");
@@ -154,6 +165,11 @@ TEST(JsonReader, RefusesNumbersThatDoNotFit) {
     EXPECT_TRUE(with("limit", "4294967296").is(ContractError::kOutOfRange));
     EXPECT_TRUE(with("limit", "99999999999999999999999").is(ContractError::kOutOfRange));
     EXPECT_TRUE(with("limit", "1.5").is(ContractError::kWrongType));
+    EXPECT_TRUE(with("limit", "10.50").is(ContractError::kWrongType));
+    EXPECT_TRUE(with("limit", "15e-1").is(ContractError::kWrongType));
+    EXPECT_TRUE(with("limit", "1e-99999999999").is(ContractError::kWrongType));
+    EXPECT_TRUE(with("limit", "1e99").is(ContractError::kOutOfRange));
+    EXPECT_TRUE(with("limit", "-2.0").is(ContractError::kOutOfRange));
     EXPECT_TRUE(with("limit", "01").is(ContractError::kSyntax));
     EXPECT_TRUE(with("limit", "-").is(ContractError::kSyntax));
     EXPECT_TRUE(with("limit", "\"5\"").is(ContractError::kWrongType));

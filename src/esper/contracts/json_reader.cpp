@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <vector>
@@ -16,6 +17,32 @@ namespace esper::contracts {
 namespace {
 
 constexpr std::string_view kSchemaKey = "schema";
+
+/// The digits of a number with a point or an exponent that is a whole number all the same, as
+/// JSON Schema counts it (2.0, 1e3), with its sign; empty where it is none.
+std::string whole_digits(std::string_view number) {
+    const auto mark = number.find_first_of("eE");
+    const auto mantissa = number.substr(0, mark);
+    const auto point = mantissa.substr(0, mantissa.find('.'));
+    std::string digits(point);
+    if (point.size() < mantissa.size()) digits += mantissa.substr(point.size() + 1);
+    int exponent = 0;
+    if (mark != std::string_view::npos) {
+        auto power = number.substr(mark + 1);
+        if (power.starts_with('+')) power.remove_prefix(1);
+        if (std::from_chars(power.data(), power.data() + power.size(), exponent).ec != std::errc{})
+            return "";
+    }
+    exponent -= static_cast<int>(digits.size() - point.size());
+    const std::size_t least = digits.starts_with('-') ? 2 : 1;
+    for (; exponent < 0 && digits.ends_with('0') && digits.size() > least; ++exponent)
+        digits.pop_back();
+    const bool is_zero = digits.find_first_of("123456789") == std::string::npos;
+    if (exponent < 0 && !is_zero) return "";
+    constexpr int kBeyondAny = 21;  // digits, more than 64 bits have
+    digits.append(static_cast<std::size_t>(std::clamp(exponent, 0, kBeyondAny)), '0');
+    return digits;
+}
 
 class Reader {
   public:
@@ -219,9 +246,14 @@ class Reader {
         if (!scan_.number(digits)) return false;
         const char* end = digits.data() + digits.size();
         bool fits = false;
+        std::string whole;
         if (digits.find_first_of(".eE") != std::string_view::npos) {
-            return fail_at(where, ContractError::kWrongType,
-                           fmt::format("expected a whole number, got {}", digits));
+            whole = whole_digits(digits);
+            if (whole.empty())
+                return fail_at(where, ContractError::kWrongType,
+                               fmt::format("expected a whole number, got {}", digits));
+            digits = whole;
+            end = digits.data() + digits.size();
         }
         if (type.kind == Kind::kUnsigned) {
             std::uint64_t number = 0;
