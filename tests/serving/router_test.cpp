@@ -39,6 +39,24 @@ TEST(RouterTest, ARouteIsFoundByMethodAndPath) {
     EXPECT_EQ(ask(router, "POST", "/runs/a", "12345").text(), "12345");
 }
 
+TEST(RouterTest, APathBelongsToThePatternThatNamesIt) {
+    Router router;
+    const auto says = [](const char* text) {
+        return [text](const Request&) { return content("text/plain", text); };
+    };
+    router.add("GET", "/things/{id}", says("one"));
+    router.add("POST", "/things/query", says("found"));
+    router.add("GET", "/things/{id}/parts", says("parts"));
+    EXPECT_EQ(ask(router, "GET", "/things/a").text(), "one");
+    EXPECT_EQ(ask(router, "POST", "/things/query").text(), "found");
+    const auto refused = ask(router, "GET", "/things/query");
+    EXPECT_EQ(refused.status, 405) << "no thing is called so";
+    EXPECT_EQ(field_of(refused.headers, "Allow"), "OPTIONS, POST");
+    EXPECT_EQ(field_of(ask(router, "OPTIONS", "/things/query").headers, "Allow"), "OPTIONS, POST");
+    EXPECT_EQ(ask(router, "POST", "/things/a").status, 405);
+    EXPECT_EQ(ask(router, "GET", "/things/query/parts").text(), "parts");
+}
+
 TEST(RouterTest, AnUnknownPathIsNotFoundAndSaysWhich) {
     const auto router = router_of_runs();
     for (const auto* path : {"/", "/run", "/runs/", "/runs//series", "/runs/a/series/b"}) {

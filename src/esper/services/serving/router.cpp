@@ -34,6 +34,10 @@ bool takes(const Route& route, std::string_view method) {
     return route.method == method || (route.method == "GET" && method == "HEAD");
 }
 
+std::ptrdiff_t literals_of(const Route& route) {
+    return std::ranges::count_if(route.segments, [](const auto& s) { return !is_parameter(s); });
+}
+
 }  // namespace
 
 void Router::add(std::string method, std::string pattern, Handler handler, std::size_t most_body) {
@@ -42,9 +46,20 @@ void Router::add(std::string method, std::string pattern, Handler handler, std::
     routes_.push_back(std::move(route));
 }
 
+std::vector<const Route*> Router::at(const Request& request) const {
+    std::vector<const Route*> found;
+    for (const auto& route : routes_) {
+        if (!fits(route, request.segments)) continue;
+        const auto better = found.empty() ? 1 : literals_of(route) - literals_of(*found.front());
+        if (better > 0) found.clear();
+        if (better >= 0) found.push_back(&route);
+    }
+    return found;
+}
+
 const Route* Router::find(const Request& request) const {
-    for (const auto& route : routes_)
-        if (takes(route, request.method) && fits(route, request.segments)) return &route;
+    for (const auto* route : at(request))
+        if (takes(*route, request.method)) return route;
     return nullptr;
 }
 
@@ -55,10 +70,9 @@ std::size_t Router::most_body(const Request& request) const {
 
 std::string Router::allowed(const Request& request) const {
     std::vector<std::string> methods;
-    for (const auto& route : routes_) {
-        if (!fits(route, request.segments)) continue;
-        methods.push_back(route.method);
-        if (route.method == "GET") methods.emplace_back("HEAD");
+    for (const auto* route : at(request)) {
+        methods.push_back(route->method);
+        if (route->method == "GET") methods.emplace_back("HEAD");
     }
     if (!methods.empty()) methods.emplace_back("OPTIONS");
     std::ranges::sort(methods);

@@ -24,8 +24,8 @@ struct Route {
 class Router {
   public:
     /// A `{name}` in the pattern stands for one segment of the path, which the handler finds among
-    /// the request's parameters. A route for GET also answers HEAD. Two routes of one method must
-    /// not fit the same path.
+    /// the request's parameters. A route for GET also answers HEAD. Where two patterns fit a path,
+    /// it belongs to the one with fewer `{name}`s, for every method.
     void add(std::string method, std::string pattern, Handler handler, std::size_t most_body = 0);
 
     /// The handler's response, or a problem: 404 for a path that no route has, 405 with `Allow`
@@ -37,6 +37,7 @@ class Router {
     const std::vector<Route>& routes() const { return routes_; }
 
   private:
+    std::vector<const Route*> at(const Request& request) const;
     const Route* find(const Request& request) const;
     std::string allowed(const Request& request) const;
     std::vector<Route> routes_;
