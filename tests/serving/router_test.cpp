@@ -57,6 +57,25 @@ TEST(RouterTest, APathBelongsToThePatternThatNamesIt) {
     EXPECT_EQ(ask(router, "GET", "/things/query/parts").text(), "parts");
 }
 
+TEST(RouterTest, AHeadMayBeRefusedBeforeItsBodyIsRead) {
+    Router router;
+    const auto echo = [](const Request& r) { return content("text/plain", r.body); };
+    router.add("POST", "/known", echo, 10, [](const Request& head) -> std::optional<Response> {
+        if (head.header("token") == "good") return std::nullopt;
+        if (head.header("token") == "odd") throw std::runtime_error("no more paper");
+        return problem(401, "who are you?");
+    });
+    router.add("POST", "/open", echo, 10);
+    auto head = value_or_throw(parse_target("POST", "/known"));
+    EXPECT_EQ(router.refuse(head)->status, 401);
+    head.headers = {{"token", "odd"}};
+    EXPECT_EQ(router.refuse(head)->status, 500);
+    head.headers = {{"token", "good"}};
+    EXPECT_FALSE(router.refuse(head));
+    EXPECT_FALSE(router.refuse(value_or_throw(parse_target("POST", "/open"))));
+    EXPECT_FALSE(router.refuse(value_or_throw(parse_target("POST", "/nothing"))));
+}
+
 TEST(RouterTest, AnUnknownPathIsNotFoundAndSaysWhich) {
     const auto router = router_of_runs();
     for (const auto* path : {"/", "/run", "/runs/", "/runs//series", "/runs/a/series/b"}) {

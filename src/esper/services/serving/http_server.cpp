@@ -69,6 +69,7 @@ class HttpServer::State {
     void leave();
     void make_room();
     Response answer(Request request) const;
+    std::optional<Response> refuse(const Request& head) const;
 
     const std::shared_ptr<const Router> router;
     const ServerOptions options;
@@ -188,10 +189,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
             return reply_and_close(problem(501, "the only known transfer coding is chunked"));
         if (auto refused = refuse_foreign(request_, server_.options.access))
             return reply_and_close(std::move(*refused));
+        if (parser_->is_done()) return on_request({}, 0);
+        if (auto refused = server_.refuse(request_)) return reply_and_close(std::move(*refused));
         const auto most = server_.router->most_body(request_);
         const auto length = parser_->content_length();
         if (length && *length > most) return reply_and_close(server_.answer(oversized(*length)));
-        if (parser_->is_done()) return on_request({}, 0);
         parser_->body_limit(most);
         stream_.expires_after(limits_.body_time);
         const auto expected = request_.header("expect");
@@ -473,6 +475,14 @@ Response HttpServer::State::answer(Request request) const {
     const auto begun = std::chrono::steady_clock::now();
     auto response = router->answer(std::move(request));
     options.answered(asked, response, std::chrono::steady_clock::now() - begun);
+    return response;
+}
+
+std::optional<Response> HttpServer::State::refuse(const Request& head) const {
+    const auto begun = std::chrono::steady_clock::now();
+    auto response = router->refuse(head);
+    if (response && options.answered)
+        options.answered(head, *response, std::chrono::steady_clock::now() - begun);
     return response;
 }
 

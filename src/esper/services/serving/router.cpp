@@ -38,10 +38,16 @@ std::ptrdiff_t literals_of(const Route& route) {
     return std::ranges::count_if(route.segments, [](const auto& s) { return !is_parameter(s); });
 }
 
+Response failed(const Request& request, const std::exception& error) {
+    return problem(500, fmt::format("{} failed: {}", request.path, error.what()));
+}
+
 }  // namespace
 
-void Router::add(std::string method, std::string pattern, Handler handler, std::size_t most_body) {
-    Route route{std::move(method), std::move(pattern), most_body, std::move(handler)};
+void Router::add(std::string method, std::string pattern, Handler handler, std::size_t most_body,
+                 Admission admission) {
+    Route route{std::move(method), std::move(pattern), most_body, std::move(handler),
+                std::move(admission)};
     route.segments = split(std::string_view(route.pattern).substr(1), '/');
     routes_.push_back(std::move(route));
 }
@@ -61,6 +67,16 @@ const Route* Router::find(const Request& request) const {
     for (const auto* route : at(request))
         if (takes(*route, request.method)) return route;
     return nullptr;
+}
+
+std::optional<Response> Router::refuse(const Request& head) const {
+    const auto* route = find(head);
+    if (route == nullptr || !route->admission) return std::nullopt;
+    try {
+        return route->admission(head);
+    } catch (const std::exception& error) {
+        return failed(head, error);
+    }
 }
 
 std::size_t Router::most_body(const Request& request) const {
@@ -99,7 +115,7 @@ Response Router::answer(Request request) const {
     try {
         return route->handler(request);
     } catch (const std::exception& error) {
-        return problem(500, fmt::format("{} failed: {}", request.path, error.what()));
+        return failed(request, error);
     }
 }
 
