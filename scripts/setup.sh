@@ -204,6 +204,11 @@ install_for_tests tensorboard tensorboard \
 install_for_tests "opentelemetry.proto, opentelemetry.proto_json" "OpenTelemetry's readers of traces" \
     "no opentelemetry-proto-json: the tests that read our traces are skipped" \
     "opentelemetry-proto>=1.40,<2" "opentelemetry-proto-json>=0.66b0,<1"
+install_for_tests "jwt, cryptography" PyJWT \
+    "no pyjwt: the test that a server takes an issuer's tokens is skipped" "pyjwt[crypto]>=2.9,<3"
+install_for_tests "schemathesis, openapi_spec_validator" schemathesis \
+    "no schemathesis: no requests are made from the description of the library's server" \
+    "schemathesis>=4.20,<5" "openapi-spec-validator>=0.7,<1"
 # The small distribution of MLflow, without its server.
 install_for_tests mlflow mlflow-skinny \
     "no mlflow: the test that it reads what we export is skipped" "mlflow-skinny>=3,<4"

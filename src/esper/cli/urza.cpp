@@ -21,6 +21,7 @@ namespace {
 struct ServeArguments {
     std::string folder, objects;
     serving::ServerOptions server{.port = 8000};
+    urza::WebTokens::Options issuer;    ///< used where `keys` is set
     std::vector<std::string> settings;  ///< logging.*
 };
 
@@ -50,6 +51,15 @@ void log_answer(const serving::Request& request, const serving::Response& respon
                    utils::kv("ms", std::chrono::duration<double, std::milli>(took).count()));
 }
 
+/// Null where no issuer was named.
+Result<std::unique_ptr<urza::WebTokens>> open_issuer(const urza::WebTokens::Options& options) {
+    if (options.keys.empty()) return std::unique_ptr<urza::WebTokens>();
+    ESPER_TRY(auto issued, urza::WebTokens::open(options));
+    for (const auto& reason : issued->unused())
+        std::fprintf(stderr, "esper: no token is taken of the key %s\n", reason.c_str());
+    return issued;
+}
+
 /// Serves until SIGINT or SIGTERM. Which of them it was.
 Result<int> serve(ServeArguments& a) {
     sigset_t ends;
@@ -67,7 +77,8 @@ Result<int> serve(ServeArguments& a) {
     urza::Tokens tokens(urza::local_folder(address) / "tokens");
     ESPER_CHECK_STATUS(tokens.all());
     const auto router = std::make_shared<serving::Router>();
-    urza::add_api(*router, *library, tokens);
+    ESPER_TRY(const auto issued, open_issuer(a.issuer));
+    urza::add_api(*router, *library, tokens, issued.get());
     ESPER_TRY(const auto server, serving::HttpServer::start(router, a.server));
     std::printf("%s\n", server->address().c_str());
     std::fflush(stdout);
@@ -94,6 +105,15 @@ void add_urza(CLI::App& app, int& exit_code) {
                         "a name of this machine under which clients may ask");
     command->add_option("--threads", a->server.threads, "that answer (default: 2)")
         ->check(CLI::Range(1, 256));
+    auto* keys = command->add_option(
+        "--jwks", a->issuer.keys,
+        "take the tokens (JWT) of an issuer: its public keys, a JSON Web Key Set");
+    auto* issuer = command->add_option("--issuer", a->issuer.rules.issuer, "their iss");
+    auto* audience = command->add_option("--audience", a->issuer.rules.audience, "their aud");
+    auto* claim = command->add_option("--role-claim", a->issuer.role_claim,
+                                      "their claim with the role (default: role)");
+    keys->needs(issuer)->needs(audience);
+    for (auto* option : {issuer, audience, claim}) option->needs(keys);
     command->add_option("settings", a->settings,
                         "logging.file=FILE (or -), logging.level=…, logging.format=json");
     command->callback([a, &exit_code] {

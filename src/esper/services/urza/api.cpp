@@ -8,10 +8,11 @@
 
 #include "esper/contracts/codec.h"
 #include "esper/program/text/text_format.h"
-#include "esper/services/serving/bearer_token.h"
 #include "esper/services/serving/health.h"
 #include "esper/services/serving/metrics_text.h"
+#include "esper/services/urza/callers.h"
 #include "esper/services/urza/http_answers.h"
+#include "esper/utils/logging.h"
 
 namespace esper::urza {
 namespace {
@@ -23,7 +24,6 @@ using serving::problem;
 using serving::Request;
 using serving::Response;
 
-constexpr std::uint32_t kMostItems = 1000;
 constexpr std::size_t kMostBody = std::size_t{17} << 20;  // a submission's longest text, and more
 
 /// Unknown things are 404, conflicts 409; the rest as serving::problem says.
@@ -161,8 +161,7 @@ Response deprecate_kernel(Library& library, const Request& request, const Caller
 }
 
 Response list_ledger(Library& library, const Request& request) {
-    constexpr std::uint64_t kLast = std::uint64_t{1} << 62;
-    const auto after = number_of(request, "after", 0, kLast);
+    const auto after = number_of(request, "after", 0, kLastLedgerEntry);
     const auto limit = number_of(request, "limit", PageOf{}.limit, kMostItems);
     if (!after || !limit) return refuse((after ? limit : after).error());
     const PageOf page{"", static_cast<std::uint32_t>(std::max<std::uint64_t>(*limit, 1))};
@@ -180,23 +179,6 @@ Response show_head(Library& library) {
     const auto head = library.head();
     if (!head) return refuse(head.error());
     return serving::json_content({{"number", head->number}, {"hash", head->hash}});
-}
-
-/// The caller, or the problem.
-tl::expected<Caller, Response> caller_of(const Request& request, Tokens& tokens, AccessRole least) {
-    const auto token = serving::bearer_token(request);
-    const auto found = tokens.find(token.value_or(""));
-    if (!found) return tl::unexpected(refuse(found.error()));
-    if (!*found)
-        return tl::unexpected(
-            serving::unauthorized(token ? "nobody has this token"
-                                        : "expected a header Authorization: Bearer TOKEN; "
-                                          "esper token add makes a token"));
-    if ((*found)->role < least)
-        return tl::unexpected(
-            problem(403, fmt::format("this needs the role {}; {} is {}", contracts::to_text(least),
-                                     (*found)->name, contracts::to_text((*found)->role))));
-    return **found;
 }
 
 }  // namespace
@@ -241,7 +223,7 @@ std::vector<Operation> operations(Library& l) {
 
 namespace {
 
-Response metrics_of(Library& library) {
+Response metrics_of(Library& library, const Callers& callers) {
     serving::MetricsText metrics;
     const auto head = library.head();
     metrics.gauge("esper_urza_readable", "1 where the library can be read.")
@@ -251,12 +233,30 @@ Response metrics_of(Library& library) {
     if (head)
         metrics.counter("esper_urza_ledger_entries_total", "Changes of the library so far.")
             .value({}, static_cast<double>(head->number));
+    metrics
+        .counter("esper_urza_refused_total", "Requests of unknown callers, and of a lesser role.")
+        .value({{"status", "401"}}, static_cast<double>(callers.unknown()))
+        .value({{"status", "403"}}, static_cast<double>(callers.forbidden()));
     return metrics.process().response();
+}
+
+Response answer(const Operation& operation, const Request& request, const Caller& caller) {
+    if (operation.takes != nullptr &&
+        !request.header("content-type").starts_with("application/json"))
+        return problem(415, "expected Content-Type: application/json");
+    auto response = tagged(request, operation.act(request, caller));
+    if (operation.least > AccessRole::kResearcher)  // what changes something
+        ESPER_LOG_INFO("asked", utils::kv("who", caller.name),
+                       utils::kv("role", contracts::to_text(caller.role)),
+                       utils::kv("method", request.method), utils::kv("path", request.path),
+                       utils::kv("status", response.status));
+    return response;
 }
 
 }  // namespace
 
-void add_api(serving::Router& router, Library& library, Tokens& tokens) {
+void add_api(serving::Router& router, Library& library, Tokens& tokens, WebTokens* issued) {
+    const auto callers = std::make_shared<Callers>(tokens, issued);
     auto all = operations(library);
     const std::string description = openapi(all).dump(2);
     router.add("GET", "/openapi.json", [description](const Request& request) {
@@ -267,20 +267,23 @@ void add_api(serving::Router& router, Library& library, Tokens& tokens) {
         if (head) return {};
         return {head.error().message()};
     });
-    router.add("GET", "/metrics", [&library](const Request&) { return metrics_of(library); });
+    router.add("GET", "/metrics",
+               [&library, callers](const Request&) { return metrics_of(library, *callers); });
     for (auto& operation : all) {
         const std::size_t body = operation.method == "POST" ? kMostBody : 0;
         router.add(
             operation.method, operation.pattern,
-            [operation, &tokens](const Request& request) {
-                const auto caller = caller_of(request, tokens, operation.least);
+            [operation, callers](const Request& request) {
+                const auto caller = callers->allow(request, operation.least);
                 if (!caller) return caller.error();
-                const auto type = request.header("content-type");
-                if (operation.takes != nullptr && !type.starts_with("application/json"))
-                    return problem(415, "expected Content-Type: application/json");
-                return tagged(request, operation.act(request, *caller));
+                return answer(operation, request, *caller);
             },
-            body);
+            body,
+            [least = operation.least, callers](const Request& head) -> std::optional<Response> {
+                auto caller = callers->allow(head, least);
+                if (caller) return std::nullopt;
+                return std::move(caller.error());
+            });
     }
 }
 

@@ -8,8 +8,12 @@
 #include "esper/services/serving/router.h"
 #include "esper/services/urza/library.h"
 #include "esper/services/urza/tokens.h"
+#include "esper/services/urza/web_tokens.h"
 
 namespace esper::urza {
+
+inline constexpr std::uint32_t kMostItems = 1000;  ///< of a page
+inline constexpr std::uint64_t kLastLedgerEntry = std::uint64_t{1} << 62;
 
 /// One operation of the library's server under /api/v1.
 struct Operation {
@@ -23,11 +27,12 @@ struct Operation {
 std::vector<Operation> operations(Library& library);
 
 /// Adds every operation, /openapi.json, /health and /ready to the router. An operation needs a
-/// token
-/// (`Authorization: Bearer …`) of at least its role: 401 without one, 403 with one of a lesser
-/// role. Answers of 200 have an ETag (304 for If-None-Match) and are compressed from 1 KiB on where
-/// the client takes gzip. `library` and `tokens` must outlive the router.
-void add_api(serving::Router& router, Library& library, Tokens& tokens);
+/// token (`Authorization: Bearer …`) of at least its role, one of the library's or of an issuer:
+/// 401 without one, 403 with one of a lesser role. Who asked for a change stands in the log.
+/// Answers of 200 have an ETag (304 for If-None-Match) and are compressed from 1 KiB on where the
+/// client takes gzip. `library`, `tokens` and `issued` must outlive the router.
+void add_api(serving::Router& router, Library& library, Tokens& tokens,
+             WebTokens* issued = nullptr);
 
 /// The OpenAPI 3.1 description of these operations, made from them and the contracts' schemas.
 nlohmann::json openapi(const std::vector<Operation>& operations);

@@ -31,8 +31,9 @@ std::string text_of(const json& entry, const char* name) {
     return found != entry.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-/// A name is shown in a list and written into the ledger.
-bool is_name(std::string_view name) {
+}  // namespace
+
+bool is_caller_name(std::string_view name) {
     constexpr std::size_t kLongest = 100;
     const bool has_control = std::ranges::any_of(name, [](char c) {
         const auto byte = static_cast<unsigned char>(c);
@@ -42,10 +43,8 @@ bool is_name(std::string_view name) {
            !has_control && contracts::is_utf8(name);
 }
 
-}  // namespace
-
 Result<std::string> Tokens::add(const Caller& caller) {
-    if (!is_name(caller.name))
+    if (!is_caller_name(caller.name))
         return fail(UrzaError::kBadRequest,
                     "a token's name says whose it is: expected 1 to 100 bytes of UTF-8 without "
                     "control characters, not spaces alone");

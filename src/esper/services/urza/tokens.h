@@ -18,6 +18,10 @@ struct Caller {
     contracts::AccessRole role = contracts::AccessRole::kResearcher;
 };
 
+/// Whether a caller may be called so in a list and in the ledger: 1 to 100 bytes of UTF-8 without
+/// control characters, not spaces alone.
+bool is_caller_name(std::string_view name);
+
 /// The tokens of the library's server: a file (mode 0600) with the SHA-256 of each, its owner's
 /// name and role. A token itself is shown once, when it is made. Thread-safe; a change of the file
 /// by another process is seen at the next look.
