@@ -105,7 +105,7 @@ class Generator {
                 }
                 break;
             case Kind::kOptional:
-                return value(*type.element, rule);
+                return or_null(value(*type.element, rule));
             case Kind::kList:
                 schema["type"] = "array";
                 schema["items"] = value(*type.element, rule);
@@ -127,6 +127,16 @@ class Generator {
                 break;
             }
         }
+        return schema;
+    }
+
+    /// The reader takes null for what is missing.
+    static Json or_null(Json schema) {
+        if (schema.contains("$ref")) return {{"anyOf", {schema, {{"type", "null"}}}}};
+        if (schema.contains("enum"))
+            schema["enum"].push_back(nullptr);
+        else
+            schema["type"] = {schema["type"], "null"};
         return schema;
     }
 
