@@ -144,8 +144,7 @@ def test_an_issuers_token_is_taken_for_what_it_says(tmp_path, issuer):
 def test_what_an_issuer_needs_is_asked_for(tmp_path, issuer):
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps(issuer.keys))
-    for words in (("--jwks", keys), ("--jwks", keys, "--issuer", ISSUER),
-                  ("--issuer", ISSUER, "--audience", AUDIENCE), ("--role-claim", "role"),
+    for words in (("--jwks", keys, "--issuer", ISSUER), ("--issuer", ISSUER),
                   ("--jwks", keys, "--issuer", "", "--audience", AUDIENCE)):
         run(tmp_path, "urza", "serve", "--port", "0", *words, expect=2)
     whole = ("--issuer", ISSUER, "--audience", AUDIENCE)

@@ -91,8 +91,8 @@ TEST_F(HostilePort, WhatComesTooSlowlyIsCutOff) {
 
 TEST_F(HostilePort, AStrangersBodyIsNotRead) {
     const auto before = answered_.load();
-    for (const char* length : {"Content-Length: 17000000", "Content-Length: 30000000",
-                               "Transfer-Encoding: chunked"}) {
+    for (const char* length :
+         {"Content-Length: 17000000", "Content-Length: 30000000", "Transfer-Encoding: chunked"}) {
         EXPECT_EQ(status_of(begin_post("guessed", length)), 401) << length;
         EXPECT_EQ(said_.find("100 Continue"), std::string::npos);
         EXPECT_EQ(status_of(begin_post("guessed", length + std::string("\r\nExpect: "

@@ -70,6 +70,7 @@ Result<int> serve(ServeArguments& a) {
     pthread_sigmask(SIG_BLOCK, &ends, nullptr);
     ESPER_TRY(const auto log, open_log(a.settings));
     a.server.answered = log_answer;
+    ESPER_TRY(const auto issued, open_issuer(a.issuer));
     ESPER_TRY(const auto library, urza::open_library(a.folder, a.objects));
     const auto added = urza::add_catalogue(*library);
     if (!added && !added.error().is(urza::UrzaError::kReadOnly)) return fail(added.error());
@@ -77,7 +78,6 @@ Result<int> serve(ServeArguments& a) {
     urza::Tokens tokens(urza::local_folder(address) / "tokens");
     ESPER_CHECK_STATUS(tokens.all());
     const auto router = std::make_shared<serving::Router>();
-    ESPER_TRY(const auto issued, open_issuer(a.issuer));
     urza::add_api(*router, *library, tokens, issued.get());
     ESPER_TRY(const auto server, serving::HttpServer::start(router, a.server));
     std::printf("%s\n", server->address().c_str());
