@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: run test build bench goals lint coverage leaks sanitize fuzz soak gate kill-sweep compat docs \
-	clean help setup configure esper sham state-walk nightly gpu-check build-times
+	clean help setup configure esper sham state-walk nightly gpu-check build-times check-api
 
 help:
 	@echo 'make run                  train and grow a small character GPT (ARGS="key=value …")'
@@ -25,6 +25,7 @@ help:
 	@echo 'make sanitize [ARGS=asan]  the compressed form of both sanitizers; CI runs that of asan'
 	@echo 'make leaks                a training run and its resume under LeakSanitizer'
 	@echo 'make fuzz [SECONDS=60]    run every fuzz target for that long'
+	@echo 'make check-api            ask the library'"'"'s server all that its description allows, and more'
 	@echo 'make soak [DURATION=10m]  memory, files and threads stay flat over a long time; with a'
 	@echo '                          duration also over training, growing, stopping and resuming'
 	@echo 'make sham                 offer seeds that cannot help to 20 short runs; count those kept'
@@ -88,6 +89,9 @@ leaks: setup
 
 fuzz: setup
 	@$(PYTHON) scripts/fuzz.py --seconds $(or $(SECONDS),60) $(NAME)
+
+check-api: esper
+	@$(PYTHON) scripts/check_api.py --binary $(BUILD)/bin/esper $(ARGS)
 
 soak: esper
 	@$(PYTHON) scripts/soak.py --binary $(BUILD)/bin/esper $(if $(DURATION),--duration $(DURATION)) -- $(ARGS)

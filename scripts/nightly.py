@@ -33,6 +33,8 @@ def steps(soak):
         "coverage": (["make", "coverage"], ["make", "coverage", "ROOMS=base"]),
         "fuzz": (["make", "fuzz", "SECONDS=60"],
                  ["make", "fuzz", "SECONDS=1", "NAME=base_text contracts_json"]),
+        "api": (["make", "check-api"],
+                ["make", "check-api", "ARGS=--examples 2 --roles curator"]),
         "state-walk": (["make", "state-walk"], ["make", "state-walk", "STEPS=100000"]),
         "kill-sweep": (["make", "kill-sweep", "ARGS=--kills 500"],
                        ["make", "kill-sweep", "ARGS=--kills 2 --per-run 1"]),

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "esper/base/text.h"
 #include "esper/contracts/json_schema.h"
 #include "esper/services/urza/api.h"
 #include "esper/version.h"
@@ -59,24 +60,49 @@ json answer_of(const Operation& operation, json& schemas) {
                         {"next", {{"type", {"string", "null"}}}}}}});
 }
 
+/// What no address may have stands in no parameter: control characters.
+json text_schema() { return {{"type", "string"}, {"pattern", "^[^\\u0000-\\u001f\\u007f]*$"}}; }
+/// Nor is `.` or `..` a segment of a path.
+json segment_schema() {
+    return {{"type", "string"},
+            {"pattern", "^[^\\u0000-\\u001f\\u007f.][^\\u0000-\\u001f\\u007f]*$"}};
+}
+
 json parameters_of(const Operation& operation) {
     json parameters = json::array();
-    const auto add = [&](const char* name, const char* in, json schema) {
+    const auto add = [&](const std::string& name, const char* in, json schema) {
         parameters.push_back({{"name", name},
                               {"in", in},
                               {"required", std::string_view(in) == "path"},
                               {"schema", std::move(schema)}});
     };
-    if (operation.pattern.find("{id}") != std::string::npos)
-        add("id", "path", {{"type", "string"}, {"minLength", 1}});
+    for (const auto& segment : split(operation.pattern, '/'))
+        if (segment.starts_with('{'))
+            add(segment.substr(1, segment.size() - 2), "path", segment_schema());
     if (operation.page) {
         const bool numbers = operation.pattern.ends_with("/ledger");
         add("after", "query",
-            numbers ? json{{"type", "integer"}, {"minimum", 0}} : json{{"type", "string"}});
-        add("limit", "query", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}});
+            numbers ? json{{"type", "integer"}, {"minimum", 0}, {"maximum", kLastLedgerEntry}}
+                    : text_schema());
+        add("limit", "query", {{"type", "integer"}, {"minimum", 0}, {"maximum", kMostItems}});
     }
-    if (operation.pattern.ends_with("/deprecate")) add("reason", "query", {{"type", "string"}});
+    if (operation.pattern.ends_with("/deprecate")) add("reason", "query", text_schema());
     return parameters;
+}
+
+json problem_answer() {
+    return {
+        {"description", "what went wrong (RFC 9457)"},
+        {"content",
+         {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
+}
+
+/// What is answered to anybody.
+void add_open(json& paths, const char* path, const char* what, const char* type) {
+    const json done{{"description", "done"}, {"content", {{type, json::object()}}}};
+    paths[path]["get"] = {{"summary", what},
+                          {"security", json::array()},
+                          {"responses", {{"200", done}, {"default", problem_answer()}}}};
 }
 
 }  // namespace
@@ -101,17 +127,17 @@ json openapi(const std::vector<Operation>& operations) {
                        {"responses",
                         {{creates ? "201" : "200",
                           {{"description", "done"}, {"content", answer_of(operation, schemas)}}},
-                         {"default",
-                          {{"description", "what went wrong (RFC 9457)"},
-                           {"content",
-                            {{"application/problem+json",
-                              {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}}}}}};
+                         {"default", problem_answer()}}}};
         if (operation.takes != nullptr)
             described["requestBody"] = {
                 {"required", true}, {"content", json_body(reference(*operation.takes, schemas))}};
         std::string method = operation.method == "GET" ? "get" : "post";
         paths[operation.pattern][method] = std::move(described);
     }
+    add_open(paths, "/openapi.json", "This description", "application/json");
+    add_open(paths, "/health", "That the server is up", "application/json");
+    add_open(paths, "/ready", "What it waits for; 503 while it waits", "application/json");
+    add_open(paths, "/metrics", "Figures for Prometheus", "text/plain");
     return {{"openapi", "3.1.0"},
             {"info", {{"title", "Esper's library"}, {"version", ESPER_VERSION}}},
             {"paths", paths},
