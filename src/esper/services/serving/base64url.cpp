@@ -6,7 +6,7 @@ namespace esper::serving {
 
 namespace {
 
-int digit_of(char c) {
+int value_of(char c) {
     if (c >= 'A' && c <= 'Z') return c - 'A';
     if (c >= 'a' && c <= 'z') return c - 'a' + 26;
     if (c >= '0' && c <= '9') return c - '0' + 52;
@@ -22,7 +22,7 @@ std::optional<std::string> base64url_decode(std::string_view text) {
     std::uint32_t bits = 0;
     unsigned count = 0;  // of the bits that no byte has yet
     for (const char c : text) {
-        const int digit = digit_of(c);
+        const int digit = value_of(c);
         if (digit < 0) return std::nullopt;
         bits = (bits << 6 | static_cast<std::uint32_t>(digit)) & 0xfffU;
         count += 6;

@@ -6,10 +6,10 @@ namespace esper::serving {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool is_same_name(std::string_view name, std::string_view lower_case) {
-    return std::ranges::equal(name, lower_case, {}, lower);
+    return std::ranges::equal(name, lower_case, {}, small);
 }
 
 }  // namespace
