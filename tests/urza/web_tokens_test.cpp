@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "esper/base/files.h"
 #include "esper/contracts/contract_error.h"
@@ -170,6 +172,29 @@ TEST_F(Issuer, TheKeysAreReadAgainWhenTheirFileChanges) {
     EXPECT_EQ(look(next).status, 503);
     value_or_throw(write_file_atomic(library_.path() / "elsewhere.json", keys_of({"ours"}).dump()));
     EXPECT_EQ(look(old).status, 200);
+}
+
+TEST_F(Issuer, ManyAskWhileTheKeysChange) {
+    const auto good = token({{"role", "admin"}}), next = token({{"role", "admin"}}, "next");
+    std::atomic<bool> over = false;
+    std::atomic<int> taken = 0, others = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&] {
+            while (!over)
+                for (const auto& each : {good, next}) {
+                    const auto caller = issued_->find(each);
+                    if (caller)
+                        ++taken;
+                    else if (!caller.error().is(TokenError::kUnknownKey))
+                        ++others;
+                }
+        });
+    for (int i = 0; i < 30; ++i) write(keys_of({i % 2 == 0 ? "next" : "ours"}));
+    while (taken < 100) std::this_thread::yield();
+    over = true;
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(others, 0);
 }
 
 TEST_F(Issuer, KeysThatCannotBeUsedShutOnlyTheIssuersCallersOut) {
