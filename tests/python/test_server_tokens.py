@@ -121,6 +121,7 @@ def test_an_issuers_token_is_taken_for_what_it_says(tmp_path, issuer):
         status, problem = server.ask(head, f"{first}.{second}.{third[::-1]}")
         assert status == 401 and problem["error"] in ("token.Signature", "token.Malformed")
         assert server.ask(head, issuer.token(role="king"))[0] == 403
+        assert server.ask(head, "x" * 20_000)[0] == 431
         with urllib.request.urlopen(server.address + "/metrics", timeout=30) as answer:
             figures = answer.read().decode()
         assert 'esper_urza_refused_total{status="401"} 5' in figures
