@@ -66,18 +66,20 @@ TEST(WebKeys, AKeyForSomethingElseIsNotUsed) {
 
 TEST(WebKeys, AFileThatWouldBeADangerIsRefused) {
     const std::string secret = with(kRfc8037Key, {{"d", "nWGx"}});
+    const std::string beside = key_set(kRfc8037Key + "," + secret);
+    const std::string nameless = key_set(kRfc8037Key + "," + kRfc7515P256);
     for (const std::string& text :
          {std::string(), std::string("{}"), std::string("[]"), std::string(R"({"keys":{}})"),
           key_set(""), key_set("1"), key_set(with(kRfc8037Key, {{"kid", 1}})), key_set(secret),
-          key_set(kRfc8037Key + "," + secret), key_set(kRfc8037Key + "," + kRfc7515P256),
-          R"({"keys":[],"keys":[)" + kRfc8037Key + "]}",
+          beside, nameless, R"({"keys":[],"keys":[)" + kRfc8037Key + "]}",
           key_set(R"({"kty":"oct",)" + kRfc8037Key.substr(1))}) {
         const auto keys = read_web_keys(text);
         ASSERT_FALSE(keys) << text;
         EXPECT_TRUE(keys.error().is(TokenError::kBadKeys)) << text;
     }
     std::string many = kRfc8037Key;
-    for (int i = 0; i < 100; ++i) many += "," + with(kRfc8037Key, {{"kid", std::to_string(i)}});
+    for (int i = 0; i < 100; ++i)
+        many.append(",").append(with(kRfc8037Key, {{"kid", std::to_string(i)}}));
     EXPECT_TRUE(read_web_keys(key_set(many)).error().is(TokenError::kBadKeys));
 }
 

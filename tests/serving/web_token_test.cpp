@@ -58,7 +58,7 @@ TEST_F(TokensOfOthers, EachIsTakenOrRefusedForWhatItIs) {
         const std::string said =
             token ? ""
                   : std::string(token.error().room()) + "." + std::string(token.error().name());
-        EXPECT_EQ(said, given["says"]) << given["name"];
+        EXPECT_EQ(said, given["says"].get<std::string>()) << given["name"];
         if (!token) {
             ++bad;
             continue;
