@@ -26,7 +26,7 @@ HttpOptions quick() {
 class Server {
   public:
     explicit Server(std::function<std::string(int, const RawRequest&)> respond)
-        : server_([this, respond](Connection& c) {
+        : server_([this, respond = std::move(respond)](Connection& c) {
               for (;;) {
                   const RawRequest r = read_request(c);
                   if (r.head.empty()) return;
@@ -212,6 +212,22 @@ TEST(HttpClient, GivesUpOnAServerThatDoesNotAnswerInTime) {
     const auto r = client.send({.url = server.url(), .timeout = 100ms});
     ASSERT_FALSE(r);
     EXPECT_TRUE(r.error().is(HttpError::kTimedOut));
+}
+
+TEST(HttpClient, EndsSoonWhereNobodyWaitsForTheAnswerAnyMore) {
+    TcpServer server([](Connection& c) {
+        while (!c.read_some().empty()) {
+        }
+    });
+    HttpClient client({.retries = 3});
+    const auto begun = std::chrono::steady_clock::now();
+    const auto r = client.send({.url = server.url(), .give_up = [&] {
+                                    return std::chrono::steady_clock::now() - begun > 100ms;
+                                }});
+    ASSERT_FALSE(r);
+    EXPECT_TRUE(r.error().is(HttpError::kGivenUp)) << r.error().to_string();
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 3s);
+    EXPECT_EQ(server.connections(), 1);
 }
 
 TEST(HttpClient, GivesUpOnAServerThatStalls) {

@@ -42,6 +42,7 @@ struct Exchange {
     std::int64_t moved = -1;
     std::chrono::steady_clock::time_point moved_at{};
     bool stalled = false;
+    bool given_up = false;
     bool head_complete = false;
     bool too_large = false;
     bool stopped = false;
@@ -101,8 +102,9 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t 
         x.moved = down + up;
         x.moved_at = now;
     }
-    x.stalled = now - x.moved_at > x.stall_timeout;
-    return x.stalled ? 1 : 0;
+    x.stalled = x.stall_timeout.count() > 0 && now - x.moved_at > x.stall_timeout;
+    x.given_up = x.request.give_up && x.request.give_up();
+    return x.stalled || x.given_up ? 1 : 0;
 }
 
 Error describe(CURLcode code, const Exchange& x, const char* detail) {
@@ -131,6 +133,11 @@ Error describe(CURLcode code, const Exchange& x, const char* detail) {
     if (x.too_large) {
         return fail(HttpError::kTooLarge, fmt::format("{} {}: the answer exceeds {} bytes",
                                                       x.request.method, x.request.url, x.max_body))
+            .value();
+    }
+    if (x.given_up) {
+        return fail(HttpError::kGivenUp, fmt::format("{} {}: nobody waits for the answer any more",
+                                                     x.request.method, x.request.url))
             .value();
     }
     if (x.stalled) {
@@ -205,13 +212,14 @@ void HttpClient::Impl::set_up(CURL* handle, const HttpRequest& request, Exchange
     set(CURLOPT_HTTPHEADER, headers);
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.value_or(options.timeout).count()));
-    if (options.stall_timeout.count() > 0) {
+    if (options.stall_timeout.count() > 0 || request.give_up) {
         set(CURLOPT_NOPROGRESS, 0L);
         set(CURLOPT_XFERINFOFUNCTION, &on_progress);
         set(CURLOPT_XFERINFODATA, static_cast<void*>(&x));
     }
     set(CURLOPT_TCP_KEEPALIVE, 1L);
     set(CURLOPT_MAXAGE_CONN, static_cast<long>(options.keep_alive.count()));
+    if (!options.use_proxy) set(CURLOPT_NOPROXY, "*");
     if (!options.ca_file.empty()) set(CURLOPT_CAINFO, options.ca_file.c_str());
     set(CURLOPT_HEADERFUNCTION, &on_header);
     set(CURLOPT_HEADERDATA, static_cast<void*>(&x));

@@ -23,6 +23,7 @@ namespace esper::utils {
     X(kBroken, kRuntime)        /* the connection ended in the middle of the exchange */        \
     X(kTooLarge, kRuntime)      /* the answer exceeds the limit */                              \
     X(kRefusedBySink, kRuntime) /* the receiver of the body said stop */                        \
+    X(kGivenUp, kRuntime)       /* the caller's give_up() said so */                            \
     X(kBusy, kRuntime)          /* no free connection within the time allowed */                \
     X(kClientStatus, kRuntime)  /* 4xx, from require_success() */                               \
     X(kServerStatus, kRuntime)  /* 5xx, from require_success() */                               \
@@ -44,6 +45,8 @@ struct HttpRequest {
     std::function<bool(std::string_view)> sink{};
     /// Replaces HttpOptions::timeout for this request.
     std::optional<std::chrono::milliseconds> timeout{};
+    /// Is asked about once a second; true ends the exchange.
+    std::function<bool()> give_up{};
 };
 
 enum class HttpKind : std::uint8_t { kSuccess, kClientError, kServerError, kOther };
@@ -80,6 +83,7 @@ struct HttpOptions {
     std::uint64_t max_body = std::uint64_t{256} << 20;
     std::string user_agent = "esper";
     std::string ca_file{};  ///< empty: the system's
+    bool use_proxy = true;  ///< that the environment names, e.g. in $http_proxy
 };
 
 struct HttpStatistics {
