@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "esper/contracts/codec.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/serving/health.h"
 #include "esper/services/serving/metrics_text.h"
+#include "esper/services/urza/api_answers.h"
+#include "esper/services/urza/api_sharing.h"
 #include "esper/services/urza/callers.h"
 #include "esper/services/urza/http_answers.h"
 #include "esper/utils/logging.h"
@@ -25,57 +25,6 @@ using serving::Request;
 using serving::Response;
 
 constexpr std::size_t kMostBody = std::size_t{17} << 20;  // a submission's longest text, and more
-
-/// Unknown things are 404, conflicts 409; the rest as serving::problem says.
-Response refuse(const Error& error) {
-    if (error.is(UrzaError::kUnknownBlueprint) || error.is(UrzaError::kUnknownKernel))
-        return problem(404, error);
-    if (error.is(UrzaError::kNoObject)) return problem(410, error);
-    if (error.is(UrzaError::kConflict) || error.is(contracts::ContractError::kIllegalTransition))
-        return problem(409, error);
-    if (error.is(contracts::ContractError::kWrongRole)) return problem(403, error);
-    if (error.is(UrzaError::kReadOnly) || error.is(UrzaError::kDiskFull))
-        return problem(503, error);
-    return problem(error);
-}
-
-Result<std::uint64_t> number_of(const Request& request, const char* name, std::uint64_t usual,
-                                std::uint64_t most) {
-    const auto text = request.asked(name);
-    if (!text) return usual;
-    std::uint64_t number = 0;
-    const auto read = std::from_chars(text->data(), text->data() + text->size(), number);
-    if (read.ec == std::errc() && read.ptr == text->data() + text->size() && number <= most)
-        return number;
-    return fail(UrzaError::kBadRequest,
-                fmt::format("{}={}: expected a number from 0 to {}", name, *text, most));
-}
-
-Result<PageOf> page_of(const Request& request) {
-    ESPER_TRY(const auto limit, number_of(request, "limit", PageOf{}.limit, kMostItems));
-    return PageOf{std::string(request.asked("after").value_or("")),
-                  static_cast<std::uint32_t>(std::max<std::uint64_t>(limit, 1))};
-}
-
-/// A page as {"items": […], "next": "…" or null}; `next` is the `after` of the page behind it.
-template <typename Records, typename JsonOf, typename IdOf>
-Response page_response(const Result<Records>& records, const PageOf& page, const JsonOf& json_of,
-                       const IdOf& id_of) {
-    if (!records) return refuse(records.error());
-    json items = json::array();
-    for (const auto& record : *records) items.push_back(json_of(record));
-    const bool more = records->size() == page.limit;
-    return serving::json_content(
-        {{"items", items}, {"next", more ? json(id_of(records->back())) : json()}});
-}
-
-template <typename T>
-Response contract_response(const Result<T>& value, int status = 200) {
-    if (!value) return refuse(value.error());
-    auto text = contracts::to_json(*value);
-    if (!text) return refuse(text.error());
-    return serving::content("application/json", std::move(*text), status);
-}
 
 /// The artifact with its newest report. A kernel that nobody validated is never called so, whatever
 /// its row says.
@@ -184,9 +133,10 @@ Response show_head(Library& library) {
 }  // namespace
 
 std::vector<Operation> operations(Library& l) {
+    auto all = sharing_operations(l);
     const auto* blueprint = &record_info<contracts::Blueprint>();
     const auto* kernel = &record_info<contracts::CompiledKernelArtifact>();
-    return {
+    std::vector<Operation> found{
         {"GET", "/api/v1/blueprints", "Blueprints in the order of their ids",
          AccessRole::kResearcher, nullptr, blueprint, true,
          [&l](const Request& r, const Caller&) { return list_blueprints(l, r); }},
@@ -219,6 +169,8 @@ std::vector<Operation> operations(Library& l) {
         {"GET", "/api/v1/ledger/head", "The signed head of the ledger", AccessRole::kResearcher,
          nullptr, nullptr, false, [&l](const Request&, const Caller&) { return show_head(l); }},
     };
+    std::ranges::move(all, std::back_inserter(found));
+    return found;
 }
 
 namespace {

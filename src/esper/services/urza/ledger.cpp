@@ -107,51 +107,66 @@ Result<LedgerHead> read_head(Database& database, const execution::KeyRing& ring)
         if (last.number != 0) return broken(last.number, "nobody signed the head");
         return LedgerHead{};
     }
-    const std::string statement = select.text(0), signature = select.text(2);
+    const std::string signature = select.text(2);
     execution::Seal seal{select.text(1), {}};
     if (signature.size() != seal.signature.size())
         return broken(0, "the head's signature has another length");
     std::copy(signature.begin(), signature.end(), seal.signature.begin());
+    return head_of(select.text(0), seal, ring);
+}
+
+Result<LedgerHead> head_of(const std::string& statement, const execution::Seal& seal,
+                           const execution::KeyRing& ring) {
     ESPER_CHECK_STATUS(
         ring.check(execution::KeyRole::kLibrary, execution::kLedgerHeadType, statement, seal));
     const json said = json::parse(statement, nullptr, false);
     if (!said.is_object() || !said.value("number", json()).is_number_unsigned() ||
         !said.value("hash", json()).is_string())
         return broken(0, "the head says neither number nor hash");
-    return LedgerHead{said["number"], said["hash"]};
+    return LedgerHead{said["number"], said["hash"], statement, seal};
 }
 
-Status verify_ledger(Database& database, const execution::KeyRing& ring,
-                     const std::optional<LedgerHead>& remembered) {
-    ESPER_TRY(const LedgerHead head, read_head(database, ring));
+Status follow_ledger(const LedgerPages& pages, const LedgerHead& head,
+                     const std::optional<LedgerHead>& remembered,
+                     const std::function<void(const LedgerEntry&)>& visit) {
     std::string previous;
     std::uint64_t number = 0;
     bool recognised = !remembered || remembered->number == 0;
-    constexpr std::uint32_t kAtOnce = 1000;
-    for (;;) {
-        ESPER_TRY(const auto entries, read_entries(database, number, kAtOnce));
+    bool is_another = false;
+    while (number <= head.number) {
+        ESPER_TRY(const auto entries, pages(number));
+        if (entries.empty()) break;
         for (const auto& entry : entries) {
             if (entry.number != number + 1) return broken(number + 1, "it is missing");
             if (entry.hash != hash_of(entry, previous))
                 return broken(entry.number, "it is not what its hash says");
             number = entry.number;
             previous = entry.hash;
+            if (visit) visit(entry);
             if (remembered && remembered->number == number) {
                 recognised = remembered->hash == entry.hash;
-                if (!recognised)
-                    return broken(number,
-                                  "it is another than the one remembered, unless that is of "
-                                  "another library");
+                is_another = !recognised;
             }
         }
-        if (entries.size() < kAtOnce) break;
     }
     if (head.number != number || head.hash != previous)
         return broken(number, fmt::format("the signed head is entry {}", head.number));
+    if (is_another)
+        return broken(remembered->number,
+                      "it is another than the one remembered, unless that is of another library");
     if (!recognised)
         return broken(
             number, fmt::format("it ends here, but entry {} was seen before", remembered->number));
     return {};
+}
+
+Status verify_ledger(Database& database, const execution::KeyRing& ring,
+                     const std::optional<LedgerHead>& remembered) {
+    ESPER_TRY(const LedgerHead head, read_head(database, ring));
+    constexpr std::uint32_t kAtOnce = 1000;
+    return follow_ledger(
+        [&](std::uint64_t after) { return read_entries(database, after, kAtOnce); }, head,
+        remembered);
 }
 
 }  // namespace esper::urza

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "esper/services/urza/database.h"
@@ -27,7 +28,18 @@ Result<std::vector<LedgerEntry>> read_entries(Database& database, std::uint64_t 
 /// The head that was signed; number 0 for an empty ledger.
 /// Errors: kBrokenLedger, those of KeyRing::check.
 Result<LedgerHead> read_head(Database& database, const execution::KeyRing& ring);
-/// Follows the chain from its beginning to the signed head. Error: kBrokenLedger, with the entry.
+/// What a signed statement says the head is. Errors: kBrokenLedger, those of KeyRing::check.
+Result<LedgerHead> head_of(const std::string& statement, const execution::Seal& seal,
+                           const execution::KeyRing& ring);
+
+/// Gives the entries after that number, in order.
+using LedgerPages = std::function<Result<std::vector<LedgerEntry>>(std::uint64_t after)>;
+/// Follows the chain from its beginning to `head`, calling `visit` with each entry. Error:
+/// kBrokenLedger, with the entry.
+Status follow_ledger(const LedgerPages& pages, const LedgerHead& head,
+                     const std::optional<LedgerHead>& remembered,
+                     const std::function<void(const LedgerEntry&)>& visit = {});
+/// The same for the ledger of a database.
 Status verify_ledger(Database& database, const execution::KeyRing& ring,
                      const std::optional<LedgerHead>& remembered);
 

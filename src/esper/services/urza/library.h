@@ -67,6 +67,9 @@ struct LedgerEntry {
 struct LedgerHead {
     std::uint64_t number = 0;
     std::string hash;
+    // As the library signed it; empty where it was remembered, and before the first entry.
+    std::string statement = {};
+    execution::Seal seal = {};
 };
 
 /// How a seed ended in a run.
@@ -172,18 +175,19 @@ class Library {
 
 /// The library at an address, "" for default_library_path(): a folder with a SQLite file, the
 /// objects and the keys, made (mode 0700) where it is missing; or a PostgreSQL database,
-/// `postgresql://USER@HOST/DATABASE`, in which the tables are made where they are missing.
+/// `postgresql://USER@HOST/DATABASE`, in which the tables are made where they are missing; or
+/// `http://HOST:PORT` or `https://HOST`, a server that others share (RemoteLibrary).
 /// `objects`, of a database only: where kernels' objects lie, a folder, `s3://bucket/prefix`, or
 /// `rows` of the database; "" means $ESPER_OBJECTS, else where the library has them (`rows` in a
 /// new one). Errors: kBadAddress, kNetworkFileSystem, kTooNew, kReadOnly, kDatabase, kDamaged,
-/// kUnreachable.
+/// kUnreachable; for a server those of RemoteLibrary::open.
 Result<std::unique_ptr<Library>> open_library(const std::string& path = "",
                                               const std::string& objects = "");
 /// $ESPER_LIBRARY, else ~/.local/share/esper/library.
 std::string default_library_path();
 /// The folder of what a library at this address ("" as above) has on this machine alone: keys
 /// (unless $ESPER_KEYS names others), tokens, refusals of the compiler. A folder's own; of a
-/// database, the user's default folder.
+/// database or a server, the user's default folder.
 std::filesystem::path local_folder(const std::string& address);
 /// The address without its password.
 std::string shown_address(const std::string& address);

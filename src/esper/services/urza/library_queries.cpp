@@ -4,6 +4,7 @@
 
 #include "esper/contracts/codec.h"
 #include "esper/services/urza/database_library.h"
+#include "esper/services/urza/reasons.h"
 #include "esper/services/urza/rows.h"
 
 // Which kernels may be used, and why not the others.
@@ -12,20 +13,6 @@ namespace esper::urza {
 namespace {
 
 using contracts::KernelStatus;
-
-execution::KernelWant want_of(const KernelAsk& ask) {
-    execution::KernelWant want;
-    want.branch = ask.branch;
-    want.precision = ask.precision;
-    want.shape = ask.shape;
-    want.cpu_features = ask.cpu_features;
-    return want;
-}
-
-double order_of(const KernelRecord& record) {
-    const auto& report = record.artifact.validation_report;
-    return report ? latency_of(report->benchmark_results).value_or(1e300) : 1e300;
-}
 
 /// The tags and limits of a query as a condition.
 std::string condition_of(const contracts::KernelQuery& query) {
@@ -55,11 +42,6 @@ contracts::KernelMatch match_of(const KernelRecord& record, const contracts::Wor
         if (std::ranges::find(match.tags, tag) != match.tags.end()) match.score += 1;
     match.score += 1 / (1 + match.latency_ms.value_or(1e9));
     return match;
-}
-
-Reason reason(std::string what, const Status& status, std::string good) {
-    return {std::move(what), status.has_value(),
-            status ? std::move(good) : status.error().to_string()};
 }
 
 }  // namespace
@@ -111,40 +93,9 @@ Result<contracts::KernelQueryResult> DatabaseLibrary::query(const contracts::Ker
 Result<std::vector<Reason>> DatabaseLibrary::why(std::string_view id,
                                                  const std::optional<KernelAsk>& ask) {
     ESPER_TRY(const KernelRecord record, kernel(id));
-    execution::KernelBundle bundle = bundle_of(record);
-    std::vector<Reason> reasons;
-    reasons.push_back(reason("the forge sealed its manifest",
-                             ring_.check(execution::KeyRole::kForge, execution::kManifestType,
-                                         bundle.manifest, bundle.forged),
-                             "key " + record.forged.key));
-    auto object = objects_->get(*record.artifact.metadata.checksum);
-    reasons.push_back(reason("its object is the manifest's",
-                             object ? Status{} : Status(tl::unexpected(object.error())),
-                             *record.artifact.metadata.checksum));
-    const auto& features = ask ? ask->cpu_features : execution::cpu_features_here();
-    reasons.push_back(reason("this machine can run it",
-                             execution::fits_machine(record.manifest, features),
-                             record.manifest.isa));
-    execution::KernelWant any;
-    any.cpu_features = record.manifest.cpu_features;
-    const auto judged = execution::verify_statements(bundle, ring_, any);
-    reasons.push_back(reason(
-        "the gauntlet validated it", judged ? Status{} : Status(tl::unexpected(judged.error())),
-        judged ? fmt::format("key {}, on {}", record.judged.key, judged->verdict.hardware) : ""));
-    reasons.push_back({"it is in use", record.artifact.status == KernelStatus::kValidated,
-                       fmt::format("status {}", contracts::to_text(record.artifact.status))});
-    if (!ask) return reasons;
-    const auto fits = execution::verify_statements(bundle, ring_, want_of(*ask));
-    reasons.push_back(reason("it is for what was asked",
-                             fits ? Status{} : Status(tl::unexpected(fits.error())),
-                             to_string(record.manifest.shape)));
-    ESPER_TRY(const auto best, offers(*ask));
-    const bool first = !best.empty() && best.front().artifact.kernel_artifact_id == id;
-    reasons.push_back({"it is the fastest that fits", first,
-                       best.empty()
-                           ? "none fits"
-                           : "the fastest is " + best.front().artifact.kernel_artifact_id});
-    return reasons;
+    const auto object = objects_->get(*record.artifact.metadata.checksum);
+    return reasons_of(record, object ? Status() : Status(tl::unexpected(object.error())), ring_,
+                      ask, [this](const KernelAsk& asked) { return offers(asked); });
 }
 
 }  // namespace esper::urza

@@ -80,13 +80,21 @@ json parameters_of(const Operation& operation) {
         if (segment.starts_with('{'))
             add(segment.substr(1, segment.size() - 2), "path", segment_schema());
     if (operation.page) {
-        const bool numbers = operation.pattern.ends_with("/ledger");
+        const bool numbers =
+            operation.pattern.ends_with("/ledger") || operation.pattern.ends_with("/reports");
         add("after", "query",
             numbers ? json{{"type", "integer"}, {"minimum", 0}, {"maximum", kLastLedgerEntry}}
                     : text_schema());
         add("limit", "query", {{"type", "integer"}, {"minimum", 0}, {"maximum", kMostItems}});
     }
     if (operation.pattern.ends_with("/deprecate")) add("reason", "query", text_schema());
+    if (operation.pattern.ends_with("/reports")) add("blueprint", "query", text_schema());
+    if (operation.pattern.ends_with("/collect"))
+        add("keep", "query", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1'000'000}});
+    if (operation.pattern.ends_with("/status")) {
+        add("to", "query", text_schema());
+        add("as", "query", text_schema());
+    }
     return parameters;
 }
 
