@@ -5,6 +5,8 @@
 
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/postgres_database.h"
+#include "esper/services/urza/remote_library.h"
+#include "esper/services/urza/server_address.h"
 
 // Which kind of library an address names.
 
@@ -29,9 +31,11 @@ fs::path default_folder() {
 /// Refuses what would be taken for the name of a folder.
 Status check_folder(const std::string& address, const std::string& objects) {
     if (is_url(address))
-        return fail(UrzaError::kBadAddress,
-                    fmt::format("{}: expected a folder or postgresql://USER@HOST/DATABASE",
-                                without_password(address)));
+        return fail(
+            UrzaError::kBadAddress,
+            fmt::format("{}: expected a folder, postgresql://USER@HOST/DATABASE or, where a server "
+                        "will do, http(s)://HOST:PORT",
+                        without_password(address)));
     if (objects.empty()) return {};
     return fail(UrzaError::kBadAddress,
                 fmt::format("{} is a folder, whose objects lie in it; another place for them (got "
@@ -62,11 +66,25 @@ Result<std::unique_ptr<DatabaseLibrary>> open_database_library(const std::string
 }
 
 Result<std::unique_ptr<Library>> open_library(const std::string& path, const std::string& objects) {
-    ESPER_TRY(auto library, open_database_library(path, objects));
+    const std::string address = path.empty() ? default_library_path() : path;
+    if (is_server(address)) {
+        if (!objects.empty())
+            return fail(UrzaError::kBadAddress,
+                        address +
+                            " is a server, which knows where its objects lie; leave out "
+                            "--objects");
+        ESPER_TRY(auto remote, RemoteLibrary::open(address));
+        return std::unique_ptr<Library>(std::move(remote));
+    }
+    ESPER_TRY(auto library, open_database_library(address, objects));
     return std::unique_ptr<Library>(std::move(library));
 }
 
 Result<std::unique_ptr<Library>> open_library_to_read(const std::string& path) {
+    if (is_server(path)) {
+        ESPER_TRY(auto library, RemoteLibrary::open(path, {.to_look_at = true}));
+        return std::unique_ptr<Library>(std::move(library));
+    }
     if (is_postgres(path)) {
         ESPER_TRY(auto library, open_postgres_library_to_read(path));
         return std::unique_ptr<Library>(std::move(library));
