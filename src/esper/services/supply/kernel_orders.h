@@ -40,7 +40,7 @@ std::string text_of(const OrderOutcome& outcome);
 std::optional<OrderOutcome> outcome_of(const std::string& line);
 
 /// The process of a run's forge: takes orders from standard input until it ends, forges each, puts
-/// kernel and verdict into the library in `library`, and prints the outcome. It ends with the
+/// kernel and verdict into the library `library`, and prints the outcome. It ends with the
 /// process that started it. The exit code.
 int forge_orders(const std::string& library, const ForgeWishes& wishes);
 /// Why nothing can be compiled here: no compiler, or no jail for it where one is needed. "" if it

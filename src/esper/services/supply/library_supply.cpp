@@ -5,14 +5,16 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
 #include "esper/execution/kernels/branch_source.h"
 #include "esper/execution/kernels/kernel_cache.h"
 #include "esper/services/supply/forge_process.h"
+#include "esper/services/supply/known_kernels.h"
 #include "esper/services/supply/known_refusals.h"
-#include "esper/services/urza/library.h"
+#include "esper/services/supply/library_view.h"
 #include "esper/utils/logging.h"
 
 namespace esper::supply {
@@ -26,43 +28,6 @@ using ports::KernelAnswer;
 using ports::KernelNeed;
 using ports::SuppliedKernel;
 
-// A verdict about at most so many times the samples of a call holds for it, too.
-constexpr std::int64_t kSameClass = 4;
-
-execution::KernelWant want_of(const KernelNeed& need) {
-    execution::KernelWant want;
-    want.branch = need.branch;
-    want.precision = need.precision;
-    want.shape = execution::ShapeClass{need.sample, need.samples, need.samples};
-    return want;
-}
-
-execution::KernelBundle statements_of(const urza::KernelRecord& record) {
-    return {record.manifest_text, record.forged, record.verdict_text, record.judged, ""};
-}
-
-bool has_tag(const urza::KernelRecord& record, std::string_view tag) {
-    return record.verdict &&
-           std::ranges::find(record.verdict->tags, tag) != record.verdict->tags.end();
-}
-
-/// `speed_percent` 46 is a gain of 1.46.
-double gain_of(const urza::KernelRecord& record, const std::string& figure) {
-    if (!record.artifact.validation_report) return 0;
-    for (const auto& [name, value] : record.artifact.validation_report->baseline_comparison)
-        if (name == figure) return 1 + value / 100;
-    return 0;
-}
-
-/// What is known of a need: kernels that win, and what is said of the others.
-struct Known {
-    std::vector<urza::KernelRecord> winners;  ///< the fastest first
-    std::string loses;                        ///< an id, and by how much: the operators are faster
-    std::string other;                        ///< it is out of use, or it was measured elsewhere
-    std::vector<std::string> refused;
-    bool settled = false;  ///< forging it again would say nothing new
-};
-
 /// A kernel that was asked of the cache by its id.
 struct Request {
     std::string kernel;
@@ -74,10 +39,17 @@ class LibrarySupply final : public ports::KernelSupply {
   public:
     explicit LibrarySupply(SupplyOptions options) : options_(std::move(options)) {}
 
+    ~LibrarySupply() override {
+        cache_.reset();
+        source_.reset();
+        view_.reset();  // its thread may be starting the forge
+    }
+
     std::string want(const std::vector<KernelNeed>& needs) override {
-        if (wanted_) return problem_;
-        wanted_ = true;
-        return problem_ = order(needs);
+        if (!needs.empty() && !std::exchange(wanted_, true)) return order(needs);
+        const auto trouble = view_ ? view_->trouble() : "";
+        const std::lock_guard lock(forge_mutex_);
+        return trouble.empty() ? problem_ : trouble;
     }
 
     KernelAnswer offer(const KernelNeed& need) override {
@@ -86,7 +58,7 @@ class LibrarySupply final : public ports::KernelSupply {
             answer.why = opened.error().message();
             return answer;
         }
-        auto known = look(need);
+        auto known = known_of(need, view_->kernels_for(need), view_->ring());
         answer.refused = std::move(known.refused);
         for (const auto& record : known.winners) {
             auto kernel = load(record.manifest.artifact, need);
@@ -110,7 +82,7 @@ class LibrarySupply final : public ports::KernelSupply {
     Result<SuppliedKernel> recall(const std::string& id, const std::string& object,
                                   const KernelNeed& need) override {
         ESPER_CHECK_STATUS(open());
-        ESPER_TRY(const auto record, library_->kernel(id));
+        ESPER_TRY(const auto record, view_->kernel(id));
         if (record.artifact.status != KernelStatus::kValidated)
             return fail(
                 urza::UrzaError::kUnknownKernel,
@@ -129,12 +101,13 @@ class LibrarySupply final : public ports::KernelSupply {
     Status evict(const std::string& id, const std::string& reason) override {
         ESPER_CHECK_STATUS(open());
         ESPER_CHECK_STATUS(cache_->ban(kernel_id_of(id), reason));
-        return library_->deprecate(id, contracts::ComponentType::kUrza, reason);
+        return view_->deprecate(id, reason);
     }
 
     ports::KernelWork work() override {
         log_requests();
         ports::KernelWork work;
+        const std::lock_guard lock(forge_mutex_);
         work.asked = asked_;
         work.finished = !forge_.is_running();
         for (const auto& outcome : forge_.outcomes()) {
@@ -146,38 +119,33 @@ class LibrarySupply final : public ports::KernelSupply {
         return work;
     }
 
-    std::string ledger_head() override {
-        if (!library_) return "";
-        const auto head = library_->head();
-        return head ? fmt::format("{}:{}", head->number, head->hash) : "";
-    }
+    std::string ledger_head() override { return view_ ? view_->head() : ""; }
 
     std::vector<ports::PastCandidates> past_candidates(const std::string& host) override {
-        std::vector<ports::PastCandidates> past;
-        if (!open()) return past;
-        const auto measured = library_->measured_candidates();
-        if (!measured) return past;
-        for (const auto& m : *measured) {
-            const auto blueprint = library_->blueprint(m.blueprint);
-            if (m.host != host || !blueprint) continue;
-            const auto& name = blueprint->name;  // e.g. low_rank/tokens
-            const auto slash = name.rfind('/');
-            if (slash == std::string::npos) continue;
-            past.push_back({name.substr(0, slash), name.substr(slash + 1), m.runs, m.runs_chosen});
-        }
-        return past;
+        return open() ? view_->past(host) : std::vector<ports::PastCandidates>();
     }
 
   private:
     std::string order(const std::vector<KernelNeed>& needs) {
-        if (const auto opened = open(); !opened) return opened.error().message();
-        std::vector<KernelNeed> orders;
+        if (const auto opened = open(); !opened) {
+            const std::lock_guard lock(forge_mutex_);
+            return problem_ = opened.error().message();
+        }
+        std::vector<KernelNeed> open_ones;
         for (const auto& need : needs)
-            if (!known_refusal(options_.library, need) && !look(need).settled)
-                orders.push_back(need);
+            if (!known_refusal(options_.library, need)) open_ones.push_back(need);
+        view_->look_for(open_ones, [this](const auto& unknown, const std::string& cannot) {
+            const std::lock_guard lock(forge_mutex_);
+            problem_ = start_forge(unknown, cannot);
+        });
+        const std::lock_guard lock(forge_mutex_);
+        return problem_;
+    }
+
+    std::string start_forge(const std::vector<KernelNeed>& orders, const std::string& cannot) {
         if (orders.empty()) return "";
         if (options_.forge.empty()) return "there is no forge beside this program";
-        if (const auto may = library_->may_change(); !may) return may.error().message();
+        if (!cannot.empty()) return cannot;
         if (auto none = why_no_forge(options_.wishes); !none.empty()) return none;
         auto why = forge_.start(options_.forge, options_.library, orders, options_.wishes);
         if (why.empty()) asked_ = static_cast<std::int64_t>(orders.size());
@@ -185,72 +153,14 @@ class LibrarySupply final : public ports::KernelSupply {
     }
 
     Status open() {
-        if (library_) return {};
-        ESPER_TRY(library_, urza::open_library(options_.library));
+        if (view_) return {};
+        ESPER_TRY(view_, view_of(options_.library));
         source_ = std::make_unique<execution::VerifiedBranchSource>(
-            [this](std::uint64_t id) { return library_->fetch(ids_.at(id)); }, library_->ring(),
+            [this](std::uint64_t id) { return view_->bundle(ids_.at(id)); }, view_->ring(),
             [this](std::uint64_t id) { return wants_.at(id); });
         cache_ =
             std::make_shared<execution::KernelCache>(execution::KernelCacheOptions{}, *source_);
         return {};
-    }
-
-    Known look(const KernelNeed& need) {
-        Known known;
-        const auto blueprint = library_->blueprint(need.branch);
-        if (!blueprint) return known;
-        const auto want = want_of(need);
-        for (const auto& id : blueprint->compiled_artifacts) {
-            const auto record = library_->kernel(id);
-            if (!record) {
-                known.refused.push_back(id + ": " + record.error().to_string());
-                continue;
-            }
-            note(*record, want, need, known);
-        }
-        std::ranges::stable_sort(known.winners, std::greater{},
-                                 [](const auto& r) { return gain_of(r, "speed_percent"); });
-        known.settled = known.settled || !known.winners.empty();
-        return known;
-    }
-
-    void note(const urza::KernelRecord& record, const execution::KernelWant& want,
-              const KernelNeed& need, Known& known) {
-        const auto& manifest = record.manifest;
-        if (manifest.precision != need.precision || manifest.shape.sample != need.sample) return;
-        const auto& id = manifest.artifact;
-        if (!execution::fits_machine(manifest, execution::cpu_features_here())) {
-            known.other = id + " is for another processor";
-            return;
-        }
-        if (record.artifact.status == KernelStatus::kDeprecated ||
-            record.artifact.status == KernelStatus::kRejected) {
-            known.other = fmt::format("{} is {}", id, contracts::to_text(record.artifact.status));
-            known.settled = true;
-            return;
-        }
-        if (!record.verdict) return;
-        if (record.verdict->hardware != execution::hardware_here() ||
-            !record.verdict->shape.covers(*want.shape) ||
-            record.verdict->shape.rows_max > kSameClass * need.samples) {
-            known.other = fmt::format("{} was measured on {}, {}", id, record.verdict->hardware,
-                                      to_string(record.verdict->shape));
-            return;
-        }
-        if (const auto judged =
-                execution::verify_statements(statements_of(record), library_->ring(), want);
-            !judged) {
-            known.refused.push_back(id + ": " + judged.error().to_string());
-            return;
-        }
-        known.settled = true;
-        if (has_tag(record, "faster"))
-            known.winners.push_back(record);
-        else
-            known.loses =
-                fmt::format("{} has {:.2f} times the operators' speed [{:.2f}, {:.2f}]", id,
-                            gain_of(record, "speed_percent"), gain_of(record, "speed_percent_low"),
-                            gain_of(record, "speed_percent_high"));
     }
 
     std::string why_none(const Known& known, const std::vector<std::string>& refused,
@@ -259,11 +169,14 @@ class LibrarySupply final : public ports::KernelSupply {
         if (!known.loses.empty()) return "operators are faster: " + known.loses;
         if (const auto refusal = known_refusal(options_.library, need))
             return "the compiler has no rule for it: " + *refusal;
+        const std::lock_guard lock(forge_mutex_);
         for (const auto& outcome : forge_.outcomes())
             if (outcome.branch == need.branch && outcome.precision == need.precision)
                 return fmt::format("the forge says {}: {}", outcome.status, outcome.why);
         if (forge_.is_running()) return "its kernel is not compiled yet";
-        return known.other.empty() ? "there is no kernel for it" : known.other;
+        if (!known.other.empty()) return known.other;
+        const auto trouble = view_->trouble();
+        return trouble.empty() ? "there is no kernel for it" : trouble;
     }
 
     Result<KernelPin> request(const std::string& id, std::uint64_t number) {
@@ -307,15 +220,16 @@ class LibrarySupply final : public ports::KernelSupply {
     }
 
     SupplyOptions options_;
-    std::unique_ptr<urza::Library> library_;
+    std::unique_ptr<LibraryView> view_;
     std::unique_ptr<execution::VerifiedBranchSource> source_;
     std::shared_ptr<execution::KernelCache> cache_;
     std::map<std::uint64_t, std::string> ids_;
     std::map<std::uint64_t, execution::KernelWant> wants_;
     std::vector<Request> requests_;  ///< that are not in the log yet
+    bool wanted_ = false;            // a run that goes back wants the same again
+    std::mutex forge_mutex_;         ///< of what follows
     ForgeProcess forge_;
     std::int64_t asked_ = 0;
-    bool wanted_ = false;  // a run that goes back wants the same again
     std::string problem_;
 };
 

@@ -11,14 +11,15 @@
 namespace esper::supply {
 
 struct SupplyOptions {
-    std::string library;          ///< its folder
+    std::string library;          ///< its folder, or the address of a server
     std::filesystem::path forge;  ///< the program `esper`; "": nothing is compiled
     ForgeWishes wishes = {};
 };
 
-/// The kernels of the library in a folder, which need not be there yet: it is opened when the first
-/// kernel is wanted. Where it cannot be opened or written nothing is compiled, and the answers say
-/// so.
+/// The kernels of the library in a folder, which need not be there yet, or behind a server. It is
+/// opened when the first kernel is wanted. Where it cannot be opened or written nothing is
+/// compiled, and the answers say so. A server is asked by a thread of its own: what that has not
+/// heard yet there is no kernel of.
 std::shared_ptr<ports::KernelSupply> library_supply(SupplyOptions options);
 
 }  // namespace esper::supply

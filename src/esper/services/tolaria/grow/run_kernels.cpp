@@ -295,6 +295,7 @@ json RunKernels::summary() const {
     if (supply_) {
         const auto work = supply_->work();
         made["library_head"] = supply_->ledger_head();
+        if (unavailable_.empty()) made["unavailable"] = supply_->want({});  // by now
         made["anchor_kinds"] = anchor_kinds_;
         made["forged"] = {{"ordered", work.asked},         {"faster", work.faster},
                           {"not_faster", work.not_faster}, {"unsupported", work.unsupported},
