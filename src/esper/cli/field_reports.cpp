@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "esper/services/records/seed_stories.h"
 #include "esper/services/tolaria/grow/past_runs.h"
 #include "esper/services/urza/catalogue.h"
+#include "esper/services/urza/remote_library.h"
 
 namespace esper::cli {
 
@@ -184,9 +186,25 @@ std::string identity_of(configs::EsperConfig config, const std::vector<records::
     return hasher.finish().hex();
 }
 
+/// The end of a run waits for a server no longer than this, and for one that has said nothing
+/// during the whole run not at all.
+Status file_at_server(const std::filesystem::path& folder, const urza::FieldRun& run) {
+    using std::chrono::milliseconds;
+    constexpr urza::Patience kLittle{milliseconds(1000), milliseconds(1500), milliseconds(5000)};
+    ESPER_TRY(const auto record, records::read_run_json(folder));
+    const auto kernels = record.value("kernels", json::object());
+    if (text_of(kernels, "library_head").empty())
+        return fail(urza::UrzaError::kUnreachable, text_of(kernels, "unavailable"));
+    ESPER_TRY(const auto library,
+              urza::RemoteLibrary::open(urza::default_library_path(), {.patience = kLittle}));
+    ESPER_CHECK_STATUS(library->file_run(run));
+    return {};
+}
+
 Status file(const std::filesystem::path& folder, const configs::EsperConfig& config) {
     ESPER_TRY(const auto run, field_run(folder, config));
     if (run.reports.empty() && run.candidates.empty()) return {};
+    if (urza::is_server(urza::default_library_path())) return file_at_server(folder, run);
     const auto library = urza::open_library();
     const Status may = library ? (*library)->may_change() : Status(tl::unexpected(library.error()));
     // Nothing to be said: the run has said of its kernels that the library cannot be written.

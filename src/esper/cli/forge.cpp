@@ -244,9 +244,10 @@ void add_forge(CLI::App& app, int& exit_code) {
         ->check(CLI::IsMember({"prefer", "require"}));
     command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
     command->add_flag("--json", flags->as_json, "one JSON line per kernel");
-    command->add_option("--library", flags->library,
-                        "the library: a folder, or postgresql://USER@HOST/DATABASE (default: "
-                        "$ESPER_LIBRARY or ~/.local/share/esper/library)");
+    command->add_option(
+        "--library", flags->library,
+        "the library: a folder, postgresql://USER@HOST/DATABASE or a server's "
+        "http(s)://HOST:PORT (default: $ESPER_LIBRARY or ~/.local/share/esper/library)");
     // How a run starts its forge; not for people.
     command->add_flag("--orders", flags->orders)->group("");
     command->add_option("--priority", flags->nice)->group("");

@@ -18,6 +18,7 @@
 #include "esper/services/records/run_files.h"
 #include "esper/services/urza/backup.h"
 #include "esper/services/urza/catalogue.h"
+#include "esper/services/urza/server_address.h"
 
 namespace esper::cli {
 
@@ -40,9 +41,11 @@ struct Arguments {
     bool json = false;
 };
 
-/// What `esper library` works on: the library, with the catalogue in it where it can be written.
+/// What `esper library` works on: the library, with the catalogue in it where it can be written. A
+/// server has put it there.
 Result<std::unique_ptr<Library>> open(const Arguments& a) {
     ESPER_TRY(auto library, urza::open_library(a.folder, a.objects));
+    if (urza::is_server(a.folder.empty() ? urza::default_library_path() : a.folder)) return library;
     const auto added = urza::add_catalogue(*library);
     if (!added && !added.error().is(UrzaError::kReadOnly)) return fail(added.error());
     return library;

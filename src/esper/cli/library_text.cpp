@@ -67,9 +67,11 @@ std::string state_of(const urza::KernelRecord& record) {
 }
 
 void add_library_options(CLI::App& command, std::string& library, std::string& objects) {
-    command.add_option("--library", library,
-                       "a folder, or postgresql://USER@HOST/DATABASE (default: $ESPER_LIBRARY or "
-                       "~/.local/share/esper/library)");
+    command.add_option(
+        "--library", library,
+        "a folder, postgresql://USER@HOST/DATABASE or a server's http(s)://HOST:PORT "
+        "(default: $ESPER_LIBRARY or "
+        "~/.local/share/esper/library)");
     command.add_option(
         "--objects", objects,
         "of a library in a database: a folder or s3://BUCKET/PREFIX for the kernels' "

@@ -7,6 +7,7 @@
 #include "esper/cli/print.h"
 #include "esper/services/urza/file_system.h"
 #include "esper/services/urza/library.h"
+#include "esper/services/urza/server_address.h"
 #include "esper/services/urza/tokens.h"
 
 namespace esper::cli {
@@ -20,6 +21,8 @@ struct TokenArguments {
 
 /// The tokens beside the library, which is made where it is missing.
 Result<std::filesystem::path> file_of(const TokenArguments& a) {
+    ESPER_CHECK_STATUS(urza::refuse_server(
+        a.folder.empty() ? urza::default_library_path() : a.folder, "esper token"));
     ESPER_CHECK_STATUS(urza::open_library(a.folder));
     const auto folder = urza::local_folder(a.folder);
     ESPER_CHECK_STATUS(urza::make_private_folder(folder));

@@ -13,6 +13,7 @@
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
 #include "esper/services/urza/catalogue.h"
+#include "esper/services/urza/server_address.h"
 
 namespace esper::cli {
 
@@ -71,10 +72,11 @@ Result<int> serve(ServeArguments& a) {
     ESPER_TRY(const auto log, open_log(a.settings));
     a.server.answered = log_answer;
     ESPER_TRY(const auto issued, open_issuer(a.issuer));
-    ESPER_TRY(const auto library, urza::open_library(a.folder, a.objects));
+    const std::string address = a.folder.empty() ? urza::default_library_path() : a.folder;
+    ESPER_CHECK_STATUS(urza::refuse_server(address, "esper urza serve"));
+    ESPER_TRY(const auto library, urza::open_library(address, a.objects));
     const auto added = urza::add_catalogue(*library);
     if (!added && !added.error().is(urza::UrzaError::kReadOnly)) return fail(added.error());
-    const std::string address = a.folder.empty() ? urza::default_library_path() : a.folder;
     urza::Tokens tokens(urza::local_folder(address) / "tokens");
     ESPER_CHECK_STATUS(tokens.all());
     const auto router = std::make_shared<serving::Router>();
