@@ -1,8 +1,10 @@
 #include <ATen/core/function_schema.h>
-#include <ATen/core/jit_type.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "esper/engine/operators/operator_library.h"
+#include "esper/exchange/importers/call_rules.h"
 #include "esper/exchange/importers/program_writer.h"
 
 namespace esper::graph::importing {
@@ -24,72 +26,46 @@ bool is_true(const Argument& argument) {
 }
 
 // A number beside a tensor stands in another overload than a second tensor.
-void number_as_scalar(const Writer& writer, std::string& op, const std::vector<Argument>& args) {
-    if (args.size() < 2 || !is_value(args[0])) return;
+bool number_stands_second(const Writer& writer, const std::vector<Argument>& args) {
+    if (args.size() < 2 || !is_value(args[0])) return false;
     const auto* size = std::get_if<ValueId>(&args[1]);
-    if (!is_number(args[1]) && (size == nullptr || !writer.is_size(*size))) return;
-    const auto dot = op.find('.');
-    if (dot == std::string::npos) {
-        // `floor_divide` and its like have the overload without a name for tensors.
-        const auto handle = find_operator(op);
-        const auto scalar = op + ".Scalar";
-        if (handle && handle->schema().arguments()[1].type()->kind() == c10::TypeKind::TensorType &&
-            find_operator(scalar))
-            op = scalar;
-        return;
-    }
-    const auto overload = op.substr(dot + 1);
-    const auto* wanted = overload == "Tensor"          ? "Scalar"
-                         : overload == "Tensor_Tensor" ? "Tensor_Scalar"
-                         : overload == "Tensor_mode"   ? "Scalar_mode"
-                                                       : "";
-    const auto scalar = op.substr(0, dot + 1) + wanted;
-    if (*wanted != '\0' && find_operator(scalar)) op = scalar;
+    return is_number(args[1]) || (size != nullptr && writer.is_size(*size));
 }
 
 // BatchNorm counts its batches while training only.
 void count_batches(Writer& writer, const std::string& op, std::vector<Argument>& args) {
     if ((op != "aten::add_.Scalar" && op != "aten::add.Scalar") || !is_value(args[0])) return;
-    for (const auto& buffer : writer.parts.buffers) {
-        if (buffer.value != std::get<ValueId>(args[0]) ||
-            !buffer.name.ends_with("num_batches_tracked") ||
-            args[1] != Argument(Constant{std::int64_t{1}}))
-            continue;
-        args[1] = Constant{TrainingFlag{}};
-        writer.saw_training_flag = true;
-    }
+    if (args[1] != Argument(Constant{std::int64_t{1}})) return;
+    // They are declared in the order of their values.
+    const auto value = std::get<ValueId>(args[0]);
+    const auto& buffers = writer.parts.buffers;
+    const auto it = std::lower_bound(buffers.begin(), buffers.end(), value,
+                                     [](const Buffer& b, ValueId id) { return b.value < id; });
+    if (it == buffers.end() || it->value != value || !it->name.ends_with("num_batches_tracked"))
+        return;
+    args[1] = Constant{TrainingFlag{}};
+    writer.saw_training_flag = true;
 }
 
-void training_flag_of(Writer& writer, const std::string& op, std::vector<Argument>& args) {
-    const auto handle = find_operator(op);
-    if (!handle) return;
-    const auto& schema = handle->schema().arguments();
+void training_flag_of(Writer& writer, const CallRule& rule, std::vector<Argument>& args) {
     // Without running statistics a norm uses the batch's in evaluation too.
-    for (std::size_t i = 0; i < args.size() && i < schema.size(); ++i)
-        if (schema[i].name() == "running_mean" && !is_value(args[i])) return;
-    for (std::size_t i = 0; i < args.size() && i < schema.size(); ++i) {
-        const auto& name = schema[i].name();
-        if ((name != "training" && name != "train" && name != "use_input_stats") ||
-            !is_true(args[i]))
-            continue;
+    for (const auto i : rule.running_means)
+        if (i < args.size() && !is_value(args[i])) return;
+    for (const auto i : rule.training_flags) {
+        if (i >= args.size() || !is_true(args[i])) continue;
         args[i] = Constant{TrainingFlag{}};
         writer.saw_training_flag = true;
     }
 }
 
 // By libtorch's schema: some of what is written here becomes operators of the table further on.
-Status fill_schema_defaults(const std::string& op, std::vector<Argument>& args) {
-    ESPER_TRY(const auto handle, find_operator(op));
-    const auto& schema = handle.schema();
-    for (std::size_t i = 0; i < args.size() && i < schema.arguments().size(); ++i) {
-        auto* constant = std::get_if<Constant>(&args[i]);
+Status fill_schema_defaults(const CallRule& rule, std::vector<Argument>& args) {
+    for (const auto i : rule.floats) {
+        auto* constant = i < args.size() ? std::get_if<Constant>(&args[i]) : nullptr;
         const auto* whole = constant == nullptr ? nullptr : std::get_if<std::int64_t>(constant);
-        auto type = schema.arguments()[i].type();
-        if (type->kind() == c10::TypeKind::OptionalType)
-            type = type->expectRef<c10::OptionalType>().getElementType();
-        if (whole != nullptr && type->kind() == c10::TypeKind::FloatType)
-            *constant = static_cast<double>(*whole);
+        if (whole != nullptr) *constant = static_cast<double>(*whole);
     }
+    const auto& schema = rule.handle.schema();
     while (args.size() < schema.arguments().size()) {
         ESPER_TRY(auto value, default_argument(schema, args.size()));
         args.push_back(std::move(value));
@@ -109,13 +85,21 @@ Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vec
         op = "aten::to.dtype";
         args.erase(args.begin() + 1);
     }
-    number_as_scalar(writer, op, args);
+    ESPER_TRY(const auto* rule, writer.rules->find(op));
+    if (number_stands_second(writer, args) && !rule->with_number.empty()) {
+        op = rule->with_number;
+        ESPER_TRY(rule, writer.rules->find(op));
+    }
     count_batches(writer, op, args);
-    training_flag_of(writer, op, args);
-    ESPER_CHECK_STATUS(fill_schema_defaults(op, args));
-    ESPER_TRY(auto ids, write_random_call(writer, {op, args}));
+    training_flag_of(writer, *rule, args);
+    ESPER_CHECK_STATUS(fill_schema_defaults(*rule, args));
+    Call call{std::move(op), std::move(args)};
+    std::optional<std::vector<ValueId>> ids;
+    if (rule->may_draw) {
+        ESPER_TRY(ids, write_random_call(writer, call));
+    }
     if (!ids) {
-        ESPER_TRY(ids, writer.call(std::move(op), std::move(args), results));
+        ESPER_TRY(ids, writer.call(std::move(call.op), std::move(call.args), results));
     }
     if (ids->size() < results)
         return fail(GraphError::kBadArguments,

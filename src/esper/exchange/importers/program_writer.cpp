@@ -1,5 +1,6 @@
 #include "esper/exchange/importers/program_writer.h"
 
+#include "esper/exchange/importers/call_rules.h"
 #include "esper/program/edits/seed_wiring.h"
 #include "esper/program/operators.h"
 
@@ -13,6 +14,8 @@ bool gives_size(std::string_view op) {
 }
 
 }  // namespace
+
+Writer::Writer() : rules(std::make_shared<CallRules>()) {}
 
 Result<std::vector<ValueId>> Writer::call(std::string op, std::vector<Argument> args,
                                           std::size_t results) {

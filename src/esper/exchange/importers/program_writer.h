@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,6 +18,8 @@ struct Argument;
 
 namespace esper::graph::importing {
 
+class CallRules;
+
 /// One entry of a node's `nn_module_stack`: a call of a module.
 struct ModuleCall {
     std::string path;  ///< `layer1.0.conv1`
@@ -29,6 +32,8 @@ using ModuleStack = std::vector<ModuleCall>;
 /// A Program while it is being written, with what the archive says about its values.
 class Writer {
   public:
+    Writer();
+
     /// What a name of the graph stands for: a value, or a constant.
     using Bound = std::variant<ValueId, Constant>;
 
@@ -80,6 +85,7 @@ class Writer {
     std::vector<bool> no_gradient;
     std::vector<std::string> notes;
     bool saw_training_flag = false;
+    std::shared_ptr<CallRules> rules;
 
   private:
     Names names_;
@@ -110,6 +116,8 @@ Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, co
 
 /// True for an operator that write_random_call() knows, if only to refuse it.
 bool has_random_rule(std::string_view op);
+/// False for an operator of which it never has anything to say, whatever the arguments.
+bool may_draw(std::string_view op);
 
 /// True for an operator that write_call() always writes by others: it need not be one that a
 /// Program may use.

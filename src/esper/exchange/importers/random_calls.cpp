@@ -253,18 +253,22 @@ constexpr std::string_view kOthers[] = {"aten::alpha_dropout",
 
 bool is_one_of_the_others(std::string_view op) {
     return std::any_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
-        return op == other || op.starts_with(std::string(other) + ".");
+        return op.starts_with(other) && (op.size() == other.size() || op[other.size()] == '.');
     });
+}
+
+bool is_floor(std::string_view op) { return op == "aten::floor" || op == "aten::floor_"; }
+
+bool is_recurrent(std::string_view op) {
+    constexpr std::string_view kRecurrent[] = {"aten::lstm.input", "aten::gru.input",
+                                               "aten::rnn_tanh.input", "aten::rnn_relu.input"};
+    return std::find(std::begin(kRecurrent), std::end(kRecurrent), op) != std::end(kRecurrent);
 }
 
 // (input, hx, params, has_biases, num_layers, dropout, train, …)
 bool drops_between_layers(const Call& call) {
-    constexpr std::string_view kRecurrent[] = {"aten::lstm.input", "aten::gru.input",
-                                               "aten::rnn_tanh.input", "aten::rnn_relu.input"};
-    return std::find(std::begin(kRecurrent), std::end(kRecurrent), call.op) !=
-               std::end(kRecurrent) &&
-           call.args.at(5) != Argument(Constant{0.0}) && !is_false(call.args.at(6)) &&
-           call.args.at(4) != Argument(Constant{std::int64_t{1}});
+    return is_recurrent(call.op) && call.args.at(5) != Argument(Constant{0.0}) &&
+           !is_false(call.args.at(6)) && call.args.at(4) != Argument(Constant{std::int64_t{1}});
 }
 
 bool drops_nothing(const Call& call) {
@@ -273,10 +277,13 @@ bool drops_nothing(const Call& call) {
            call.args.at(4) == Argument(Constant{0.0});
 }
 
+bool drops_by_alpha(std::string_view op) {
+    return op.starts_with("aten::alpha_dropout") || op.starts_with("aten::feature_alpha");
+}
+
 // (…, bool train): an operator that only draws while training.
 bool is_asleep(const Call& call) {
-    if (!call.op.starts_with("aten::alpha_dropout") && !call.op.starts_with("aten::feature_alpha"))
-        return false;
+    if (!drops_by_alpha(call.op)) return false;
     return is_false(call.args.at(2)) || number(call.args.at(1)) == 0.0;
 }
 
@@ -286,11 +293,15 @@ bool has_random_rule(std::string_view op) {
     return rules().contains(op) || is_one_of_the_others(op);
 }
 
+bool may_draw(std::string_view op) {
+    return has_random_rule(op) || is_recurrent(op) || drops_by_alpha(op) || is_floor(op);
+}
+
 Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, const Call& call) {
     using Written = std::optional<std::vector<ValueId>>;
     if (drops_nothing(call)) return Written{};
     if (drops_between_layers(call)) return no_form(call, "dropout between its layers");
-    if (call.op == "aten::floor" || call.op == "aten::floor_") {
+    if (is_floor(call.op)) {
         ESPER_TRY(const auto drawn, floored_coins(writer, call));
         if (!drawn) return Written{};
         if (call.op == "aten::floor") return Written{{*drawn}};
