@@ -4,8 +4,8 @@
 #include <array>
 #include <limits>
 #include <mutex>
-#include <numeric>
 
+#include "esper/base/name_order.h"
 #include "esper/program/program_checks.h"
 #include "esper/program/program_hash.h"
 
@@ -13,15 +13,6 @@ namespace esper::graph {
 namespace {
 
 constexpr std::array<std::string_view, 3> kAnchorKinds{"image", "vector", "tokens"};
-
-template <typename T>
-std::vector<std::uint32_t> sorted_by_name(const std::vector<T>& items) {
-    std::vector<std::uint32_t> order(items.size());
-    std::iota(order.begin(), order.end(), 0U);
-    std::sort(order.begin(), order.end(),
-              [&](auto a, auto b) { return items[a].name < items[b].name; });
-    return order;
-}
 
 }  // namespace
 
@@ -55,9 +46,9 @@ Result<ProgramPtr> Program::make(Parts parts) {
     std::shared_ptr<Program> program(new Program(std::move(parts)));
     const Parts& kept = program->parts_;
     program->values_ = std::move(values);
-    program->by_name_ = {sorted_by_name(kept.inputs),  sorted_by_name(kept.parameters),
-                         sorted_by_name(kept.buffers), sorted_by_name(kept.controls),
-                         sorted_by_name(kept.outputs), sorted_by_name(kept.anchors)};
+    program->by_name_ = {order_by_name(kept.inputs),  order_by_name(kept.parameters),
+                         order_by_name(kept.buffers), order_by_name(kept.controls),
+                         order_by_name(kept.outputs), order_by_name(kept.anchors)};
     program->hash_ = std::make_shared<HashCell>();
     return program;
 }

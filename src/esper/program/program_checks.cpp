@@ -116,6 +116,8 @@ class StructureCheck {
         ESPER_CHECK_STATUS(counts());
         values_.resize(parts_.value_count);
         defined_.resize(parts_.value_count);
+        names_.reserve(parts_.inputs.size() + parts_.parameters.size() + parts_.buffers.size() +
+                       parts_.controls.size());
         ESPER_CHECK_STATUS(declarations());
         ESPER_CHECK_STATUS(instructions());
         for (std::uint32_t id = 0; id < parts_.value_count; ++id) {
@@ -240,10 +242,13 @@ class StructureCheck {
     }
 
     Status instruction(const Instruction& item, std::uint32_t index, const auto& who) {
-        ESPER_CHECK_STATUS(check_label("the operator's name", item.op));
-        if (!is_operator_name(item.op)) {
-            return fail(GraphError::kMalformed,
-                        "expected an operator as namespace::name or namespace::name.overload");
+        if (item.op.empty() || item.op != last_op_) {
+            ESPER_CHECK_STATUS(check_label("the operator's name", item.op));
+            if (!is_operator_name(item.op)) {
+                return fail(GraphError::kMalformed,
+                            "expected an operator as namespace::name or namespace::name.overload");
+            }
+            last_op_ = item.op;
         }
         ESPER_CHECK_STATUS(check_label("the scope", item.scope));
         if (item.args.size() > Limits::kMaxArguments) {
@@ -285,6 +290,7 @@ class StructureCheck {
 
     Status anchors() const {
         std::unordered_set<std::string_view> names;
+        names.reserve(parts_.anchors.size());
         for (const Anchor& item : parts_.anchors) {
             const auto who = [&] { return "anchor '" + item.name + "'"; };
             ESPER_CHECK_STATUS(unique_name("anchor", item.name, names));
@@ -308,6 +314,7 @@ class StructureCheck {
     std::vector<Value> values_;
     std::vector<bool> defined_;
     std::unordered_set<std::string_view> names_;
+    std::string_view last_op_;  ///< which is in order
 };
 
 }  // namespace
@@ -326,6 +333,10 @@ bool is_operator_name(std::string_view op) {
 }
 
 bool is_printable_utf8(std::string_view text) {
+    // Most names are plain ASCII, of which a loop without branches reads many at a time.
+    bool plain = true;
+    for (const char c : text) plain &= c >= 0x20 && c < 0x7f;
+    if (plain) return true;
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i]);
         if (lead < 0x80) {

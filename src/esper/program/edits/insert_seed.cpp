@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 #include "esper/base/text.h"
 #include "esper/program/edits/seed_wiring.h"
@@ -164,52 +165,75 @@ class Transplant {
 
 }  // namespace
 
+MemoryUse::Uses::Uses(std::span<const Note> notes, std::uint32_t memories)
+    : begin_(memories + 1U), uses_(notes.size()) {
+    for (const Note& note : notes) ++begin_[note.memory + 1U];
+    std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
+    auto next = begin_;
+    for (const Note& note : notes) uses_[next[note.memory]++] = note.use;
+}
+
 MemoryUse::MemoryUse(const Program& program)
-    : program_(program),
-      memory_(program.value_count()),
-      reads_(program.value_count()),
-      writes_(program.value_count()) {
-    for (std::uint32_t id = 0; id < program.value_count(); ++id) memory_[id] = id;
-    for (const Instruction& item : program.instructions()) {
+    : MemoryUse(program.instructions(), program.outputs(), program.value_count()) {}
+
+MemoryUse::MemoryUse(const Program::Parts& parts)
+    : MemoryUse(parts.instructions, parts.outputs, parts.value_count) {}
+
+MemoryUse::MemoryUse(std::span<const Instruction> instructions, std::span<const Output> outputs,
+                     std::uint32_t values)
+    : instructions_(instructions), outputs_(outputs), memory_(values) {
+    for (std::uint32_t id = 0; id < values; ++id) memory_[id] = id;
+    for (const Instruction& item : instructions) {
         if (item.args.empty() || !results_share_first_argument(item)) continue;
         const auto* shared = std::get_if<ValueId>(&item.args[0]);
         if (!shared) continue;
         for (const ValueId id : item.results) memory_[id.value()] = memory_[shared->value()];
     }
-    for (std::size_t i = 0; i < program.instructions().size(); ++i) {
-        const Instruction& item = program.instructions()[i];
+    std::vector<Note> reads;
+    std::vector<Note> writes;
+    for (std::uint32_t i = 0; i < instructions.size(); ++i) {
+        const Instruction& item = instructions[i];
         const auto note = [&](auto& uses) {
-            return [&uses, i, this](ValueId id) { uses[memory_[id.value()]].push_back({i, id}); };
+            return [&uses, i, this](ValueId id) { uses.push_back({memory_[id.value()], {i, id}}); };
         };
         for (const std::size_t position : written_arguments(item))
-            for_each_value(item.args[position], note(writes_));
-        for (const Argument& argument : item.args) for_each_value(argument, note(reads_));
+            for_each_value(item.args[position], note(writes));
+        for (const Argument& argument : item.args) for_each_value(argument, note(reads));
     }
+    reads_ = Uses(reads, values);
+    writes_ = Uses(writes, values);
+}
+
+bool MemoryUse::allows(const Anchor& anchor, std::size_t first) const {
+    // Without looking for older names, of which there can be as many as there are instructions.
+    const auto writes = writes_.of(memory_[anchor.value.value()]);
+    if (!writes.empty() && writes.back().instruction >= first) return false;
+    return check(anchor, first).has_value();
 }
 
 Status MemoryUse::check(const Anchor& anchor, std::size_t first) const {
     const auto refuse = [&](std::size_t i, std::string_view what) {
         return fail(GraphError::kIllegalEdit,
                     fmt::format("no seed can sit at anchor '{}': instruction {} ({}) {}",
-                                anchor.name, i, program_.instructions()[i].op, what));
+                                anchor.name, i, instructions_[i].op, what));
     };
     const std::uint32_t memory = memory_[anchor.value.value()];
     // Names that the same tensor had before an in-place operator made the anchor's value of it.
     std::vector<ValueId> older;
     const auto is_older = [&](ValueId id) {
-        return std::find(older.begin(), older.end(), id) != older.end();
+        return std::binary_search(older.begin(), older.end(), id);
     };
-    if (first > 0 && is_in_place(program_.instructions()[first - 1].op)) {
-        for (const Use& use : reads_[memory])
-            if (use.instruction < first && use.value != anchor.value && !is_older(use.value))
-                older.push_back(use.value);
-        for (const Output& item : program_.outputs())
+    if (first > 0 && is_in_place(instructions_[first - 1].op)) {
+        for (const Use& use : reads_.of(memory))
+            if (use.instruction < first && use.value != anchor.value) older.push_back(use.value);
+        std::sort(older.begin(), older.end());
+        for (const Output& item : outputs_)
             if (is_older(item.value)) return refuse(first - 1, "returns it under two names");
     }
-    const auto& writes = writes_[memory];
+    const auto writes = writes_.of(memory);
     const auto write = std::find_if(writes.begin(), writes.end(),
                                     [&](const Use& use) { return use.instruction >= first; });
-    const auto& reads = reads_[memory];
+    const auto reads = reads_.of(memory);
     const auto read = std::find_if(reads.begin(), reads.end(), [&](const Use& use) {
         return use.instruction >= first && is_older(use.value);
     });
@@ -223,7 +247,7 @@ Status MemoryUse::check(const Anchor& anchor, std::size_t first) const {
 bool can_hold_seed(const Program& program, const Anchor& anchor, const MemoryUse& uses) {
     const Value& origin = program.value(anchor.value);
     const bool made = origin.kind == Value::Kind::kResult;
-    return uses.check(anchor, made ? origin.index + 1U : 0U).has_value();
+    return uses.allows(anchor, made ? origin.index + 1U : 0U);
 }
 
 bool can_hold_seed(const Program& program, const Anchor& anchor) {

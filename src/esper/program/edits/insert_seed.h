@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "esper/program/edits/edits.h"
@@ -13,21 +14,45 @@ namespace esper::graph {
 class MemoryUse {
   public:
     explicit MemoryUse(const Program& program);
+    /// Of parts that have been checked.
+    explicit MemoryUse(const Program::Parts& parts);
     /// Whether a seed may sit at the anchor, whose value instruction `first` - 1 makes (0: none
     /// does). After the insertion everybody reads the join instead of the value, which is the same
     /// Program only if nobody writes into the value's memory later, nor reads it under an older
     /// name. Errors: kIllegalEdit with the instruction in the way.
     Status check(const Anchor& anchor, std::size_t first) const;
+    /// The same without a reason.
+    bool allows(const Anchor& anchor, std::size_t first) const;
 
   private:
     struct Use {
-        std::size_t instruction;
+        std::uint32_t instruction;
         ValueId value;
     };
-    const Program& program_;
-    std::vector<std::uint32_t> memory_;     ///< of a value: the first value with the same memory
-    std::vector<std::vector<Use>> reads_;   ///< of a memory, in order
-    std::vector<std::vector<Use>> writes_;  ///< of a memory, in order
+    struct Note {
+        std::uint32_t memory;
+        Use use;
+    };
+    class Uses {
+      public:
+        Uses() = default;
+        Uses(std::span<const Note> notes, std::uint32_t memories);
+        /// In the order of the instructions.
+        std::span<const Use> of(std::uint32_t memory) const {
+            return std::span(uses_).subspan(begin_[memory], begin_[memory + 1] - begin_[memory]);
+        }
+
+      private:
+        std::vector<std::uint32_t> begin_;  ///< of each memory's, in uses_
+        std::vector<Use> uses_;
+    };
+    MemoryUse(std::span<const Instruction> instructions, std::span<const Output> outputs,
+              std::uint32_t values);
+
+    std::span<const Instruction> instructions_;
+    std::span<const Output> outputs_;
+    std::vector<std::uint32_t> memory_;  ///< of a value: the first value with the same memory
+    Uses reads_, writes_;
 };
 
 /// apply() for InsertSeed.

@@ -90,7 +90,14 @@ Table& table() {
 
 }  // namespace
 
-const Operator* find_in_table(std::string_view op) { return table().find(op); }
+const Operator* find_in_table(std::string_view op) {
+    // The same one is asked for again and again, by neighbours and of one instruction.
+    thread_local const Operator* last = nullptr;
+    if (last != nullptr && last->schema.name == op) return last;
+    const auto* found = table().find(op);
+    if (found != nullptr) last = found;
+    return found;
+}
 
 Result<const Operator*> allowed_operator(std::string_view op) {
     if (const auto* known = find_in_table(op)) return known;
