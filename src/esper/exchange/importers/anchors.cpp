@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -50,50 +51,48 @@ constexpr auto kUnfit =
 
 enum class Order { kUnknown, kChannels, kFeatures };
 
-/// One call of a module, and the values made in it that are read outside of it.
+/// One call of a module, and the value made in it that is read outside of it, if it is one.
 struct Call {
-    std::string path;
-    std::string type;
+    const ModuleCall* module = nullptr;
     std::size_t depth = 0;
-    std::unordered_set<std::uint32_t> gives;
+    std::optional<std::uint32_t> gives;
+    bool gives_more = false;
+
+    void give(std::uint32_t value) {
+        if (!gives)
+            gives = value;
+        else if (*gives != value)
+            gives_more = true;
+    }
 };
 
 class AnchorFinder {
   public:
-    AnchorFinder(const Writer& writer, const Program& program)
+    AnchorFinder(const Writer& writer, std::span<const Value> origins)
         : writer_(writer),
-          program_(program),
-          instructions_(program.instructions()),
-          uses_(program) {
-        // `a.b.weight` has something to learn in `a` and in `a.b`.
-        for (const auto& parameter : program.parameters())
-            for (auto dot = parameter.name.find('.'); dot != std::string::npos;
-                 dot = parameter.name.find('.', dot + 1))
-                learning_.insert(parameter.name.substr(0, dot));
-    }
+          parts_(writer.parts),
+          origins_(origins),
+          read_(origins.size()),
+          uses_(writer.parts) {}
 
     std::vector<Anchor> find() {
         collect();
         const auto batch = batch_size();
-        std::unordered_map<std::uint32_t, const Call*> best;
-        std::vector<std::uint32_t> order;
+        std::vector<const Call*> best(origins_.size());
         for (const auto& call : calls_) {
-            if (call.path.empty() || call.gives.size() != 1 || !fits(call)) continue;
-            const auto value = *call.gives.begin();
-            auto [it, fresh] = best.emplace(value, &call);
-            if (fresh)
-                order.push_back(value);
-            else if (call.depth > it->second->depth)
-                it->second = &call;
+            if (call.module->path.empty() || !call.gives || call.gives_more || !fits(call))
+                continue;
+            auto*& so_far = best[*call.gives];
+            if (so_far == nullptr || call.depth > so_far->depth) so_far = &call;
         }
-        std::sort(order.begin(), order.end());
         std::vector<Anchor> anchors;
-        std::unordered_map<std::string, int> taken;
-        for (const auto value : order) {
-            auto anchor = make(ValueId(value), *best.at(value), batch);
+        std::unordered_map<std::string_view, int> taken;
+        for (std::uint32_t value = 0; value < best.size(); ++value) {
+            if (best[value] == nullptr) continue;
+            auto anchor = make(ValueId(value), *best[value], batch);
             if (!anchor) continue;
             // A module that is called several times has an anchor for each call.
-            const int times = taken[anchor->name]++;
+            const int times = taken[best[value]->module->path]++;
             if (times > 0) anchor->name += "@" + std::to_string(times);
             anchors.push_back(std::move(*anchor));
         }
@@ -103,67 +102,127 @@ class AnchorFinder {
   private:
     // Follows every edge between instructions out of the modules it leaves.
     void collect() {
-        std::unordered_map<std::string, std::size_t> known;
-        std::vector<std::vector<std::size_t>> calls_of(instructions_.size());
-        for (std::size_t i = 0; i < instructions_.size(); ++i) {
-            const auto& stack = writer_.stacks[i];
-            for (std::size_t d = 0; d < stack.size(); ++d) {
-                const auto key = stack[d].path + "\n" + stack[d].call;
-                auto [it, fresh] = known.emplace(key, calls_.size());
-                if (fresh) calls_.push_back({stack[d].path, stack[d].type, d, {}});
-                calls_of[i].push_back(it->second);
+        number_calls();
+        const auto leave = [&](ValueId id, ModuleCalls::Id into) {
+            const auto& value = origins_[id.value()];
+            if (value.kind != Value::Kind::kResult || writer_.is_size(id)) return;
+            for (auto at = writer_.insides[value.index]; at != ModuleCalls::kNone;
+                 at = writer_.calls.outer(at))
+                if (!stands_in(into, number(at))) calls_[number(at)].give(id.value());
+        };
+        for (std::size_t i = 0; i < parts_.instructions.size(); ++i)
+            for (const auto& argument : parts_.instructions[i].args)
+                for_each_value(argument, [&](ValueId id) {
+                    leave(id, writer_.insides[i]);
+                    read_[id.value()] = true;
+                });
+        for (const auto& output : parts_.outputs) leave(output.value, ModuleCalls::kNone);
+    }
+
+    // Numbers the calls in the order in which they begin.
+    void number_calls() {
+        const auto& modules = writer_.calls;
+        constexpr auto kNew = std::numeric_limits<std::size_t>::max();
+        numbers_.assign(modules.size(), kNew);
+        std::vector<bool> seen(modules.size());
+        std::vector<ModuleCalls::Id> fresh;
+        for (const auto inside : writer_.insides) {
+            for (auto at = inside; at != ModuleCalls::kNone && !seen[at]; at = modules.outer(at))
+                fresh.push_back(at);
+            for (; !fresh.empty(); fresh.pop_back()) {
+                const auto at = fresh.back();
+                seen[at] = true;
+                auto& number = numbers_[modules.first(at)];
+                if (number != kNew) continue;
+                number = calls_.size();
+                calls_.push_back({&modules[at], modules.depth(at), {}, false});
             }
         }
-        const auto leave = [&](ValueId id, const std::vector<std::size_t>& into) {
-            const auto& value = program_.value(id);
-            if (value.kind != Value::Kind::kResult || writer_.is_size(id)) return;
-            for (const auto c : calls_of[value.index])
-                if (std::find(into.begin(), into.end(), c) == into.end())
-                    calls_[c].gives.insert(id.value());
-        };
-        for (std::size_t i = 0; i < instructions_.size(); ++i)
-            for (const auto& argument : instructions_[i].args)
-                for_each_value(argument, [&](ValueId id) {
-                    leave(id, calls_of[i]);
-                    read_.insert(id.value());
-                });
-        for (const auto& output : program_.outputs()) leave(output.value, {});
+    }
+    std::size_t number(ModuleCalls::Id call) const { return numbers_[writer_.calls.first(call)]; }
+
+    // Whether a call of this number is around what stands in `inside`.
+    bool stands_in(ModuleCalls::Id inside, std::size_t wanted) const {
+        for (; inside != ModuleCalls::kNone; inside = writer_.calls.outer(inside))
+            if (number(inside) == wanted) return true;
+        return false;
     }
 
     // Of a module that has something to learn, and that is no mere norm or dropout.
-    bool fits(const Call& call) const {
-        const auto name = call.type.substr(call.type.rfind('.') + 1);
+    bool fits(const Call& call) {
+        const std::string_view type = call.module->type;
+        const auto name = type.substr(type.rfind('.') + 1);
         for (const auto* unfit : {"Norm", "Dropout", "DropPath", "Embedding"})
             if (name.find(unfit) != std::string::npos && name.find("Act") == std::string::npos)
                 return false;
-        return learning_.contains(call.path);
+        return learns(call);
+    }
+
+    static bool is_below(std::string_view name, std::string_view path) {
+        return name.starts_with(path) && name.size() > path.size() && name[path.size()] == '.';
+    }
+
+    // Mostly what makes the value reads a parameter of the module. Otherwise all have to be known.
+    bool learns(const Call& call) {
+        const auto path = call.module->path;
+        bool reads_own = false;
+        for (const auto& argument : parts_.instructions[origins_[*call.gives].index].args)
+            for_each_value(argument, [&](ValueId id) {
+                const auto& origin = origins_[id.value()];
+                reads_own |= origin.kind == Value::Kind::kParameter &&
+                             is_below(parts_.parameters[origin.index].name, path);
+            });
+        if (reads_own) return true;
+        if (learning_.empty()) note_learning();
+        return learning_.contains(path);
+    }
+
+    // `a.b.weight` has something to learn in `a` and in `a.b`. Neighbours share most of that.
+    void note_learning() {
+        learning_.reserve(2 * parts_.parameters.size());
+        std::string_view before;
+        for (const auto& parameter : parts_.parameters) {
+            const std::string_view name = parameter.name;
+            const auto differ =
+                std::mismatch(name.begin(), name.end(), before.begin(), before.end());
+            const auto shared = static_cast<std::size_t>(differ.first - name.begin());
+            for (auto dot = name.find('.', shared); dot != std::string_view::npos;
+                 dot = name.find('.', dot + 1))
+                learning_.insert(name.substr(0, dot));
+            before = name;
+        }
     }
 
     struct Batch {
-        std::string symbol;
+        std::string_view symbol;
         std::int64_t size = 0;
     };
+    /// Of the first size.
+    static std::string_view symbol_of(const TensorMeta& meta) {
+        return meta.symbols.empty() ? std::string_view() : meta.symbols[0];
+    }
     std::optional<Batch> batch_size() const {
-        if (program_.inputs().empty()) return std::nullopt;
-        const auto* meta = writer_.meta(program_.inputs()[0].value);
+        if (parts_.inputs.empty()) return std::nullopt;
+        const auto* meta = writer_.meta(parts_.inputs[0].value);
         if (meta == nullptr || meta->type.shape.empty()) return std::nullopt;
-        return Batch{meta->symbols[0], meta->type.shape[0]};
+        return Batch{symbol_of(*meta), meta->type.shape[0]};
     }
 
     std::optional<Anchor> make(ValueId value, const Call& call,
                                const std::optional<Batch>& batch) const {
-        const auto& origin = program_.value(value);
+        const auto& origin = origins_[value.value()];
         const auto* meta = writer_.meta(value);
         if (meta == nullptr || !batch || writer_.no_gradient[origin.index]) return std::nullopt;
         const auto& shape = meta->type.shape;
         if (meta->type.dtype != DType::kFloat32 || shape.size() < 2 || shape.size() > 4)
             return std::nullopt;
-        if (meta->symbols[0] != batch->symbol || shape[0] != batch->size) return std::nullopt;
-        if (!read_.contains(value.value())) return std::nullopt;
-        const auto& made = instructions_[origin.index];
-        if (made.scope == call.path && is_one_of(made.op, kUnfit)) return std::nullopt;
+        if (symbol_of(*meta) != batch->symbol || shape[0] != batch->size) return std::nullopt;
+        if (!read_[value.value()]) return std::nullopt;
+        const auto& made = parts_.instructions[origin.index];
+        if (made.scope == call.module->path && is_one_of(made.op, kUnfit)) return std::nullopt;
 
-        Anchor anchor{call.path, AnchorKind::kVector, value, layer_input(value), shape.back()};
+        Anchor anchor{std::string(call.module->path), AnchorKind::kVector, value,
+                      layer_input(value), shape.back()};
         const auto order = order_of(value);
         if (shape.size() == 4) {
             if (order != Order::kChannels || shape[2] < 1 || shape[3] < 1) return std::nullopt;
@@ -173,13 +232,13 @@ class AnchorFinder {
             if (order == Order::kChannels) return std::nullopt;
             anchor.kind = AnchorKind::kTokens;
         }
-        if (anchor.features < 2 || !can_hold_seed(program_, anchor, uses_)) return std::nullopt;
+        if (anchor.features < 2 || !uses_.allows(anchor, origin.index + 1U)) return std::nullopt;
         return anchor;
     }
 
     const Instruction* maker(ValueId value) const {
-        const auto& origin = program_.value(value);
-        return origin.kind == Value::Kind::kResult ? &instructions_[origin.index] : nullptr;
+        const auto& origin = origins_[value.value()];
+        return origin.kind == Value::Kind::kResult ? &parts_.instructions[origin.index] : nullptr;
     }
 
     Order order_of(ValueId value) const {
@@ -203,7 +262,7 @@ class AnchorFinder {
         for (const auto& argument : made.args)
             for_each_value(argument, [&](ValueId id) {
                 const auto* meta = writer_.meta(id);
-                if (program_.value(id).kind != Value::Kind::kResult || meta == nullptr) return;
+                if (origins_[id.value()].kind != Value::Kind::kResult || meta == nullptr) return;
                 if (!best || meta->type.shape.size() > rank) {
                     best = id;
                     rank = meta->type.shape.size();
@@ -233,20 +292,21 @@ class AnchorFinder {
     }
 
     const Writer& writer_;
-    const Program& program_;
-    std::span<const Instruction> instructions_;
+    const Program::Parts& parts_;
+    std::span<const Value> origins_;
     std::vector<Call> calls_;
+    std::vector<std::size_t> numbers_;  ///< positions in `calls_`
     /// Values that an instruction reads: what is only returned is no place for a seed.
-    std::unordered_set<std::uint32_t> read_;
+    std::vector<bool> read_;
     MemoryUse uses_;
     /// Paths of modules that hold parameters, in themselves or further down.
-    std::unordered_set<std::string> learning_;
+    std::unordered_set<std::string_view> learning_;
 };
 
 }  // namespace
 
-std::vector<Anchor> find_anchors(const Writer& writer, const Program& program) {
-    return AnchorFinder(writer, program).find();
+std::vector<Anchor> find_anchors(const Writer& writer, std::span<const Value> origins) {
+    return AnchorFinder(writer, origins).find();
 }
 
 }  // namespace esper::graph::importing

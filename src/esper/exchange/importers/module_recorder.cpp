@@ -3,14 +3,18 @@
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
+#include <c10/util/flat_hash_map.h>
 #include <fmt/format.h>
 #include <torch/library.h>
 
+#include <algorithm>
+#include <limits>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "esper/base/first_line.h"
+#include "esper/base/name_order.h"
 #include "esper/engine/operators/operator_library.h"
 #include "esper/engine/torch_compat.h"
 #include "esper/exchange/importers/program_writer.h"
@@ -20,7 +24,6 @@ namespace esper::graph {
 
 namespace {
 
-using importing::ModuleStack;
 using importing::Writer;
 
 class ForwardRecorder;
@@ -31,33 +34,38 @@ const void* storage_of(const at::Tensor& tensor) {
                                 : static_cast<const void*>(tensor.unsafeGetTensorImpl());
 }
 
-bool makes_uninitialised(std::string_view op) {
-    op = op.substr(0, op.find('.'));
-    return op == "aten::empty" || op == "aten::empty_like" || op == "aten::new_empty" ||
-           op == "aten::empty_strided" || op == "aten::new_empty_strided";
-}
-
-std::string parent_of(std::string_view path) {
+std::string_view parent_of(std::string_view path) {
     const auto dot = path.rfind('.');
-    return std::string(dot == std::string_view::npos ? "" : path.substr(0, dot));
+    return path.substr(0, dot == std::string_view::npos ? 0 : dot);
 }
 
-std::string common_prefix(const std::string& a, const std::string& b) {
-    auto shared = a;
-    while (!shared.empty() && b != shared && !b.starts_with(shared + "."))
-        shared = parent_of(shared);
-    return shared;
+std::string_view common_prefix(std::string_view a, std::string_view b) {
+    const auto holds = [&](std::string_view shared) {
+        return b.starts_with(shared) && (b.size() == shared.size() || b[shared.size()] == '.');
+    };
+    while (!a.empty() && !holds(a)) a = parent_of(a);
+    return a;
 }
 
-/// `a.b.c` as the modules `a`, `a.b`, `a.b.c`.
-ModuleStack stack_of(const std::string& path) {
-    ModuleStack stack;
-    for (std::size_t at = path.find('.'); !path.empty(); at = path.find('.', at + 1)) {
-        stack.push_back({path.substr(0, at), "", ""});
-        if (at == std::string::npos) break;
+/// What recording has to know of an operator, found once for all of its calls.
+struct Recorded {
+    explicit Recorded(const c10::OperatorHandle& op) : name(operator_name(op)) {
+        const auto base = std::string_view(name).substr(0, name.find('.'));
+        uninitialised = base == "aten::empty" || base == "aten::empty_like" ||
+                        base == "aten::new_empty" || base == "aten::empty_strided" ||
+                        base == "aten::new_empty_strided";
+        depends_on_data = name == "aten::item" || name == "aten::_local_scalar_dense" ||
+                          name == "aten::is_nonzero" || name == "aten::equal" ||
+                          name == "aten::allclose";
+        for (const auto& argument : op.schema().arguments())
+            writes.push_back(argument.alias_info() != nullptr && argument.alias_info()->isWrite());
     }
-    return stack;
-}
+
+    std::string name;
+    bool uninitialised = false;    ///< makes tensors that hold anything
+    bool depends_on_data = false;  ///< reads a value out of a tensor
+    std::vector<bool> writes;      ///< of each argument
+};
 
 /// Notes operators while it exists. Tensors are identified by their TensorImpl; all are kept alive,
 /// so that no later tensor has the address of an earlier one.
@@ -65,6 +73,12 @@ class ForwardRecorder {
   public:
     explicit ForwardRecorder(const RecordedForward& module) : prefix_(module.constants) {
         writer.parts.name = module.name;
+        writer.parts.parameters.reserve(module.parameters.size());
+        writer.parts.buffers.reserve(module.buffers.size());
+        const auto named = module.parameters.size() + module.buffers.size();
+        ids_.reserve(2 * named);
+        tensors_.reserve(named);
+        writer.calls.reserve(2 * named);
     }
 
     void add_input(const at::Tensor& tensor) {
@@ -79,38 +93,46 @@ class ForwardRecorder {
     }
     void add_named(const std::string& name, const at::Tensor& tensor, bool parameter) {
         if (const auto it = ids_.find(tensor.unsafeGetTensorImpl()); it != ids_.end()) {
-            model.aliases.emplace(name, std::string(name_of(it->second)));
+            model.aliases.emplace(name, name_of(it->second));
             return;
         }
         auto dtype = from_scalar_type(tensor.scalar_type());
         if (!dtype) return refuse(dtype.error());
         const TensorType type{*dtype, tensor.sizes().vec()};
         const auto id = define(tensor);
-        names_.emplace(id.value(), name);
+        if (!std::string_view(name).starts_with(prefix_)) {
+            places_.resize(id.value() + 1, kNoPlace);
+            places_[id.value()] = writer.calls.of_path(parent_of(name));
+        }
         if (parameter)
             writer.parts.parameters.push_back({name, type, Init{}, tensor.requires_grad(), id});
         else
             writer.parts.buffers.push_back({name, type, Init{}, id});
-        model.tensors.emplace(name, tensor);
+        tensors_.push_back({name, tensor});
     }
 
     void record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
-        const auto name = operator_name(op);
         const auto& schema = op.schema();
+        const auto& known = operators_.try_emplace(&schema, op).first->second;
         const auto first = stack.size() - schema.arguments().size();
         std::vector<Argument> args;
+        args.reserve(schema.arguments().size());
         std::vector<at::Tensor> written;
         for (std::size_t i = 0; i < schema.arguments().size() && !error_; ++i) {
-            const auto& wanted = schema.arguments()[i];
             const auto& value = stack[first + i];
-            if (wanted.alias_info() != nullptr && wanted.alias_info()->isWrite() &&
-                value.isTensor())
-                written.push_back(value.toTensor());
-            args.push_back(argument(value, wanted, !written.empty()));
+            if (known.writes[i] && value.isTensor()) written.push_back(value.toTensor());
+            args.push_back(argument(value, schema.arguments()[i], !written.empty()));
         }
         op.callBoxed(stack);
         for (const auto& tensor : written) unwritten_.erase(storage_of(tensor));
-        if (!error_) results(name, schema, std::move(args), stack);
+        if (!error_) results(known, schema, std::move(args), stack);
+    }
+
+    /// Puts the tensors into the model: in the order of their names, which is much faster.
+    void give_tensors() {
+        for (const auto i : order_by_name(tensors_))
+            model.tensors.emplace_hint(model.tensors.end(), std::move(tensors_[i].name),
+                                       std::move(tensors_[i].tensor));
     }
 
     ValueId id_of_output(const at::Tensor& tensor) { return value_of(tensor); }
@@ -129,19 +151,25 @@ class ForwardRecorder {
         return id;
     }
     void bind(const at::Tensor& tensor, ValueId id) {
-        ids_.insert_or_assign(tensor.unsafeGetTensorImpl(), id);
+        ids_[tensor.unsafeGetTensorImpl()] = id;
         alive_.push_back(tensor);
         auto dtype = from_scalar_type(tensor.scalar_type());
         if (!dtype) return;
         importing::TensorMeta meta;
         meta.type = {*dtype, tensor.sizes().vec()};
-        meta.symbols.assign(meta.type.shape.size(), "");
         writer.set_meta(id, std::move(meta));
     }
     /// Of a parameter or a buffer; empty for what an operator made.
-    std::string_view name_of(ValueId id) const {
-        const auto it = names_.find(id.value());
-        return it == names_.end() ? std::string_view() : it->second;
+    std::string name_of(ValueId id) const {
+        // Each kind is declared in the order of its values.
+        const auto find = [&](const auto& items) -> const std::string* {
+            const auto it = std::lower_bound(items.begin(), items.end(), id,
+                                             [](const auto& x, ValueId v) { return x.value < v; });
+            return it == items.end() || it->value != id ? nullptr : &it->name;
+        };
+        if (const auto* name = find(writer.parts.parameters)) return *name;
+        if (const auto* name = find(writer.parts.buffers)) return *name;
+        return "";
     }
 
     // No recorded operator made the tensor: it existed before, or was filled without operators.
@@ -157,9 +185,8 @@ class ForwardRecorder {
             return ValueId(0);
         }
         const auto id = define(tensor);
-        names_.emplace(id.value(), name);
         writer.parts.buffers.push_back({name, {*dtype, kept.sizes().vec()}, Init{}, id});
-        model.tensors.emplace(name, kept);
+        tensors_.push_back({name, kept});
         return id;
     }
 
@@ -168,8 +195,9 @@ class ForwardRecorder {
             const auto& tensor = value.toTensor();
             if (!tensor.defined()) return Constant{};
             // A tensor that is written to for the first time may be uninitialised.
-            if (is_written && ids_.contains(tensor.unsafeGetTensorImpl()))
-                return ids_.at(tensor.unsafeGetTensorImpl());
+            if (is_written)
+                if (const auto it = ids_.find(tensor.unsafeGetTensorImpl()); it != ids_.end())
+                    return it->second;
             return value_of(tensor);
         }
         if (value.isTensorList()) {
@@ -232,8 +260,8 @@ class ForwardRecorder {
         return Constant{};
     }
 
-    void results(const std::string& name, const c10::FunctionSchema& schema,
-                 std::vector<Argument> args, const torch::jit::Stack& stack) {
+    void results(const Recorded& op, const c10::FunctionSchema& schema, std::vector<Argument> args,
+                 const torch::jit::Stack& stack) {
         std::vector<at::Tensor> tensors;
         const auto first = stack.size() - schema.returns().size();
         for (std::size_t i = 0; i < schema.returns().size(); ++i) {
@@ -242,11 +270,11 @@ class ForwardRecorder {
                 tensors.push_back(value.toTensor());
             } else if (value.isTensorList()) {
                 for (const at::Tensor& t : value.toTensorVector()) tensors.push_back(t);
-            } else if (depends_on_data(name)) {
+            } else if (op.depends_on_data) {
                 return refuse(
                     fail(ImportError::kUnsupported,
-                         name + " reads a value out of a tensor; what follows from it would be "
-                                "frozen into the Program")
+                         op.name + " reads a value out of a tensor; what follows from it would be "
+                                   "frozen into the Program")
                         .value());
             } else {
                 return;  // a size, fixed with the input signature
@@ -254,36 +282,39 @@ class ForwardRecorder {
         }
         if (schema.returns().empty()) return;
         set_place(args);
-        auto ids = importing::write_call(writer, name, std::move(args), tensors.size());
-        if (!ids) return refuse(ids.error().within(name));
+        auto ids = importing::write_call(writer, op.name, std::move(args), tensors.size());
+        if (!ids) return refuse(ids.error().within(op.name));
         for (std::size_t i = 0; i < tensors.size(); ++i) {
             if (!tensors[i].defined()) continue;
             bind(tensors[i], (*ids)[i]);
-            if (makes_uninitialised(name)) unwritten_.insert(storage_of(tensors[i]));
+            if (op.uninitialised) unwritten_.insert(storage_of(tensors[i]));
         }
-    }
-
-    static bool depends_on_data(const std::string& name) {
-        return name == "aten::item" || name == "aten::_local_scalar_dense" ||
-               name == "aten::is_nonzero" || name == "aten::equal" || name == "aten::allclose";
     }
 
     // Scope from the names of the parameters that are read.
     void set_place(const std::vector<Argument>& args) {
-        std::string path;
+        auto place = importing::ModuleCalls::kNone;
         for (const auto& argument : args)
             for_each_value(argument, [&](ValueId id) {
-                const auto name = name_of(id);
-                if (!name.empty() && !name.starts_with(prefix_)) path = parent_of(name);
+                if (id.value() < places_.size() && places_[id.value()] != kNoPlace)
+                    place = places_[id.value()];
             });
-        writer.scope = path;
-        writer.stack = stack_of(path);
+        writer.inside = place;
+        writer.scope = writer.calls[place].path;
     }
 
-    std::unordered_map<const at::TensorImpl*, ValueId> ids_;
-    std::unordered_map<std::uint32_t, std::string> names_;
+    static constexpr auto kNoPlace = std::numeric_limits<importing::ModuleCalls::Id>::max();
+    ska::flat_hash_map<const at::TensorImpl*, ValueId> ids_;
+    /// Of a value that is a parameter or a buffer of the module: whose.
+    std::vector<importing::ModuleCalls::Id> places_;
+    std::unordered_map<const c10::FunctionSchema*, Recorded> operators_;
     std::unordered_set<const void*> unwritten_;
     std::vector<at::Tensor> alive_;
+    struct Named {
+        std::string name;
+        at::Tensor tensor;
+    };
+    std::vector<Named> tensors_;
     std::string prefix_;
     std::size_t constants_ = 0;
     std::optional<Error> error_;
@@ -292,21 +323,23 @@ class ForwardRecorder {
 // Calls between two layers belong to the modules that contain both.
 void fill_places(Writer& writer) {
     auto& instructions = writer.parts.instructions;
-    std::vector<std::string> next(instructions.size());
-    std::string behind;
-    for (std::size_t i = instructions.size(); i-- > 0;) {
-        if (!instructions[i].scope.empty()) behind = instructions[i].scope;
-        next[i] = behind;
-    }
-    std::string before;
-    for (std::size_t i = 0; i < instructions.size(); ++i) {
-        auto& scope = instructions[i].scope;
-        if (!scope.empty()) {
+    std::string before, behind;
+    for (std::size_t i = 0; i < instructions.size();) {
+        if (const auto& scope = instructions[i].scope; !scope.empty()) {
             before = scope;
+            ++i;
             continue;
         }
-        scope = common_prefix(before, next[i]);
-        writer.stacks[i] = stack_of(scope);
+        auto next = i;
+        while (next < instructions.size() && instructions[next].scope.empty()) ++next;
+        behind = next < instructions.size() ? instructions[next].scope : "";
+        const auto shared = common_prefix(before, behind);
+        // The modules that contain both are there already.
+        const auto inside = writer.calls.of_path(shared);
+        for (; i < next; ++i) {
+            instructions[i].scope = shared;
+            writer.insides[i] = inside;
+        }
     }
 }
 
@@ -378,10 +411,8 @@ Result<ImportedModel> record_forward(const RecordedForward& module,
         parts.outputs.push_back({outputs.size() == 1 ? "output" : fmt::format("output.{}", i),
                                  recorder.id_of_output(outputs[i])});
     if (recorder.error()) return fail(*recorder.error());
-    ESPER_TRY(auto plain, Program::make(parts));
-    ESPER_CHECK_STATUS(validate_operators(*plain));
-    parts.anchors = importing::find_anchors(recorder.writer, *plain);
-    ESPER_TRY(recorder.model.program, Program::make(std::move(parts)));
+    ESPER_TRY(recorder.model.program, recorder.writer.finish());
+    recorder.give_tensors();
     return std::move(recorder.model);
 }
 

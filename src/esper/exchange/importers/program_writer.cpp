@@ -29,7 +29,7 @@ Result<std::vector<ValueId>> Writer::call(std::string op, std::vector<Argument> 
     if (gives_size(op))
         for (const auto id : ids) sizes_.insert(id.value());
     parts.instructions.push_back({std::move(op), std::move(args), ids, scope});
-    stacks.push_back(stack);
+    insides.push_back(inside);
     no_gradient.push_back(without_gradient);
     return ids;
 }
@@ -63,15 +63,45 @@ Result<Writer::Bound> Writer::find(const std::string& name) const {
     return it->second;
 }
 
+std::optional<std::vector<Value>> Writer::origins() const {
+    std::vector<Value> origins(parts.value_count);
+    bool all_there = true;
+    const auto is_there = [&](ValueId id) { return all_there &= id.value() < parts.value_count; };
+    const auto declare = [&](const auto& items, Value::Kind kind) {
+        for (std::uint32_t i = 0; i < items.size(); ++i)
+            if (is_there(items[i].value)) origins[items[i].value.value()] = {kind, i};
+    };
+    declare(parts.inputs, Value::Kind::kInput);
+    declare(parts.parameters, Value::Kind::kParameter);
+    declare(parts.buffers, Value::Kind::kBuffer);
+    declare(parts.controls, Value::Kind::kControl);
+    for (std::uint32_t i = 0; i < parts.instructions.size(); ++i) {
+        for (const auto& argument : parts.instructions[i].args) for_each_value(argument, is_there);
+        for (const auto id : parts.instructions[i].results)
+            if (is_there(id)) origins[id.value()] = {Value::Kind::kResult, i};
+    }
+    for (const auto& output : parts.outputs) is_there(output.value);
+    if (!all_there) return std::nullopt;
+    return origins;
+}
+
+Result<ProgramPtr> Writer::finish() {
+    // Anchors are found in the parts: a Program without them would be a copy of everything, checked
+    // twice. What names a value that is not there is left to the one check.
+    if (const auto known = origins()) parts.anchors = find_anchors(*this, *known);
+    ESPER_TRY(auto program, Program::make(std::move(parts)));
+    ESPER_CHECK_STATUS(validate_operators(*program));
+    return program;
+}
+
 void Writer::drop(const std::vector<bool>& gone) {
-    std::map<std::uint32_t, TensorMeta> metas;
+    std::deque<std::optional<TensorMeta>> metas;
     integers_.clear();
     std::set<std::uint32_t> sizes;
     std::uint32_t next = 0;
     for (std::uint32_t id = 0; id < parts.value_count; ++id) {
         if (gone[id]) continue;
-        if (auto it = metas_.find(id); it != metas_.end())
-            metas.emplace(next, std::move(it->second));
+        metas.push_back(id < metas_.size() ? std::move(metas_[id]) : std::nullopt);
         if (sizes_.contains(id)) sizes.insert(next);
         ++next;
     }
@@ -81,8 +111,13 @@ void Writer::drop(const std::vector<bool>& gone) {
 }
 
 const TensorMeta* Writer::meta(ValueId value) const {
-    const auto it = metas_.find(value.value());
-    return it == metas_.end() ? nullptr : &it->second;
+    return value.value() < metas_.size() && metas_[value.value()] ? &*metas_[value.value()]
+                                                                  : nullptr;
+}
+
+void Writer::set_meta(ValueId value, TensorMeta meta) {
+    if (metas_.size() <= value.value()) metas_.resize(value.value() + 1);
+    metas_[value.value()] = std::move(meta);
 }
 
 }  // namespace esper::graph::importing

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "esper/exchange/importers/module_calls.h"
 #include "esper/exchange/importers/pt2_archive.h"
 #include "esper/program/program.h"
 
@@ -19,15 +22,6 @@ struct Argument;
 namespace esper::graph::importing {
 
 class CallRules;
-
-/// One entry of a node's `nn_module_stack`: a call of a module.
-struct ModuleCall {
-    std::string path;  ///< `layer1.0.conv1`
-    std::string type;  ///< `torch.nn.modules.conv.Conv2d`
-    std::string call;  ///< tells calls of one module apart
-    bool operator==(const ModuleCall&) const = default;
-};
-using ModuleStack = std::vector<ModuleCall>;
 
 /// A Program while it is being written, with what the archive says about its values.
 class Writer {
@@ -64,32 +58,39 @@ class Writer {
 
     /// What the archive says about a value; nothing for values it does not know.
     const TensorMeta* meta(ValueId value) const;
-    void set_meta(ValueId value, TensorMeta meta) {
-        metas_.insert_or_assign(value.value(), std::move(meta));
-    }
+    void set_meta(ValueId value, TensorMeta meta);
 
     /// Takes out values that nothing reads any more and renumbers the rest.
     void drop(const std::vector<bool>& gone);
+
+    /// The Program with its anchors, once everything is written. Errors: those of Program::make and
+    /// validate_operators().
+    Result<ProgramPtr> finish();
 
     /// True for integers and floats that come from sizes.
     bool is_size(ValueId value) const { return sizes_.contains(value.value()); }
 
     Program::Parts parts;
-    /// Scope and module stack of the instructions written from now on.
+    /// The calls of modules that there are.
+    ModuleCalls calls;
+    /// Scope and innermost call of the instructions written from now on.
     std::string scope;
-    ModuleStack stack;
+    ModuleCalls::Id inside = ModuleCalls::kNone;
     /// Inside `torch.no_grad()`: nothing there is a place for a seed.
     bool without_gradient = false;
     /// Per instruction.
-    std::vector<ModuleStack> stacks;
+    std::vector<ModuleCalls::Id> insides;
     std::vector<bool> no_gradient;
     std::vector<std::string> notes;
     bool saw_training_flag = false;
     std::shared_ptr<CallRules> rules;
 
   private:
+    /// Of each value; nothing if the parts name one that is not there.
+    std::optional<std::vector<Value>> origins() const;
+
     Names names_;
-    std::map<std::uint32_t, TensorMeta> metas_;
+    std::deque<std::optional<TensorMeta>> metas_;  ///< by value
     std::set<std::uint32_t> sizes_;
     std::map<std::int64_t, ValueId> integers_;
     std::optional<ValueId> step_;
@@ -138,8 +139,9 @@ Result<Argument> read_argument(Writer& writer, const nlohmann::json& argument,
 Status write_nodes(Writer& writer, const nlohmann::json& graph,
                    const std::vector<std::string>& namespaces, int depth = 0);
 
-/// Finds the places for seeds: outputs of modules, named by the modules' paths.
-std::vector<Anchor> find_anchors(const Writer& writer, const Program& program);
+/// Finds the places for seeds: outputs of modules, named by the modules' paths. `origins`: of each
+/// value of the Writer's parts; all values that they name must be there.
+std::vector<Anchor> find_anchors(const Writer& writer, std::span<const Value> origins);
 
 /// Names of the leaves of a serialized pytree (`out_spec`), in order; empty if it cannot be read.
 std::vector<std::string> leaf_names(const std::string& tree_spec);

@@ -46,14 +46,11 @@ class ModelReader {
         writer_.parts.name = archive_.name();
         ESPER_CHECK_STATUS(inputs());
         ESPER_CHECK_STATUS(write_nodes(writer_, graph_, options_.namespaces));
-        writer_.stack.clear();
+        writer_.inside = ModuleCalls::kNone;
         ESPER_CHECK_STATUS(mutations());
         ESPER_CHECK_STATUS(outputs());
         drop_unused_sizes();
-        ESPER_TRY(auto plain, Program::make(writer_.parts));
-        ESPER_CHECK_STATUS(validate_operators(*plain));
-        writer_.parts.anchors = find_anchors(writer_, *plain);
-        ESPER_TRY(model_.program, Program::make(std::move(writer_.parts)));
+        ESPER_TRY(model_.program, writer_.finish());
         if (!writer_.saw_training_flag)
             writer_.notes.emplace_back(
                 "nothing in the model behaves differently in training: it has no BatchNorm or "
@@ -242,16 +239,16 @@ class ModelReader {
             for (const auto& a : i.args) for_each_value(a, [&](ValueId v) { --reads[v.value()]; });
         }
         std::vector<Instruction> kept;
-        std::vector<ModuleStack> stacks;
+        std::vector<ModuleCalls::Id> insides;
         std::vector<bool> no_gradient;
         for (std::size_t k = 0; k < instructions.size(); ++k) {
             if (dead[k]) continue;
             kept.push_back(std::move(instructions[k]));
-            stacks.push_back(std::move(writer_.stacks[k]));
+            insides.push_back(writer_.insides[k]);
             no_gradient.push_back(writer_.no_gradient[k]);
         }
         instructions = std::move(kept);
-        writer_.stacks = std::move(stacks);
+        writer_.insides = std::move(insides);
         writer_.no_gradient = std::move(no_gradient);
         writer_.drop(gone);
     }

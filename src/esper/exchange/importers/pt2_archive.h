@@ -25,7 +25,8 @@ struct TensorMeta {
     std::vector<std::int64_t> strides;
     std::int64_t storage_offset = 0;
     bool requires_grad = false;
-    /// The symbol of each free size, "" for fixed sizes. Sizes with equal symbols are equal.
+    /// The symbol of each free size, "" for fixed sizes; none where all are fixed. Sizes with equal
+    /// symbols are equal.
     std::vector<std::string> symbols;
 };
 /// Errors: kUnsupported (element types or layouts that a Program cannot have), kMalformed.

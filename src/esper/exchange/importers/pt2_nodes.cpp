@@ -39,16 +39,17 @@ std::string operator_of(const std::string& target) {
     return words[2] + "::" + words[3] + (words[4] == "default" ? "" : "." + words[4]);
 }
 
-/// "key,path,type;key,path,type": the modules that a node was called in, outermost first.
-ModuleStack read_stack(const json& metadata) {
-    ModuleStack stack;
-    if (!metadata.is_object() || !metadata.contains("nn_module_stack")) return stack;
+/// "key,path,type;key,path,type": the modules that a node was called in, outermost first. Gives the
+/// innermost one.
+ModuleCalls::Id read_calls(const json& metadata, ModuleCalls& calls) {
+    auto inside = ModuleCalls::kNone;
+    if (!metadata.is_object() || !metadata.contains("nn_module_stack")) return inside;
     for (const auto& entry : split(metadata.at("nn_module_stack").get<std::string>(), ';')) {
         const auto words = split(entry, ',');
         if (words.size() < 3 || words[1].starts_with("_empty_nn_module_stack")) continue;
-        stack.push_back({words[1], words[2], words[0]});
+        inside = calls.inside(inside, words[1], words[2], words[0]);
     }
-    return stack;
+    return inside;
 }
 
 // The names of what a node gives, in order; lists are laid flat, absent results are "".
@@ -84,8 +85,8 @@ class NodeWriter {
     Status write() {
         for (const auto& node : graph_.at("nodes")) {
             const auto target = node.at("target").get<std::string>();
-            writer_.stack = read_stack(node.at("metadata"));
-            writer_.scope = writer_.stack.empty() ? "" : writer_.stack.back().path;
+            writer_.inside = read_calls(node.at("metadata"), writer_.calls);
+            writer_.scope = writer_.calls[writer_.inside].path;
             auto written = one(node, target);
             if (!written)
                 return fail(written.error().within(
