@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <unordered_set>
 
@@ -61,25 +62,30 @@ bool may_stand_in_a_name(char c) {
 /// Turns names of anchors into names that seeds may have, no two of them alike.
 class SeedNames {
   public:
-    explicit SeedNames(std::size_t anchors) {
-        names_.reserve(anchors);
-        taken_.reserve(anchors);
-    }
-    const std::string& make(const std::string& anchor) {
-        auto name = anchor;
+    explicit SeedNames(std::span<const graph::Anchor> anchors)
+        : may_meet_(std::any_of(anchors.begin(), anchors.end(),
+                                [](const graph::Anchor& a) { return may_meet(a.name); })) {}
+
+    std::string make(std::string name) {
         for (auto& c : name)
             if (!may_stand_in_a_name(c)) c = c == '.' ? '/' : '_';
-        // Only anchors that differ in odd characters can meet here.
+        if (!may_meet_) return name;
         auto unique = name;
         for (int n = 2; taken_.contains(unique); ++n) unique = name + "-" + std::to_string(n);
-        names_.push_back(std::move(unique));
-        taken_.insert(names_.back());
-        return names_.back();
+        taken_.insert(unique);
+        return unique;
     }
 
   private:
-    std::vector<std::string> names_;  ///< never grows past its capacity: taken_ points into it
-    std::unordered_set<std::string_view> taken_;
+    // Names of letters, digits, _, - and dots stay as different as they were.
+    static bool may_meet(std::string_view name) {
+        return !std::all_of(name.begin(), name.end(), [](char c) {
+            return c == '.' || (c != '/' && may_stand_in_a_name(c));
+        });
+    }
+
+    bool may_meet_;
+    std::unordered_set<std::string> taken_;
 };
 
 /// 77850 → `77,850`.
@@ -102,7 +108,7 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
     if (seeds == 0) return fail(CoreError::kBadWrap, "seeds_per_anchor must be 1 or more, got 0");
     WrappedModel model;
     const auto all = program->anchors();
-    SeedNames names(all.size());
+    SeedNames names(all);
     model.slots.reserve(all.size() * std::min<std::size_t>(seeds, 64));
     for (std::uint32_t a = 0; a < all.size(); ++a) {
         const auto& anchor = all[a];
@@ -113,7 +119,7 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
                                     "lower seeds_per_anchor or leave the anchor out with '!{}'",
                                     anchor.name, anchor.features, seeds, anchor.name));
         ++model.anchors;
-        const auto& name = names.make(anchor.name);
+        const auto name = names.make(anchor.name);
         for (std::uint32_t chunk = 0; chunk < seeds; ++chunk) {
             const auto begin = anchor.features * chunk / seeds;
             const auto end = anchor.features * (chunk + 1) / seeds;
