@@ -488,3 +488,22 @@ def test_a_grouped_convolution_costs_what_it_computes():
     with Flops() as seen:
         y.sum().backward()
     assert seen.total == 2 * 2 * y.numel() * 4
+
+
+def test_products_of_matrices_cost_what_pytorch_says():
+    from esper._anchors import Flops
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def work(layer, plain, x, batches):
+        y = layer(x) + plain(x)
+        z = torch.bmm(batches, batches.transpose(1, 2)).sum() + torch.baddbmm(
+            batches, batches, torch.ones(3, 6, 6)).sum()
+        (y.sum() + z).backward()
+
+    given = (torch.nn.Linear(5, 7), torch.nn.Linear(5, 7, bias=False), torch.ones(4, 5),
+             torch.ones(3, 2, 6, requires_grad=True))
+    with Flops() as seen:
+        work(*given)
+    with FlopCounterMode(display=False) as expected:
+        work(*given)
+    assert seen.total == expected.get_total_flops() > 0
