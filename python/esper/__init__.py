@@ -24,10 +24,12 @@ from esper._esper import blueprint_names as blueprints
 from esper import adapters
 from esper._adapt import Adaptation, adapt
 from esper._export import ExportedModel, export
-from esper._growth import Growth, probe, unwrap, wrap
+from esper._growth import Growth
 from esper._limits import Unsupported
+from esper._probe import probe
 from esper._runs import Journal, load_config, report
 from esper._trainer import Trainer
+from esper._wrap import unwrap, wrap
 
 __version__ = _esper.__version__
 __all__ = ["Adaptation", "Config", "EsperError", "ExportedModel", "Growth", "Journal", "Program",

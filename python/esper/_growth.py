@@ -2,200 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import sys
 import time
 import weakref
-from functools import cached_property, wraps
+from functools import cached_property
 from pathlib import Path
 
-import torch
-from torch import nn
-
 from esper import _esper
-from esper._adapt_schedule import seconds_of
-from esper._anchors import TIME_FIRST, Observer, as_call, find_anchors
-from esper._limits import Copies, Unsupported, refuse_parallel, refuse_peft
+from esper._anchors import TIME_FIRST, Observer
+from esper._growth_following import Following
+from esper._growth_report import Report
+from esper._growth_saved import Saved
+from esper._limits import Copies, Unsupported, refuse_parallel
 from esper._live import Live
 from esper._optimizer import Apart, SeedGroups, the_one
-from esper._shadow import MISSING, NO_OPTIMIZER, gradients
-from esper._statistics import Statistics, buffers_kept, modes_kept
+from esper._outside_inference import outside_inference
+from esper._statistics import Statistics
 from esper._twins import Splits
-from esper._unwrap import unwrap_copy, write_grown
+from esper._unwrap import write_grown
 from esper._widening import Widening
 
-FINITE_CHECK_STEPS, IDLE_CHECK_STEPS = 16, 64
-BLENDED = ("STABILIZATION", "EVALUATING", "FINE_TUNING", "FOSSILIZED")
+IDLE_CHECK_STEPS = 64
+
+# Of the modules that are wrapped; what has been unwrapped is not among them.
+growths = weakref.WeakKeyDictionary()
 
 
-PATHS = ("auto", "hook", "export", "fastest")
-
-
-def outside_inference(method):
-    """What is made under torch.inference_mode can never learn, so seeds are made outside of it."""
-    @wraps(method)
-    def run(self, *args, **kwargs):
-        if not torch.is_inference_mode_enabled():
-            return method(self, *args, **kwargs)
-        with torch.inference_mode(False):
-            return method(self, *args, **kwargs)
-    return run
-
-
-def wrap(model, example=None, optimizer=None, *, epochs=None, budget=None, steps_per_epoch=None,
-         anchors=None, kinds=None, config=None, overrides=(), run=None, probe=None, path="auto",
-         quiet=False):
-    """Prepares a module to grow in your own training loop and returns its `Growth`.
-
-        growth = esper.wrap(model, images, optimizer, epochs=20,
-                            probe=esper.probe(model, held_out, F.cross_entropy))
-        for epoch in range(20):
-            for x, y in loader:
-                loss = F.cross_entropy(model(x), y)
-                optimizer.zero_grad(); loss.backward(); optimizer.step()
-                growth.step(loss, again=lambda: F.cross_entropy(model(x), y))
-            growth.epoch(validation_loss)
-        model = growth.unwrap()
-
-    With nothing else set a copy with wider hidden layers is tried once, early, and the model becomes
-    the copy where that pays; `Growth.summary()` says so, or why not. Seeds are for those who name a
-    policy (controller.policy=periodic, …).
-
-    The module stays the very object it was: a hook is placed, and parameters are added, only while
-    a seed is awake.
-
-    model: any torch.nn.Module.
-    example: what the model is called with: a tensor, a tuple of arguments or a dict of keyword
-        arguments, batch first; where the model's first axis turns out to be time, [T, N, …], its
-        second one is taken for the batch. It is run in evaluation mode to see the shapes: once,
-        and once more with an example less (or with it twice) where sequences flow. Without one, the
-        next forward pass is looked on at, and wrapping takes no time whatever the model's size;
-        `anchors` are known after that pass.
-    optimizer: the optimizer that newborn parameters join, or a list of them, of which one has to
-        train all places for seeds. Without one, give each optimizer you make to `growth.attach`.
-    epochs: how many times `growth.epoch` will be called (default: the configuration's run.epochs).
-    budget: instead of epochs, how long your loop will train from now on: "90s", "30m", "2h". How many
-        epochs that is, is estimated from the first one's time.
-    steps_per_epoch: default: counted in the first epoch.
-    anchors: globs of module names where seeds may sit (default: the model's blocks).
-    config: an `esper.Config`, or the path of a YAML file; `overrides` are dotted `key=value`.
-    run: a folder for events, journal, metrics and report.
-    probe: see `Growth.epoch`.
-    path: "hook" leaves the module to PyTorch and hooks awake seeds in; "export" has the library run
-        its whole forward pass, seeds inside (needs an example; raises where that is refused);
-        "fastest" tries and times both on the example; "auto", the default, is "hook", which takes
-        any module and costs nothing while seeds sleep. `Growth.path_reason` says what was decided.
-    Raises `esper.Unsupported` where growth would go wrong in silence: replicas of a model (DDP,
-    FSDP), a PeftModel, an optimizer that takes no new parameters.
-    """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
-    refuse_parallel(model)
-    refuse_peft(model)
-    config = configured(config, overrides)
-    if path not in PATHS:
-        raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")
-    if example is None and path in ("export", "fastest"):
-        raise ValueError(f"path={path} needs an example to export the model with")
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs={epochs}: expected 1 or more")
-    if run is not None:
-        refuse_used(Path(run))
-    if budget is not None:
-        if epochs is not None or not isinstance(budget, str):
-            raise ValueError(f"budget={budget!r}: expected a time such as '30m', and no epochs beside it")
-        budget = seconds_of(budget)
-    growth = Growth(model, config, epochs or config.epochs,
-                    None if budget else steps_per_epoch, run, probe)
-    growth._budget = budget
-    find = lambda seen, **options: find_anchors(model, seen, anchors, kinds, **options)
-    if example is None:
-        growth._observer.watch(lambda seen: growth._found(find(seen)))
-    else:
-        args, kwargs = as_call(example)
-        if path in ("export", "fastest"):
-            growth._go_inside(path, args, kwargs, find)
-        if growth.path == "hook":
-            growth._found(find(growth._observer.run(args, kwargs)))
-        if growth.steps_per_epoch is not None:
-            growth._start(growth.steps_per_epoch)
-    if optimizer is not None:
-        growth.attach(optimizer)
-    _growths[model] = weakref.ref(growth)
-    if not quiet:
-        print(f"esper: {growth}", file=sys.stderr)
-    return growth
-
-
-def refuse_used(folder):
-    """A run's folder is new or empty. Raises EsperError."""
-    held = next(folder.iterdir(), None) if folder.is_dir() else folder if folder.exists() else None
-    if held is not None:
-        raise _esper.EsperError(
-            f"run={str(folder)!r} is not empty (it holds {held.name!r}): name a new folder. A loop "
-            "that goes on from a checkpoint (load_state_dict) writes to a folder of its own")
-
-
-def configured(config, overrides):
-    """The configuration as this package carries it out: a seed's last layer begins as its blueprint
-    says, or with zeros. Raises Unsupported where growth.readout=closed_form is asked for by name;
-    unasked it is what the engine would do."""
-    given = isinstance(config, _esper.Config)
-    if not given:
-        named = [o for o in overrides if o.replace(" ", "").startswith("growth.readout=")]
-        asked = named[-1].split("=", 1)[1].strip() if named else _readout_in(config)
-        if asked == "closed_form":
-            raise Unsupported(
-                "growth.readout=closed_form fits a seed's last layer to training data, which stay "
-                "in your own loop; take growth.readout=random or zero, or train with `esper train`")
-        config = _esper.load_config(str(config or ""), [*own_defaults(config, overrides), *overrides])
-    return config if config.readout != "closed_form" else config.with_readout("random")
-
-
-# What differs from the configuration's defaults where a model grows by becoming wider: a wider copy
-# that trains beside it for some dozen steps is dear for a run of a few hundred, and little for others.
-WIDENING = {"growth.measure_share": "0.1", "growth.start": "0.05", "growth.gate.min_examples": "200",
-            "growth.gate.rent": "0.002"}
-
-
-def own_defaults(config, overrides):
-    """Overrides for what neither a file nor the environment says; none where a policy is asked for."""
-    if config or _esper.load_config("", list(overrides)).policy != "auto":
-        return []
-    named = {f"ESPER_{key.upper().replace('.', '__')}": key for key in WIDENING}
-    return [f"{key}={WIDENING[key]}" for name, key in named.items() if name not in os.environ]
-
-
-def _readout_in(path):
-    """What a YAML file says about growth.readout, None where it says nothing."""
-    if not path:
-        return None
-    for line in Path(path).read_text().splitlines():
-        key, _, value = line.partition("#")[0].partition(":")
-        if key.strip() == "readout":
-            return value.strip().strip("'\"")
-    return None
-
-
-_growths = weakref.WeakKeyDictionary()
-
-
-def unwrap(model):
-    """The same as `growth.unwrap()`: plain PyTorch, with what has grown. model: the module that was
-    wrapped, or its `Growth`, or a copy (copy.deepcopy) of a module in which seeds are awake."""
-    growth = model if isinstance(model, Growth) else _growths.get(model, lambda: None)()
-    if growth is None:
-        plain = unwrap_copy(model)
-        if plain is None:
-            raise ValueError(f"this {type(model).__name__} has not been wrapped, or was unwrapped: "
-                             "nothing of Esper's is in it")
-        return plain
-    return growth.unwrap()
-
-
-class Growth:
+class Growth(Following, Saved, Report):
     """The seeds of one module and what becomes of them; made by `esper.wrap`."""
 
     def __init__(self, model, config, epochs, steps_per_epoch, run, probe):
@@ -435,131 +268,6 @@ class Growth:
         self._native.set_alpha(slot, alpha)
         self._live.refresh_alphas()
 
-    # --- what there is ---
-
-    @property
-    def seeds(self):
-        """The slots as a list of dicts: anchor, state, seed, blueprint, alpha, …"""
-        return self._native.slots() if self._native else []
-
-    @property
-    def program(self):
-        """Anchors and seeds as a `Program`; its hash names what has grown."""
-        return self._native.program if self._native else self.anchors and self._host
-
-    @property
-    def counts(self):
-        """How many seeds germinated, fossilized (kept), culled, …"""
-        if self._native is None:
-            return dict.fromkeys(("germinated", "fossilized", "culled", "cancelled"), 0)
-        return self._native.counts()
-
-    @property
-    def waiting_for(self):
-        """Why nothing germinated at the last `epoch`, one sentence; empty where something did."""
-        if self._widening.active:
-            return "" if self._widening.kept else self._widening.why
-        return self._native.waiting_for if self._native else ""
-
-    def parameters(self):
-        """Parameters of all awake and kept seeds."""
-        for scope in self._live.seeds.values():
-            yield from scope.parameters()
-
-    def summary(self):
-        """One sentence about what has grown, and why not more."""
-        counts = self.counts
-        if self._widening.active and not counts["germinated"]:
-            if not self.train_losses and self._widening.steps == 0:
-                return "nothing grew: growth.step() and growth.epoch() were not called"
-            return self._widening.summary(self._parameters)
-        done = (f"{counts['germinated']} seeds germinated, {counts['fossilized']} kept, "
-                f"{counts['culled']} culled; {self._parameters:,} parameters grew to "
-                f"{self._parameters + sum(p.numel() for p in self.parameters()):,}")
-        why = "" if counts["fossilized"] else self._why_nothing()
-        return f"{done}; nothing was kept: {why}" if why else done
-
-    def _why_nothing(self):
-        """Why no seed has been kept so far, as far as it is known."""
-        if not self.train_losses:
-            return ("growth.epoch() was not called" if not self.counts["germinated"]
-                    else "growth.epoch(), which measures seeds, was not called")
-        if not self.counts["germinated"]:
-            return self.waiting_for or "no boundary between epochs was worked through"
-        last = next((e["reason"] for e in reversed(self.events)
-                     if e["event"] == "decision" and e["command"].lower() == "cull"), "")
-        if last:
-            return f"the last one culled because {last}"
-        states = sorted({s["state"] for s in self.seeds if s["seed"]})
-        return f"seeds are still {', '.join(states)}" if states else ""
-
-    # --- saving, handing back ---
-
-    def state_dict(self):
-        """Everything but the host's own tensors: states, controller, seeds' tensors."""
-        if self._native is None:
-            return {"early_steps": self._early_steps, "wider": self._widening.save()}
-        return {
-            "wider": self._widening.save(),
-            "epochs": self.epochs,
-            "native": self._native.save(),
-            "steps_per_epoch": self.steps_per_epoch,
-            "losses": [self.train_losses, self.validation_losses],
-            "epoch": [self._losses.sum, self._losses.steps],
-            "apart": self._apart.save() if self._apart else {},
-            "groups": self._groups.save() if self._groups else None,
-            "seeds": {seed: {k: v.detach().clone() for k, v in scope.state_dict().items()}
-                      for seed, scope in self._live.seeds.items()},
-        }
-
-    @outside_inference
-    def load_state_dict(self, state):
-        """Goes on where `state_dict` was taken, on a freshly wrapped model. Load growth first (it
-        puts the grown parts in place), then the model, then the optimizer. Raises ValueError for
-        what `state_dict` did not make."""
-        if "native" not in state and "early_steps" not in state:
-            raise ValueError("expected what growth.state_dict() returned; this has the keys "
-                             f"{sorted(map(str, state))}")
-        if "wider" in state:
-            self._widening.load(state["wider"])
-        if "native" not in state:
-            if self._native is None:
-                self._early_steps = state["early_steps"]
-            else:
-                self._start_again(state["early_steps"])
-            return
-        if self._native is None:
-            if self._budget:
-                self.epochs = state.get("epochs", self.epochs)
-            self._start(state["steps_per_epoch"])
-        self._native.restore(state["native"])
-        self.train_losses, self.validation_losses = (list(x) for x in state["losses"])
-        self._losses.reset(*state["epoch"])
-        self._sync()
-        for seed, tensors in state["seeds"].items():
-            self._live.seeds[seed].load_state_dict(tensors)
-        self._apart_saved, self._groups_saved = state["apart"], state.get("groups")
-        if self._groups is not None:
-            self._restore_groups()
-
-    def _start_again(self, steps):
-        """As before the first boundary: every seed sleeps, and so many steps have been made."""
-        fresh = self._new_core("")
-        self._native.restore(fresh.save())
-        self.train_losses, self.validation_losses = [], []
-        self._losses.reset()
-        self._losses.take_slept()
-        self._grafting = False
-        self._checked = 0
-        self._sync()
-        self._untold = steps
-
-    def _restore_groups(self):
-        if self._groups_saved:
-            self._groups.restore(self._groups_saved)
-        self._apart.restore(self._apart_saved)
-        self._apart_saved, self._groups_saved = {}, None
-
     def unwrap(self):
         """The model as plain PyTorch, without anything of Esper: kept seeds (and blended ones, at
         their present α) become readable modules in `model.grown`; undecided ones that never touched
@@ -573,7 +281,7 @@ class Growth:
         self._observer.stop()
         self._statistics.watch(False)
         self._splits.settle()
-        _growths.pop(self.model, None)
+        growths.pop(self.model, None)
         return write_grown(self, folder)
 
     # --- inside ---
@@ -619,156 +327,3 @@ class Growth:
         steps = self.steps_per_epoch
         return _esper.HostedGrowth(self.config, self._host, self._flops, float(self._parameters),
                                    steps, max(steps * self.epochs, steps), folder, self)
-
-    def _sync(self):
-        new, gone = self._live.follow(self._native.program, self._native)
-        slots = {s["seed"]: s for s in self._native.slots() if s["seed"]}
-        if self._groups is not None:
-            for seed, scope in gone.items():
-                if seed in self._apart.seeds:
-                    self._apart.remove(seed)
-                else:
-                    self._groups.remove(seed, list(scope.parameters()))
-            for seed in [s for s in self._apart.seeds if s not in self._live.isolated]:
-                self._apart.join(seed, self._groups, self._neighbours(seed))
-            for seed in new:
-                self._join(seed)
-        for seed, scope in self._live.seeds.items():
-            slot = slots[seed]
-            frozen = slot["frozen"] or (slot["state"] == "FOSSILIZED"
-                                        and self.config.freeze_fossilized)
-            self._freeze(seed, scope, frozen)
-        self._statistics.watch(self._widening.trial is not None or any(s not in self._live.isolated
-                                   and slots[s]["state"] != "FOSSILIZED" for s in self._live.seeds))
-        self._grafting = any(s["state"] == "GRAFTING" for s in slots.values())
-        self._ramping = {seed for seed, s in slots.items() if s["ramping"]}
-        self._settled = {seed for seed, s in slots.items()
-                         if s["state"] in BLENDED and not s["ramping"]}
-        self._follow()
-        self._copies.look(self._live.name + ".")
-        self._sleep()
-
-    def _follow(self):
-        if self._groups is not None:
-            self._groups.follow(self._ramping, self._settled)
-        apart = self._groups is not None and self._groups.groups
-        self._idle = self._live.seeds.keys() <= self._settled and not apart
-
-    def _join(self, seed):
-        parameters = list(self._live.seeds[seed].parameters())
-        if seed in self._live.isolated:
-            self._apart.add(seed, parameters, self._neighbours(seed))
-        else:
-            self._groups.add(seed, parameters, self._neighbours(seed))
-
-    def _learn_in_shadow(self, again):
-        for seed in self._live.isolated:
-            if again is None or self._apart is None:
-                raise ValueError((MISSING if again is None else NO_OPTIMIZER).format(
-                    seed=seed, anchor=self._live.where[seed]))
-            found = gradients(self._live, self._statistics, seed, again)
-            if found is not None:
-                self._apart.step(seed, found)
-
-    def _freeze(self, seed, scope, frozen):
-        trainable = dict(self._native.program.seeds_at(self._live.where[seed]).tensors())
-        for name, parameter in scope.named_parameters():
-            if trainable.get(f"seed.{seed}.{name}"):
-                parameter.requires_grad_(not frozen)
-                if frozen:
-                    parameter.grad = None
-
-    def _neighbours(self, seed):
-        return list(self.model.get_submodule(self._live.where[seed]).parameters())
-
-    def _care(self):
-        """After a step with seeds awake: ramps, rates, and seeds that have failed."""
-        if self._grafting:
-            self._live.refresh_alphas()
-        for copied in self._live.copies:
-            copied.follow(self._live)
-        self._follow()
-        faulty = dict(self._live.faults)
-        if self._native.steps >= self._checked + FINITE_CHECK_STEPS:
-            self._checked = self._native.steps
-            for seed in self._live.not_finite():
-                faulty.setdefault(seed, "a parameter of it is no finite number")
-        if faulty:
-            for seed, reason in faulty.items():
-                self._native.fault(seed, reason)
-            self._live.faults.clear()
-            self._sync()
-
-    def _record(self):
-        if self.run is None:
-            return
-        flops = self._native.forward_flops * self._widening.dearer()
-        step, epoch = self._native.steps, len(self.train_losses)
-        parameters = sum(p.numel() for p in self.model.parameters())
-        self._native.metrics([
-            ("epoch", epoch), ("step", step), ("train_loss", self.train_losses[-1]),
-            ("val_loss", self.validation_losses[-1]), ("parameters", parameters),
-            ("flops_per_example", flops), ("seconds", time.monotonic() - self._started)])
-        done = epoch >= self.epochs
-        number = lambda x: x if math.isfinite(x) else None
-        self._native.write_run(json.dumps({
-            "status": "done" if done else "running", "name": self.config.name,
-            "seed": self.config.seed, "epochs": epoch, "steps": step,
-            "train_loss": number(self.train_losses[-1]),
-            "val_loss": number(self.validation_losses[-1]), "parameters": parameters,
-            "parameters_initial": self._parameters, "flops_per_example": flops,
-            "wall_seconds": time.monotonic() - self._started, "seeds": self.counts,
-            "wider": self._widening.report(),
-            "program_sha256": self.program.hash, "path": self.path,
-            "versions": {"esper": _version(), "torch": torch.__version__}}))
-
-    # --- asked by the library while a boundary is worked through ---
-
-    def probe_losses(self, program):
-        if self._probe is None:
-            raise ValueError(
-                "a seed is ready to be measured and there is no probe: give growth.epoch() (or "
-                "esper.wrap) probe=, a function that returns the loss of each held-out example")
-        with self._live.on_trial(program, self._native), buffers_kept(self.model), torch.no_grad():
-            self._statistics.recompute()
-            with modes_kept(self.model):
-                self.model.eval()
-                losses = self._probe()
-        losses = torch.as_tensor(losses, dtype=torch.float32).flatten()
-        return losses.cpu().tolist()
-
-    def settle(self, program):
-        """The model is now this one: running statistics gathered in another no longer fit it."""
-        with self._live.on_trial(program, self._native):
-            self._statistics.recompute()
-
-
-def _version():
-    from esper import __version__
-    return __version__
-
-
-def probe(model, batches, loss):
-    """A probe for `Growth.epoch`: runs `model` over `batches`, a re-iterable of (input, target), and
-    returns the loss of each example, [n].
-
-    loss: like torch.nn.functional.cross_entropy: called with (output, target, reduction="none");
-        what it returns is averaged over all but the first axis.
-    """
-    def first(most):
-        """Of so many examples, or all where there are fewer."""
-        losses, count = [], 0
-        for x, target in batches:
-            if isinstance(x, torch.Tensor) and len(x) == len(target) > most - count:
-                x, target = x[:most - count], target[:most - count]
-            each = loss(model(x), target, reduction="none")
-            losses.append(each.reshape(target.shape[0], -1).mean(1))
-            count += len(losses[-1])
-            if count >= most:
-                break
-        return torch.cat(losses)
-
-    def run():
-        return first(math.inf)
-    run.first = first
-    return run

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from esper._again import Again
-from esper._growth import wrap
 from esper._limits import Unsupported
 from esper._wide import give_sizes
+from esper._wrap import wrap
 
 FILE = "growth.pt"  # beside the weights in each checkpoint
 

@@ -9,9 +9,9 @@ from functools import partial
 import torch
 
 from esper._again import Again
-from esper._growth import wrap
 from esper._lightning_step import step_again
 from esper._limits import Unsupported
+from esper._wrap import wrap
 
 
 def lightning_callback(example, probe, again=None, **options):

@@ -6,9 +6,9 @@ import time
 
 import torch
 
-from esper._growth import probe as make_probe
-from esper._growth import wrap
+from esper._probe import probe as make_probe
 from esper._progress import progress
+from esper._wrap import wrap
 
 
 def refuse_spent(name, batches):
