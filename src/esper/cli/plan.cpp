@@ -11,6 +11,7 @@
 #include "esper/services/tamiyo/admission.h"
 #include "esper/services/tamiyo/life_steps.h"
 #include "esper/services/tolaria/grow/policy_choice.h"
+#include "esper/services/tolaria/host/growing_images.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/run/planned_cost.h"
 
@@ -108,6 +109,30 @@ std::string budget_in_words(const json& budget) {
         "# budget       {}, its cool-down from {} on; checkpoints to finish it at {}\n",
         budget["words"].get<std::string>(), budget["from_words"].get<std::string>(),
         join(smaller, ", "));
+}
+
+Result<json> resolution_plan(const configs::EsperConfig& config,
+                             const std::shared_ptr<const tolaria::Dataset>& data,
+                             const graph::Program& host) {
+    ESPER_TRY(const auto images, tolaria::GrowingImages::make(config, data, host));
+    ESPER_TRY(const auto costs, tolaria::size_costs(config, data->info(), host));
+    json sizes = json::array();
+    for (std::size_t i = 0; i < costs.size(); ++i)
+        sizes.push_back({{"pixels", images->side(i)},
+                         {"from", costs[i].from},
+                         {"training_flops_per_example", costs[i].cost.training_flops}});
+    return sizes;
+}
+
+std::string resolution_in_words(const json& sizes) {
+    std::vector<std::string> each;
+    for (const auto& size : sizes)
+        each.push_back(fmt::format(
+            "{} pixels{} ({} FLOPs in training)", size["pixels"].dump(),
+            size["from"] == 0.0 ? ""
+                                : fmt::format(" from {:g} % on", 100 * size["from"].get<double>()),
+            human_count(size["training_flops_per_example"].get<double>())));
+    return fmt::format("# images       {}\n", join(each, ", "));
 }
 
 /// `15 epochs of 50 steps of 32 examples`, or what a budget makes of that.
@@ -214,6 +239,9 @@ Result<json> plan_of(const configs::EsperConfig& config) {
               {"flops_total_without_growth", steps_known ? json(planned.total()) : json()},
               {"checkpoints", keep}};
     if (!config.model.path.empty()) plan["path"] = config.model.path;
+    if (!config.data.resolution.empty()) {
+        ESPER_TRY(plan["resolution"], resolution_plan(config, data, *host));
+    }
     if (!config.run.budget.empty()) plan["budget"] = budget_plan(config, length);
     if (config.growth.enabled) {
         ESPER_TRY(plan["growth"],
@@ -235,6 +263,7 @@ std::string plan_in_words(const json& plan) {
         "# host         {}{}: {} parameters, {} FLOPs an example forward, {} in training\n"
         "# anchors      {}\n"
         "# data         {}: {} train, {} probe, {} validation, {} test examples\n"
+        "{}"
         "# length       {}{}\n"
         "{}"
         "# cost         {}\n"
@@ -244,7 +273,9 @@ std::string plan_in_words(const json& plan) {
         count(plan["parameters"]), count(plan["flops_per_example"]),
         count(plan["training_flops_per_example"]), names(plan["anchors"]),
         plan["data"].get<std::string>(), parts["train"].dump(), parts["probe"].dump(),
-        parts["validation"].dump(), parts["test"].dump(), length_in_words(plan),
+        parts["validation"].dump(), parts["test"].dump(),
+        plan.contains("resolution") ? resolution_in_words(plan["resolution"]) : std::string(),
+        length_in_words(plan),
         left_out == 0
             ? std::string()
             : fmt::format("; the last {} of each pass are left out, others each time", left_out),

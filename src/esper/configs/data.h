@@ -73,6 +73,11 @@ ESPER_CONFIG_SECTION(SplitConfig, ESPER_SPLIT_KEYS)
       "a byte-level BPE, as GPT-2's")                                                              \
     X(int, image_size, 0, rule::within(0, 1024),                                                   \
       "side in pixels to which images are scaled (images); 0: fits most of them, at most 64")      \
+    X(Names, resolution, {}, rule::text(TextForm::kImageSize),                                     \
+      "sides in pixels through which the images grow while the run goes on ('16, 24@30%, "         \
+      "32@60%'): each with the share of the run, of its budget where it has one, from which on "   \
+      "it holds; the last is the size that the network is tested and exported at; none: the "      \
+      "data's own")                                                                                \
     X(CorruptRule, corrupt, CorruptRule::kRefuse, rule::any(),                                     \
       "files or rows that cannot be read: name them and refuse, or name them and go on without")   \
     X(int, batch_size, 32, rule::within(1, 1 << 20), "examples in an optimizer step")              \

@@ -70,6 +70,10 @@ void add_form(Json& json, TextForm form) {
         case TextForm::kParameterGroup:
             json["pattern"] = "^ *[A-Za-z0-9_.*?-]+( +(rate|weight_decay)=[0-9.eE+-]+)+ *$";
             break;
+        case TextForm::kImageSize:
+            json["type"] = {"string", "integer"};
+            json["pattern"] = "^[0-9]+(@[0-9]+(\\.[0-9]+)?%)?$";
+            break;
         case TextForm::kAny:
             break;
     }

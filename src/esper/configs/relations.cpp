@@ -8,6 +8,7 @@
 
 #include "esper/base/text.h"
 #include "esper/configs/budget.h"
+#include "esper/configs/image_size.h"
 #include "esper/configs/schema.h"
 
 namespace esper::configs {
@@ -131,6 +132,18 @@ void check_data(const EsperConfig& c, const Complain& complain) {
 
 bool may_be_images(DataKind kind) {
     return kind != DataKind::kText && kind != DataKind::kTokens && kind != DataKind::kTable;
+}
+
+void check_resolution(const EsperConfig& c, const Complain& complain) {
+    if (c.data.resolution.empty()) return;
+    if (!may_be_images(c.data.kind)) {
+        complain({"data.resolution", "data.kind"},
+                 fmt::format("only images grow, and '{}' has none; leave it out",
+                             contracts::to_text(c.data.kind)));
+        return;
+    }
+    if (const auto problem = problem_of_sizes(image_sizes(c.data.resolution)); !problem.empty())
+        complain({"data.resolution"}, problem);
 }
 
 // What is known before the data are read; soft_targets_of() looks at the rest.
@@ -261,6 +274,7 @@ void check_relations(const EsperConfig& config, const Complain& complain) {
     check_model(config, complain);
     check_data(config, complain);
     check_keys_of_data(config, complain);
+    check_resolution(config, complain);
     check_schedule(config, complain);
     check_budget(config, complain);
     check_controller(config, complain);

@@ -14,6 +14,7 @@ enum class TextForm : int {
     kUrl,       ///< scheme://host…, or empty if the key may be unset
     kBudget,    ///< FLOPs or a time on the clock, or empty if the key may be unset
     kParameterGroup,  ///< a ParameterGroup
+    kImageSize,       ///< an ImageSize
 };
 
 /// The kind of duration that a key accepts.

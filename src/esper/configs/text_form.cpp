@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "esper/configs/budget.h"
+#include "esper/configs/image_size.h"
 #include "esper/configs/numbers.h"
 #include "esper/configs/parameter_group.h"
 #include "esper/configs/values.h"
@@ -92,6 +93,8 @@ bool has_form(std::string_view text, TextForm form) {
             return Budget::parse(text).has_value();
         case TextForm::kParameterGroup:
             return ParameterGroup::parse(text).has_value();
+        case TextForm::kImageSize:
+            return ImageSize::parse(text).has_value();
     }
     return false;
 }
@@ -111,6 +114,9 @@ std::string_view describe_form(TextForm form) {
         case TextForm::kParameterGroup:
             return "a pattern of parameters' names and what is other for them, such as "
                    "'**.bias weight_decay=0' or 'blocks.0.** rate=0.1'";
+        case TextForm::kImageSize:
+            return "a side in pixels, and from which share of the run on it holds, such as 16 or "
+                   "24@30%";
         case TextForm::kAny:
             break;
     }

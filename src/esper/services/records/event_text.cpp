@@ -52,6 +52,9 @@ EventText describe_event(const Event& event) {
     if (event.is("split"))
         return {EventTone::kGood, fmt::format("split block {} into two: {}", event.text("block"),
                                               event.text("reason"))};
+    if (event.is("resolution"))
+        return {EventTone::kNeutral, fmt::format("images grow from {} to {} pixels",
+                                                 event.integer("from"), event.integer("to"))};
     if (event.is("fault"))
         return {EventTone::kBad,
                 fmt::format("took out the seed {} at {} because {}", event.text("seed"),

@@ -5,7 +5,8 @@ const marks = lives.flatMap(life => {
     all.push({kind: toneOf(life.outcome), step: life.ended,
               text: `${life.seed} ${life.outcome}: ${life.reason}`});
   return all;
-});
+}).concat(data.events.filter(e => e.event === "resolution").map(e =>
+  ({kind: "soft", step: e.step, text: `images grew from ${e.from} to ${e.to} pixels`})));
 find("legend").innerHTML = lives.length
   ? [["born", "germinated"], ["kept", "kept"], ["culled", "culled, cancelled or rolled back"]].map(([kind, word]) =>
       `<svg width="14" height="14" viewBox="0 0 14 14">${shapes[kind](7, 7)}</svg>${word}`).join("")

@@ -46,12 +46,14 @@ function ticks(low, high, wanted) {
   return all;
 }
 
-// What happened to seeds, as marks over the curves.
+// What happened to seeds and to the size of images, as marks over the curves.
 const shapes = {
   born: (x, y) => `<circle cx="${x}" cy="${y}" r="4" fill="none" stroke="var(--born)"
     stroke-width="2"/>`,
   kept: (x, y) => `<circle cx="${x}" cy="${y}" r="5" fill="var(--kept)"/>`,
   culled: (x, y) => `<path d="M${x - 4} ${y - 4}l8 8m0 -8l-8 8" stroke="var(--culled)"
     stroke-width="2.2" fill="none"/>`,
+  soft: (x, y) => `<rect x="${x - 4}" y="${y - 4}" width="8" height="8" fill="none"
+    stroke="var(--soft)" stroke-width="2"/>`,
 };
 const toneOf = outcome => outcome === "kept" ? "kept" : outcome === "alive" ? "born" : "culled";

@@ -6,6 +6,7 @@ const grew = run.parameters !== run.parameters_initial;
 const ends = ["kept", "culled", "cancelled", "rolled back"].map(word => [word, howMany(word)])
   .filter(([word, n]) => n || word === "kept" || word === "culled")
   .map(([word, n]) => `<b>${n}</b> ${n === 1 ? "was" : "were"} ${word}`);
+const sizes = (run.resolution && run.resolution.changes) || [];
 find("headline").innerHTML =
   (lives.length
     ? `Of <b>${plural(lives.length, "seed")}</b> that germinated, ${ends.join(", ")}` +
@@ -16,6 +17,10 @@ find("headline").innerHTML =
     ? `The network grew from ${number(run.parameters_initial)} to ` +
       `<b>${number(run.parameters)}</b> parameters. `
     : `The network still has its ${number(run.parameters)} parameters. `) +
+  (sizes.length
+    ? `Its images grew from ${escape(sizes[0].from)} to ` +
+      sizes.map(change => `${escape(change.to)} (step ${number(change.step)})`).join(", ") +
+      " pixels. " : "") +
   (isNumber(run.val_loss)
     ? `After ${number(run.steps)} steps its validation loss is <b>${loss(run.val_loss)}</b>.` : "");
 
@@ -99,7 +104,8 @@ find("faults").innerHTML = troubles.length
 
 find("figures").innerHTML = Object.entries(run).filter(([key]) => key !== "test_confusion").map(([key, value]) =>
   `<tr><th>${escape(key)}</th><td>${escape(value !== null && typeof value === "object"
-    ? Object.entries(value).map(([k, v]) => `${k} ${v}`).join(", ")
+    ? Object.entries(value).map(([k, v]) =>
+      `${k} ${v !== null && typeof v === "object" ? JSON.stringify(v) : v}`).join(", ")
     : value)}</td></tr>`).join("");
 find("events").innerHTML = "<tr><th>step</th><th>event</th><th>content</th></tr>" +
   data.events.map(({event, step, epoch, ...rest}) =>

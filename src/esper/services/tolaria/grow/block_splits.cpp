@@ -46,7 +46,7 @@ void BlockSplits::take(double loss) {
 }
 
 Status BlockSplits::look() {
-    if (facts_.program == places_.program()) return {};
+    if (facts_.program == places_.program() && facts_.stage == run_.dataset.stage()) return {};
     Facts facts;
     const auto& program = *places_.program();
     ESPER_TRY(const auto blocks, graph::find_blocks(program));
@@ -56,13 +56,14 @@ Status BlockSplits::look() {
         facts.edit = {last.name, graph::name_for_copy(program, last.name)};
         facts.parameters_of_block = static_cast<double>(last.elements);
         ESPER_TRY(const auto then, graph::apply(program, *facts.edit));
-        ESPER_TRY(const auto cost, graph::count_cost(*then));
-        ESPER_TRY(const auto first, graph::count_cost(*host_));
+        ESPER_TRY(const auto cost, run_.cost(*then));
+        ESPER_TRY(const auto first, run_.cost(*host_));
         facts.flops_ratio =
             static_cast<double>(cost.training_flops) / static_cast<double>(first.training_flops);
         facts.training_flops = static_cast<double>(cost.training_flops);
     }
     facts.program = places_.program();
+    facts.stage = run_.dataset.stage();
     facts_ = std::move(facts);
     return {};
 }

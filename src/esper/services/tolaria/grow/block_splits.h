@@ -83,6 +83,7 @@ class BlockSplits {
     /// What the clock asks about the present Program; changes with it.
     struct Facts {
         graph::ProgramPtr program;
+        std::size_t stage = 0;  ///< of the images
         std::optional<graph::SplitBlock> edit;
         double parameters = 0, parameters_of_block = 0;
         double flops_ratio = 1;     ///< of the network after the split, against the first one

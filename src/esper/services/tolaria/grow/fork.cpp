@@ -11,12 +11,12 @@ Status Fork::advance(std::int64_t step, Recipe recipe) {
     while (step_ < step) {
         const auto at = static_cast<std::uint64_t>(step_);
         recipe.plan.batch(at, batch.indices);
-        ESPER_CHECK_STATUS(fill_batch(recipe.dataset, Part::kTrain,
+        const Dataset& data = recipe.dataset.at(step_);
+        ESPER_CHECK_STATUS(fill_batch(data, Part::kTrain,
                                       Variation{recipe.config.run.seed, recipe.plan.epoch_of(at)},
                                       batch));
-        if (recipe.soft)
-            soften_batch(recipe.dataset.info(), *recipe.soft, recipe.config.run.seed, at, batch);
-        const auto made = learner_->step(as_tensors(batch, recipe.dataset.info()),
+        if (recipe.soft) soften_batch(data.info(), *recipe.soft, recipe.config.run.seed, at, batch);
+        const auto made = learner_->step(as_tensors(batch, data.info()),
                                          {step_, recipe.rate(step_), recipe.settings});
         if (!made && made.error().is(execution::KernelError::kNotFinite))
             return fail(TolariaError::kDiverged, "without the seed, at step " +

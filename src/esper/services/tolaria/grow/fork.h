@@ -10,6 +10,7 @@
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/dataset.h"
 #include "esper/services/tolaria/data/soft_targets.h"
+#include "esper/services/tolaria/host/growing_images.h"
 #include "esper/services/tolaria/learn/learner.h"
 
 namespace esper::tolaria {
@@ -39,7 +40,7 @@ class Fork {
     /// Everything that two equal trainings must share.
     struct Recipe {
         const configs::EsperConfig& config;
-        const Dataset& dataset;
+        const GrowingImages& dataset;
         BatchPlan plan;
         std::function<double(std::int64_t step)> rate;
         std::function<BlockSettings(const std::string& block, std::int64_t age)> settings;

@@ -50,7 +50,7 @@ tamiyo::LifeSteps steps_of_life(const GrowingRun& run) {
 // germinate: the earlier the place, the longer the pass.
 Result<double> RunMeasurer::second_pass() {
     if (run_.config.growth.isolation != configs::Isolation::kShadow) return 0;
-    if (priced_ == program()) return second_pass_;
+    if (priced_ == program() && priced_stage_ == run_.dataset.stage()) return second_pass_;
     for (const auto& slot : places_.slots()) {
         if (places_.state(slot.index) != SeedState::kDormant) continue;
         const auto* anchor = program()->find_anchor(slot.anchor);
@@ -63,20 +63,21 @@ Result<double> RunMeasurer::second_pass() {
                                                        names.front(), blueprint.program}));
         ESPER_TRY(const auto before, run_.learner.engine().as_trained(program()));
         ESPER_TRY(const auto after, run_.learner.engine().as_trained(with));
-        ESPER_TRY(const auto before_cost, graph::count_cost(*before));
-        ESPER_TRY(const auto after_cost, graph::count_cost(*after));
-        ESPER_TRY(const auto alone, graph::count_cost(*program()));
-        ESPER_TRY(const auto with_alone, graph::count_cost(*with));
+        ESPER_TRY(const auto before_cost, run_.cost(*before));
+        ESPER_TRY(const auto after_cost, run_.cost(*after));
+        ESPER_TRY(const auto alone, run_.cost(*program()));
+        ESPER_TRY(const auto with_alone, run_.cost(*with));
         second_pass_ = training_flops(after_cost, 1) - training_flops(before_cost, 1) -
                        (training_flops(with_alone, 1) - training_flops(alone, 1));
         priced_ = program();
+        priced_stage_ = run_.dataset.stage();
         return second_pass_;
     }
     return 0;
 }
 
 Status RunMeasurer::expect(Moment now) {
-    ESPER_TRY(const auto cost, graph::count_cost(*program()));
+    ESPER_TRY(const auto cost, run_.cost(*program()));
     const auto left = std::max<std::int64_t>(run_.course.total_steps(now.step) - now.step, 0);
     const double validation = now.step > 0 ? run_.flops.validation * static_cast<double>(left) /
                                                  static_cast<double>(now.step)
@@ -89,7 +90,7 @@ Status RunMeasurer::expect(Moment now) {
 // Looks at their shortest, the last one with the rounds that confirm a keep, and the second passes
 // of a seed in a shadow.
 Result<RunMeasurer::LifePrice> RunMeasurer::price_of_life() {
-    ESPER_TRY(const auto cost, graph::count_cost(*program()));
+    ESPER_TRY(const auto cost, run_.cost(*program()));
     ESPER_TRY(const auto pass, second_pass());
     const auto steps = steps_of_life(run_);
     const bool fine_tunes = steps.fine_tune > 0;

@@ -2,12 +2,13 @@
 
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/flops.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 
 namespace esper::tolaria {
 
-Result<double> ProbeSide::cost(std::int64_t examples) {
+Result<double> ProbeSide::cost(std::int64_t examples, const DatasetInfo& info) {
     if (!cost_) {
-        ESPER_TRY(cost_, graph::count_cost(*program_));
+        ESPER_TRY(cost_, cost_on(*program_, info));
     }
     return forward_flops(*cost_, examples);
 }
@@ -27,7 +28,7 @@ Result<double> ProbeSide::walk(const ExampleSource& source,
     ESPER_TRY(const auto seen, losses_of(learner_.engine(), program_, store, source.dataset,
                                          Part::kProbe, source.batch_size, examples));
     losses_.insert(losses_.end(), seen.begin(), seen.end());
-    return cost(passed + static_cast<std::int64_t>(seen.size()));
+    return cost(passed + static_cast<std::int64_t>(seen.size()), source.dataset.info());
 }
 
 std::vector<float> differences(const ProbeSide& a, const ProbeSide& b) {

@@ -24,8 +24,8 @@ class ProbeSide {
           control_(std::move(control)),
           alpha_(alpha) {}
 
-    /// FLOPs of so many examples.
-    Result<double> cost(std::int64_t examples);
+    /// FLOPs of so many examples of those data.
+    Result<double> cost(std::int64_t examples, const DatasetInfo& info);
     /// Walks on through these examples of the probe set. The running statistics are those of this
     /// network: gathered again before its first example. Returns what it cost.
     Result<double> walk(const ExampleSource& source, std::span<const std::uint32_t> examples);

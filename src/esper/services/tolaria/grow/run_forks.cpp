@@ -37,7 +37,6 @@ void RunMeasurer::drop_forks() {
 }
 
 Status RunMeasurer::bring_to(Fork& fork, std::int64_t step) {
-    ESPER_TRY(auto cost, graph::count_cost(*fork.learner().program()));
     const auto& kasmina = places_.kasmina();
     const auto before = fork.step();
     const auto trained = fork.advance(
@@ -51,8 +50,10 @@ Status RunMeasurer::bring_to(Fork& fork, std::int64_t step) {
                },
                run_.soft});
     run_.flops.recording += fork.learner().engine().take_recording_flops();
-    run_.flops.forks +=
-        training_flops(cost, (fork.step() - before) * examples_a_step(run_.config, run_.dataset));
+    ESPER_TRY(const auto spent,
+              run_.dataset.training_flops(*fork.learner().program(), before, fork.step(),
+                                          examples_a_step(run_.config, run_.dataset)));
+    run_.flops.forks += spent;
     return trained;
 }
 
@@ -84,9 +85,9 @@ Result<Learner*> RunMeasurer::fork_for(const tamiyo::LookRequest& request, Momen
         return unmeasured("the host was changed by another seed since the graft");
 
     const auto before = fork.step();
-    ESPER_TRY(const auto cost, graph::count_cost(*learner.program()));
-    const double price =
-        training_flops(cost, (now.step - before) * examples_a_step(run_.config, run_.dataset));
+    ESPER_TRY(const auto price,
+              run_.dataset.training_flops(*learner.program(), before, now.step,
+                                          examples_a_step(run_.config, run_.dataset)));
     if (!account_.can_pay(price)) {
         ESPER_CHECK_STATUS(refuse("fork", price, now, {{"seed", fork.seed()}}));
         return unmeasured("what measuring may cost (growth.measure_share) does not pay for it");

@@ -35,6 +35,7 @@ RunMeasurer::RunMeasurer(GrowingRun& run, SeedPlaces& places)
       health_(run.config.telemetry.every, places.slots().size()) {}
 
 Result<HostCost> RunMeasurer::cost(const graph::Program& program) {
+    // Costs of different moments are compared: all are of the last size.
     ESPER_TRY(const auto counted, graph::count_cost(program));
     return HostCost{static_cast<double>(counted.forward_flops),
                     static_cast<double>(program.parameter_count())};
@@ -67,7 +68,7 @@ Status RunMeasurer::settle_statistics(Moment now) {
     ESPER_TRY(auto passed,
               recalibrate(run_.learner.engine(), program(), run_.learner.store(), source(now)));
     if (passed == 0) return {};
-    ESPER_TRY(auto cost, graph::count_cost(*program()));
+    ESPER_TRY(auto cost, run_.cost(*program()));
     run_.flops.measuring += forward_flops(cost, passed);
     return {};
 }
@@ -103,7 +104,7 @@ Result<bool> RunMeasurer::walk(const std::vector<ProbeSide*>& sides, const tamiy
         const auto next = whole_batches(wanted);
         double cost = 0;
         for (auto* side : sides) {
-            ESPER_TRY(const auto one, side->cost(next - walked));
+            ESPER_TRY(const auto one, side->cost(next - walked, run_.dataset.info()));
             cost += one;
         }
         if (walked > 0 && !account_.can_pay(cost)) return true;
@@ -145,7 +146,7 @@ Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment n
     const bool isolated = request.stage == tamiyo::GateStage::kBeforeGraft;
     GateLooks looks;
     ESPER_CHECK_STATUS(expect(now));
-    ESPER_TRY(const auto price, graph::count_cost(*program()));
+    ESPER_TRY(const auto price, run_.cost(*program()));
     const double least = 2 * forward_flops(price, first_round(request.spec.n0));
     if (!account_.can_pay(least)) {
         ESPER_CHECK_STATUS(
@@ -192,7 +193,7 @@ Result<GateLooks> RunMeasurer::look(const tamiyo::LookRequest& request, Moment n
 Status RunMeasurer::settle_scale(const execution::SeedSlot& slot, const graph::ProgramPtr& blended,
                                  double look, Moment now) {
     ESPER_TRY(const auto blueprint, places_.blueprint_for(slot.index, slot.blueprint));
-    ESPER_TRY(const auto cost, graph::count_cost(*blended));
+    ESPER_TRY(const auto cost, run_.cost(*blended));
     const double price =
         forward_flops(cost, scale_examples(run_.dataset.info(), batch_size(run_.config)));
     if (!account_.can_pay(price + look))

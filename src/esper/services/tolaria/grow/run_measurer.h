@@ -15,8 +15,10 @@
 #include "esper/services/tolaria/grow/readout.h"
 #include "esper/services/tolaria/grow/seed_places.h"
 #include "esper/services/tolaria/grow/slot_health.h"
+#include "esper/services/tolaria/host/growing_images.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/flops.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 #include "esper/services/tolaria/learn/learner.h"
 #include "esper/services/tolaria/learn/recalibration.h"
 
@@ -26,7 +28,7 @@ namespace esper::tolaria {
 struct GrowingRun {
     const configs::EsperConfig& config;
     Learner& learner;
-    const Dataset& dataset;
+    const GrowingImages& dataset;  ///< as they are at the present step
     records::RunFolder& folder;
     RunLength length;
     const Course& course;
@@ -38,6 +40,10 @@ struct GrowingRun {
     std::optional<SoftTargets> soft = {};              ///< of the run's batches, and so of a fork's
 
     Status event(const std::string& kind, Moment now, nlohmann::json detail) const;
+    /// Of an example as they are now.
+    Result<graph::Cost> cost(const graph::Program& program) const {
+        return cost_on(program, dataset.info());
+    }
 };
 
 /// Measures a host that is a Program: looks are taken on the probe part, candidates are measured
@@ -109,7 +115,8 @@ class RunMeasurer final : public Measurer {
     SlotHealth health_;
     std::map<std::uint32_t, Fork> forks_;                               ///< by slot
     std::map<std::pair<std::uint32_t, std::string>, ReadoutFit> fits_;  ///< of these nominees
-    graph::ProgramPtr priced_;  ///< the Program whose second pass is known
+    graph::ProgramPtr priced_;      ///< the Program whose second pass is known
+    std::size_t priced_stage_ = 0;  ///< and at which size of the images
     double second_pass_ = 0;
 };
 

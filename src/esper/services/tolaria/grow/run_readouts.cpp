@@ -31,7 +31,7 @@ Result<ReadoutFit> RunMeasurer::fit(std::uint32_t slot, const blueprints::Bluepr
     request.train_examples = train_examples(run_.config, run_.dataset);
     auto& engine = run_.learner.engine();
     ESPER_TRY(auto fit, fit_readout(request, engine, run_.learner.store(), run_.dataset));
-    ESPER_TRY(auto cost, graph::count_cost(*program()));
+    ESPER_TRY(auto cost, run_.cost(*program()));
     run_.flops.measuring +=
         training_flops(cost, fit.training_examples) + forward_flops(cost, fit.evaluation_examples);
     engine.keep_only({program()});
@@ -47,8 +47,9 @@ Result<ReadoutFit> RunMeasurer::fit(std::uint32_t slot, const blueprints::Bluepr
 }
 
 Result<double> RunMeasurer::price_of_fit(const std::string& anchor) const {
-    ESPER_TRY(const auto types, graph::infer_types(*program()));
-    ESPER_TRY(const auto cost, graph::count_cost(*program()));
+    ESPER_TRY(const auto sized, program_on(program(), run_.dataset.info()));
+    ESPER_TRY(const auto types, graph::infer_types(*sized));
+    ESPER_TRY(const auto cost, run_.cost(*program()));
     const auto expected =
         expected_fit(types[program()->find_anchor(anchor)->value.value()], run_.dataset.info(),
                      static_cast<std::uint32_t>(run_.config.data.batch_size));

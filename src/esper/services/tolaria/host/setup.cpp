@@ -8,8 +8,11 @@
 
 #include "esper/base/text.h"
 #include "esper/blueprints/catalogue.h"
+#include "esper/configs/image_size.h"
 #include "esper/services/tolaria/data/batch_plan.h"
 #include "esper/services/tolaria/data/data_config.h"
+#include "esper/services/tolaria/data/scaled_images.h"
+#include "esper/services/tolaria/host/growing_images.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/host/saved_host.h"
 #include "esper/services/tolaria/learn/flops.h"
@@ -18,7 +21,10 @@
 namespace esper::tolaria {
 
 Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& config) {
-    return open_dataset(data_options(config));
+    ESPER_TRY(auto data, open_dataset(data_options(config)));
+    if (config.data.resolution.empty()) return data;
+    return ScaledImages::of(std::move(data),
+                            configs::image_sizes(config.data.resolution).back().pixels);
 }
 
 Result<graph::ProgramPtr> make_host(const configs::EsperConfig& config, const DatasetInfo& data) {
@@ -178,8 +184,9 @@ Result<RunLength> planned_length(const configs::EsperConfig& config, const Datas
     if (!budget.is_set()) return length;
     length.total_steps = 0;
     if (budget.of == configs::Budget::Of::kSeconds) return length;
-    ESPER_TRY(const auto cost, graph::count_cost(*host));
-    const double step = training_flops(cost, examples_a_step(config, data));
+    ESPER_TRY(const auto costs, size_costs(config, data.info(), *host));
+    const auto examples = examples_a_step(config, data);
+    const double step = training_flops(costs.front().cost, examples);
     if (budget.amount < step)
         return fail(TolariaError::kUnsupported,
                     fmt::format("run.budget is {}, less than one step of this network, {}; give "
@@ -187,8 +194,8 @@ Result<RunLength> planned_length(const configs::EsperConfig& config, const Datas
                                 budget.in_words(), budget.in_words(step)));
     // More steps than any machine makes; their products still fit 64 bits.
     constexpr double kMostSteps = 1e12;
-    length.total_steps =
-        static_cast<std::int64_t>(std::min(kMostSteps, std::ceil(budget.amount / step)));
+    length.total_steps = static_cast<std::int64_t>(
+        std::min(kMostSteps, std::ceil(steps_at(prices_of(costs), budget.amount, examples))));
     return length;
 }
 
@@ -201,7 +208,9 @@ LearningRateSchedule schedule_of(const configs::EsperConfig& config, const RunLe
     schedule.warmup_steps = static_cast<std::uint64_t>(
         o.warmup.steps(length.steps_per_epoch, length.total_steps).value_or(0));
     schedule.cooldown = o.cooldown;
-    if (length.total_steps == 0 && o.warmup.unit == configs::TimeUnit::kRunShare)
+    // Steps are no shares of what is spent where they do not all cost the same.
+    const bool grows = config.data.resolution.size() > 1 && !config.run.budget.empty();
+    if ((length.total_steps == 0 || grows) && o.warmup.unit == configs::TimeUnit::kRunShare)
         schedule.warmup_share = o.warmup.value / 100;
     return schedule;
 }

@@ -12,7 +12,7 @@
 
 namespace esper::tolaria {
 
-/// The data set a configuration asks for.
+/// The data set a configuration asks for, at the last size of data.resolution.
 Result<std::shared_ptr<const Dataset>> open_data(const configs::EsperConfig& config);
 
 /// The host a configuration asks for, sized for the data.

@@ -124,6 +124,28 @@ std::int64_t Course::total_steps(std::int64_t step) const {
     return step + steps_left(step, marks_.empty() ? 0 : marks_.back().step_cost);
 }
 
+namespace {
+
+/// The rest of a run from a share on, in steps of what one costs there, as shares of its budget.
+double steps_between(const std::vector<Course::Price>& prices, double share) {
+    double now = prices.front().flops;
+    for (const auto& price : prices)
+        if (price.from <= share) now = price.flops;
+    double steps = 0;
+    for (std::size_t i = 0; i < prices.size(); ++i) {
+        const double end = i + 1 < prices.size() ? prices[i + 1].from : 1;
+        steps += std::max(0.0, end - std::max(share, prices[i].from)) * now / prices[i].flops;
+    }
+    return steps;
+}
+
+}  // namespace
+
+double steps_at(const std::vector<Course::Price>& prices, double budget, std::int64_t examples) {
+    return steps_between(prices, 0) * budget /
+           (prices.front().flops * static_cast<double>(examples));
+}
+
 std::int64_t Course::steps_left(std::int64_t step, double step_cost) const {
     if (!has_budget())
         return std::max<std::int64_t>(0, static_cast<std::int64_t>(schedule_.total_steps) - step);
@@ -132,6 +154,8 @@ std::int64_t Course::steps_left(std::int64_t step, double step_cost) const {
     if (left <= 0) return 0;
     if (budget_.of == Budget::Of::kSeconds)
         step_cost = step > 0 ? spent / static_cast<double>(step) : 0;
+    if (budget_.of == Budget::Of::kFlops && prices_.size() > 1 && step_cost > 0)
+        return whole(steps_between(prices_, spent / budget_.amount) * budget_.amount / step_cost);
     if (step_cost > 0) return whole(left / step_cost);
     return std::max<std::int64_t>(0, static_cast<std::int64_t>(schedule_.total_steps) - step);
 }

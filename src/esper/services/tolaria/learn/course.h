@@ -42,9 +42,18 @@ class Course {
     bool is_over(std::int64_t step, double spent) const;
     /// The steps of the whole run, if those that are left cost what the one at `step` does.
     std::int64_t total_steps(std::int64_t step) const;
-    /// Steps that are left at `step` if each costs `step_cost` FLOPs; of a run of epochs, or by the
+    /// Steps that are left at `step` if it costs `step_cost` FLOPs, and later ones in proportion to
+    /// their price; of a run of epochs, or by the
     /// clock, as many as at the present cost.
     std::int64_t steps_left(std::int64_t step, double step_cost) const;
+
+    /// What an example costs from a share of the run on, if nothing grows but the examples.
+    struct Price {
+        double from = 0;
+        double flops = 0;
+    };
+    /// Tells what is known of later steps. Without it all that are left cost the same.
+    void expect(std::vector<Price> prices) { prices_ = std::move(prices); }
 
     /// Where the cool-down of a budget begins, in what the budget is counted in.
     double cooldown_begin(const configs::Budget& budget) const;
@@ -77,7 +86,11 @@ class Course {
     configs::Budget budget_;
     std::vector<double> cooldowns_;  ///< where the cool-downs of the smaller budgets begin
     std::vector<Mark> marks_;        ///< in the order of their steps
+    std::vector<Price> prices_;      ///< in the order of their shares
 };
+
+/// Steps of a budget of FLOPs if the prices hold, each step with so many examples.
+double steps_at(const std::vector<Course::Price>& prices, double budget, std::int64_t examples);
 
 /// The share of a budget of seconds after which the rate is settled anew.
 inline constexpr double kClockGrain = 1e-3;

@@ -9,6 +9,7 @@
 #include "esper/program/cost/cost.h"
 #include "esper/program/edits/edits.h"
 #include "esper/program/edits/shadow.h"
+#include "esper/program/input_size.h"
 #include "esper/program/shapes.h"
 
 namespace esper::tolaria {
@@ -24,6 +25,16 @@ graph::LossKind loss_of(const std::vector<at::Tensor>& inputs) {
     if (target.scalar_type() == at::kBool) return graph::LossKind::kLabels;
     if (target.scalar_type() != at::kFloat) return graph::LossKind::kCrossEntropy;
     return target.dim() == 2 ? graph::LossKind::kSoftClasses : graph::LossKind::kSquaredError;
+}
+
+// Images may be smaller than those that the Program is made for.
+Result<graph::ProgramPtr> sized_for(const graph::ProgramPtr& program,
+                                    const std::vector<at::Tensor>& inputs) {
+    if (inputs.empty() || inputs[0].dim() != 4 || program->inputs().empty()) return program;
+    const auto sizes = inputs[0].sizes().slice(1);
+    const auto& own = program->inputs().front().type.shape;
+    if (own.size() != 4 || std::equal(sizes.begin(), sizes.end(), own.begin() + 1)) return program;
+    return graph::with_input_size(*program, sizes);
 }
 
 constexpr std::string_view kKernelWord = "kernels:";
@@ -77,11 +88,13 @@ Result<JointProgram*> Engine::find(const graph::ProgramPtr& program, std::string
     for (auto [it, end] = mine.equal_range(kind); it != end; ++it)
         if (it->second.store == &store) return &it->second.joint;
     ESPER_TRY(JointSpec spec, make_spec());
+    ESPER_TRY(spec.program, sized_for(spec.program, inputs));
     spec.precision = precision_;
     spec.kernels = kernels_.get();
     ESPER_TRY(JointProgram joint, JointProgram::record(spec, store, inputs));
     if (counted_.erase(name) == 0) {
-        ESPER_TRY(const auto passed, backward ? as_trained(program) : program);
+        ESPER_TRY(auto passed, backward ? as_trained(program) : program);
+        ESPER_TRY(passed, sized_for(passed, inputs));
         ESPER_TRY(const auto cost, graph::count_cost(*passed));
         const auto examples = inputs.empty() ? 1 : inputs[0].size(0);
         recording_flops_ +=

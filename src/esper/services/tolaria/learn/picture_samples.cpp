@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "esper/program/cost/cost.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 #include "esper/services/tolaria/learn/prediction.h"
 
 namespace esper::tolaria {
@@ -115,7 +115,7 @@ Result<double> record_pictures(const SampleSource& source, const Dataset& datase
                                             {"width", layout.columns},
                                             {"channels", layout.shown_channels()},
                                             {"pictures", std::move(pictures)}}));
-    ESPER_TRY(const auto cost, graph::count_cost(*source.program));
+    ESPER_TRY(const auto cost, cost_on(*source.program, info));
     return static_cast<double>(cost.forward_flops) * static_cast<double>(batch.indices.size());
 }
 

@@ -6,6 +6,7 @@
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/batches.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 
 namespace esper::tolaria {
 
@@ -29,7 +30,7 @@ PrecisionChoice by_rule(double flops_of_a_step) {
 Result<PrecisionChoice> choose_precision(const configs::EsperConfig& config, const Learner& learner,
                                          const Dataset& dataset, Clock& clock, Flops& flops) {
     const auto examples = examples_a_step(config, dataset);
-    ESPER_TRY(const auto cost, graph::count_cost(*learner.program()));
+    ESPER_TRY(const auto cost, cost_on(*learner.program(), dataset.info()));
     if (config.run.deterministic) return by_rule(training_flops(cost, examples));
 
     auto plan = BatchPlan::shuffled(dataset.size(Part::kTrain),

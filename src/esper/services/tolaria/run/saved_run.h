@@ -8,6 +8,7 @@
 
 #include "esper/base/declared_state.h"
 #include "esper/services/tolaria/grow/rollback.h"
+#include "esper/services/tolaria/host/growing_images.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
 #include "esper/services/tolaria/learn/course.h"
 #include "esper/services/tolaria/learn/flops.h"
@@ -80,6 +81,8 @@ struct SavedRun {
     std::uint64_t journal_entries = 0;
     std::optional<saved::Json> growth;  ///< absent where growth is off
     std::optional<SavedCourse> course;  ///< absent without a budget
+    /// Absent where images keep their size.
+    std::optional<std::vector<GrowingImages::Change>> resolution = {};
 
     template <typename Self, typename Visitor>
     static void fields(Self& self, Visitor& visit) {
@@ -99,6 +102,7 @@ struct SavedRun {
         visit("journal_entries", self.journal_entries);
         visit("growth", self.growth);
         visit("course", self.course);
+        visit("resolution", self.resolution);
     }
 };
 

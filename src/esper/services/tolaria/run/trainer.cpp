@@ -13,6 +13,7 @@
 #include "esper/services/tolaria/host/begun_host.h"
 #include "esper/services/tolaria/host/imported_host.h"
 #include "esper/services/tolaria/host/whole_paths.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 #include "esper/services/tolaria/learn/layer_rates.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/determinism.h"
@@ -76,8 +77,11 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const configs::EsperConfig& confi
     refuse_varying_operators(config.run.deterministic);
     trainer->dataset_ = std::move(data);
     trainer->host_ = std::move(host);
+    ESPER_TRY(trainer->images_, GrowingImages::make(config, trainer->dataset_, *trainer->host_));
     ESPER_TRY(trainer->length_, planned_length(config, *trainer->dataset_, trainer->host_));
     trainer->course_ = course_of(config, trainer->length_);
+    ESPER_TRY(const auto costs, size_costs(config, trainer->dataset_->info(), *trainer->host_));
+    trainer->course_.expect(prices_of(costs));
     ESPER_TRY(trainer->soft_, soft_targets_of(config, *trainer->dataset_));
     ESPER_CHECK_STATUS(check_parameter_keys(config.optimization, *trainer->host_));
     trainer->initial_parameters_ = trainer->host_->parameter_count();
@@ -94,6 +98,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(const configs::EsperConfig& wan
     ESPER_TRY(auto data, open_data(config));
     ESPER_CHECK_STATUS(check_batch_size(config, *data));
     ESPER_TRY(auto host, make_host(config, data->info()));
+    ESPER_CHECK_STATUS(GrowingImages::make(config, data, *host));
     if (config.growth.enabled) ESPER_CHECK_STATUS(growth_places(config.growth, host));
     ESPER_TRY(config.controller.policy, choose_policy(config, host));
     ESPER_TRY(auto opened, records::RunFolder::create(folder));
@@ -152,7 +157,7 @@ Result<std::unique_ptr<Trainer>> Trainer::resume(const configs::EsperConfig& wan
 // again.
 Status Trainer::settle_precision() {
     if (config_.run.precision != configs::Precision::kAuto) return {};
-    ESPER_TRY(const auto choice, choose_precision(config_, learner_, *dataset_, clock_, flops_));
+    ESPER_TRY(const auto choice, choose_precision(config_, learner_, *images_, clock_, flops_));
     config_.run.precision = choice.chosen;
     if (choice.chosen == configs::Precision::kBf16)
         learner_.engine().set_precision(graph::Precision::kBFloat16);
@@ -170,7 +175,7 @@ void Trainer::restart_loader() {
     options.workers = static_cast<std::size_t>(config_.data.workers);
     options.soft = soft_;
     loader_ = std::make_unique<PrefetchingLoader>(
-        dataset_, Part::kTrain,
+        images_->now(), Part::kTrain,
         BatchPlan::shuffled(train_examples(config_, *dataset_),
                             static_cast<std::uint32_t>(config_.data.batch_size), config_.run.seed),
         options);
@@ -178,9 +183,11 @@ void Trainer::restart_loader() {
 
 Status Trainer::start_growth() {
     if (!config_.growth.enabled) return {};
-    ESPER_TRY(growth_, Growth::create({config_, learner_, *dataset_, folder_, length_, course_,
+    // A kernel is compiled for one size.
+    const auto supply = images_->grow() ? KernelSupplyPtr{} : kernel_supply_;
+    ESPER_TRY(growth_, Growth::create({config_, learner_, *images_, folder_, length_, course_,
                                        [this](std::int64_t step) { return rate_at(step); }, flops_,
-                                       kernel_supply_, kernels_, soft_}));
+                                       supply, kernels_, soft_}));
     growth_->kasmina().on_edit(
         [this](const graph::Edit& edit, const graph::Program& after, std::string reason) {
             return journal_->append(edit, after, static_cast<std::uint64_t>(now_.step),
@@ -200,8 +207,8 @@ Result<RunStatus> Trainer::run() {
 Status Trainer::count_training_cost() {
     if (learner_.program() == costed_) return {};
     ESPER_TRY(const auto trained, learner_.engine().as_trained(learner_.program()));
-    ESPER_TRY(cost_, graph::count_cost(*trained));
-    ESPER_TRY(const auto alone, graph::count_cost(*learner_.program()));
+    ESPER_TRY(cost_, cost_on(*trained, images_->info()));
+    ESPER_TRY(const auto alone, cost_on(*learner_.program(), images_->info()));
     shadow_flops_ = training_flops(cost_, 1) - training_flops(alone, 1);
     costed_ = learner_.program();
     return {};
@@ -224,7 +231,8 @@ bool Trainer::is_out_of_time() const {
 // A seed that is awake may still lower the loss.
 std::string Trainer::ends_early() const {
     if (now_.step != last_boundary_ || (growth_ && growth_->has_seeds())) return "";
-    return why_it_learns_no_more(config_.optimization.early_stopping, curves_.validation_losses);
+    if (!images_->are_whole()) return "";
+    return why_it_learns_no_more(config_.optimization.early_stopping, losses_at_this_size());
 }
 
 // A checkpoint of the trunk is written where the cool-down of a smaller budget begins.
@@ -255,6 +263,7 @@ Result<RunStatus> Trainer::train_to_the_end() {
         if (!over) {
             ESPER_TRY(trouble, mind_splits());
         }
+        if (!over && !trouble) ESPER_CHECK_STATUS(mind_images());
         ESPER_CHECK_STATUS(count_training_cost());
         Step step;
         if (!trouble && rollback_requested_.exchange(false)) {

@@ -18,6 +18,7 @@
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/grow/growth.h"
 #include "esper/services/tolaria/grow/rollback.h"
+#include "esper/services/tolaria/host/growing_images.h"
 #include "esper/services/tolaria/host/setup.h"
 #include "esper/services/tolaria/learn/checkpoint.h"
 #include "esper/services/tolaria/learn/evaluation.h"
@@ -161,6 +162,11 @@ class Trainer {
     Status carry_out(const records::ControlRequest& request);
     std::string why_not(records::ControlAction action) const;
 
+    // trainer_images.cpp
+    Status mind_images();
+    std::vector<double> losses_at_this_size() const;
+    nlohmann::json resolution_so_far() const;
+
     // trainer_splits.cpp
     Result<std::optional<Trouble>> mind_splits();
     Status split(const BlockSplits::Wish& wish);
@@ -181,7 +187,8 @@ class Trainer {
     records::RunFolder folder_;
     Clock& clock_;
     CheckpointRing ring_;
-    std::shared_ptr<const Dataset> dataset_;
+    std::shared_ptr<const Dataset> dataset_;  ///< at its last size
+    std::shared_ptr<GrowingImages> images_;   ///< the same as it is now
     RunLength length_;
     Course course_;
     std::optional<SoftTargets> soft_;  ///< of the training batches, where they are not classes

@@ -6,6 +6,7 @@
 
 #include "esper/base/process_usage.h"
 #include "esper/services/records/tensorboard.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 #include "esper/services/tolaria/learn/picture_samples.h"
 #include "esper/services/tolaria/learn/text_samples.h"
 #include "esper/services/tolaria/run/trainer.h"
@@ -29,7 +30,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
                      training_flops(cost_, examples_a_step(config_, *dataset_)));
     Evaluation validation;
     bool is_best = false;
-    ESPER_TRY(const auto cost, graph::count_cost(*learner_.program()));
+    ESPER_TRY(const auto cost, cost_on(*learner_.program(), images_->info()));
     {
         const StopSignal::Heeded heeded(stop_);
         const double begun = wall_seconds();
@@ -37,7 +38,7 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
             const WeightMean::Shown shown(mean_, learner_.store());
             ESPER_TRY(validation,
                       evaluate_part(learner_.engine(), learner_.program(), learner_.store(),
-                                    *dataset_, Part::kValidation,
+                                    *images_, Part::kValidation,
                                     static_cast<std::uint32_t>(config_.data.batch_size)));
             flops_.validation += forward_flops(cost, validation.examples);
             return {};
@@ -60,7 +61,9 @@ Result<std::optional<Trouble>> Trainer::end_epoch() {
         if (!std::isfinite(validation.loss))
             return Trouble{TroubleKind::kNotFinite,
                            "the validation loss became " + std::to_string(validation.loss), "{}"};
-        is_best = curves_.best_step < 0 || validation.loss < curves_.best_loss;
+        // Losses of images of different sizes are not compared.
+        is_best =
+            images_->are_whole() && (curves_.best_step < 0 || validation.loss < curves_.best_loss);
         if (is_best) {
             curves_.best_loss = validation.loss;
             curves_.best_step = now_.step;
@@ -126,13 +129,13 @@ Status Trainer::sample_if_due(const Evaluation& validation) {
                   kernels_);
     engine.heed(&stop_);
     const WeightMean::Shown shown(mean_, learner_.store());
-    const SampleSource source{engine, learner_.program(), learner_.store(), dataset_->info(),
+    const SampleSource source{engine, learner_.program(), learner_.store(), images_->info(),
                               folder_};
     const auto when = "after epoch " + std::to_string(epoch);
     ESPER_TRY(const auto text,
               record_sample(source, config_, when, now_.step, now_.epoch, kTokens));
     ESPER_TRY(const auto pictures,
-              record_pictures(source, *dataset_, validation.losses, when, now_));
+              record_pictures(source, *images_, validation.losses, when, now_));
     flops_.sampling += text + pictures + engine.take_recording_flops();
     return {};
 }

@@ -102,7 +102,8 @@ Status Trainer::roll_back(const Trouble& trouble) {
     if (growth_) ESPER_CHECK_STATUS(growth_->kernels().report_lost(now_));
     if (best_is_undone) {
         // The best one left is where the run stands now.
-        curves_.best_step = curves_.validation_losses.empty() ? -1 : now_.step;
+        const bool none = curves_.validation_losses.empty() || !images_->are_whole();
+        curves_.best_step = none ? -1 : now_.step;
         if (curves_.best_step >= 0) curves_.best_loss = curves_.validation_losses.back();
     }
     ESPER_CHECK_STATUS(save(best_is_undone ? CheckpointKind::kBest : CheckpointKind::kRegular));

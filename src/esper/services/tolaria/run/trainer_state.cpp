@@ -5,6 +5,7 @@
 
 #include "esper/base/process_usage.h"
 #include "esper/services/records/printable_text.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 #include "esper/services/tolaria/run/trainer.h"
 #include "esper/version.h"
 
@@ -48,6 +49,7 @@ Status Trainer::save(CheckpointKind kind) {
     state.flops = flops_;
     state.wall_seconds = wall_seconds();
     state.seconds = seconds_;
+    if (images_->grow()) state.resolution = images_->changes();
     if (course_.has_budget()) state.course = SavedCourse{course_.marks(), last_boundary_};
     state.lengths = folder_.lengths();
     state.journal_entries = journal_ ? journal_->size() : 0;
@@ -88,6 +90,9 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
         return fail(TolariaError::kBadCheckpoint,
                     "the checkpoint's Program does not have its hash");
     mean_.restore(learner_.program(), tensors);
+    ESPER_CHECK_STATUS(
+        images_->restore(state.resolution.value_or(std::vector<GrowingImages::Change>{})));
+    costed_.reset();
     ESPER_TRY(journal_, graph::Journal::reopen(folder_.journal(), state.journal_entries));
     if (growth_) {
         if (!state.growth)
@@ -116,7 +121,7 @@ Status Trainer::load(const SavedRun& state, const Tensors& tensors) {
 Status Trainer::write_run_json(RunStatus status) {
     flops_.recording += learner_.engine().take_recording_flops();
     const auto& program = *learner_.program();
-    ESPER_TRY(auto cost, graph::count_cost(program));
+    ESPER_TRY(auto cost, cost_on(program, images_->info()));
     const std::size_t splits = growth_ ? growth_->splits().made().size() : 0;
     const auto seeds = growth_ ? growth_->counts() : SeedCounts{};
     auto last = [](const std::vector<double>& v) { return v.empty() ? json() : json(v.back()); };
@@ -175,6 +180,7 @@ Status Trainer::write_run_json(RunStatus status) {
     if (growth_ && growth_->is_paused()) run["growth_paused"] = true;
     run["ended_early"] = ended_early_;
     run["waiting_for"] = seeds.germinated == 0 && splits == 0 ? waiting_for_ : "";
+    if (images_->grow()) run["resolution"] = resolution_so_far();
     if (course_.has_budget()) {
         const auto& budget = course_.budget();
         run["budget"] = {{"of", budget.of == configs::Budget::Of::kFlops ? "flops" : "seconds"},

@@ -5,6 +5,7 @@
 #include "esper/program/edits/seed_names.h"
 #include "esper/services/tolaria/learn/batches.h"
 #include "esper/services/tolaria/learn/block_settings.h"
+#include "esper/services/tolaria/learn/input_cost.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::tolaria {
@@ -46,7 +47,7 @@ Result<double> Trainer::trial(const std::vector<std::uint32_t>& without,
     ESPER_TRY(const auto program, without_seeds(learner_.program(), seeds));
     ESPER_TRY(auto result, learner_.engine().train(program, store, batch));
     ESPER_TRY(const auto trained, learner_.engine().as_trained(program));
-    ESPER_TRY(const auto cost, graph::count_cost(*trained));
+    ESPER_TRY(const auto cost, cost_on(*trained, images_->info()));
     flops_.training += training_flops(cost, batch.front().size(0));
     bool finite = std::isfinite(result.loss);
     for (const auto& block : store.blocks()) {
@@ -110,7 +111,7 @@ Status Trainer::take_out(const std::vector<std::uint32_t>& slots, const Error& e
 
 Result<Trainer::Step> Trainer::train_step() {
     ESPER_TRY(const Batch* made, loader_->next());
-    const auto batch = as_tensors(*made, dataset_->info());
+    const auto batch = as_tensors(*made, images_->info());
     const bool seeds = growth_ && growth_->has_seeds();
     if (seeds) {
         buffers_.keep(learner_.store());
