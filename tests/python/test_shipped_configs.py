@@ -22,11 +22,14 @@ SHORTER = {
                  "optimization.warmup=3ba", "model.width=16", "model.context=16"],
     "phase1_mvp": ["run.epochs=2", "run.steps_per_epoch=3", "model.depth=8", "model.width=4",
                    "data.train_examples=200"],
+    # Its budget and its growing images are tried in test_growing_images.py.
+    "resolution": ["run.budget=", "run.epochs=3", "run.steps_per_epoch=3", "optimization.warmup=3ba",
+                   "run.precision=fp32", "model.width=4"],
     "shakespeare": ["run.epochs=2", "run.steps_per_epoch=3", "model.width=16", "model.heads=2",
                     "model.context=16"],
     "testing": [],
 }
-CIFAR = {"cifar10", "phase1_mvp"}
+CIFAR = {"cifar10", "phase1_mvp", "resolution"}
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,10 @@ TEST(EventText, WhatElseChangedTheRunIsSaid) {
                              {"parameters", 5}})
                   .text,
               "split block blocks.0 into two: the clock");
+    EXPECT_EQ(
+        told("resolution", {{"from", 16}, {"to", 24}, {"share", 0.3}, {"flops_per_example", 9}})
+            .text,
+        "images grow from 16 to 24 pixels");
     EXPECT_EQ(told("forked", {{"checkpoint", "step 40"},
                               {"spent", 1.0},
                               {"flops_total", 2.0},
