@@ -201,6 +201,10 @@ Result<json> plan_of(const configs::EsperConfig& config) {
     ESPER_TRY(const auto data, tolaria::open_data(config));
     ESPER_CHECK_STATUS(tolaria::check_batch_size(config, *data));
     ESPER_TRY(const auto host, tolaria::make_host(config, data->info()));
+    json resolution;
+    if (!config.data.resolution.empty()) {
+        ESPER_TRY(resolution, resolution_plan(config, data, *host));
+    }
     ESPER_TRY(const auto cost, graph::count_cost(*host));
     ESPER_TRY(const auto planned, tolaria::planned_cost(config, *data, host));
     ESPER_TRY(const auto length, tolaria::planned_length(config, *data, host));
@@ -239,9 +243,7 @@ Result<json> plan_of(const configs::EsperConfig& config) {
               {"flops_total_without_growth", steps_known ? json(planned.total()) : json()},
               {"checkpoints", keep}};
     if (!config.model.path.empty()) plan["path"] = config.model.path;
-    if (!config.data.resolution.empty()) {
-        ESPER_TRY(plan["resolution"], resolution_plan(config, data, *host));
-    }
+    if (!resolution.empty()) plan["resolution"] = resolution;
     if (!config.run.budget.empty()) plan["budget"] = budget_plan(config, length);
     if (config.growth.enabled) {
         ESPER_TRY(plan["growth"],
