@@ -140,6 +140,22 @@ TEST(Course, WithoutABudgetItIsTheScheduleOfTheSteps) {
     EXPECT_TRUE(course.is_over(1000, 0));
 }
 
+TEST(Course, StepsThatAreLeftCostWhatTheirShareOfTheBudgetIsKnownToCost) {
+    auto course = of_flops(100 * kStep);
+    const std::vector<Course::Price> prices{{0, 1}, {0.5, 4}};
+    course.note(0, 0, kStep);
+    EXPECT_EQ(course.total_steps(0), 100);
+    course.expect(prices);
+    EXPECT_EQ(course.total_steps(0), 50 + 13) << "the second half pays for 12.5 steps";
+    course.note(20, 20 * kStep, kStep);
+    EXPECT_EQ(course.steps_left(20, kStep), 30 + 13);
+    EXPECT_EQ(course.steps_left(20, 2 * kStep), 15 + 7) << "a network of twice the cost";
+    course.note(50, 50 * kStep, 4 * kStep);
+    EXPECT_EQ(course.steps_left(50, 4 * kStep), 13);
+    EXPECT_DOUBLE_EQ(steps_at(prices, 800, 2), 200 + 50);
+    EXPECT_DOUBLE_EQ(steps_at({{0, 1}}, 800, 2), 400);
+}
+
 TEST(Course, WithoutNamesTheHalvesOfTheBudgetAreKept) {
     std::vector<double> kept;
     for (const auto& budget : kept_budgets({16, Budget::Of::kFlops}, {}))

@@ -23,13 +23,16 @@ std::vector<Downscale::Tap> Downscale::taps(int from, int to) {
     for (int i = 0; i < to; ++i) {
         const double centre = (i + 0.5) * scale;
         auto& tap = taps[static_cast<std::size_t>(i)];
-        tap.first = std::max(0, static_cast<int>(centre - scale + 0.5));
-        const int end = std::min(from, static_cast<int>(centre + scale + 0.5));
+        const int begin = std::max(0, static_cast<int>(std::floor(centre - scale)));
+        const int end = std::min(from, static_cast<int>(std::ceil(centre + scale)));
         double sum = 0;
         std::vector<double> weights;
-        for (int p = tap.first; p < end; ++p) {
-            weights.push_back(std::max(0.0, 1 - std::abs((p + 0.5 - centre) / scale)));
-            sum += weights.back();
+        for (int p = begin; p < end; ++p) {
+            const double weight = 1 - std::abs((p + 0.5 - centre) / scale);
+            if (weight <= 0) continue;  // only at the ends
+            if (weights.empty()) tap.first = p;
+            weights.push_back(weight);
+            sum += weight;
         }
         for (const double weight : weights) tap.weights.push_back(static_cast<float>(weight / sum));
     }
