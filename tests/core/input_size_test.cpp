@@ -16,8 +16,12 @@ using namespace graph;
 using Sizes = std::array<std::int64_t, 3>;
 
 ProgramPtr host(const std::string& kind, std::int64_t depth) {
-    return value_or_throw(make_host(
-        {.kind = kind, .depth = depth, .width = 4, .classes = 10, .channels = 3, .image_size = 32}));
+    return value_or_throw(make_host({.kind = kind,
+                                     .depth = depth,
+                                     .width = 4,
+                                     .classes = 10,
+                                     .channels = 3,
+                                     .image_size = 32}));
 }
 
 TEST(InputSize, ANetworkThatPoolsGloballyTakesOthersAndCostsLess) {

@@ -170,6 +170,52 @@ TEST(GrowingImages, ASmallerBudgetIsFinishedAtTheLastSize) {
     EXPECT_GE(run_json(fork).at("best_step"), 0);
 }
 
+TEST(GrowingImages, WaitUntilABlockThatWasSplitHasBeenJudged) {
+    Folder folder("images-split");
+    auto config = growing_images();
+    config.run.epochs = 12;
+    config.data.resolution = {"8", "16@20%"};
+    config.growth.enabled = true;
+    config.growth.start = 0.01;
+    config.growth.limits.max_flops_ratio = 10;
+    config.controller.policy = configs::Policy::kClock;
+    config.controller.clock.ratio = 0.05;
+    config.controller.clock.final_ratio = 0.01;
+    config.controller.clock.first_step = 7;
+    config.controller.clock.guard_steps = 6;
+    config.controller.clock.guard_margin = 5;
+    ASSERT_EQ(value_or_throw(start(config, folder.path)->run()), RunStatus::kDone);
+    const auto splits = events_of(folder.path, "split");
+    const auto changes = events_of(folder.path, "resolution");
+    ASSERT_GE(splits.size(), 2U);
+    ASSERT_EQ(changes.size(), 1U);
+    EXPECT_EQ(splits[0].at("step"), 7);
+    EXPECT_EQ(changes[0].at("step"), 13) << "its share begins at step 10";
+    EXPECT_GE(splits[1].at("step"), 19) << "the guard's losses are those of the new size";
+    EXPECT_EQ(run_json(folder.path).at("splits").at("taken_back"), 0);
+    expect_replays(folder.path);
+}
+
+TEST(GrowingImages, ACheckpointWithSizesInNoOrderIsRefused) {
+    const auto config = growing_images();
+    const auto data = value_or_throw(open_data(config));
+    const auto host = value_or_throw(make_host(config, data->info()));
+    const auto images = value_or_throw(GrowingImages::make(config, data, *host));
+    ASSERT_TRUE(images->restore({{3, 1, 0}, {6, 2, 1}}));
+    EXPECT_EQ(images->side(), 16);
+    for (const std::vector<GrowingImages::Change>& wrong :
+         std::vector<std::vector<GrowingImages::Change>>{{{3, 3, 0}},
+                                                         {{3, 0, 0}},
+                                                         {{6, 1, 1}, {3, 2, 0}},
+                                                         {{3, 2, 0}, {6, 1, 1}},
+                                                         {{3, 1, -1}}}) {
+        const auto refused = images->restore(wrong);
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(TolariaError::kBadCheckpoint));
+    }
+    EXPECT_EQ(images->side(), 16) << "nothing has changed";
+}
+
 TEST(GrowingImages, TheLastSizeIsThatOfTheData) {
     auto config = growing_images();
     config.data.resolution = {"20"};

@@ -54,6 +54,8 @@ class BlockSplits {
     bool is_clocked() const;
     /// The loss of a training step.
     void take(double loss);
+    /// Those of later steps are not comparable with those so far.
+    void forget_losses() { state_.losses = 0; }
 
     /// A split that the clock asks for.
     struct Wish {

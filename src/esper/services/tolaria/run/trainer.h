@@ -164,6 +164,7 @@ class Trainer {
 
     // trainer_images.cpp
     Status mind_images();
+    bool images_have_changed() const;
     std::vector<double> losses_at_this_size() const;
     nlohmann::json resolution_so_far() const;
 

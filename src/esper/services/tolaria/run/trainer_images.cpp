@@ -23,6 +23,7 @@ Status Trainer::mind_images() {
     learner_.engine().clear();
     costed_.reset();
     spikes_.restore({});
+    if (growth_) growth_->splits().forget_losses();
     ESPER_TRY(const auto cost, cost_on(*learner_.program(), images_->info()));
     ESPER_CHECK_STATUS(folder_.event("resolution", now_.step, now_.epoch,
                                      {{"from", from},
@@ -31,6 +32,14 @@ Status Trainer::mind_images() {
                                       {"flops_per_example", cost.forward_flops}}));
     restart_loader();
     return {};
+}
+
+// Or will at this step: a block that is split is judged by losses of one size.
+bool Trainer::images_have_changed() const {
+    if (images_->stage_for(course_.share(now_.step)) != images_->stage()) return true;
+    const auto& changes = images_->changes();
+    return !changes.empty() &&
+           now_.step < changes.back().step + config_.controller.clock.guard_steps;
 }
 
 // Those since the images have their present size.

@@ -15,7 +15,8 @@ Result<std::optional<Trouble>> Trainer::mind_splits() {
     ESPER_TRY(auto trouble, splits.judge(now_));
     if (trouble) return trouble;
     if (trial && splits.on_trial() == nullptr) ring_.hold(std::nullopt);
-    if (!splits.is_clocked() || growth_->is_paused()) return std::optional<Trouble>{};
+    if (!splits.is_clocked() || growth_->is_paused() || images_have_changed())
+        return std::optional<Trouble>{};
     ESPER_TRY(const auto wish, splits.ask(now_, history_.splits_taken_back()));
     if (wish) ESPER_CHECK_STATUS(split(*wish));
     return std::optional<Trouble>{};
