@@ -9,6 +9,7 @@
 #include "esper/cli/library_text.h"
 #include "esper/cli/print.h"
 #include "esper/cli/signals.h"
+#include "esper/cli/urza_work.h"
 #include "esper/configs/load.h"
 #include "esper/services/serving/http_server.h"
 #include "esper/services/urza/api.h"
@@ -99,6 +100,7 @@ void add_urza(CLI::App& app, int& exit_code) {
     auto* urza = app.add_subcommand("urza", "the library of blueprints and kernels as a server");
     urza->require_subcommand(1);
     auto* command = urza->add_subcommand("serve", "answer HTTP under /api/v1 (see /openapi.json)");
+    add_urza_work(*urza, exit_code);
     add_library_options(*command, a->folder, a->objects);
     command->add_option("--host", a->server.host,
                         "where to listen (default: 127.0.0.1, which only this machine reaches)");

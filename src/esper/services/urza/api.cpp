@@ -10,6 +10,7 @@
 #include "esper/services/serving/metrics_text.h"
 #include "esper/services/urza/api_answers.h"
 #include "esper/services/urza/api_sharing.h"
+#include "esper/services/urza/api_work.h"
 #include "esper/services/urza/callers.h"
 #include "esper/services/urza/http_answers.h"
 #include "esper/utils/logging.h"
@@ -134,6 +135,7 @@ Response show_head(Library& library) {
 
 std::vector<Operation> operations(Library& l) {
     auto all = sharing_operations(l);
+    std::ranges::move(work_operations(l), std::back_inserter(all));
     const auto* blueprint = &record_info<contracts::Blueprint>();
     const auto* kernel = &record_info<contracts::CompiledKernelArtifact>();
     std::vector<Operation> found{

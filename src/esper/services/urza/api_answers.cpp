@@ -12,10 +12,12 @@ using serving::Request;
 using serving::Response;
 
 Response refuse(const Error& error) {
-    if (error.is(UrzaError::kUnknownBlueprint) || error.is(UrzaError::kUnknownKernel))
+    if (error.is(UrzaError::kUnknownBlueprint) || error.is(UrzaError::kUnknownKernel) ||
+        error.is(UrzaError::kUnknownWork))
         return problem(404, error);
     if (error.is(UrzaError::kNoObject)) return problem(410, error);
-    if (error.is(UrzaError::kConflict) || error.is(contracts::ContractError::kIllegalTransition))
+    if (error.is(UrzaError::kConflict) || error.is(UrzaError::kStaleLease) ||
+        error.is(contracts::ContractError::kIllegalTransition))
         return problem(409, error);
     if (error.is(contracts::ContractError::kWrongRole)) return problem(403, error);
     if (error.is(UrzaError::kReadOnly) || error.is(UrzaError::kDiskFull))

@@ -20,7 +20,7 @@ namespace esper::urza {
 
 /// A library whose rows lie in a database and whose objects lie beside it or in it. Reads use a
 /// connection each; changes go through one thread (GroupCommit).
-class DatabaseLibrary final : public Library {
+class DatabaseLibrary final : public Library, public WorkQueue {
   public:
     /// What a library consists of, as the place where it lies makes it.
     struct Parts {
@@ -59,8 +59,21 @@ class DatabaseLibrary final : public Library {
     Result<LedgerHead> head() override;
     Result<std::vector<Error>> verify(const std::optional<LedgerHead>& remembered) override;
     Result<Collected> collect(const Retention& retention) override;
+    WorkQueue& work() override { return *this; }
     Status may_change() const override;
     const execution::KeyRing& ring() const override { return ring_; }
+
+    Result<std::string> order(const NewWork& work) override;
+    Result<std::optional<Claim>> claim(std::string_view hardware, std::string_view worker,
+                                       std::chrono::milliseconds lease) override;
+    Status extend(const Claim& claim, std::chrono::milliseconds lease) override;
+    Status finish(const Claim& claim, std::string_view result) override;
+    Status attempt_failed(const Claim& claim, std::string_view error) override;
+    Status hand_back(const Claim& claim) override;
+    Result<std::vector<WorkRow>> work(std::optional<WorkState> state, std::string_view after,
+                                      std::uint32_t limit) override;
+    Result<WorkRow> work_of(std::string_view id) override;
+    Status retry(std::string_view id, std::string_view actor) override;
 
     /// As back_up() and restore() say.
     Result<Copied> copy_into(const std::filesystem::path& folder);

@@ -13,6 +13,7 @@
 #include "esper/contracts/validators.h"
 #include "esper/execution/kernels/kernel_bundle.h"
 #include "esper/services/urza/urza_error.h"
+#include "esper/services/urza/work_queue.h"
 
 namespace esper::urza {
 
@@ -166,6 +167,9 @@ class Library {
     /// head that was seen before.
     virtual Result<std::vector<Error>> verify(const std::optional<LedgerHead>& remembered) = 0;
     virtual Result<Collected> collect(const Retention& retention) = 0;
+
+    /// What workers are to do for this library.
+    virtual WorkQueue& work() = 0;
 
     /// Error: kReadOnly where this user may read it and no more.
     virtual Status may_change() const = 0;

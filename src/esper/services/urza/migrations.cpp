@@ -10,8 +10,9 @@ namespace esper::urza {
 namespace {
 
 /// In order; a released file never changes.
-constexpr auto kSqlite = std::to_array<std::string_view>({kSqlite001, kSqlite002});
-constexpr auto kPostgres = std::to_array<std::string_view>({kPostgres001, kPostgres002});
+constexpr auto kSqlite = std::to_array<std::string_view>({kSqlite001, kSqlite002, kSqlite003});
+constexpr auto kPostgres =
+    std::to_array<std::string_view>({kPostgres001, kPostgres002, kPostgres003});
 /// A version means the same tables in every database.
 static_assert(kSqlite.size() == kPostgres.size());
 constexpr auto kNewest = static_cast<std::int64_t>(kSqlite.size());

@@ -91,6 +91,9 @@ json parameters_of(const Operation& operation) {
     if (operation.pattern.ends_with("/reports")) add("blueprint", "query", text_schema());
     if (operation.pattern.ends_with("/collect"))
         add("keep", "query", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1'000'000}});
+    if (operation.pattern == "/api/v1/work" && operation.page)
+        add("state", "query",
+            {{"type", "string"}, {"enum", {"waiting", "leased", "done", "dead"}}});
     if (operation.pattern.ends_with("/status")) {
         add("to", "query", text_schema());
         add("as", "query", text_schema());

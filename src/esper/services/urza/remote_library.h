@@ -18,7 +18,7 @@ namespace esper::urza {
 /// a kernel's parts must be about one kernel, what is offered must carry both seals of keys in this
 /// user's own ring, an object must have its manifest's digest, and the ledger's head its seal.
 /// Errors besides those of Library: kUnreachable, kDenied, kBadAnswer. Starts no threads.
-class RemoteLibrary final : public Library {
+class RemoteLibrary final : public Library, public WorkQueue {
   public:
     struct Options {
         Patience patience = {};
@@ -61,8 +61,22 @@ class RemoteLibrary final : public Library {
     Result<Collected> collect(const Retention& retention) override;
     /// Asks the server for the token's role, once. Errors: kReadOnly for a token that may add no
     /// kernels; kUnreachable, kDenied.
+    WorkQueue& work() override { return *this; }
     Status may_change() const override;
     const execution::KeyRing& ring() const override { return ring_; }
+
+    Result<std::string> order(const NewWork& work) override;
+    Result<std::optional<Claim>> claim(std::string_view hardware, std::string_view worker,
+                                       std::chrono::milliseconds lease) override;
+    Status extend(const Claim& claim, std::chrono::milliseconds lease) override;
+    Status finish(const Claim& claim, std::string_view result) override;
+    Status attempt_failed(const Claim& claim, std::string_view error) override;
+    Status hand_back(const Claim& claim) override;
+    Result<std::vector<WorkRow>> work(std::optional<WorkState> state, std::string_view after,
+                                      std::uint32_t limit) override;
+    Result<WorkRow> work_of(std::string_view id) override;
+    /// The server knows who asks by the token.
+    Status retry(std::string_view id, std::string_view actor) override;
 
   private:
     struct Digests;
@@ -72,6 +86,8 @@ class RemoteLibrary final : public Library {
     Result<std::vector<Error>> verify_up_to(const LedgerHead& head,
                                             const std::optional<LedgerHead>& remembered);
     Status refuse_looking() const;
+    Status progress(const Claim& claim, const char* what, std::string_view said,
+                    std::chrono::milliseconds lease);
     Result<std::string> change(const std::string& target, std::string_view json, bool* repeated);
 
     mutable RemoteClient client_;

@@ -12,6 +12,8 @@ namespace esper::urza {
     X(kNoObject, kData)     /* the kernel's file was collected */                         \
     X(kBadRequest, kUsage)                                                                \
     X(kUnknownToken, kData)                                                               \
+    X(kUnknownWork, kData)                                                                \
+    X(kStaleLease, kData)        /* another worker has the job by now */                  \
     X(kBadTokens, kVerification) /* damaged, or others could have written it */           \
     X(kNetworkFileSystem, kUsage)                                                         \
     X(kTooNew, kData) /* made by a newer version */                                       \
