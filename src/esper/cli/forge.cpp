@@ -14,6 +14,7 @@
 #include "esper/base/text.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/forge_worker.h"
 #include "esper/cli/print.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/program/edits/seed_branch.h"
@@ -37,9 +38,11 @@ struct ForgeFlags {
     std::int64_t rows = 4096;
     bool dry = false;
     bool orders = false;  ///< of a run, from standard input
+    bool worker = false;
+    WorkerFlags as_worker;
     std::string library;
     std::string sandbox = "prefer";
-    int nice = 19;  ///< with `orders`
+    int nice = 19;  ///< with `orders` and `worker`
     bool as_json = false;
 };
 
@@ -248,12 +251,22 @@ void add_forge(CLI::App& app, int& exit_code) {
         "--library", flags->library,
         "the library: a folder, postgresql://USER@HOST/DATABASE or a server's "
         "http(s)://HOST:PORT (default: $ESPER_LIBRARY or ~/.local/share/esper/library)");
+    command->add_flag("--worker", flags->worker,
+                      "work off what runs with forge.by=workers ordered from the library, until "
+                      "Ctrl-C");
+    add_worker_options(*command, flags->as_worker);
+    command
+        ->add_option("--priority", flags->nice,
+                     "with --worker: nice value of the process that compiles (default: 19)")
+        ->check(CLI::Range(0, 19));
     // How a run starts its forge; not for people.
     command->add_flag("--orders", flags->orders)->group("");
-    command->add_option("--priority", flags->nice)->group("");
     command->callback([flags, &exit_code] {
-        exit_code = flags->orders ? supply::forge_orders(flags->library, wishes_of(*flags))
-                                  : run_forge(*flags);
+        if (flags->worker)
+            exit_code = run_worker(flags->as_worker, flags->library, wishes_of(*flags));
+        else
+            exit_code = flags->orders ? supply::forge_orders(flags->library, wishes_of(*flags))
+                                      : run_forge(*flags);
     });
 }
 

@@ -49,8 +49,17 @@ class FolderView final : public LibraryView {
         return past_of(*library_, host);
     }
 
+    void watch(std::function<void(urza::Library&)> watcher) override {
+        watcher_ = std::move(watcher);
+    }
+    void refresh() override {
+        if (watcher_) watcher_(*library_);
+    }
+    urza::Library& library() override { return *library_; }
+
   private:
     std::unique_ptr<urza::Library> library_;
+    std::function<void(urza::Library&)> watcher_;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "esper/services/supply/known_kernels.h"
 #include "esper/services/supply/known_refusals.h"
 #include "esper/services/supply/library_view.h"
+#include "esper/services/supply/ordered_work.h"
 #include "esper/utils/logging.h"
 
 namespace esper::supply {
@@ -107,10 +108,11 @@ class LibrarySupply final : public ports::KernelSupply {
     ports::KernelWork work() override {
         log_requests();
         ports::KernelWork work;
+        if (view_) view_->refresh();
         const std::lock_guard lock(forge_mutex_);
         work.asked = asked_;
-        work.finished = !forge_.is_running();
-        for (const auto& outcome : forge_.outcomes()) {
+        work.finished = !forge_.is_running() && ordered_.is_finished();
+        for (const auto& outcome : outcomes()) {
             if (outcome.status == "validated")
                 ++(outcome.faster ? work.faster : work.not_faster);
             else
@@ -134,12 +136,23 @@ class LibrarySupply final : public ports::KernelSupply {
         std::vector<KernelNeed> open_ones;
         for (const auto& need : needs)
             if (!known_refusal(options_.library, need)) open_ones.push_back(need);
+        if (options_.by_workers)
+            view_->watch([this](urza::Library& library) { ordered_.look(library); });
         view_->look_for(open_ones, [this](const auto& unknown, const std::string& cannot) {
+            if (options_.by_workers) return order_from_workers(unknown);
             const std::lock_guard lock(forge_mutex_);
             problem_ = start_forge(unknown, cannot);
         });
         const std::lock_guard lock(forge_mutex_);
         return problem_;
+    }
+
+    /// Of a server's library on a thread beside the run, which no lock may make wait for it.
+    void order_from_workers(const std::vector<KernelNeed>& orders) {
+        const auto ordered = ordered_.order(view_->library(), orders);
+        const std::lock_guard lock(forge_mutex_);
+        problem_ = ordered ? "" : ordered.error().message();
+        if (ordered) asked_ = static_cast<std::int64_t>(orders.size());
     }
 
     std::string start_forge(const std::vector<KernelNeed>& orders, const std::string& cannot) {
@@ -150,6 +163,10 @@ class LibrarySupply final : public ports::KernelSupply {
         auto why = forge_.start(options_.forge, options_.library, orders, options_.wishes);
         if (why.empty()) asked_ = static_cast<std::int64_t>(orders.size());
         return why;
+    }
+
+    std::vector<OrderOutcome> outcomes() const {
+        return options_.by_workers ? ordered_.outcomes() : forge_.outcomes();
     }
 
     Status open() {
@@ -169,8 +186,9 @@ class LibrarySupply final : public ports::KernelSupply {
         if (!known.loses.empty()) return "operators are faster: " + known.loses;
         if (const auto refusal = known_refusal(options_.library, need))
             return "the compiler has no rule for it: " + *refusal;
+        if (auto open = ordered_.what_of(need); !open.empty()) return open;
         const std::lock_guard lock(forge_mutex_);
-        for (const auto& outcome : forge_.outcomes())
+        for (const auto& outcome : outcomes())
             if (outcome.branch == need.branch && outcome.precision == need.precision)
                 return fmt::format("the forge says {}: {}", outcome.status, outcome.why);
         if (forge_.is_running()) return "its kernel is not compiled yet";
@@ -227,7 +245,8 @@ class LibrarySupply final : public ports::KernelSupply {
     std::map<std::uint64_t, execution::KernelWant> wants_;
     std::vector<Request> requests_;  ///< that are not in the log yet
     bool wanted_ = false;            // a run that goes back wants the same again
-    std::mutex forge_mutex_;         ///< of what follows
+    OrderedWork ordered_;
+    std::mutex forge_mutex_;  ///< of what follows
     ForgeProcess forge_;
     std::int64_t asked_ = 0;
     std::string problem_;

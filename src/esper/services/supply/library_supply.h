@@ -14,6 +14,7 @@ struct SupplyOptions {
     std::string library;          ///< its folder, or the address of a server
     std::filesystem::path forge;  ///< the program `esper`; "": nothing is compiled
     ForgeWishes wishes = {};
+    bool by_workers = false;  ///< ordered from the library's workers; this machine compiles nothing
 };
 
 /// The kernels of the library in a folder, which need not be there yet, or behind a server. It is

@@ -32,6 +32,11 @@ class LibraryView {
     /// `NUMBER:HASH` of the ledger's last entry, as far as it is known.
     virtual std::string head() = 0;
     virtual std::vector<ports::PastCandidates> past(const std::string& host) = 0;
+    /// `watcher` gets the library now and then: here at each refresh(), or on another thread.
+    virtual void watch(std::function<void(urza::Library&)> watcher) = 0;
+    virtual void refresh() {}
+    /// To be asked only where `watcher` or Unknown is called: it may take as long as the network.
+    virtual urza::Library& library() = 0;
     /// Why nothing is known of the library now; "" where it answers.
     virtual std::string trouble() { return ""; }
 };

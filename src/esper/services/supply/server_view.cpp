@@ -109,6 +109,11 @@ class ServerView final : public LibraryView {
         const auto found = past_.find(host);
         return found == past_.end() ? std::vector<ports::PastCandidates>() : found->second;
     }
+    void watch(std::function<void(urza::Library&)> watcher) override {
+        const std::lock_guard lock(mutex_);
+        watcher_ = std::move(watcher);
+    }
+    urza::Library& library() override { return *library_; }
     std::string trouble() override {
         const std::lock_guard lock(mutex_);
         if (trouble_.empty() && answered_ < asked_for_) return url_ + " has not answered yet";
@@ -145,14 +150,17 @@ class ServerView final : public LibraryView {
         std::map<std::string, std::string> out_of_use;
         std::int64_t asked_for = 0;
         bool is_new = false;
+        std::function<void(urza::Library&)> watcher;
         {
             const std::lock_guard lock(mutex_);
+            watcher = watcher_;
             needs = needs_;
             out_of_use = out_of_use_;
             asked_for = asked_for_;
             is_new = answered_ < asked_for_;
         }
         ESPER_CHECK_STATUS(look(needs, out_of_use, is_new));
+        if (watcher) watcher(*library_);
         const std::lock_guard lock(mutex_);
         answered_ = asked_for;
         return {};
@@ -241,6 +249,7 @@ class ServerView final : public LibraryView {
     std::condition_variable changed_;
     std::vector<KernelNeed> needs_;
     Unknown unknown_;  ///< until it has been told
+    std::function<void(urza::Library&)> watcher_;
     // Changes of what is asked for, and how many of them the server has answered.
     std::int64_t asked_for_ = 0, answered_ = 0;
     std::map<std::string, Kernels> of_branch_;

@@ -1,0 +1,120 @@
+#include "esper/services/supply/forge_worker.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "esper/base/first_line.h"
+#include "esper/execution/kernels/kernel_bundle.h"
+#include "esper/services/supply/forge_process.h"
+#include "esper/services/urza/library.h"
+
+namespace esper::supply {
+namespace {
+
+using std::chrono::steady_clock;
+using urza::Claim;
+using urza::UrzaError;
+
+constexpr std::chrono::milliseconds kLook{50};
+constexpr int kExtendsInALease = 3;
+
+class Worker {
+  public:
+    Worker(const WorkerOptions& options, urza::Library& library,
+           const std::function<bool()>& should_stop,
+           const std::function<void(const std::string&)>& say)
+        : options_(options), queue_(library.work()), should_stop_(should_stop), say_(say) {}
+
+    WorkerTally run() {
+        while (!should_stop_()) {
+            auto claim = queue_.claim(execution::hardware_here(), options_.name, options_.lease);
+            if (claim && *claim) {
+                work_on(**claim);
+                continue;
+            }
+            if (claim && options_.until_empty) break;
+            say_once(claim ? "" : claim.error().to_string() + "; trying again");
+            wait(options_.pause);
+        }
+        return tally_;
+    }
+
+  private:
+    void work_on(const Claim& claim) {
+        say_once("");
+        say_(fmt::format("job {}: {}, attempt {}", claim.id, claim.subject, claim.attempts));
+        const auto need = need_of(claim.orders);
+        if (!need) return settle(claim, {}, need.error().to_string());
+        ForgeProcess forge;
+        if (const auto why =
+                forge.start(options_.program, options_.library, {*need}, options_.wishes);
+            !why.empty())
+            return settle(claim, {}, why);
+        const auto term = options_.lease / kExtendsInALease;
+        for (auto next = steady_clock::now() + term; forge.is_running();) {
+            if (should_stop_()) {
+                (void)queue_.hand_back(claim);
+                say_(fmt::format("job {}: handed back", claim.id));
+                return;
+            }
+            std::this_thread::sleep_for(kLook);
+            if (steady_clock::now() < next) continue;
+            next = steady_clock::now() + term;
+            const auto extended = queue_.extend(claim, options_.lease);
+            if (!extended && extended.error().is(UrzaError::kStaleLease))
+                return drop(extended.error());
+        }
+        const auto outcomes = forge.outcomes();
+        if (outcomes.empty())
+            return settle(claim, {}, "the forge's process ended before it had an outcome");
+        settle(claim, outcomes.front(),
+               outcomes.front().status == "failed" ? outcomes.front().why : "");
+    }
+
+    /// Hands in the outcome, or that this attempt failed with `error`.
+    void settle(const Claim& claim, const OrderOutcome& outcome, const std::string& error) {
+        const auto given = error.empty() ? queue_.finish(claim, text_of(outcome))
+                                         : queue_.attempt_failed(claim, first_line(error));
+        if (!given) return drop(given.error());
+        ++(error.empty() ? tally_.done : tally_.failed);
+        say_(error.empty() ? fmt::format("job {}: {}{}", claim.id, outcome.status,
+                                         outcome.id.empty() ? "" : ", kernel " + outcome.id)
+                           : fmt::format("job {}: attempt {} failed: {}", claim.id, claim.attempts,
+                                         first_line(error)));
+    }
+
+    void drop(const Error& why) {
+        ++tally_.dropped;
+        say_(why.to_string());
+    }
+
+    void say_once(const std::string& trouble) {
+        if (!trouble.empty() && trouble != trouble_) say_(trouble);
+        trouble_ = trouble;
+    }
+
+    void wait(std::chrono::milliseconds time) const {
+        const auto end = steady_clock::now() + time;
+        while (steady_clock::now() < end && !should_stop_())
+            std::this_thread::sleep_for(std::min(kLook, time));
+    }
+
+    const WorkerOptions& options_;
+    urza::WorkQueue& queue_;
+    const std::function<bool()>& should_stop_;
+    const std::function<void(const std::string&)>& say_;
+    WorkerTally tally_;
+    std::string trouble_;  ///< that was said last
+};
+
+}  // namespace
+
+Result<WorkerTally> work_off(const WorkerOptions& options, const std::function<bool()>& should_stop,
+                             const std::function<void(const std::string&)>& say) {
+    ESPER_TRY(const auto library, urza::open_library(options.library));
+    ESPER_CHECK_STATUS(library->may_change());
+    return Worker(options, *library, should_stop, say).run();
+}
+
+}  // namespace esper::supply
