@@ -53,7 +53,7 @@ Response add_kernel(Library& library, const Request& request) {
     const auto sent = contracts::from_json<KernelHandIn>(request.body);
     if (!sent) return refuse(sent.error());
     auto kernel = kernel_of(*sent);
-    if (!kernel) return refuse(kernel.error());
+    if (!kernel) return problem(422, kernel.error());
     auto id = library.add_kernel(std::move(*kernel));
     if (!id) return refuse(id.error());
     AddedKernel added;
@@ -115,7 +115,7 @@ Response file_run(Library& library, const Request& request) {
 
 /// `after` is how many were read before.
 Response list_reports(Library& library, const Request& request) {
-    const auto after = number_of(request, "after", 0, std::uint64_t{1} << 32);
+    const auto after = number_of(request, "after", 0, kLastLedgerEntry);
     const auto page = page_of(request);
     if (!after || !page) return refuse((after ? page.error() : after.error()));
     auto all = library.reports(request.asked("blueprint").value_or(""));

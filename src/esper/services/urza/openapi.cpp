@@ -70,10 +70,11 @@ json segment_schema() {
 
 json parameters_of(const Operation& operation) {
     json parameters = json::array();
-    const auto add = [&](const std::string& name, const char* in, json schema) {
+    const auto add = [&](const std::string& name, const char* in, json schema,
+                         bool is_required = false) {
         parameters.push_back({{"name", name},
                               {"in", in},
-                              {"required", std::string_view(in) == "path"},
+                              {"required", is_required || std::string_view(in) == "path"},
                               {"schema", std::move(schema)}});
     };
     for (const auto& segment : split(operation.pattern, '/'))
@@ -95,8 +96,15 @@ json parameters_of(const Operation& operation) {
         add("state", "query",
             {{"type", "string"}, {"enum", {"waiting", "leased", "done", "dead"}}});
     if (operation.pattern.ends_with("/status")) {
-        add("to", "query", text_schema());
-        add("as", "query", text_schema());
+        json statuses = json::array();
+        for (const auto& entry : contracts::enum_entries<contracts::BlueprintStatus>())
+            statuses.push_back(entry.text);
+        add("to", "query", {{"type", "string"}, {"enum", statuses}}, true);
+        add("as", "query",
+            {{"type", "string"},
+             {"enum",
+              {contracts::to_text(contracts::ComponentType::kTezzeret),
+               contracts::to_text(contracts::ComponentType::kUrza)}}});
     }
     return parameters;
 }
