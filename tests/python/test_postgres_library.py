@@ -80,7 +80,7 @@ def test_a_kernel_is_made_shown_backed_up_and_restored(tmp_path, database):
 
     # Another user has other keys, and takes nothing that these did not seal.
     stranger = User(tmp_path / "stranger", into)
-    assert "UnknownKey" in stranger("library", "verify", expect=4).stderr
+    assert "ESPER_KEYS" in stranger("library", "verify", expect=3).stderr
 
 
 def test_objects_lie_in_the_folder_that_was_named(tmp_path, database):

@@ -9,7 +9,9 @@
 #include "esper/services/urza/artifacts.h"
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/file_system.h"
+#include "esper/services/urza/ledger.h"
 #include "esper/services/urza/migrations.h"
+#include "esper/services/urza/other_keys.h"
 #include "esper/services/urza/sqlite_database.h"
 
 namespace esper::urza {
@@ -101,6 +103,11 @@ Result<std::unique_ptr<DatabaseLibrary>> open_folder_library(const fs::path& fol
     if (!may_write) return as_reader(folder, may_write, std::move(parts), clock);
     ESPER_CHECK_STATUS(refuse_emptied(folder));
     const execution::KeyFolder keys(execution::KeyFolder::default_path(folder), clock);
+    if (size_of(folder / kFile) > 0 && !keys_are_there(keys)) {
+        ESPER_TRY(const auto there, parts.connect_to_read());
+        const auto last = last_entry(*there);
+        if (last && last->number > 0) return fail(no_keys(folder.string(), keys));
+    }
     ESPER_CHECK_STATUS(keys.make_missing());
     ESPER_TRY(parts.ring, keys.ring());
     auto signer = keys.signer(execution::KeyRole::kLibrary);
@@ -119,6 +126,10 @@ Result<std::unique_ptr<DatabaseLibrary>> open_folder_library(const fs::path& fol
         return as_reader(folder, may_write, std::move(parts), clock);
     if (!database) return fail(database.error());
     ESPER_CHECK_STATUS(migrate(**database));
+    if (is_sealed_by_others(**database, parts.ring)) {
+        parts.why_not = sealed_by_others(keys);
+        return as_reader(folder, may_write, std::move(parts), clock);
+    }
     parts.writer = std::move(*database);
     return std::make_unique<DatabaseLibrary>(std::move(parts), clock);
 }

@@ -6,6 +6,7 @@
 #include "esper/services/urza/artifacts.h"
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/migrations.h"
+#include "esper/services/urza/other_keys.h"
 #include "esper/services/urza/postgres_database.h"
 #include "esper/services/urza/row_objects.h"
 #include "esper/services/urza/s3_objects.h"
@@ -114,9 +115,15 @@ Result<std::unique_ptr<DatabaseLibrary>> open(const std::string& address,
               open_objects(place, parts.name, address, may ? Mode::kReadWrite : Mode::kReadOnly));
     if (may) {
         ESPER_CHECK_STATUS(record_place(*database, place));
+        ESPER_TRY(const auto last, last_entry(*database));
+        if (last.number > 0 && !keys_are_there(keys)) return fail(no_keys(parts.name, keys));
         ESPER_CHECK_STATUS(keys.make_missing());
     }
     ESPER_TRY(parts.ring, keys.ring());
+    if (may && is_sealed_by_others(*database, parts.ring)) {
+        parts.why_not = sealed_by_others(keys);
+        may = false;
+    }
     if (may) {
         ESPER_TRY(parts.signer, keys.signer(execution::KeyRole::kLibrary));
         parts.writer = std::move(database);
