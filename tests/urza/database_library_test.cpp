@@ -43,6 +43,24 @@ TEST_P(DatabaseLibraryTest, AnAlteredReportIsFound) {
     }
 }
 
+TEST_P(DatabaseLibraryTest, AKernelOfARevokedKeyIsSealedAnewWhenItIsMadeAgain) {
+    SmallLibrary library(home());
+    library.add("kernel-1");
+    ASSERT_TRUE(library.validate("kernel-1"));
+    const std::string old = library->kernel("kernel-1")->forged.key;
+    ASSERT_TRUE(library.keys().rotate(execution::KeyRole::kForge));
+    ASSERT_TRUE(library.keys().revoke(old));
+    library.reopen();
+    ASSERT_TRUE(library->offers(library.ask())->empty());
+    library.add("kernel-1");
+    EXPECT_NE(library->kernel("kernel-1")->forged.key, old);
+    EXPECT_EQ(library->offers(library.ask())->size(), 1u);
+    EXPECT_TRUE(library->verify({})->empty());
+    const auto entries = library->head()->number;
+    library.add("kernel-1");
+    EXPECT_EQ(library->head()->number, entries);
+}
+
 TEST_P(DatabaseLibraryTest, ManyWritersShareASync) {
     SmallLibrary library(home());
     ASSERT_TRUE(library->add_blueprint(submission(64)));

@@ -86,6 +86,7 @@ class DatabaseLibrary final : public Library, public WorkQueue {
     Status write(GroupCommit::Change change);
     Result<std::vector<KernelRecord>> select_kernels(const std::string& where,
                                                      const std::function<void(Statement&)>& bind);
+    Status renew(KernelRecord present, const NewKernel& kernel);
     Status verify_blueprints(std::vector<Error>& wrong);
     Status verify_runs(std::vector<Error>& wrong);
     Status verify_kernels(std::vector<Error>& wrong);

@@ -86,7 +86,10 @@ Result<std::string> DatabaseLibrary::add_kernel(NewKernel kernel) {
     ESPER_TRY(record.manifest, execution::verify_forged(kernel.bundle, ring_));
     const std::string id = record.manifest.artifact;
     if (const auto present = this->kernel(id)) {
-        if (present->manifest_text == kernel.bundle.manifest) return id;
+        if (present->manifest_text == kernel.bundle.manifest) {
+            ESPER_CHECK_STATUS(renew(*present, kernel));
+            return id;
+        }
         return fail(UrzaError::kConflict,
                     fmt::format("kernel {} is in the library with another manifest; an id must "
                                 "name one content",
@@ -112,6 +115,30 @@ Result<std::string> DatabaseLibrary::add_kernel(NewKernel kernel) {
     });
     ESPER_CHECK_STATUS(stored);
     return id;
+}
+
+// A seal by a key that was revoked since is replaced, and an object that was given up is back.
+Status DatabaseLibrary::renew(KernelRecord present, const NewKernel& kernel) {
+    const bool is_sealed = ring_
+                               .check(execution::KeyRole::kForge, execution::kManifestType,
+                                      present.manifest_text, present.forged)
+                               .has_value();
+    if (is_sealed && !present.is_collected) return {};
+    ESPER_CHECK_STATUS(may_change());
+    ESPER_CHECK_STATUS(objects_->put(kernel.bundle.object));
+    if (!is_sealed) present.forged = kernel.bundle.forged;
+    const std::string id = present.manifest.artifact;
+    return write([&](Database& database) -> Status {
+        ESPER_TRY(auto update,
+                  database.prepare("UPDATE kernel SET forge_key = ?, forge_signature = ?, "
+                                   "collected = 0 WHERE id = ?"));
+        ESPER_CHECK_STATUS(update.bind(present.forged.key)
+                               .bind_blob(bytes_of(present.forged.signature))
+                               .bind(id)
+                               .run());
+        return append_entry(database, clock_.utc_ns(),
+                            {"forge " + present.forged.key, "add kernel", id, digest_of(present)});
+    });
 }
 
 Status DatabaseLibrary::add_verdict(std::string_view kernel, std::string verdict,
