@@ -87,3 +87,26 @@ def test_a_job_that_is_none_fails_and_is_dead_in_the_end(folder):
     refused = subprocess.run([ESPER, "urza", "work", "retry", "none"], capture_output=True, text=True,
                              env=environment_of(folder / "library"))
     assert refused.returncode == 3 and "esper urza work ls" in refused.stderr
+
+
+def test_a_worker_without_its_keys_claims_nothing(folder, tmp_path):
+    library = tmp_path / "library"
+    shutil.copytree(folder / "library", library)
+    [gauntlet] = [json.loads(line)["id"] for line in subprocess.run(
+        [ESPER, "keys", "ls", "--json"], capture_output=True, text=True, check=True,
+        env=environment_of(library)).stdout.splitlines() if json.loads(line)["role"] == "gauntlet"]
+    (library / "keys" / f"{gauntlet}.key").unlink()
+    waiting = jobs(tmp_path, "--state", "waiting")
+    assert waiting
+    done = subprocess.run([ESPER, "forge", "--worker", "--until-empty"], capture_output=True, text=True,
+                          env=environment_of(library), timeout=60)
+    assert done.returncode != 0 and "gauntlet" in done.stderr
+    assert jobs(tmp_path, "--state", "waiting") == waiting
+
+
+@pytest.mark.parametrize("words", [("--worker", "--dry"), ("--worker", "low_rank"), ("--worker", "--all"),
+                                   ("low_rank", "--lease", "9"), ("low_rank", "--until-empty")])
+def test_words_that_would_do_nothing_are_refused(folder, words):
+    done = subprocess.run([ESPER, "forge", *words], capture_output=True, text=True, timeout=60,
+                          env=environment_of(folder / "library"))
+    assert done.returncode == 2 and done.stderr

@@ -251,10 +251,13 @@ void add_forge(CLI::App& app, int& exit_code) {
         "--library", flags->library,
         "the library: a folder, postgresql://USER@HOST/DATABASE or a server's "
         "http(s)://HOST:PORT (default: $ESPER_LIBRARY or ~/.local/share/esper/library)");
-    command->add_flag("--worker", flags->worker,
-                      "work off what runs with forge.by=workers ordered from the library, until "
-                      "Ctrl-C");
-    add_worker_options(*command, flags->as_worker);
+    auto* worker = command->add_flag(
+        "--worker", flags->worker,
+        "work off what runs with forge.by=workers ordered from the library, until Ctrl-C");
+    for (const char* other : {"BLUEPRINT", "--all", "--pipeline", "--precision", "--features",
+                              "--rows", "--dry", "--json"})
+        worker->excludes(command->get_option(other));
+    add_worker_options(*command, *worker, flags->as_worker);
     command
         ->add_option("--priority", flags->nice,
                      "with --worker: nice value of the process that compiles (default: 19)")

@@ -29,7 +29,7 @@ std::string name_of_this_process() {
 
 }  // namespace
 
-void add_worker_options(CLI::App& command, WorkerFlags& flags) {
+void add_worker_options(CLI::App& command, CLI::Option& worker, WorkerFlags& flags) {
     command.add_option("--name", flags.name,
                        "of the worker (default: the machine's, and the process's number)");
     command
@@ -37,7 +37,11 @@ void add_worker_options(CLI::App& command, WorkerFlags& flags) {
                     "seconds after which another worker may take a job of one that is gone "
                     "(default: 60)")
         ->check(CLI::Range(3, 24 * 3600));
-    command.add_flag("--until-empty", flags.until_empty, "end where there is nothing to do");
+    command.add_flag("--until-empty", flags.until_empty,
+                     "end where there is nothing to do now; what others have, or what waits for "
+                     "another attempt, is left");
+    for (const char* own : {"--name", "--lease", "--until-empty"})
+        command.get_option(own)->needs(&worker);
 }
 
 int run_worker(const WorkerFlags& flags, const std::string& library,

@@ -6,7 +6,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace esper::cli {
 
@@ -16,7 +17,7 @@ struct WorkerFlags {
     int lease_seconds = 60;
     bool until_empty = false;
 };
-void add_worker_options(CLI::App& command, WorkerFlags& flags);
+void add_worker_options(CLI::App& command, CLI::Option& worker, WorkerFlags& flags);
 
 /// Works until Ctrl-C or SIGTERM. The exit code.
 int run_worker(const WorkerFlags& flags, const std::string& library,

@@ -6,6 +6,7 @@
 
 #include "esper/base/first_line.h"
 #include "esper/execution/kernels/kernel_bundle.h"
+#include "esper/execution/kernels/trust/key_folder.h"
 #include "esper/services/supply/forge_process.h"
 #include "esper/services/urza/library.h"
 
@@ -26,8 +27,10 @@ class Worker {
            const std::function<void(const std::string&)>& say)
         : options_(options), queue_(library.work()), should_stop_(should_stop), say_(say) {}
 
-    WorkerTally run() {
+    Result<WorkerTally> run() {
         while (!should_stop_()) {
+            if (!refused_.empty())
+                return fail(UrzaError::kDenied, "this worker's seals are not taken: " + refused_);
             auto claim = queue_.claim(execution::hardware_here(), options_.name, options_.lease);
             if (claim && *claim) {
                 work_on(**claim);
@@ -68,6 +71,7 @@ class Worker {
         const auto outcomes = forge.outcomes();
         if (outcomes.empty())
             return settle(claim, {}, "the forge's process ended before it had an outcome");
+        if (outcomes.front().why.starts_with("trust.")) return refuse(claim, outcomes.front().why);
         settle(claim, outcomes.front(),
                outcomes.front().status == "failed" ? outcomes.front().why : "");
     }
@@ -82,6 +86,13 @@ class Worker {
                                          outcome.id.empty() ? "" : ", kernel " + outcome.id)
                            : fmt::format("job {}: attempt {} failed: {}", claim.id, claim.attempts,
                                          first_line(error)));
+    }
+
+    /// Its seals are not taken here, so it is no worker for this library: the job is for others.
+    void refuse(const Claim& claim, const std::string& why) {
+        (void)queue_.hand_back(claim);
+        say_(fmt::format("job {}: handed back: {}", claim.id, first_line(why)));
+        refused_ = why;
     }
 
     void drop(const Error& why) {
@@ -106,6 +117,7 @@ class Worker {
     const std::function<void(const std::string&)>& say_;
     WorkerTally tally_;
     std::string trouble_;  ///< that was said last
+    std::string refused_;  ///< why its seals are not taken
 };
 
 }  // namespace
@@ -114,6 +126,11 @@ Result<WorkerTally> work_off(const WorkerOptions& options, const std::function<b
                              const std::function<void(const std::string&)>& say) {
     ESPER_TRY(const auto library, urza::open_library(options.library));
     ESPER_CHECK_STATUS(library->may_change());
+    // Without them every attempt would fail, and five make a job dead for everybody.
+    const execution::KeyFolder keys(
+        execution::KeyFolder::default_path(urza::local_folder(options.library)));
+    for (const auto role : {execution::KeyRole::kForge, execution::KeyRole::kGauntlet})
+        ESPER_CHECK_STATUS(keys.signer(role));
     return Worker(options, *library, should_stop, say).run();
 }
 
