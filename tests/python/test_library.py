@@ -117,6 +117,29 @@ def test_keys_rotate_and_are_revoked(esper, tmp_path):
     assert "keys/ring" in esper("library", "ls", expect=4).stderr
 
 
+def test_whoever_has_other_keys_reads_and_spoils_nothing(esper, tmp_path, monkeypatch):
+    esper("library", "ls")
+    (tmp_path / "mine").write_text(BRANCH)
+    monkeypatch.setenv("ESPER_KEYS", str(tmp_path / "nothing"))
+    refused = esper("library", "ls", expect=3)
+    assert "ESPER_KEYS" in refused.stderr and not (tmp_path / "nothing").exists()
+    monkeypatch.setenv("ESPER_KEYS", str(tmp_path / "others"))
+    monkeypatch.setenv("ESPER_LIBRARY", str(tmp_path / "elsewhere"))
+    subprocess.run([BINARY, "library", "ls"], check=True, capture_output=True)
+    refused = esper("library", "add", tmp_path / "mine", expect=1)
+    assert "can be read only" in refused.stderr and "ESPER_KEYS" in refused.stderr
+    monkeypatch.delenv("ESPER_KEYS")
+    esper("library", "verify")
+    esper("library", "add", tmp_path / "mine")
+
+
+def test_what_others_wrote_cannot_drive_the_terminal(esper, tmp_path):
+    (tmp_path / "mine").write_text(BRANCH)
+    added = esper("library", "add", tmp_path / "mine", "--name", "n\x1b]0;x\x07", "--about", "q\x1b[2J")
+    shown = esper("library", "show", added.stdout.split()[0]).stdout + esper("library", "ls").stdout
+    assert "\x1b" not in shown and "\x07" not in shown and "\\x1b" in shown
+
+
 def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
     token = lines(esper("token", "add", "Ada", "--role", "curator", "--json"))[0]["token"]
     esper("token", "add", "Ada", expect=3)

@@ -118,6 +118,9 @@ def test_what_cannot_be_asked_says_what_to_do(team):
     open_file.chmod(0o600)
     unknown = team.run("library", "ls", expect=2, ESPER_LIBRARY_TOKEN_FILE=str(open_file)).stderr
     assert "does not know this token" in unknown and "esper_guessed" not in unknown
+    os.mkfifo(team.folder / "pipe", 0o600)
+    pipe = team.run("library", "ls", expect=2, ESPER_LIBRARY_TOKEN_FILE=str(team.folder / "pipe"))
+    assert "no file of yours" in pipe.stderr
     far = team.run("library", "ls", "--library", "http://192.0.2.1:8000", expect=2).stderr
     assert "ESPER_LIBRARY_INSECURE=1" in far
     no_keys = team.run("library", "ls", expect=3, ESPER_KEYS=str(team.folder / "none")).stderr

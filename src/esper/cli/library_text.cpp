@@ -7,6 +7,8 @@
 #include <cstdio>
 
 #include "esper/base/hash.h"
+#include "esper/base/text.h"
+#include "esper/services/records/printable_text.h"
 
 namespace esper::cli {
 
@@ -14,8 +16,11 @@ namespace {
 
 constexpr std::size_t kShort = 12;  // hex digits of a hash that a table shows
 
+/// Names and texts are what others chose.
+void line(const std::string& text) { std::printf("%s\n", records::printable(text).c_str()); }
+
 void row(const char* name, const std::string& value) {
-    if (!value.empty()) std::printf("  %-14s %s\n", name, value.c_str());
+    if (!value.empty()) line(fmt::format("  {:<14} {}", name, value));
 }
 
 std::string figures(const contracts::Metrics& metrics) {
@@ -53,8 +58,8 @@ std::string in_words(const urza::FiledReport& filed) {
 }  // namespace
 
 void print_report_line(const std::string& name, const urza::FiledReport& filed) {
-    std::printf("%s  %-4s %-28s %s\n", filed.run.substr(0, kShort).c_str(), filed.seed.c_str(),
-                name.c_str(), in_words(filed).c_str());
+    line(fmt::format("{}  {:<4} {:<28} {}", filed.run.substr(0, kShort), filed.seed, name,
+                     in_words(filed)));
 }
 
 std::string state_of(const urza::KernelRecord& record) {
@@ -79,18 +84,18 @@ void add_library_options(CLI::App& command, std::string& library, std::string& o
 }
 
 void print_blueprint_line(const contracts::Blueprint& blueprint) {
-    std::printf("%s  %-32s %-11s %3zu  %s\n", blueprint.blueprint_id.substr(0, kShort).c_str(),
-                blueprint.name.c_str(), std::string(contracts::to_text(blueprint.status)).c_str(),
-                blueprint.compiled_artifacts.size(), blueprint.created_by.c_str());
+    line(fmt::format("{}  {:<32} {:<11} {:>3}  {}", blueprint.blueprint_id.substr(0, kShort),
+                     blueprint.name, contracts::to_text(blueprint.status),
+                     blueprint.compiled_artifacts.size(), blueprint.created_by));
 }
 
 void print_kernel_line(const urza::KernelRecord& record) {
     std::string measured;
     if (record.artifact.validation_report)
         measured = figures(record.artifact.validation_report->baseline_comparison);
-    std::printf("%-48s %s  %s  %-10s %s  %s\n", record.artifact.kernel_artifact_id.c_str(),
-                record.manifest.branch.substr(0, kShort).c_str(), record.manifest.precision.c_str(),
-                record.manifest.isa.c_str(), state_of(record).c_str(), measured.c_str());
+    line(fmt::format("{:<48} {}  {}  {:<10} {}  {}", record.artifact.kernel_artifact_id,
+                     record.manifest.branch.substr(0, kShort), record.manifest.precision,
+                     record.manifest.isa, state_of(record), measured));
 }
 
 void print_blueprint(const contracts::Blueprint& blueprint,
@@ -104,7 +109,8 @@ void print_blueprint(const contracts::Blueprint& blueprint,
     row("descends from", fmt::format("{}", fmt::join(blueprint.parents, ", ")));
     row("kernels", fmt::format("{}", fmt::join(blueprint.compiled_artifacts, ", ")));
     for (const auto& filed : reports) row("in the field", in_words(filed));
-    std::printf("\n%s", blueprint.architecture.c_str());
+    std::printf("\n");
+    for (const auto& text : split(blueprint.architecture, '\n')) line(text);
 }
 
 void print_kernel(const urza::KernelRecord& record) {
@@ -140,14 +146,12 @@ void print_kernel(const urza::KernelRecord& record) {
 }
 
 void print_entry(const urza::LedgerEntry& entry) {
-    std::printf("%6llu  %s  %-24s %-20s %s  %s\n", static_cast<unsigned long long>(entry.number),
-                entry.at.substr(0, 19).c_str(), entry.actor.c_str(), entry.action.c_str(),
-                entry.subject.c_str(), entry.hash.substr(0, kShort).c_str());
+    line(fmt::format("{:>6}  {}  {:<24} {:<20} {}  {}", entry.number, entry.at.substr(0, 19),
+                     entry.actor, entry.action, entry.subject, entry.hash.substr(0, kShort)));
 }
 
 void print_reason(const urza::Reason& reason) {
-    std::printf("%-4s %s: %s\n", reason.holds ? "yes" : "NO", reason.what.c_str(),
-                reason.why.c_str());
+    line(fmt::format("{:<4} {}: {}", reason.holds ? "yes" : "NO", reason.what, reason.why));
 }
 
 }  // namespace esper::cli

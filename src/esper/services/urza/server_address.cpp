@@ -43,7 +43,7 @@ bool is_token(std::string_view text) {
 }
 
 Result<std::string> read_token(const std::string& file) {
-    const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat st {};
     if (in.get() < 0 || ::fstat(in.get(), &st) != 0)
         return fail(UrzaError::kBadRequest,
