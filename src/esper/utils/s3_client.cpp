@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "esper/base/base64.h"
 #include "esper/base/hash.h"
 #include "esper/utils/s3_session.h"
 #include "esper/utils/s3_transfer.h"

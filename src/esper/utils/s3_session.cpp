@@ -155,15 +155,6 @@ std::string hex_of(std::string_view bytes) {
     return out;
 }
 
-std::string base64_of(std::string_view bytes) {
-    std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                  reinterpret_cast<const unsigned char*>(bytes.data()),
-                                  static_cast<int>(bytes.size()));
-    out.resize(static_cast<std::size_t>(n));
-    return out;
-}
-
 S3Object object_from_headers(std::string_view key, const HttpResponse& response) {
     S3Object out{std::string(key), 0, {}, {}};
     for (const auto& [name, value] : response.headers) {

@@ -53,7 +53,6 @@ class S3Session {
 /// Digests for the headers and comparisons of S3.
 std::string md5_bytes(std::string_view data);
 std::string hex_of(std::string_view bytes);
-std::string base64_of(std::string_view bytes);
 S3Object object_from_headers(std::string_view key, const HttpResponse& response);
 
 }  // namespace esper::utils

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "esper/base/base64.h"
 #include "esper/base/hash.h"
 #include "esper/utils/local_file.h"
 #include "esper/utils/s3_transfer.h"

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "esper/base/base64.h"
 #include "esper/base/hash.h"
 #include "esper/services/records/html_text.h"
 #include "report_embedded.h"  // made by CMake from the files of report/
@@ -9,20 +10,6 @@
 namespace esper::records {
 
 namespace {
-
-std::string base64(std::span<const std::uint8_t> bytes) {
-    constexpr std::string_view kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        std::uint32_t group = 0;
-        for (std::size_t k = 0; k < 3; ++k)
-            group = group << 8 | (i + k < bytes.size() ? bytes[i + k] : 0U);
-        for (std::size_t k = 0; k < 4; ++k)
-            out += i + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63U] : '=';
-    }
-    return out;
-}
 
 // Each mark stands once in the page; what is put in is not looked at again.
 void put(std::string& page, std::string_view mark, std::string_view text) {
@@ -47,7 +34,7 @@ std::string report_page(const std::string& title, const std::string& json) {
         script += std::string(part) + "\n";
     std::string page(kReportPage);
     put(page, "@SCRIPT@", script);
-    put(page, "@SCRIPT_SHA256@", base64(sha256(script).bytes));
+    put(page, "@SCRIPT_SHA256@", base64_of(sha256(script).bytes));
     put(page, "@DATA@", data);
     put(page, "@STYLE@", kReportStyle);
     put(page, "@TITLE@", escape_html(title));

@@ -3,20 +3,12 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include "esper/base/base64.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/codec.h"
 
 namespace esper::urza {
 namespace {
-
-std::string base64_of(std::string_view bytes) {
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return text;
-}
 
 Result<std::string> bytes_of(const std::string& base64) {
     std::string bytes(base64.size() / 4 * 3, '\0');
