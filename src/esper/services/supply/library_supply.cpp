@@ -62,15 +62,12 @@ class LibrarySupply final : public ports::KernelSupply {
         auto known = known_of(need, view_->kernels_for(need), view_->ring());
         answer.refused = std::move(known.refused);
         for (const auto& record : known.winners) {
-            auto kernel = load(record.manifest.artifact, need);
+            auto kernel = load(record, need);
             if (!kernel) {
                 answer.refused.push_back(record.manifest.artifact + ": " +
                                          kernel.error().to_string());
                 continue;
             }
-            kernel->gain = gain_of(record, "speed_percent");
-            kernel->gain_low = gain_of(record, "speed_percent_low");
-            kernel->gain_high = gain_of(record, "speed_percent_high");
             answer.why = fmt::format("{:.2f} times the operators' speed [{:.2f}, {:.2f}]",
                                      kernel->gain, kernel->gain_low, kernel->gain_high);
             answer.kernel = std::move(*kernel);
@@ -88,14 +85,11 @@ class LibrarySupply final : public ports::KernelSupply {
             return fail(
                 urza::UrzaError::kUnknownKernel,
                 fmt::format("kernel {} is {}", id, contracts::to_text(record.artifact.status)));
-        ESPER_TRY(auto kernel, load(id, need));
+        ESPER_TRY(auto kernel, load(record, need));
         if (kernel.object != object)
             return fail(execution::KernelError::kDigestMismatch,
                         fmt::format("kernel {} is the object {}, the run used {}", id,
                                     kernel.object.substr(0, 12), object.substr(0, 12)));
-        kernel.gain = gain_of(record, "speed_percent");
-        kernel.gain_low = gain_of(record, "speed_percent_low");
-        kernel.gain_high = gain_of(record, "speed_percent_high");
         return kernel;
     }
 
@@ -220,7 +214,8 @@ class LibrarySupply final : public ports::KernelSupply {
         requests_.clear();
     }
 
-    Result<SuppliedKernel> load(const std::string& id, const KernelNeed& need) {
+    Result<SuppliedKernel> load(const urza::KernelRecord& record, const KernelNeed& need) {
+        const auto& id = record.manifest.artifact;
         const auto number = kernel_id_of(id);
         ids_[number] = id;
         wants_[number] = want_of(need);
@@ -234,6 +229,9 @@ class LibrarySupply final : public ports::KernelSupply {
         kernel.forward = branch->library().forward;
         kernel.backward = branch->library().backward;
         kernel.keeps = branch->library().handle;
+        kernel.gain = gain_of(record, "speed_percent");
+        kernel.gain_low = gain_of(record, "speed_percent_low");
+        kernel.gain_high = gain_of(record, "speed_percent_high");
         return kernel;
     }
 
