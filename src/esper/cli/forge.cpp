@@ -20,6 +20,7 @@
 #include "esper/program/edits/seed_branch.h"
 #include "esper/services/supply/kernel_orders.h"
 #include "esper/services/supply/store_kernel.h"
+#include "esper/services/urza/library_keys.h"
 
 namespace esper::cli {
 
@@ -162,8 +163,7 @@ void print_row(const Wanted& wanted, const Forged& made, const std::string& prec
 Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& made,
              const std::string& address) {
     ESPER_TRY(const auto library, urza::open_library(address));
-    const execution::KeyFolder keys(
-        execution::KeyFolder::default_path(urza::local_folder(address)));
+    const auto keys = urza::keys_of(address);
     const auto stored =
         supply::store_kernel(*library, keys, wanted.blueprint,
                              std::string(graph::anchor_kind_name(wanted.kind)), order, made);

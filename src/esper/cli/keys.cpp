@@ -7,7 +7,7 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/print.h"
 #include "esper/execution/kernels/trust/key_folder.h"
-#include "esper/services/urza/library.h"
+#include "esper/services/urza/library_keys.h"
 
 namespace esper::cli {
 
@@ -25,8 +25,7 @@ struct Arguments {
 };
 
 KeyFolder folder_of(const Arguments& a) {
-    return KeyFolder(a.folder.empty() ? KeyFolder::default_path(urza::local_folder(""))
-                                      : std::filesystem::path(a.folder));
+    return a.folder.empty() ? urza::keys_of("") : KeyFolder(a.folder);
 }
 
 Status list_keys(const Arguments& a) {

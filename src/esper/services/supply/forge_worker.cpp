@@ -6,9 +6,9 @@
 
 #include "esper/base/first_line.h"
 #include "esper/execution/kernels/kernel_bundle.h"
-#include "esper/execution/kernels/trust/key_folder.h"
 #include "esper/services/supply/forge_process.h"
 #include "esper/services/urza/library.h"
+#include "esper/services/urza/library_keys.h"
 
 namespace esper::supply {
 namespace {
@@ -127,8 +127,7 @@ Result<WorkerTally> work_off(const WorkerOptions& options, const std::function<b
     ESPER_TRY(const auto library, urza::open_library(options.library));
     ESPER_CHECK_STATUS(library->may_change());
     // Without them every attempt would fail, and five make a job dead for everybody.
-    const execution::KeyFolder keys(
-        execution::KeyFolder::default_path(urza::local_folder(options.library)));
+    const auto keys = urza::keys_of(options.library);
     for (const auto role : {execution::KeyRole::kForge, execution::KeyRole::kGauntlet})
         ESPER_CHECK_STATUS(keys.signer(role));
     return Worker(options, *library, should_stop, say).run();

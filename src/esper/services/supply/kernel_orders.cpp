@@ -14,6 +14,7 @@
 #include "esper/program/text/text_format.h"
 #include "esper/services/supply/known_refusals.h"
 #include "esper/services/supply/store_kernel.h"
+#include "esper/services/urza/library_keys.h"
 
 namespace esper::supply {
 
@@ -103,7 +104,7 @@ Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder
     if (made.status == Forged::Status::kUnsupported) remember_refusal(folder, need, made.why);
     // Opened for each: a library has threads, and the next trial is a copy of this process.
     ESPER_TRY(const auto library, urza::open_library(folder));
-    const execution::KeyFolder keys(execution::KeyFolder::default_path(urza::local_folder(folder)));
+    const auto keys = urza::keys_of(folder);
     ESPER_TRY(outcome.id,
               store_kernel(*library, keys, need.blueprint, need.anchor_kind, order, made));
     return outcome;

@@ -10,8 +10,8 @@
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/file_system.h"
 #include "esper/services/urza/ledger.h"
+#include "esper/services/urza/library_keys.h"
 #include "esper/services/urza/migrations.h"
-#include "esper/services/urza/other_keys.h"
 #include "esper/services/urza/sqlite_database.h"
 
 namespace esper::urza {

@@ -1,12 +1,17 @@
-#include "esper/services/urza/other_keys.h"
+#include "esper/services/urza/library_keys.h"
 
 #include <fmt/format.h>
 
 #include <filesystem>
 
 #include "esper/services/urza/ledger.h"
+#include "esper/services/urza/library.h"
 
 namespace esper::urza {
+
+execution::KeyFolder keys_of(const std::string& address, Clock& clock) {
+    return execution::KeyFolder(execution::KeyFolder::default_path(local_folder(address)), clock);
+}
 
 bool keys_are_there(const execution::KeyFolder& keys) {
     std::error_code ignored;
@@ -15,9 +20,8 @@ bool keys_are_there(const execution::KeyFolder& keys) {
 
 Error no_keys(const std::string& library, const execution::KeyFolder& keys) {
     return fail(execution::TrustError::kNoKey,
-                fmt::format("{} has no keys, and {} was filled with some that are elsewhere; copy "
-                            "the keys of those who share it there, or name their folder in "
-                            "ESPER_KEYS",
+                fmt::format("{} has no keys, so nothing of {} can be trusted; copy the keys of "
+                            "those who share it there, or name their folder in ESPER_KEYS",
                             keys.path().string(), library))
         .value();
 }

@@ -5,8 +5,8 @@
 
 #include "esper/services/urza/artifacts.h"
 #include "esper/services/urza/database_library.h"
+#include "esper/services/urza/library_keys.h"
 #include "esper/services/urza/migrations.h"
-#include "esper/services/urza/other_keys.h"
 #include "esper/services/urza/postgres_database.h"
 #include "esper/services/urza/row_objects.h"
 #include "esper/services/urza/s3_objects.h"
@@ -91,8 +91,7 @@ Result<bool> make_tables(Database& database) {
 Result<std::unique_ptr<DatabaseLibrary>> open(const std::string& address,
                                               const std::string& objects, bool to_look_at,
                                               Clock& clock) {
-    const execution::KeyFolder keys(execution::KeyFolder::default_path(local_folder(address)),
-                                    clock);
+    const auto keys = keys_of(address, clock);
     DatabaseLibrary::Parts parts;
     parts.name = without_password(address);
     parts.connect_to_read = [address] { return PostgresDatabase::open(address, Mode::kReadOnly); };

@@ -10,6 +10,7 @@
 #include "esper/program/program_hash.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/urza/ledger.h"
+#include "esper/services/urza/library_keys.h"
 #include "esper/services/urza/remote_answers.h"
 #include "esper/services/urza/wire.h"
 
@@ -43,17 +44,10 @@ RemoteLibrary::RemoteLibrary(ServerAddress address, execution::KeyRing ring, Opt
 Result<std::unique_ptr<RemoteLibrary>> RemoteLibrary::open(const std::string& url,
                                                            Options options) {
     ESPER_TRY(auto address, server_address(url));
-    const execution::KeyFolder keys(execution::KeyFolder::default_path(local_folder(url)));
-    auto ring = keys.ring();
-    std::error_code ignored;
-    if (!ring && !std::filesystem::exists(keys.path() / "ring", ignored))
-        return fail(execution::TrustError::kNoKey,
-                    fmt::format("{} has no keys, so nothing of {} can be trusted; copy the keys of "
-                                "those who share it there, or name their folder in ESPER_KEYS",
-                                keys.path().string(), url));
-    ESPER_CHECK_STATUS(ring);
-    return std::make_unique<RemoteLibrary>(std::move(address), std::move(*ring),
-                                           std::move(options));
+    const auto keys = keys_of(url);
+    if (!keys_are_there(keys)) return fail(no_keys(url, keys));
+    ESPER_TRY(auto ring, keys.ring());
+    return std::make_unique<RemoteLibrary>(std::move(address), std::move(ring), std::move(options));
 }
 
 Status RemoteLibrary::refuse_looking() const {
