@@ -13,7 +13,7 @@ import torch
 
 from esper._again import Again
 from esper._limits import Unsupported
-from esper._wide import give_sizes
+from esper._wide import give_sizes, put_values
 from esper._wrap import wrap
 
 FILE = "growth.pt"  # beside the weights in each checkpoint
@@ -136,10 +136,7 @@ def transformers_callback(example, probe, **options):
             self._begin(trainer.model, epochs, steps)
             self.growth.attach(trainer.optimizer)
             self.growth.load_state_dict(saved["growth"])
-            own = trainer.model.state_dict(keep_vars=True)
-            with torch.no_grad():
-                for name, values in self._wider.items():
-                    own[name].copy_(values)
+            put_values(trainer.model, self._wider)
             self._pending, self._validation = saved["pending"], saved["validation"]
 
         def on_save(self, args, state, control, **kwargs):

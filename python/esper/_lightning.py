@@ -6,11 +6,10 @@ import math
 import re
 from functools import partial
 
-import torch
-
 from esper._again import Again
 from esper._lightning_step import step_again
 from esper._limits import Unsupported
+from esper._wide import put_values
 from esper._wrap import wrap
 
 
@@ -73,10 +72,7 @@ def lightning_callback(example, probe, again=None, **options):
             if self._saved is not None:
                 self._begin(trainer, module, self._saved.get("steps_per_epoch"))
                 self.growth.load_state_dict(self._saved)
-                own = module.state_dict(keep_vars=True)
-                with torch.no_grad():
-                    for name, values in self._wider.items():
-                        own[name].copy_(values)
+                put_values(module, self._wider)
 
         def on_train_start(self, trainer, module):
             if self.growth is None:

@@ -17,8 +17,7 @@ def step_again(trainer, module, batch, index):
         for keep in (loggers_kept(trainer), logs_kept(module), attributes_kept(module),
                      metrics_kept(module), trainer.precision_plugin.train_step_context()):
             kept.enter_context(keep)
-        takes_index = "batch_idx" in inspect.signature(module.training_step).parameters or \
-            len(inspect.signature(module.training_step).parameters) > 1
+        takes_index = len(inspect.signature(module.training_step).parameters) > 1
         found = module.training_step(batch, index) if takes_index else module.training_step(batch)
     loss = found.get("loss") if isinstance(found, dict) else found
     if not isinstance(loss, torch.Tensor):

@@ -242,6 +242,14 @@ def give_sizes(model, sizes):
             setattr(module, figure, value)
 
 
+@torch.no_grad()
+def put_values(model, values):
+    """Copies values, by name, into the model's own parameters and buffers."""
+    own = model.state_dict(keep_vars=True)
+    for name, tensor in values.items():
+        own[name].copy_(tensor)
+
+
 def announce(model, sizes, sign=1):
     """The layers' own figures of their sizes; with sign -1 those from before again."""
     for name, (more_out, more_in, _) in sizes.items():
