@@ -83,6 +83,14 @@ def find(root=repository.ROOT, environment=os.environ, say=lambda text: None):
         "test_batch.bin")
 
 
+def find_or_exit(who, say):
+    """The same; ends the program `who` with the reason where there is none."""
+    try:
+        return find(say=say)
+    except Missing as why:
+        raise SystemExit(f"{who}: {why}") from None
+
+
 def main():
     try:
         print(find(say=lambda text: print(text, file=sys.stderr)))

@@ -75,10 +75,7 @@ def main():
 
     def say(text):
         print(text, file=sys.stderr, flush=True)
-    try:
-        data = cifar10.find(say=say)
-    except cifar10.Missing as why:
-        raise SystemExit(f"{NAME}: {why}") from None
+    data = cifar10.find_or_exit(NAME, say)
     runs = Runs(arguments.binary, ROOT / "build" / "bench" / NAME, say, arguments.at_once)
     made = train(runs, (f"data.path={data}", "run.threads=1"), range(1, arguments.seeds + 1),
                  arguments.budgets.split(","), arguments.sizes.split(","))
