@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "esper/base/environment.h"
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/postgres_database.h"
 #include "esper/services/urza/remote_library.h"
@@ -15,17 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
-
 bool is_url(std::string_view address) { return address.find("://") != std::string_view::npos; }
 
 fs::path default_folder() {
-    if (const fs::path data = variable("XDG_DATA_HOME"); !data.empty())
+    if (const fs::path data = environment("XDG_DATA_HOME"); !data.empty())
         return data / "esper/library";
-    return fs::path(variable("HOME")) / ".local/share/esper/library";
+    return fs::path(environment("HOME")) / ".local/share/esper/library";
 }
 
 /// Refuses what would be taken for the name of a folder.
@@ -46,7 +41,7 @@ Status check_folder(const std::string& address, const std::string& objects) {
 }  // namespace
 
 std::string default_library_path() {
-    const std::string chosen = variable("ESPER_LIBRARY");
+    const std::string chosen = environment("ESPER_LIBRARY");
     return chosen.empty() ? default_folder().string() : chosen;
 }
 

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "esper/base/environment.h"
 #include "esper/services/urza/artifacts.h"
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/library_keys.h"
@@ -22,8 +22,7 @@ constexpr std::string_view kRows = "rows";
 
 /// The place as it is written down, "" for none: of a folder the absolute name.
 std::string written_place(const std::string& named) {
-    const char* variable = std::getenv("ESPER_OBJECTS");
-    std::string place = !named.empty() ? named : variable == nullptr ? "" : variable;
+    std::string place = named.empty() ? environment("ESPER_OBJECTS") : named;
     if (place.empty() || place == kRows || place.find("://") != std::string::npos) return place;
     return fs::absolute(place).lexically_normal().string();
 }

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "esper/base/clock.h"
+#include "esper/base/environment.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/timestamp.h"
 
@@ -16,7 +15,7 @@ constexpr std::string_view kScheme = "s3://";
 /// The first of these variables that says something.
 std::string first_of(std::initializer_list<const char*> names) {
     for (const char* name : names)
-        if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
+        if (auto value = environment(name); !value.empty()) return value;
     return "";
 }
 

@@ -7,20 +7,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "esper/base/descriptor.h"
+#include "esper/base/environment.h"
 
 namespace esper::urza {
 namespace {
 
 constexpr std::size_t kLongestToken = 16384;
-
-std::string from_environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 /// `host` of `scheme://host:port/path`.
 std::string host_of(std::string_view url) {
@@ -78,7 +73,7 @@ Status refuse_server(const std::string& library, std::string_view what) {
 }
 
 Result<ServerAddress> server_address(const std::string& url) {
-    ServerAddress address{url, "", from_environment("SSL_CERT_FILE")};
+    ServerAddress address{url, "", environment("SSL_CERT_FILE")};
     while (address.base.ends_with('/')) address.base.pop_back();
     const std::string host = is_server(address.base) ? host_of(address.base) : "";
     const bool has_control = std::ranges::any_of(address.base, [](char c) { return c <= ' '; });
@@ -87,16 +82,16 @@ Result<ServerAddress> server_address(const std::string& url) {
                     "the library's address must be http://HOST[:PORT] or https://HOST[:PORT], "
                     "without a user, a query or a fragment");
     if (url.starts_with("http://") && !is_this_machine(host) &&
-        from_environment("ESPER_LIBRARY_INSECURE") != "1")
+        environment("ESPER_LIBRARY_INSECURE") != "1")
         return fail(
             UrzaError::kInsecure,
             fmt::format("{}: plain http would show the token to everybody on the way; use "
                         "https (a proxy with TLS before esper urza serve), or, in a network "
                         "that you trust, set ESPER_LIBRARY_INSECURE=1",
                         address.base));
-    const std::string file = from_environment("ESPER_LIBRARY_TOKEN_FILE");
+    const std::string file = environment("ESPER_LIBRARY_TOKEN_FILE");
     if (file.empty()) {
-        address.token = from_environment("ESPER_LIBRARY_TOKEN");
+        address.token = environment("ESPER_LIBRARY_TOKEN");
     } else {
         ESPER_TRY(address.token, read_token(file));
     }
