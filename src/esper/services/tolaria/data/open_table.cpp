@@ -25,41 +25,50 @@ Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOp
     ESPER_TRY(auto targets, find_labels(table, options.target, options.task));
     const bool labels = !targets.empty();
     if (!labels) {
-        ESPER_TRY(const auto one, find_target(table, options.target));
+        const bool as_known = options.like != nullptr && options.target.empty();
+        ESPER_TRY(const auto one,
+                  find_target(table, as_known ? options.like->info().target_name : options.target));
         targets = {one};
     }
     for (const auto target : targets)
         ESPER_CHECK_STATUS(drop_rows_without_target(table, target, options.skip_corrupt));
     std::vector<TableColumn> columns;
     std::vector<TableColumn> wanted;
-    std::size_t numeric = 0;
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
         auto column = read_column(table.names[c], table.columns[c]);
         if (std::ranges::find(targets, c) != targets.end()) {
             wanted.push_back(std::move(column));
             continue;
         }
-        numeric += column.is_numeric() ? 1 : 0;
         columns.push_back(std::move(column));
     }
     ESPER_TRY(const auto target, labels ? choose_labels(wanted, options.task)
                                         : choose_target(wanted.front(), options.task));
     ESPER_TRY(const auto parts, split_rows(groups_of(target), options.split));
     std::vector<std::string> notes;
+    if (options.like != nullptr) {
+        ESPER_TRY(columns, options.like->encoder().read(table, notes));
+    }
+    // A network's encoder leaves those empty that it does not use.
+    const auto used = std::ranges::count_if(columns, [](const auto& c) { return c.rows() > 0; });
+    const auto categories =
+        std::ranges::count_if(columns, [](const auto& c) { return !c.is_numeric(); });
     notes.push_back(fmt::format("{} rows, {}; {} columns of numbers, {} of categories",
-                                table.rows(), words_for_layout(table), numeric,
-                                columns.size() - numeric));
+                                table.rows(), words_for_layout(table), used - categories,
+                                categories));
     for (const auto& [name, why] : table.left_out)
         notes.push_back(
             fmt::format("column '{}' is left out: {}", shown_name(name), shown_name(why)));
-    notes.push_back(fmt::format(
-        "target '{}'{}: {}, because {}", shown_name(target.name),
-        options.target.empty() ? ", the last column (data.target=NAME names another)" : "",
-        to_text(target.task), target.why));
+    notes.push_back(fmt::format("target '{}'{}: {}, because {}", shown_name(target.name),
+                                options.target.empty() && options.like == nullptr
+                                    ? ", the last column (data.target=NAME names another)"
+                                    : "",
+                                to_text(target.task), target.why));
     if (table.skipped > 0)
         notes.push_back(fmt::format("{} rows were left out (data.corrupt: skip); the first: {}",
                                     table.skipped, table.first_skipped));
-    return TableDataset::make(columns, target, parts, sha256, std::move(notes));
+    return TableDataset::make(columns, target, parts, sha256, std::move(notes), false,
+                              options.like);
 }
 
 }  // namespace

@@ -229,9 +229,14 @@ Result<std::vector<TableColumn>> TableEncoder::read(const CsvTable& table,
     return columns;
 }
 
-Result<TableInputs> encode_columns(std::span<const TableColumn> columns, const PartRows& parts) {
+Result<TableInputs> encode_columns(std::span<const TableColumn> columns, const PartRows& parts,
+                                   const TableEncoder* known) {
     TableInputs inputs;
-    ESPER_TRY(inputs.encoder, TableEncoder::fit(columns, parts[0], inputs.notes));
+    if (known != nullptr) {
+        inputs.encoder = *known;
+    } else {
+        ESPER_TRY(inputs.encoder, TableEncoder::fit(columns, parts[0], inputs.notes));
+    }
     const auto features = static_cast<std::size_t>(inputs.encoder.features());
     std::uint64_t rows = 0;
     for (const auto& part : parts) rows += part.size();

@@ -88,7 +88,9 @@ struct TableInputs {
     std::vector<std::string> notes;
 };
 
-/// Fits an encoder to the train part and encodes all of them. Errors: those of fit(), kTooLarge.
-Result<TableInputs> encode_columns(std::span<const TableColumn> columns, const PartRows& parts);
+/// Encodes all parts, with `known` or else with an encoder that is fitted to the train part.
+/// Errors: those of fit(), kTooLarge.
+Result<TableInputs> encode_columns(std::span<const TableColumn> columns, const PartRows& parts,
+                                   const TableEncoder* known = nullptr);
 
 }  // namespace esper::tolaria

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "esper/base/hash.h"
+#include "esper/services/tolaria/data/class_match.h"
 
 namespace esper::tolaria {
 namespace {
@@ -131,8 +133,9 @@ std::vector<std::uint32_t> groups_of(const TableTarget& target) {
 
 Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     std::span<const TableColumn> columns, const TableTarget& target, const PartRows& parts,
-    std::string_view content_sha256, std::vector<std::string> notes, bool brings_test) {
-    ESPER_TRY(auto inputs, encode_columns(columns, parts));
+    std::string_view content_sha256, std::vector<std::string> notes, bool brings_test,
+    const TableDataset* like) {
+    ESPER_TRY(auto inputs, encode_columns(columns, parts, like ? &like->encoder_ : nullptr));
     std::shared_ptr<TableDataset> set(new TableDataset);
     auto& info = set->info_;
     info.name = "table";
@@ -148,8 +151,19 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     if (labels > 0) info.target_shape = {static_cast<std::int64_t>(labels)};
     if (regression) standardise_by(target.values, parts[0], info);
     info.class_names = target.class_names;
-    info.classes = regression ? 1 : static_cast<std::int64_t>(target.class_names.size());
+    std::vector<std::uint32_t> output_of(target.class_names.size());
+    std::iota(output_of.begin(), output_of.end(), 0U);
+    if (like != nullptr) {
+        ESPER_TRY(auto match, match_classes(like->info_, info));
+        info.target_mean = like->info_.target_mean;
+        info.target_deviation = like->info_.target_deviation;
+        info.class_names = std::move(match.names);
+        output_of = std::move(match.output_of);
+        if (!match.note.empty()) info.notes.push_back(std::move(match.note));
+    }
+    info.classes = regression ? 1 : static_cast<std::int64_t>(info.class_names.size());
     Sha256Hasher hasher;
+    if (like != nullptr) hasher.update_field("as known").update_field(like->info_.fingerprint);
     hasher.update_field("table").update_field(content_sha256).update_field(target.name);
     hasher.update_field(to_text(target.task))
         .update_u64(static_cast<std::uint64_t>(set->encoder_.features()));
@@ -158,14 +172,16 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
         set->sizes_[p] = static_cast<std::uint32_t>(parts[p].size());
         hasher.update(std::as_bytes(std::span(parts[p])));
         for (const auto row : parts[p]) {
+            const auto from = set->values_[p].size();
+            set->values_[p].resize(from + labels);
             for (std::size_t l = 0; l < labels; ++l)
-                set->values_[p].push_back(target.labels[row * labels + l]);
+                set->values_[p][from + output_of[l]] = target.labels[row * labels + l];
             if (labels > 0) continue;
             if (regression)
                 set->values_[p].push_back(static_cast<float>(
                     (target.values[row] - info.target_mean) / info.target_deviation));
             else
-                set->classes_[p].push_back(target.classes[row]);
+                set->classes_[p].push_back(output_of[target.classes[row]]);
         }
     }
     info.fingerprint = hasher.finish().hex();

@@ -40,11 +40,13 @@ std::vector<std::uint32_t> groups_of(const TableTarget& target);
 /// Rows of numbers: inputs f32 {features}, the target a class, a number or labels. All in memory.
 class TableDataset final : public Dataset {
   public:
-    /// `columns` without the target; `content_sha256` is that of the file. Errors: those of
-    /// encode_columns.
+    /// `columns` without the target; `content_sha256` is that of the file. With `like`, columns
+    /// are what its encoder read, numbers are standardised as its numbers are, and classes stand
+    /// where its classes do. Errors: those of encode_columns and of match_classes.
     static Result<std::shared_ptr<const TableDataset>> make(
         std::span<const TableColumn> columns, const TableTarget& target, const PartRows& parts,
-        std::string_view content_sha256, std::vector<std::string> notes, bool brings_test = false);
+        std::string_view content_sha256, std::vector<std::string> notes, bool brings_test = false,
+        const TableDataset* like = nullptr);
 
     const DatasetInfo& info() const override { return info_; }
     /// How rows that come later become inputs.
@@ -72,6 +74,8 @@ struct TableOptions {
     std::optional<Task> task = {};
     bool skip_corrupt = false;
     Split split = {};
+    /// What a network has learnt from: the table is read as that one is.
+    const TableDataset* like = nullptr;
 };
 
 /// A CSV file (also .csv.gz), a Parquet file, or several of either (table_files.h). Rows without a
