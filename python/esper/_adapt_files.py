@@ -24,7 +24,7 @@ FORMAT = "esper.adapter.v1"
 KEYS = {"format", "esper", "name", "host", "host_class", "host_structure", "host_tensors", "parts",
         "program", "purpose", "losses", "parameters"}
 PART_KEYS = {"name", "anchor", "kind", "layout", "features", "blueprint", "width"}
-MOST_METADATA, MOST_PARTS, MOST_TEXT = 1 << 20, 64, 1000
+MOST_METADATA, MOST_PARTS, MOST_TEXT, MOST_CLASSES = 1 << 20, 64, 1000, 65535
 
 
 class AdapterError(ValueError):
@@ -108,8 +108,14 @@ def metadata_of(file):
     _need(file, metadata.get("format") == FORMAT,
           f"its format is {metadata.get('format', 'not given')!r:.40}; expected {FORMAT!r}, as "
           "grown.save(file) writes it")
+    # What the outputs of a run's network stand for, where the adapter gives them other classes.
+    classes = metadata.pop("classes", None)
     _need(file, metadata.keys() == KEYS, "its metadata has other keys than an adapter's: "
           f"{sorted(metadata.keys() ^ KEYS)[:3]}")
+    if classes is not None:
+        classes = _json(file, "classes", classes, list)
+        _need(file, 1 <= len(classes) <= MOST_CLASSES and all(isinstance(c, str) for c in classes),
+              "metadata 'classes' is no list of names")
     _need(file, NAME.fullmatch(metadata["name"]),
           "the adapter's name may hold letters, digits, - and _")
     _need(file, metadata["host_class"].isidentifier() and len(metadata["host_class"]) <= 200,
@@ -133,6 +139,7 @@ def metadata_of(file):
     _need(file, len({p.name for p in checked}) == len(checked), "two of its parts have one name")
     _need(file, any(p.blueprint != READOUT for p in checked), "none of its parts is a branch")
     return {**metadata, "losses": losses, "parts": checked,
+            **({} if classes is None else {"classes": classes}),
             "parameters": sum(p.parameters for p in checked), "bytes": file.stat().st_size}
 
 

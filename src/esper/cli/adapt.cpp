@@ -87,9 +87,12 @@ void show(const json& news) {
     if (kind == "place") {
         std::string others;
         for (const auto& gain : news.at("gains"))
-            others +=
-                fmt::format("{}{} {:.4f}", others.empty() ? "" : ", ",
-                            gain.at("anchor").get<std::string>(), gain.at("gain").get<double>());
+            others += fmt::format("{}{}{} {:.4f}", others.empty() ? "" : ", ",
+                                  gain.at("anchor").get<std::string>(),
+                                  gain.at("blueprint") == news.at("blueprint")
+                                      ? ""
+                                      : " (" + gain.at("blueprint").get<std::string>() + ")",
+                                  gain.at("gain").get<double>());
         std::fprintf(
             stderr,
             "%s of %lld units at %s: %s parameters, %.1f %% of the network's %s "
@@ -133,13 +136,28 @@ json as_json(const tolaria::Adaptation& done, const std::string& file) {
             {"seconds", done.seconds}};
 }
 
+std::string why_not(const tamiyo::GateResult& gate) {
+    if (gate.not_finite > 0)
+        return fmt::format("the loss of {} examples is not finite with it", gate.not_finite);
+    if (gate.needed > gate.t)
+        return fmt::format(
+            "it saves {:.4f} of loss an example, but so unevenly that {} examples have to say so, "
+            "and the probe part has {}; give more data",
+            gate.mean, gate.needed, gate.t);
+    return fmt::format(
+        "{:.4f} of loss saved an example [{:.4f}, {:.4f}] on {} examples is no proof that it saves "
+        "{:g}",
+        gate.mean, gate.lower, gate.upper, gate.t, gate.rent);
+}
+
 void show_end(const tolaria::Adaptation& done, const std::string& file) {
     const auto& losses = done.adapter.losses;
     const auto& gate = done.gate;
     std::printf("new data: test loss %.4f, the network alone %.4f\n", losses.at("new"),
                 losses.at("new, host"));
-    std::printf("the run's data: test loss %.4f off (the network, unchanged), %.4f on\n",
-                losses.at("old, host"), losses.at("old"));
+    if (losses.contains("old"))
+        std::printf("the run's data: test loss %.4f off (the network, unchanged), %.4f on\n",
+                    losses.at("old, host"), losses.at("old"));
     std::printf("%s trained parameters; fine-tuning the whole network would train %s\n",
                 human_count(static_cast<double>(done.adapter.part.parameters())).c_str(),
                 human_count(static_cast<double>(done.host_parameters)).c_str());
@@ -149,18 +167,16 @@ void show_end(const tolaria::Adaptation& done, const std::string& file) {
                 done.stopped_early ? ", stopped early" : "", human_seconds(done.seconds).c_str(),
                 human_count(all).c_str(), 100 * done.measuring_flops / all);
     if (done.kept())
-        std::printf("kept: it saves %.4f [%.4f, %.4f] of loss an example; %s\n", gate.mean,
+        std::printf("kept: it saves %.4f [%.4f, %.4f] or more of loss an example; %s\n", gate.mean,
                     gate.lower, gate.upper, file.c_str());
     else
-        std::printf(
-            "not kept, nothing was written: %.4f of loss saved an example [%.4f, %.4f] on "
-            "%lld examples is no proof that it saves %g\n",
-            gate.mean, gate.lower, gate.upper, static_cast<long long>(gate.t), gate.rent);
+        std::printf("not kept, nothing was written: %s\n", why_not(gate).c_str());
 }
 
 Status measure_old(RunState& run, const tolaria::Dataset& data, std::uint32_t batch,
                    const graph::ProgramPtr& host, tolaria::Adaptation& done) {
     auto& learner = *run.learner;
+    if (data.size(Part::kTest) == 0) return {};
     for (const auto& [name, program] :
          {std::pair{"old, host", host}, std::pair{"old", learner.program()}}) {
         ESPER_TRY(const auto seen,
@@ -181,7 +197,7 @@ Status adapt(const Arguments& a) {
     how.optimization = tolaria::adapting_recipe();
     ESPER_TRY(auto run, load_run(folder, a.checkpoint, how));
     ESPER_TRY(const auto old, open_run_data(config, run.head.data_fingerprint, folder));
-    ESPER_TRY(const auto data, open_for_host(config, old->info(), a.data));
+    ESPER_TRY(const auto data, open_for_host(config, *old, a.data));
     if (config.run.threads > 0) at::set_num_threads(static_cast<int>(config.run.threads));
     if (options.purpose.empty())
         options.purpose = "adapted to " + fs::path(a.data).filename().string();
@@ -196,6 +212,7 @@ Status adapt(const Arguments& a) {
                   else if (!a.output.quiet)
                       show(news);
               }));
+    if (done.adapter.classes == old->info().class_names) done.adapter.classes.clear();
     ESPER_CHECK_STATUS(measure_old(run, *old, options.batch_size, host, done));
     std::string file = a.out;
     if (done.kept()) {
@@ -220,7 +237,9 @@ void add_adapt(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand(
         "adapt", "adapt the network of a finished run to other data, without changing it");
     command->add_option("host", a->folder, "the run's folder")->required();
-    command->add_option("data", a->data, "a text (or several), or tokens, as for train")
+    command
+        ->add_option("data", a->data,
+                     "data of the run's kind: a text, tokens, images or a table, as for train")
         ->required();
     command->add_option("--parameters", a->parameters,
                         "of the new part: a share of the network's (25%, the default) or a number");

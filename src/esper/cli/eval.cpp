@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/cli/commands.h"
+#include "esper/cli/host_adapter.h"
 #include "esper/cli/host_data.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 #include "esper/cli/views.h"
-#include "esper/services/tolaria/adapt/adapter_folder.h"
 #include "esper/services/tolaria/data/data_errors.h"
 #include "esper/services/tolaria/learn/evaluation.h"
 #include "esper/services/tolaria/learn/metrics.h"
@@ -60,7 +60,7 @@ Status evaluate(const Arguments& a) {
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
     ESPER_TRY(auto data, open_run_data(config, run.head.data_fingerprint, folder));
     if (!a.data.empty()) {
-        ESPER_TRY(data, open_for_host(config, data->info(), a.data));
+        ESPER_TRY(data, open_for_host(config, *data, a.data));
     }
     if (data->size(tolaria::Part::kTest) == 0)
         return fail(tolaria::DataError::kMissing,
@@ -85,10 +85,8 @@ Status evaluate(const Arguments& a) {
     };
     ESPER_CHECK_STATUS(test(run.program(), ""));
     if (a.adapter.empty()) return {};
-    ESPER_TRY(const auto adapter, tolaria::AdapterFolder(folder).find(a.adapter));
-    ESPER_TRY(const auto adapted, tolaria::put_on(adapter, *run.program(), run.store()));
-    ESPER_CHECK_STATUS(test(adapted, adapter.name));
-    return {};
+    ESPER_TRY(const auto adapter, put_adapter_on(run, folder, a.adapter));
+    return test(run.program(), adapter.name);
 }
 
 }  // namespace

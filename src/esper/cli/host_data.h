@@ -8,11 +8,11 @@
 
 namespace esper::cli {
 
-/// Data at `path` as the network of a run reads it: divided as the run's data are, texts in the
-/// run's own characters. Errors: AdaptError::kOtherTask for a run on anything but texts and tokens;
-/// those of opening.
+/// Data at `path` as the network of a run reads them that has learnt from `known`
+/// (tolaria::open_like): divided as the run's data are, training images varied as its images are.
+/// Errors: those of recognising and of opening.
 Result<std::shared_ptr<const tolaria::Dataset>> open_for_host(const configs::EsperConfig& run,
-                                                              const tolaria::DatasetInfo& info,
+                                                              const tolaria::Dataset& known,
                                                               const std::string& path);
 
 }  // namespace esper::cli

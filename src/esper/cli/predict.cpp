@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "esper/cli/commands.h"
+#include "esper/cli/host_adapter.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/views.h"
 #include "esper/services/records/printable_text.h"
@@ -22,6 +23,7 @@ struct Arguments {
     std::size_t top = 5;
     std::string out;
     std::string checkpoint;
+    std::string adapter;
     bool tta = false;
     bool json = false;
 };
@@ -66,14 +68,20 @@ Status predict(const Arguments& a) {
     if (a.tta) {
         ESPER_TRY(asked.views, views_for(info, config));
     }
-    std::fprintf(stderr, "%s of %s\n", name_of(asked.run).c_str(), folder.c_str());
+    std::string with;
+    if (!a.adapter.empty()) {
+        ESPER_TRY(auto adapter, put_adapter_on(asked.run, folder, a.adapter));
+        asked.classes = std::move(adapter.classes);
+        with = " with " + adapter.name;
+    }
+    std::fprintf(stderr, "%s of %s%s\n", name_of(asked.run).c_str(), folder.c_str(), with.c_str());
     return images ? predict_images(asked) : predict_tables(asked);
 }
 
 }  // namespace
 
 std::string Predicting::class_name(std::int64_t number) const {
-    const auto& names = data->info().class_names;
+    const auto& names = classes.empty() ? data->info().class_names : classes;
     const auto place = static_cast<std::size_t>(number);
     return place < names.size() ? names[place] : fmt::format("{}", number);
 }
@@ -93,6 +101,7 @@ void add_predict(CLI::App& app, int& exit_code) {
     command->add_option("-o,--out", a->out,
                         "of one table: the CSV file that is written (default: standard output)");
     command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
+    command->add_option("--adapter", a->adapter, kAdapterHelp);
     command->add_flag("--tta", a->tta, kTtaHelp);
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, &exit_code] {

@@ -19,7 +19,8 @@ struct Predicting {
     std::vector<std::filesystem::path> paths;
     std::size_t top = 5;
     std::optional<tolaria::TestTimeViews> views;
-    std::filesystem::path out;  ///< empty: standard output
+    std::vector<std::string> classes;  ///< of the outputs, where an adapter gives them others
+    std::filesystem::path out;         ///< empty: standard output
     bool json = false;
 
     Result<std::vector<tolaria::Prediction>> of(std::span<const float> inputs,

@@ -9,6 +9,7 @@
 
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/host_adapter.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/records/printable_text.h"
@@ -27,6 +28,7 @@ struct Arguments {
     std::optional<std::uint64_t> seed;
     tolaria::SampleOptions options;
     std::string checkpoint;
+    std::string adapter;
     bool json = false;
 };
 
@@ -74,12 +76,13 @@ Status sample(const Arguments& a) {
                     a.folder + " was trained on " +
                         (info.input_shape.size() == 1 ? "a table" : "images") +
                         ", not on text; 'esper predict RUN PATH' says what it makes of a file");
+    if (!a.adapter.empty()) ESPER_CHECK_STATUS(put_adapter_on(run, folder, a.adapter));
     ESPER_TRY(auto start, start_of(a, info));
     auto options = a.options;
     options.seed = a.seed.value_or(config.run.seed);
     if (!a.json) {
-        std::fprintf(stderr, "%s, temperature %g%s, seed %llu\n", name_of(run).c_str(),
-                     options.temperature,
+        std::fprintf(stderr, "%s%s, temperature %g%s, seed %llu\n", name_of(run).c_str(),
+                     a.adapter.empty() ? "" : (" with " + a.adapter).c_str(), options.temperature,
                      options.top_k > 0 ? fmt::format(", top-k {}", options.top_k).c_str() : "",
                      static_cast<unsigned long long>(options.seed));
         if (a.prompt) print_text(*a.prompt);
@@ -90,15 +93,17 @@ Status sample(const Arguments& a) {
     ESPER_TRY(const auto text, tolaria::sample_text(engine, run.program(), run.store(), info,
                                                     std::move(start), options));
     if (a.json)
-        print_json_line({{"event", "sample"},
-                         {"prompt", a.prompt.value_or("")},
-                         {"text", text},
-                         {"tokens", options.tokens},
-                         {"temperature", options.temperature},
-                         {"top_k", options.top_k},
-                         {"seed", options.seed},
-                         {"checkpoint", run.checkpoint},
-                         {"step", run.step}});
+        print_json_line(
+            {{"event", "sample"},
+             {"prompt", a.prompt.value_or("")},
+             {"text", text},
+             {"tokens", options.tokens},
+             {"temperature", options.temperature},
+             {"top_k", options.top_k},
+             {"seed", options.seed},
+             {"checkpoint", run.checkpoint},
+             {"adapter", a.adapter.empty() ? nlohmann::json() : nlohmann::json(a.adapter)},
+             {"step", run.step}});
     else
         std::printf("\n");
     return {};
@@ -122,6 +127,7 @@ void add_sample(CLI::App& app, int& exit_code) {
                         "draw from so many of the likeliest tokens (default: 0, from all)");
     command->add_option("--seed", a->seed, "of the draws (default: the run's)");
     command->add_option("--checkpoint", a->checkpoint, kCheckpointHelp);
+    command->add_option("--adapter", a->adapter, kAdapterHelp);
     command->add_flag("--json", a->json, "standard output is JSON lines only");
     command->callback([a, &exit_code] {
         const auto done = sample(*a);

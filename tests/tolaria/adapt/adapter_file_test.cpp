@@ -56,9 +56,19 @@ TEST(AdapterFile, ReadsBackAsWritten) {
     EXPECT_EQ(back.purpose, "a test");
     EXPECT_EQ(back.part, adapter.part);
     EXPECT_EQ(back.losses, adapter.losses);
+    EXPECT_TRUE(back.classes.empty());
     EXPECT_TRUE(check_host(back, adapter.host));
     for (const auto& [name, tensor] : adapter.tensors)
         EXPECT_TRUE(at::equal(back.tensors.at(name), tensor)) << name;
+}
+
+TEST(AdapterFile, SaysWhatTheOutputsStandForWhereThatIsNotWhatTheHostsDo) {
+    TemporaryFolder folder;
+    const Host host;
+    auto adapter = adapter_of(host);
+    adapter.classes = {"cat", "\xC3\xA9l\xC3\xA9phant"};
+    ASSERT_TRUE(write_adapter(folder / "a.esper", adapter));
+    EXPECT_EQ(value_or_throw(read_adapter(folder / "a.esper")).classes, adapter.classes);
 }
 
 TEST(AdapterFile, OnItsHostAddsItsTensorsAndNothingElse) {
@@ -122,6 +132,9 @@ TEST(AdapterFile, WhatIsNoAdapterIsRefused) {
         {"width", part_with("width", "8")},
         {"hash", part_with("width", 5)},
         {"losses", said("losses", R"({"new": "x"})")},
+        {"classes", said("classes", "{}")},
+        {"classes", said("classes", "[1]")},
+        {"classes", said("classes", std::string(200, '['))},
         {"tensors", [](auto& c) { c.tensors["part1.more"] = at::zeros({2}); }},
         {"lacks",
          [](auto& c) {

@@ -88,6 +88,13 @@ class Adapting {
             return fail(AdaptError::kOtherTask,
                         fmt::format("the data have {} classes or tokens, the network knows {}",
                                     info.classes, known));
+        for (const auto& [part, least] :
+             {std::pair{Part::kProbe, kLeastGateExamples}, std::pair{Part::kTest, std::int64_t{1}}})
+            if (data_->size(part) < least)
+                return fail(DataError::kTooSmall,
+                            fmt::format("the {} part of the data has {} examples, and the new part "
+                                        "is judged on at least {}; give more data",
+                                        to_text(part), data_->size(part), least));
         return {};
     }
 
@@ -249,7 +256,9 @@ class Adapting {
         return {};
     }
 
-    /// Losses with and without the part, and whether it is worth keeping.
+    /// Losses with and without the part, and whether it is worth keeping. Of what an example saves
+    /// no more counts than the network's mean loss (on other examples): the sum can only fall short
+    /// of the truth, and a few examples that save much do not delay the verdict.
     Status decide() {
         auto& engine = learner_.engine();
         auto& store = learner_.store();
@@ -258,10 +267,13 @@ class Adapting {
         };
         ESPER_TRY(const auto without, of(host_, Part::kProbe, kGateExamples));
         ESPER_TRY(const auto with, of(adapted_, Part::kProbe, kGateExamples));
-        course_.measure(2 * forward_flops(cost_, with.examples));
+        ESPER_TRY(const auto usual, of(host_, Part::kValidation, kGateExamples));
+        course_.measure(2 * forward_flops(cost_, with.examples) +
+                        forward_flops(cost_, usual.examples));
         std::vector<float> differences;
         for (const auto i : tamiyo::probe_order(options_.seed, with.examples))
-            differences.push_back(without.losses[i] - with.losses[i]);
+            differences.push_back(
+                std::min(without.losses[i] - with.losses[i], static_cast<float>(usual.loss)));
         result_.gate = tamiyo::look(
             differences, {.n0 = kLeastGateExamples, .rent = kRent, .delta_k = kGateError});
         ESPER_TRY(const auto host_test, of(host_, Part::kTest, 0));
@@ -273,6 +285,7 @@ class Adapting {
         const auto prefix = graph::seed_prefix(kAdapterSeed);
         for (const auto& entry : block()->entries)
             adapter.tensors[entry.name.substr(prefix.size())] = entry.value.clone();
+        if (!data_->info().tokens) adapter.classes = data_->info().class_names;
         return {};
     }
 

@@ -59,7 +59,8 @@ configs::OptimizationConfig adapting_recipe();
 /// network's own weights. `learner` holds the network, with adapting_recipe(), and afterwards the
 /// part too; its Program is then the adapted one. `news` is told of each stage as it ends.
 /// Errors: kOtherTask where the data's inputs, targets or number of classes do not fit the network;
-/// kShortBudget; kDiverged at a given rate; those of place_gains and of the data.
+/// kTooSmall for too few examples to judge by; kShortBudget; kDiverged at a given rate; those of
+/// place_gains and of the data.
 Result<Adaptation> adapt(Learner& learner, std::shared_ptr<const Dataset> data,
                          const AdaptOptions& options,
                          const std::function<void(const nlohmann::json&)>& news = {});

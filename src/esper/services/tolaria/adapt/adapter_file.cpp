@@ -27,6 +27,9 @@ constexpr const char* kLayout = "as it is";
 constexpr const char* kHostClass = "EsperRun";
 constexpr std::size_t kMostText = 1000;
 constexpr std::int64_t kMostUnits = 1 << 20;
+constexpr std::size_t kMostClasses = 65535;
+constexpr std::size_t kLongestClass = 1000;
+constexpr const char* kClasses = "classes";  // a key that not every adapter has
 const std::set<std::string> kKeys = {"format",     "esper",          "name",         "host",
                                      "host_class", "host_structure", "host_tensors", "parts",
                                      "program",    "purpose",        "losses",       "parameters"};
@@ -96,6 +99,18 @@ Result<std::map<std::string, double>> read_losses(const std::filesystem::path& f
     return losses;
 }
 
+Result<std::vector<std::string>> read_classes(const std::filesystem::path& file,
+                                              const std::string& text) {
+    const auto given = json::parse(text, nullptr, false);
+    const bool names =
+        given.is_array() && !given.empty() && given.size() <= kMostClasses &&
+        std::ranges::all_of(given, [](const json& name) {
+            return name.is_string() && name.get_ref<const std::string&>().size() <= kLongestClass;
+        });
+    if (!names) return bad(file, "its 'classes' are no list of names");
+    return given.get<std::vector<std::string>>();
+}
+
 /// The tensors that the part has, by their names in the file, with their shapes.
 Result<std::map<std::string, std::vector<std::int64_t>>> shapes_of(const AdapterPart& part) {
     ESPER_TRY(const auto program, program_of(part));
@@ -163,6 +178,7 @@ Status write_adapter(const std::filesystem::path& file, const AdapterFile& adapt
                         {"purpose", adapter.purpose},
                         {"losses", json(adapter.losses).dump()},
                         {"parameters", std::to_string(part.parameters())}};
+    if (!adapter.classes.empty()) content.metadata[kClasses] = json(adapter.classes).dump();
     for (const auto& [name, tensor] : adapter.tensors)
         content.tensors[kPart + ("." + name)] = tensor;
     return graph::write_safetensors(file, content);
@@ -172,7 +188,8 @@ Result<AdapterFile> read_adapter(const std::filesystem::path& file) {
     ESPER_TRY(auto content, graph::read_safetensors(file));
     auto& said = content.metadata;
     std::set<std::string> keys;
-    for (const auto& [key, value] : said) keys.insert(key);
+    for (const auto& [key, value] : said)
+        if (key != kClasses) keys.insert(key);
     if (keys != kKeys || said["format"] != kFormat)
         return bad(file, fmt::format("its metadata is not that of '{}'", kFormat));
     if (!is_adapter_name(said["name"]))
@@ -195,6 +212,9 @@ Result<AdapterFile> read_adapter(const std::filesystem::path& file) {
     adapter.host.tensors = said["host_tensors"];
     ESPER_TRY(adapter.part, read_part(file, said["parts"]));
     ESPER_TRY(adapter.losses, read_losses(file, said["losses"]));
+    if (const auto classes = said.find(kClasses); classes != said.end()) {
+        ESPER_TRY(adapter.classes, read_classes(file, classes->second));
+    }
     auto program = program_of(adapter.part);
     if (!program) return bad(file, program.error().message());
     if ((*program)->hash().hex() != said["program"])

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "esper/services/tolaria/adapt/adapt_errors.h"
 #include "esper/services/tolaria/adapt/adapted_program.h"
@@ -21,6 +22,8 @@ struct AdapterFile {
     HostIdentity host;  ///< without the names
     /// Losses that were measured, by name: `new`, `new, host` and so on.
     std::map<std::string, double> losses;
+    /// What the network's outputs stand for with the adapter; empty: what they do without it.
+    std::vector<std::string> classes;
     /// The part's parameters by their names in its blueprint.
     std::map<std::string, at::Tensor> tensors;
 };
