@@ -14,7 +14,7 @@ from torch import nn
 
 from esper import _esper
 from esper._adapt_data import Account, Task, size_of
-from esper._adapt_measure import SMALLEST, Looks, Probe, gate, mean_loss
+from esper._adapt_measure import SMALLEST, Looks, Probe, gate, mean_loss, usual_loss
 from esper._adapt_parts import NAME, Adapter, Part, adapters_of, all_off, first_values
 from esper._adapt_place import affordable, chosen, scores
 from esper._adapt_readout import MOST, READOUT, inputs_of, readout_anchor
@@ -212,8 +212,9 @@ class Adaptation:
         if probe is not None:
             held_out = probe if isinstance(probe, Probe) else Probe(probe)
             self.adapter.enabled = True
+            usual = usual_loss(self._task, self.adapter, held_out.choosing, self.account)
             self.verdict = gate(self._task, self.adapter, held_out.deciding, self.account, self.seed,
-                                smallest=self._smallest)
+                                smallest=self._smallest, usual=usual)
             self.adapter.enabled = self.kept
             self._losses("new", held_out.deciding)
         if old is not None:

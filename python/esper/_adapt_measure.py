@@ -109,10 +109,19 @@ class Looks:
         return True
 
 
-def gate(task, adapter, batches, account, seed=0, rent=0.0, smallest=SMALLEST):
+def usual_loss(task, adapter, batches, account, most=SMALLEST):
+    """The model's own mean loss on examples that do not decide."""
+    with adapter.off():
+        return mean_loss(task, batches, account, most)
+
+
+def gate(task, adapter, batches, account, seed=0, rent=0.0, smallest=SMALLEST, usual=math.inf):
     """Whether the parts help, by paired differences (loss without − loss with) of examples that
-    nothing was chosen on: the C++ gate's confidence sequence, walked until it decides. A dict with
-    `verdict`: keep, cull, or hold where the examples do not suffice."""
+    nothing was chosen on: the C++ gate's confidence sequence, walked until it decides. What an example
+    saves counts up to `usual`, the model's mean loss: the sum can only fall short of the truth, and a
+    few examples that save much do not delay the verdict. A dict with `verdict`: keep, cull, or hold
+    where the examples do not suffice."""
+    most = usual if usual > 0 else math.inf
     order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed)).tolist()
     differences, result = [], None
     for i in order:
@@ -123,7 +132,7 @@ def gate(task, adapter, batches, account, seed=0, rent=0.0, smallest=SMALLEST):
             with adapter.off():
                 without = account.run("measure host", size_of(batch), each)
             with_it = account.run("measure gate", size_of(batch), each)
-            differences += (without - with_it).tolist()
+            differences += (without - with_it).clamp(max=most).tolist()
             if len(differences) >= smallest:
                 result = _esper.gate_look(differences, rent, DELTA, smallest)
                 if result["verdict"] != "hold":

@@ -163,6 +163,21 @@ def test_too_few_examples_are_no_proof(esper, host):
     assert grown.verdict["verdict"] == "hold" and not grown.enabled
 
 
+def test_a_few_examples_that_save_much_do_not_delay_a_keep(esper):
+    """Squared errors of a target with a long tail: the differences are too skewed for 150 examples."""
+    torch.manual_seed(0)
+
+    def numbers(count):
+        x = torch.randn(count, 8)
+        return list(zip(x.split(50), (2 * x[:, :1]).exp().split(50)))
+
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+    grown = esper.adapt(model, torch.zeros(2, 8), epochs=12, lr=1e-2, quiet=True)
+    grown.fit(numbers(1000), F.mse_loss, probe=numbers(300))
+    assert grown.losses["new"] < 0.5 * grown.losses["new, host"]
+    assert grown.kept, grown.verdict
+
+
 def test_a_loop_of_ones_own(esper, host):
     model = copy.deepcopy(host)
     grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, quiet=True,
