@@ -163,6 +163,10 @@ class Adaptation:
                 self._germinate([batch])
             self._train(batch)
             if looks and looks.due(self.share) and looks.look(self.share):
+                if looks.go_back() and self._rates.lower():
+                    self._say(f"the probe's loss was best at {looks.best:.4f}: back to there, and on at "
+                              "a third of the rate")
+                    continue
                 self._say(f"stopped early: the probe's loss was best at {looks.best:.4f}")
                 break
         if looks and looks.planned:

@@ -12,6 +12,7 @@ from esper._adapt_data import rows, size_of
 
 LOOKS, FEWEST_LOOKS, LOOK_EXAMPLES = 10, 3, 32
 PATIENCE, DELTA, CHUNK = 3, 0.05, 100
+MOST_LOWERINGS = 1  # of the rate, before a training stops early
 SMALLEST = 100  # examples that may decide; half of them where that many cost more than their share
 
 
@@ -79,7 +80,7 @@ class Looks:
             self.planned = min(LOOKS, int(allowed / (self.examples * each)))
             if self.planned < FEWEST_LOOKS:
                 self.planned = 0
-        self.best, self.values, self.worse = math.inf, None, 0
+        self.best, self.values, self.worse, self.lowered = math.inf, None, 0, 0
         self.seen = []
 
     def due(self, share):
@@ -87,7 +88,8 @@ class Looks:
         return len(self.seen) < self.planned and share >= (len(self.seen) + 1) / self.planned
 
     def look(self, share):
-        """Returns whether training should stop: several looks in a row were worse than the best."""
+        """Returns whether training cannot go on as it is: several looks in a row were worse than the
+        best."""
         loss = mean_loss(self.task, self.batches, self.account, self.examples)
         self.seen.append((round(share, 4), loss))
         if loss < self.best:
@@ -96,6 +98,16 @@ class Looks:
             return False
         self.worse += 1
         return self.worse >= PATIENCE or not math.isfinite(loss)
+
+    def go_back(self):
+        """The best values, from which training goes on at a lower rate. False where it has done so
+        often enough, or where there are none."""
+        if self.lowered == MOST_LOWERINGS or self.values is None:
+            return False
+        self.restore()
+        self.worse = 0
+        self.lowered += 1
+        return True
 
     @torch.no_grad()
     def restore(self):

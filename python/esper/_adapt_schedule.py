@@ -10,6 +10,7 @@ import torch
 WARM_UP, COOL_DOWN = 30, 0.6  # steps; the last share of the budget, over which the rate falls to zero
 BETAS, DECAY = (0.9, 0.97), 0.1
 RATES = (1e-3, 3e-3, 8e-3, 2e-2)  # what is tried, beginning with the second
+LOWER = 1 / 3  # of the rate, where the probe's loss falls no more
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -83,6 +84,16 @@ class Rates:
     def add(self, parameters):
         optimizer = self.make(list(parameters))
         self.optimizers.append([optimizer, [g["lr"] for g in optimizer.param_groups], 0])
+
+    def lower(self):
+        """A third of the full rates, and what the optimizers remember is forgotten: it is of another
+        place. False where something else schedules them."""
+        if not self.scheduled:
+            return False
+        for item in self.optimizers:
+            item[1] = [rate * LOWER for rate in item[1]]
+            item[0].state.clear()
+        return True
 
     def step(self, share):
         for item in self.optimizers:

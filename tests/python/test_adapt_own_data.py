@@ -58,6 +58,17 @@ def test_a_run_on_a_table_is_adapted_to_another_table(tables):
     assert on["test_metrics"]["rmse"] < off["test_metrics"]["rmse"]
 
 
+def test_a_rate_that_is_too_high_is_lowered(tables):
+    folder, end = tables
+    done = esper("adapt", "host", "new.csv", "--epochs", "10", "--rate", "0.1", "--name", "high",
+                 "--json", cwd=folder)
+    said = lines(done)
+    lowered = [line for line in said if line["event"] == "lower"]
+    assert len(lowered) == 1 and lowered[0]["rate"] == pytest.approx(0.1 / 3)
+    best = min(line["loss"] for line in said if line["event"] == "look")
+    assert said[-1]["losses"]["new"] < 0.8 * end["losses"]["new, host"] and best < 0.3
+
+
 def test_predict_uses_the_adapter(tables):
     folder, _ = tables
     errors = []

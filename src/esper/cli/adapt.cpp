@@ -110,6 +110,10 @@ void show(const json& news) {
                                  one.at("rate").get<double>(), one.at("loss").get<double>());
         std::fprintf(stderr, "rate %g (loss after %lld steps: %s)\n", news.at("rate").get<double>(),
                      static_cast<long long>(news.at("steps").get<std::int64_t>()), tried.c_str());
+    } else if (kind == "lower") {
+        std::fprintf(stderr, "step %lld: back to the best, and on at rate %g\n",
+                     static_cast<long long>(news.at("step").get<std::int64_t>()),
+                     news.at("rate").get<double>());
     } else {
         std::fprintf(stderr, "step %lld: validation loss %.4f\n",
                      static_cast<long long>(news.at("step").get<std::int64_t>()),

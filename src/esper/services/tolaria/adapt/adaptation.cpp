@@ -32,7 +32,9 @@ constexpr std::int64_t kMostSearchSteps = 40;
 constexpr double kMeasureShare = 0.02;  // of the budget: for each rate that is tried, for all looks
 constexpr std::uint32_t kSearchExamples = 64;
 constexpr int kLooks = 10;
-constexpr int kPatience = 3;  // looks in a row without a new best
+constexpr int kPatience = 3;        // looks in a row without a new best
+constexpr double kLower = 1.0 / 3;  // of the rate, where patience has run out
+constexpr int kMostLowerings = 1;
 constexpr double kFewestLookExamples = 32;
 constexpr double kMostLookExamples = 256;
 constexpr std::uint32_t kGateExamples = 400;
@@ -226,34 +228,49 @@ class Adapting {
         if (options_.rate) result_.rate = *options_.rate;
         PrefetchingLoader batches(data_, Part::kTrain, plan_,
                                   {.variation_seed = options_.seed, .workers = options_.workers});
-        double best = std::numeric_limits<double>::infinity();
-        at::Tensor values;
+        double rate = result_.rate;
+        int lowered = 0;
         int looks = 0;
-        int worse = 0;
         while (course_.share(result_.steps) < 1) {
             ESPER_TRY(const auto* batch, batches.next());
-            if (auto made = step(*batch, result_.steps, result_.rate); !made) {
+            if (auto made = step(*batch, result_.steps, rate); !made) {
                 if (!made.error().is(execution::KernelError::kNotFinite)) return made;
                 return fail(TolariaError::kDiverged,
                             fmt::format("the part diverged at rate {}: {}; give a lower --rate",
-                                        result_.rate, made.error().message()));
+                                        rate, made.error().message()));
             }
             ++result_.steps;
             if (course_.share(result_.steps) * kLooks < looks + 1) continue;
             looks = static_cast<int>(course_.share(result_.steps) * kLooks);
-            ESPER_TRY(const auto loss, loss_of(Part::kValidation, look_examples()));
-            tell({{"event", "look"}, {"step", result_.steps}, {"loss", loss}});
-            worse = loss < best ? 0 : worse + 1;
-            if (worse == 0) {
-                best = loss;
-                values = block()->flat.clone();
-            }
-            result_.stopped_early = worse >= kPatience;
+            ESPER_CHECK_STATUS(look());
+            if (worse_ < kPatience) continue;
+            result_.stopped_early = lowered == kMostLowerings;
             if (result_.stopped_early) break;
+            ++lowered;
+            rate *= kLower;
+            go_back_to_the_best();
+            tell({{"event", "lower"}, {"step", result_.steps}, {"rate", rate}});
         }
-        if (worse > 0) block()->flat.copy_(values);
+        if (worse_ > 0) block()->flat.copy_(best_values_);
         result_.seconds = course_.seconds();
         return {};
+    }
+
+    Status look() {
+        ESPER_TRY(const auto loss, loss_of(Part::kValidation, look_examples()));
+        tell({{"event", "look"}, {"step", result_.steps}, {"loss", loss}});
+        worse_ = loss < best_ ? 0 : worse_ + 1;
+        if (worse_ > 0) return {};
+        best_ = loss;
+        best_values_ = block()->flat.clone();
+        return {};
+    }
+
+    /// What the optimizer remembers is of another place.
+    void go_back_to_the_best() {
+        start_again();
+        if (best_values_.defined()) block()->flat.copy_(best_values_);
+        worse_ = 0;
     }
 
     /// Losses with and without the part, and whether it is worth keeping. Of what an example saves
@@ -297,7 +314,10 @@ class Adapting {
     graph::ProgramPtr adapted_;
     graph::Cost cost_;
     double step_flops_ = 0;
-    at::Tensor first_;  ///< the part's values before training
+    at::Tensor first_;                                       ///< the part's values before training
+    double best_ = std::numeric_limits<double>::infinity();  ///< loss of the looks
+    at::Tensor best_values_;
+    int worse_ = 0;  ///< looks since the best
     BatchPlan plan_;
     AdaptedCourse course_;
     Adaptation result_;
