@@ -45,6 +45,15 @@ def refuse_peft(model):
             "growth.export(folder) or as a state_dict")
 
 
+def refuse_exported(model):
+    """A module made of an exported program knows no evaluation mode and has no modules to grow at."""
+    if isinstance(model, torch.fx.GraphModule) and "eval" in vars(model):
+        raise Unsupported(
+            "growth of a module that torch.export made: it has one mode and no modules inside; give "
+            "the module that it was exported from, or the file to the engine: 'esper train DATA "
+            "model.path=FILE.pt2', 'esper adapt FILE.pt2 DATA'")
+
+
 def check_optimizer(optimizer):
     """Raises where newborn parameters cannot join."""
     kind = type(optimizer).__name__

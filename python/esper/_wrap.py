@@ -13,7 +13,7 @@ from esper._adapt_schedule import seconds_of
 from esper._anchors import as_call, find_anchors
 from esper._configured import configured
 from esper._growth import Growth, growths
-from esper._limits import refuse_parallel, refuse_peft
+from esper._limits import refuse_exported, refuse_parallel, refuse_peft
 from esper._unwrap import unwrap_copy
 
 PATHS = ("auto", "hook", "export", "fastest")
@@ -69,6 +69,7 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, budget=None, steps
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     refuse_parallel(model)
     refuse_peft(model)
+    refuse_exported(model)
     config = configured(config, overrides)
     if path not in PATHS:
         raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")

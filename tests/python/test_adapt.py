@@ -178,6 +178,15 @@ def test_a_few_examples_that_save_much_do_not_delay_a_keep(esper):
     assert grown.kept, grown.verdict
 
 
+@pytest.mark.parametrize("take", ["adapt", "wrap"])
+def test_a_module_of_an_exported_program_is_refused_with_advice(esper, host, take):
+    x = torch.zeros(2, 8)
+    module = torch.export.export(host, (x,)).module()
+    options = {"epochs": 1} if take == "adapt" else {}
+    with pytest.raises(esper.Unsupported, match="esper adapt FILE.pt2"):
+        getattr(esper, take)(module, x, **options)
+
+
 def test_a_loop_of_ones_own(esper, host):
     model = copy.deepcopy(host)
     grown = esper.adapt(model, torch.zeros(2, 8), epochs=1, quiet=True,

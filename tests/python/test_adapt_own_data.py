@@ -161,3 +161,47 @@ def test_the_python_package_reads_the_classes(images, request):
     folder, _ = images
     said, = request.getfixturevalue("esper").adapters.ls(folder / "host/adapters")
     assert said["classes"] == ["0", "1", "low"]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    torch = pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("exported")
+    write_table(folder / "new.csv", 1000, True, 2)
+    torch.manual_seed(0)
+    # Two numbers and what they may lack, three places: the inputs that the table gives.
+    model = torch.nn.Sequential(torch.nn.Linear(5, 16), torch.nn.ReLU(), torch.nn.Linear(16, 16),
+                                torch.nn.ReLU(), torch.nn.Linear(16, 1))
+    batch = torch.export.Dim("batch", min=2)
+    torch.export.save(torch.export.export(model, (torch.zeros(4, 5),),
+                                          dynamic_shapes=({0: batch},)), folder / "model.pt2")
+    return folder
+
+
+def test_an_exported_model_is_adapted_as_a_run_of_its_own(exported):
+    torch = pytest.importorskip("torch")
+    end = lines(esper("adapt", "model.pt2", "new.csv", "data.target=price", "run.threads=1", "--run",
+                      "host", "--epochs", "20", "--json", cwd=exported))[-1]
+    assert end["kept"] and end["losses"]["new"] < 0.8 * end["losses"]["new, host"]
+    assert set(end["losses"]) == {"new", "new, host"}
+    record = json.loads((exported / "host/run.json").read_text())
+    assert record["status"] == "stopped" and record["steps"] == 0
+    said = esper("predict", "host", "new.csv", "--adapter", "adapter", cwd=exported)
+    assert said.returncode == 0 and "RMSE" in said.stderr, said.stderr
+    # Without the adapter it is the model that was given, value by value.
+    assert esper("export", "host", "-o", "out", cwd=exported).returncode == 0
+    from safetensors.torch import load_file
+    given = torch.export.load(exported / "model.pt2").state_dict
+    ours = load_file(exported / "out/model.safetensors")
+    assert all(any(torch.equal(t, o) for o in ours.values()) for t in given.values())
+
+
+@pytest.mark.parametrize("words, message", [
+    (["model.pt2", "new.csv", "data.target=place", "--run", "b"], "model.path"),
+    (["model.pt2", "none.csv", "--run", "b"], "none.csv"),
+    (["host", "new.csv", "data.target=price"], "no .pt2 file"),
+])
+def test_what_does_not_fit_an_exported_model_leaves_no_run(exported, words, message):
+    refused = esper("adapt", *words, cwd=exported)
+    assert refused.returncode in (2, 3) and message in refused.stderr, refused.stderr
+    assert not (exported / "b").exists()

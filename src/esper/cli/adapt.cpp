@@ -10,6 +10,7 @@
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
 #include "esper/cli/host_data.h"
+#include "esper/cli/model_as_run.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
 #include "esper/services/tolaria/adapt/adaptation.h"
@@ -26,8 +27,10 @@ using tolaria::AdaptError;
 using tolaria::Part;
 
 struct Arguments {
-    std::string folder;
+    std::string folder;  ///< of a run, or a model's file
+    std::string run;     ///< where a run is made of the model
     std::string data;
+    std::vector<std::string> overrides;
     std::string parameters = "25%";
     std::string budget;
     double epochs = 2;
@@ -191,8 +194,19 @@ Status measure_old(RunState& run, const tolaria::Dataset& data, std::uint32_t ba
     return {};
 }
 
+Result<fs::path> host_of(const Arguments& a) {
+    if (is_model_file(a.folder))
+        return model_as_run(a.folder, a.data, a.overrides, a.run, a.output);
+    if (!a.run.empty() || !a.overrides.empty())
+        return fail(tolaria::TolariaError::kUnsupported,
+                    a.folder +
+                        " is no .pt2 file: a run's own data say how other data are read, so "
+                        "--run and key=value are not for it");
+    return fs::path(a.folder);
+}
+
 Status adapt(const Arguments& a) {
-    const fs::path folder(a.folder);
+    ESPER_TRY(const auto folder, host_of(a));
     ESPER_TRY(const auto config, load_run_config(folder, {}));
     ESPER_TRY(auto options, options_of(a, config));
     const tolaria::AdapterFolder adapters(folder);
@@ -217,7 +231,8 @@ Status adapt(const Arguments& a) {
                       show(news);
               }));
     if (done.adapter.classes == old->info().class_names) done.adapter.classes.clear();
-    ESPER_CHECK_STATUS(measure_old(run, *old, options.batch_size, host, done));
+    if (!is_model_file(a.folder))
+        ESPER_CHECK_STATUS(measure_old(run, *old, options.batch_size, host, done));
     std::string file = a.out;
     if (done.kept()) {
         if (a.out.empty()) {
@@ -240,11 +255,18 @@ void add_adapt(CLI::App& app, int& exit_code) {
     auto a = std::make_shared<Arguments>();
     auto* command = app.add_subcommand(
         "adapt", "adapt the network of a finished run to other data, without changing it");
-    command->add_option("host", a->folder, "the run's folder")->required();
+    command
+        ->add_option("host", a->folder,
+                     "the run's folder, or a model that torch.export saved (.pt2), of which a run "
+                     "is made")
+        ->required();
     command
         ->add_option("data", a->data,
                      "data of the run's kind: a text, tokens, images or a table, as for train")
         ->required();
+    command->add_option("overrides", a->overrides,
+                        "of a .pt2: key=value, as for train (data.target=…)");
+    command->add_option("--run", a->run, "of a .pt2: the run's folder (runs/<its name>-<n>)");
     command->add_option("--parameters", a->parameters,
                         "of the new part: a share of the network's (25%, the default) or a number");
     command->add_option("--budget", a->budget, "FLOPs (3e12), measuring included, or a time (30m)");

@@ -13,6 +13,7 @@
 #include "esper/cli/screen.h"
 #include "esper/cli/signals.h"
 #include "esper/cli/training_config.h"
+#include "esper/cli/unfinished_folder.h"
 #include "esper/configs/load.h"
 #include "esper/configs/yaml.h"
 #include "esper/services/records/new_run_folder.h"
@@ -50,29 +51,6 @@ int show_plan(const configs::EsperConfig& config, const std::filesystem::path& f
     }
     return 0;
 }
-
-/// A folder that this start makes goes again where nothing comes of the start.
-class UnfinishedFolder {
-  public:
-    explicit UnfinishedFolder(std::filesystem::path folder) : folder_(std::move(folder)) {
-        std::error_code error;
-        if (std::filesystem::exists(folder_, error) || error) folder_.clear();
-    }
-    ~UnfinishedFolder() {
-        std::error_code error;
-        if (!folder_.empty()) std::filesystem::remove_all(folder_, error);
-    }
-    UnfinishedFolder(const UnfinishedFolder&) = delete;
-    UnfinishedFolder& operator=(const UnfinishedFolder&) = delete;
-    bool was_made() const {
-        std::error_code error;
-        return !folder_.empty() && std::filesystem::exists(folder_, error);
-    }
-    void keep() { folder_.clear(); }
-
-  private:
-    std::filesystem::path folder_;  ///< empty: nothing to take away
-};
 
 int train(const Arguments& arguments) {
     if (!arguments.surplus.empty()) {
