@@ -102,6 +102,29 @@ TEST(EventText, WhatElseChangedTheRunIsSaid) {
               "resumed with run.epochs = 4, x = ?");
 }
 
+TEST(EventText, WhatAPersonAskedForAndPastRunsAreTold) {
+    EXPECT_EQ(
+        told("control", {{"action", "stop"}, {"by", "ada"}, {"at", "now"}, {"outcome", "done"}})
+            .text,
+        "ada asked for stop: done");
+    EXPECT_EQ(told("control", {{"action", "rollback"},
+                               {"by", "ada"},
+                               {"at", "now"},
+                               {"outcome", "refused"},
+                               {"reason", "there is no checkpoint"}})
+                  .text,
+              "ada asked for rollback: refused because there is no checkpoint");
+    EXPECT_EQ(told("ended_early", {{"reason", "it learns no more"}}).text,
+              "ends early: it learns no more");
+    const json blueprints = {{{"blueprint", "low_rank"}, {"unlikely", true}},
+                             {{"blueprint", "mlp_adapter"}, {"unlikely", false}},
+                             {{"blueprint", "conv"}, {"unlikely", true}}};
+    const auto past = told("past_runs", {{"blueprints", blueprints}});
+    EXPECT_EQ(past.tone, EventTone::kNeutral);
+    EXPECT_TRUE(past.text.ends_with("hardly ever chose it: low_rank, conv")) << past.text;
+    EXPECT_EQ(told("past_runs", {{"blueprints", json::array()}}).text, "");
+}
+
 TEST(EventText, OtherEventsAndStrangersAreNotShown) {
     EXPECT_EQ(told("sample", {{"when", "at the end"}, {"text", "To be"}}).text, "");
     EXPECT_EQ(describe_event(json{{"event", "no such kind"}}).text, "");

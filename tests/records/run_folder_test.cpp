@@ -9,6 +9,7 @@
 
 #include "base/temporary_folder.h"
 #include "esper/base/own_file.h"
+#include "esper/services/records/new_run_folder.h"
 #include "esper/services/records/run_files.h"
 
 namespace esper::records {
@@ -22,6 +23,7 @@ const nlohmann::json kRejected{
 struct RunFolderTest : testing::Test {
     const TemporaryFolder above;
     const fs::path path = above / "run";
+    RunFolder begun_elsewhere() const { return value_or_throw(RunFolder::create(above / "other")); }
     RunFolder begun() const {
         auto folder = value_or_throw(RunFolder::create(path));
         EXPECT_TRUE(folder.write_run_json({{"status", "running"}, {"name", "a"}}));
@@ -229,6 +231,66 @@ TEST_F(RunFolderTest, ARunGoesOnWithTheColumnsThatItsMetricsHave) {
         ASSERT_TRUE(folder.metrics({{"epoch", 2}, {"step", 20}, {"seconds", 1.5}}));
     }
     EXPECT_EQ(value_or_throw(read_file(path / "metrics.csv")), "epoch,step,old\n1,10,3\n2,20,\n");
+}
+
+TEST_F(RunFolderTest, TriesAPlaceAndLeavesNothingThere) {
+    EXPECT_TRUE(try_new_run_folder(path / "a" / "b"));
+    EXPECT_FALSE(fs::exists(path));
+    const auto mine = begun();
+    const auto taken = try_new_run_folder(path);
+    ASSERT_FALSE(taken);
+    EXPECT_TRUE(taken.error().is(RecordsError::kBadRunFolder));
+    fs::create_directories(above / "empty");
+    EXPECT_TRUE(try_new_run_folder(above / "empty"));
+}
+
+TEST_F(RunFolderTest, APathThatCannotBeAFolderWasBadlyChosen) {
+    std::ofstream(above / "file") << "x";
+    for (const auto& bad : {above / "file" / "run", above / std::string(400, 'x')}) {
+        const auto made = RunFolder::create(bad);
+        ASSERT_FALSE(made) << bad;
+        EXPECT_TRUE(made.error().is(RecordsError::kBadRunFolder)) << made.error().to_string();
+    }
+}
+
+TEST_F(RunFolderTest, AFolderThatIsBeingBegunByAnotherIsInUse) {
+    const auto mine = value_or_throw(RunFolder::create(path));
+    const auto other = try_new_run_folder(path);
+    ASSERT_FALSE(other);
+    EXPECT_TRUE(other.error().is(RecordsError::kFolderInUse)) << other.error().to_string();
+}
+
+TEST_F(RunFolderTest, TheNextFreeNumberIsTaken) {
+    fs::create_directories(above / "a-1");
+    fs::create_directories(above / "a-3");
+    EXPECT_EQ(RunFolder::next_free(above.path(), "a"), above / "a-2");
+}
+
+TEST_F(RunFolderTest, TimesOfEventsAreCutBackWithThem) {
+    auto folder = begun();
+    ASSERT_TRUE(folder.note_times());
+    int heard = 0;
+    folder.on_event([&](const nlohmann::json&) { ++heard; });
+    ASSERT_TRUE(folder.event("rejected", 1, 0, kRejected));
+    const auto lengths = folder.lengths();
+    EXPECT_GT(lengths.at("event_times.csv"), 0U);
+    ASSERT_TRUE(folder.event("rejected", 2, 0, kRejected));
+    ASSERT_TRUE(folder.cut_back(lengths));
+    EXPECT_EQ(folder.lengths(), lengths);
+    EXPECT_EQ(heard, 2);
+    auto moved = begun_elsewhere();
+    moved = std::move(folder);
+    EXPECT_EQ(moved.path(), path);
+    EXPECT_EQ(moved.lengths(), lengths);
+}
+
+TEST_F(RunFolderTest, SessionsAreNoted) {
+    const auto folder_is = [&] { return value_or_throw(read_file(path / "sessions.csv")); };
+    auto folder = begun();
+    ASSERT_TRUE(folder.note_session(0));
+    ASSERT_TRUE(folder.note_session(12.5));
+    EXPECT_NE(folder_is().find("\n12.5,"), std::string::npos) << folder_is();
+    EXPECT_EQ(value_or_throw(folder.read_run_json())["name"], "a");
 }
 
 }  // namespace

@@ -189,6 +189,47 @@ TEST_F(Summary, ASampledTextCannotCutItShortOrDriveTheTerminal) {
     EXPECT_NE(text.find("report: "), std::string::npos);
 }
 
+TEST_F(Summary, SaysWhichKernelsRanAndWhyOthersDidNot) {
+    run["kernels"] = {
+        {"seeds",
+         {{{"seed", "s1"}, {"gain", 1.5}},
+          {{"seed", "s2"}, {"gain", 2.25}},
+          {{"seed", "s3"}, {"why", "not validated: no verdict"}},
+          {{"seed", "s4"}, {"why", "not validated: another shape"}},
+          {{"seed", "s5"}, {"why", "there is none"}}}},
+        {"use",
+         {{"s1", {{"calls", 1000}, {"errors", 1}, {"guarded", 100}, {"mean_us", 1000.0}}},
+          {"s2", {{"calls", 500}, {"errors", 0}, {"guarded", 0}, {"mean_us", 200.0}}}}},
+        {"refused", {"kernel abc: its signature is not ours", 7}}};
+    const auto text = of(run, {});
+    EXPECT_NE(text.find("Kernels: 2 of 5 seeds ran a native kernel, measured at 1.50 to 2.25 times "
+                        "the operators' speed; 1.50 k calls took 1.00 s, 1 failed"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("; 2 ran as operators: not validated; 1 ran as operators: there is none"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("\n  refused: kernel abc: its signature is not ours\n"), std::string::npos);
+}
+
+TEST_F(Summary, TellsOfSplitBlocksAndFiguresOfEachTask) {
+    run["val_metrics"] = {{"accuracy", 0.9}, {"top5_accuracy", 0.99}, {"f1", 0.5}, {"auc", 0.75}};
+    run["test_metrics"] = {{"rmse", 1.5}, {"perplexity", 4.5}, {"bits_per_byte", 2.125}};
+    run["peak_resident_bytes"] = 5e8;
+    run["flops_total"] = 1e9;
+    const auto text = of(run, {value_or_throw(Event::make("split", 12, 1,
+                                                          {{"block", "blocks.0"},
+                                                           {"copy", "blocks.0-2"},
+                                                           {"reason", "the clock"},
+                                                           {"evidence", json::object()},
+                                                           {"parameters", 10}}))});
+    for (const auto* words :
+         {"block blocks.0 was split into two at step 12: the clock",
+          "accuracy 90.00 %, top-5 99.00 %, F1 0.5000, AUC 0.7500",
+          "RMSE 1.5, perplexity 4.5, 2.1250 bits a byte", ", 500 MB of memory at most"})
+        EXPECT_NE(text.find(words), std::string::npos) << words << "\n" << text;
+}
+
 TEST_F(Summary, CountsWhatARollbackTookBack) {
     const auto text = of(run, {decision("germinate", "s1", 10, 0),
                                decision("germinate", "s2", 30, 1), rollback(45, 20)});

@@ -36,6 +36,10 @@ TEST(SplitStories, ARollbackUndoesTheSplitsFromItsStepOn) {
               "block b was split into two at step 500: it was time; taken back at step 700: the "
               "loss rose");
     EXPECT_EQ(stories[2].undone, 850);
+    const auto kept = to_json(stories[0]);
+    EXPECT_EQ(kept["copy"], "a-2");
+    EXPECT_FALSE(kept.contains("undone"));
+    EXPECT_EQ(to_json(stories[1])["why_undone"], "the loss rose");
 }
 
 }  // namespace
