@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
 #include "esper/configs/numbers.h"
 
@@ -57,13 +58,13 @@ void Assignment::refuse(std::size_t index, std::span<const std::string_view> ite
     if (is_secret) {
         got = "something else";
     } else if (!is_list) {
-        got = shown(replace_url_password(items.front(), kMasked)) + hint(key, items.front());
+        got = in_quotes(replace_url_password(items.front(), kMasked)) + hint(key, items.front());
     } else {
         std::string listed;
         for (const std::string_view item : items.first(std::min<std::size_t>(items.size(), 8))) {
             listed += (listed.empty() ? "" : ", ") + std::string(item.substr(0, 60));
         }
-        got = "the list " + shown(listed);
+        got = "the list " + in_quotes(listed);
     }
     problems_.add(
         ConfigError::kBadValue, origin,
@@ -116,7 +117,7 @@ void Assignment::unknown_key(std::size_t section, std::string_view name, const O
             ConfigError::kUnknownKey, origin,
             fmt::format("unknown key {}{}; in a file sections nest: write '{}:' and below "
                         "it, indented, '{}: …'",
-                        shown(name), where, name.substr(0, dot), name.substr(dot + 1)));
+                        in_quotes(name), where, name.substr(0, dot), name.substr(dot + 1)));
         return;
     }
     const std::string said = with_suggestion(name, schema_.child_names(section));
@@ -146,9 +147,9 @@ std::size_t Assignment::find_key(std::string_view path, const Origin& origin) {
         if (dot == std::string_view::npos) break;
         rest.remove_prefix(dot + 1);
         if (!schema_[at].is_section()) {
-            problems_.add(
-                ConfigError::kUnknownKey, origin,
-                fmt::format("'{}' is a value and has no key {}", schema_[at].path, shown(rest)));
+            problems_.add(ConfigError::kUnknownKey, origin,
+                          fmt::format("'{}' is a value and has no key {}", schema_[at].path,
+                                      in_quotes(rest)));
             return Schema::kNone;
         }
     }

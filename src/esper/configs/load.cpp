@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "esper/base/files.h"
+#include "esper/base/printable_text.h"
 #include "esper/configs/assignment.h"
 #include "esper/configs/profiles.h"
 #include "esper/configs/relations.h"
@@ -31,7 +32,7 @@ std::vector<Override> split_overrides(const std::vector<std::string>& texts, Pro
         if (equals == std::string::npos || equals == 0) {
             problems.add(ConfigError::kBadOverride, {"command line", 0, Strength::kCommandLine},
                          fmt::format("expected key=value such as growth.gate.delta=0.1, got {}",
-                                     shown(text)));
+                                     in_quotes(text)));
             continue;
         }
         overrides.push_back({text.substr(0, equals), text.substr(equals + 1),
@@ -205,7 +206,7 @@ Status check_config(const EsperConfig& config) {
         if (key.type->admits(value, key.rule)) continue;
         problems.add(ConfigError::kBadValue, {"configuration"},
                      fmt::format("{}: expected {}, got {}", key.path, key.type->expected(key.rule),
-                                 shown(key.type->write(value, MaskSecrets::kYes))));
+                                 in_quotes(key.type->write(value, MaskSecrets::kYes))));
     }
     complain_of_waiting(config, nullptr, problems);
     complain_of_relations(config, nullptr, problems);

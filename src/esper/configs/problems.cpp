@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
 
 namespace esper::configs {
 namespace {
 
-constexpr std::size_t kShownBytes = 60;
 // Edit distance costs the product of the lengths; no key is longer than this.
 constexpr std::size_t kLongestWord = 64;
 
@@ -36,30 +34,11 @@ Error Problems::report() const {
     return fail(code, std::move(text)).value();
 }
 
-std::string shown(std::string_view text) {
-    std::size_t end = std::min(text.size(), kShownBytes);
-    // Not in the middle of a character.
-    while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
-        --end;
-    }
-    std::string out = "'";
-    for (const char c : text.substr(0, end)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f) {
-            out += fmt::format("\\x{:02x}", byte);
-        } else {
-            out += c;
-        }
-    }
-    if (end < text.size()) out += "…";
-    return out + "'";
-}
-
 std::string with_suggestion(std::string_view word, const std::vector<std::string>& candidates) {
-    if (word.size() > kLongestWord) return shown(word);
+    if (word.size() > kLongestWord) return in_quotes(word);
     const std::string near = closest_match(word, candidates);
-    if (near.empty()) return shown(word);
-    return fmt::format("{} (did you mean '{}'?)", shown(word), near);
+    if (near.empty()) return in_quotes(word);
+    return fmt::format("{} (did you mean '{}'?)", in_quotes(word), near);
 }
 
 }  // namespace esper::configs

@@ -45,9 +45,6 @@ class Problems {
     bool mixed_ = false;
 };
 
-/// Input in quotes, shortened, with control characters made visible: safe to print on a terminal.
-std::string shown(std::string_view text);
-
 /// `unknown key 'x' (did you mean 'y'?)` for a word of any length.
 std::string with_suggestion(std::string_view word, const std::vector<std::string>& candidates);
 

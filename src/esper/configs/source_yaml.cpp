@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "esper/base/printable_text.h"
+
 namespace esper::configs {
 namespace {
 
@@ -37,7 +39,7 @@ class Layer {
             case YamlNode::Kind::kNull:
                 return "nothing";
             case YamlNode::Kind::kScalar:
-                return shown(node.text);
+                return in_quotes(node.text);
             case YamlNode::Kind::kList:
                 return "a list";
             case YamlNode::Kind::kMap:

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 
+#include "esper/base/utf8.h"
 #include "esper/configs/budget.h"
 #include "esper/configs/image_size.h"
 #include "esper/configs/numbers.h"
@@ -16,33 +17,11 @@ bool is_word_character(char c) {
            c == '-' || c == '.';
 }
 
-/// The Unicode standard's table 3-7 of well-formed sequences.
-std::size_t utf8_length(std::string_view text) {
-    const auto at = [&](std::size_t i) {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-    };
-    const auto follows = [&](std::size_t i) { return at(i) >= 0x80 && at(i) <= 0xBF; };
-    const unsigned first = at(0);
-    if (first < 0x80) return 1;
-    if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-    if (first >= 0xE0 && first <= 0xEF) {
-        if (first == 0xE0 && at(1) < 0xA0) return 0;
-        if (first == 0xED && at(1) > 0x9F) return 0;
-        return follows(1) && follows(2) ? 3 : 0;
-    }
-    if (first >= 0xF0 && first <= 0xF4) {
-        if (first == 0xF0 && at(1) < 0x90) return 0;
-        if (first == 0xF4 && at(1) > 0x8F) return 0;
-        return follows(1) && follows(2) && follows(3) ? 4 : 0;
-    }
-    return 0;
-}
-
 bool is_plain_text(std::string_view text) {
     while (!text.empty()) {
         const auto first = static_cast<unsigned char>(text.front());
         if (first < 0x20 || first == 0x7F) return false;
-        const std::size_t length = utf8_length(text);
+        const std::size_t length = utf8_sequence(text);
         if (length == 0) return false;
         text.remove_prefix(length);
     }

@@ -10,6 +10,8 @@
 #include <streambuf>
 #include <utility>
 
+#include "esper/base/printable_text.h"
+
 namespace esper::configs {
 namespace {
 
@@ -97,7 +99,7 @@ class TreeBuilder final : public YAML::EventHandler {
                                  YAML::anchor_t anchor) {
         if (anchor != 0) refuse(mark, "anchors (&name) are not supported");
         if (!tag.empty() && tag != "?" && tag != "!") {
-            refuse(mark, fmt::format("tags are not supported, got {}", shown(tag)));
+            refuse(mark, fmt::format("tags are not supported, got {}", in_quotes(tag)));
         }
     }
 
@@ -144,7 +146,7 @@ class TreeBuilder final : public YAML::EventHandler {
             map.repeated = true;
             problems_.add(ConfigError::kDuplicateKey, {source_, map.key_line},
                           fmt::format("key {} is already set in line {}; keep one of the two",
-                                      shown(key), entry.line));
+                                      in_quotes(key), entry.line));
             break;
         }
     }

@@ -4,11 +4,11 @@
 #include <cstring>
 
 #include "esper/base/hash.h"
+#include "esper/base/utf8.h"
 #include "esper/contracts/binary_codec.h"
 #include "esper/contracts/json_scanner.h"
 #include "esper/contracts/json_text.h"
 #include "esper/contracts/rule_check.h"
-#include "esper/contracts/utf8.h"
 #include "esper/contracts/versions.h"
 
 namespace esper::contracts {

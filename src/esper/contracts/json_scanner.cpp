@@ -5,8 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "esper/base/utf8.h"
 #include "esper/contracts/json_text.h"
-#include "esper/contracts/utf8.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "esper/base/utf8.h"
 #include "esper/contracts/json_text.h"
 #include "esper/contracts/timestamp.h"
-#include "esper/contracts/utf8.h"
 
 namespace esper::contracts {
 namespace {

@@ -6,8 +6,8 @@
 #include <iterator>
 
 #include "esper/base/clock.h"
+#include "esper/base/utf8.h"
 #include "esper/contracts/json_codec.h"
-#include "esper/contracts/utf8.h"
 
 namespace esper::utils {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 std::string well_formed(std::string_view text) {
     std::string out;
     while (!text.empty()) {
-        const std::size_t n = contracts::utf8_sequence(text);
+        const std::size_t n = utf8_sequence(text);
         if (n == 0) {
             out += "\xEF\xBF\xBD";
             text.remove_prefix(1);

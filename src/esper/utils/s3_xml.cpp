@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "esper/contracts/utf8.h"
+#include "esper/base/utf8.h"
 
 namespace esper::utils {
 namespace {
@@ -25,7 +25,7 @@ bool resolve(std::string_view entity, std::string& out) {
     const char* end = entity.data() + entity.size();
     const auto parsed = std::from_chars(entity.data(), end, code, is_hex ? 16 : 10);
     if (parsed.ec != std::errc{} || parsed.ptr != end || code == 0 || code > 0x10FFFF) return false;
-    contracts::append_utf8(out, code);
+    append_utf8(out, code);
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "esper/exchange/importers/program_writer.h"
 
+#include "esper/base/printable_text.h"
 #include "esper/exchange/importers/call_rules.h"
 #include "esper/program/edits/seed_wiring.h"
 #include "esper/program/operators.h"
@@ -58,8 +59,9 @@ ValueId Writer::random_step() {
 Result<Writer::Bound> Writer::find(const std::string& name) const {
     const auto it = names_.find(name);
     if (it == names_.end())
-        return fail(GraphError::kUndefinedValue,
-                    "the graph reads '" + shown(name) + "' before anything defines it");
+        return fail(
+            GraphError::kUndefinedValue,
+            "the graph reads '" + printable(name, kLongestName) + "' before anything defines it");
     return it->second;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "esper/base/mapped_file.h"
+#include "esper/base/printable_text.h"
 #include "esper/engine/tensor_store.h"
 #include "esper/engine/torch_compat.h"
 #include "esper/exchange/importers/program_writer.h"
@@ -108,7 +109,8 @@ class ModelReader {
             ESPER_TRY(auto tensor, archive_.tensor(name));
             if (tensor.sizes() != at::IntArrayRef(type.shape) ||
                 tensor.scalar_type() != to_scalar_type(type.dtype))
-                return fail(GraphError::kMalformed, "'" + shown(name) + "' is " + to_string(type) +
+                return fail(GraphError::kMalformed, "'" + printable(name, kLongestName) + "' is " +
+                                                        to_string(type) +
                                                         " in the graph, but not in the weights");
             trainable = archive_.requires_grad(name);
             model_.tensors.emplace(name, std::move(tensor));
@@ -169,8 +171,9 @@ class ModelReader {
             const auto it = std::find_if(buffers.begin(), buffers.end(),
                                          [&](const auto& b) { return b.name == buffer; });
             if (id == nullptr || it == buffers.end())
-                return fail(GraphError::kMalformed,
-                            "the signature changes '" + shown(buffer) + "', which is no buffer");
+                return fail(GraphError::kMalformed, "the signature changes '" +
+                                                        printable(buffer, kLongestName) +
+                                                        "', which is no buffer");
             ESPER_TRY(const auto written, writer_.call("aten::copy_", {it->value, *id}));
             (void)written;
         }
@@ -279,10 +282,10 @@ Result<ImportedModel> import_pt2(std::string_view bytes, std::shared_ptr<void> o
     } catch (const nlohmann::json::exception& e) {
         return fail(GraphError::kMalformed,
                     std::string("the model's JSON is not what the export schema says: ") +
-                        importing::shown(e.what()));
+                        printable(e.what(), kLongestName));
     } catch (const std::exception& e) {
-        return fail(GraphError::kMalformed,
-                    std::string("the model contradicts itself: ") + importing::shown(e.what()));
+        return fail(GraphError::kMalformed, std::string("the model contradicts itself: ") +
+                                                printable(e.what(), kLongestName));
     }
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
 #include "esper/engine/torch_compat.h"
 
@@ -55,12 +56,6 @@ bool is_aligned(const char* bytes, std::size_t to) {
 }
 
 }  // namespace
-
-std::string shown(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, 120)) out += c >= ' ' && c < 0x7f ? c : '?';
-    return out;
-}
 
 Result<DType> read_dtype(std::int64_t number) {
     for (const auto& known : kTypes)
@@ -168,9 +163,9 @@ Result<Archive> Archive::open(std::string_view bytes, std::shared_ptr<void> owne
                     "a ZIP archive, but not one of torch.export.save (no archive_format in it)");
     ESPER_TRY(const auto format, archive.zip_.read(archive.root_ + std::string(kFormat)));
     if (format != "pt2")
-        return fail(ImportError::kUnsupported,
-                    fmt::format("the archive's format is '{}', expected 'pt2'",
-                                shown(format.substr(0, 40))));
+        return fail(
+            ImportError::kUnsupported,
+            fmt::format("the archive's format is '{}', expected 'pt2'", printable(format, 40)));
     if (archive.zip_.find(archive.root_ + "byteorder") != nullptr) {
         ESPER_TRY(const auto order, archive.zip_.read(archive.root_ + "byteorder"));
         if (order != "little")
@@ -195,19 +190,20 @@ Result<Archive> Archive::open(std::string_view bytes, std::shared_ptr<void> owne
 Result<at::Tensor> Archive::tensor(const std::string& name) const {
     const auto it = payloads_.find(name);
     if (it == payloads_.end())
-        return fail(GraphError::kUnknownName,
-                    fmt::format("the archive has no values for '{}'", shown(name)));
+        return fail(GraphError::kUnknownName, fmt::format("the archive has no values for '{}'",
+                                                          printable(name, kLongestName)));
     const auto& payload = it->second;
     if (payload.pickled || !payload.meta.is_object())
         return fail(ImportError::kUnsupported,
                     fmt::format("'{}' is pickled, and unpickling runs whatever code a file holds; "
                                 "only plain tensors are read",
-                                shown(name)));
+                                printable(name, kLongestName)));
     ESPER_TRY(const auto meta, read_meta(payload.meta));
     const auto* member = zip_.find(root_ + payload.member);
     if (member == nullptr)
         return fail(GraphError::kMalformed,
-                    fmt::format("the bytes of '{}' are missing ({})", shown(name), payload.member));
+                    fmt::format("the bytes of '{}' are missing ({})", printable(name, kLongestName),
+                                payload.member));
     if (verify_) ESPER_CHECK_STATUS(zip_.check(payload.member, *member));
     const auto span = extent(meta);
     const bool free = std::any_of(meta.type.shape.begin(), meta.type.shape.end(),
@@ -215,8 +211,8 @@ Result<at::Tensor> Archive::tensor(const std::string& name) const {
     const auto item = dtype_size(meta.type.dtype);
     if (free || !span || static_cast<std::uint64_t>(*span) > member->size / item)
         return fail(GraphError::kMalformed,
-                    fmt::format("'{}' ({}) does not fit into its {} bytes", shown(name),
-                                to_string(meta.type), member->size));
+                    fmt::format("'{}' ({}) does not fit into its {} bytes",
+                                printable(name, kLongestName), to_string(meta.type), member->size));
     auto options = at::TensorOptions().dtype(to_scalar_type(meta.type.dtype));
     // The mapping is private and writable, so the tensor may be written to.
     auto* data = const_cast<char*>(base_) + member->offset +

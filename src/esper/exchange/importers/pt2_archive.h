@@ -16,9 +16,6 @@ namespace esper::graph::importing {
 /// `torch._export.serde.schema` of PyTorch 2.13: major 8, minor 20. Minors only add.
 inline constexpr int kSchemaMajor = 8;
 
-/// Text from a file, made safe for an error message.
-std::string shown(std::string_view text);
-
 /// The archive's description of one tensor.
 struct TensorMeta {
     TensorType type;  ///< free sizes as -1

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "esper/base/printable_text.h"
 #include "esper/exchange/importers/program_writer.h"
 
 namespace esper::graph::importing {
@@ -162,8 +163,9 @@ Result<Argument> read_argument(Writer& writer, const json& argument, const c10::
     // Layout 7 is "strided", which is also the meaning of an absent argument.
     if (kind == "as_layout" && value.get<std::int64_t>() == 7) return Argument(Constant{});
     if (kind == "as_device") return Argument(Constant{});
-    return fail(ImportError::kUnsupported,
-                "an argument of the form '" + shown(kind) + "' has no place in a Program");
+    return fail(ImportError::kUnsupported, "an argument of the form '" +
+                                               printable(kind, kLongestName) +
+                                               "' has no place in a Program");
 }
 
 }  // namespace esper::graph::importing

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
 #include "esper/engine/operators/operator_library.h"
 #include "esper/exchange/importers/program_writer.h"
@@ -69,8 +70,9 @@ Result<std::vector<std::string>> result_names(const json& outputs) {
         } else if (kind == "as_none") {
             names.emplace_back();
         } else {
-            return fail(ImportError::kUnsupported,
-                        "a result of the form '" + shown(kind) + "' has no place in a Program");
+            return fail(ImportError::kUnsupported, "a result of the form '" +
+                                                       printable(kind, kLongestName) +
+                                                       "' has no place in a Program");
         }
     }
     return names;
@@ -89,8 +91,9 @@ class NodeWriter {
             writer_.scope = writer_.calls[writer_.inside].path;
             auto written = one(node, target);
             if (!written)
-                return fail(written.error().within(
-                    shown(target) + (writer_.scope.empty() ? "" : " in " + writer_.scope)));
+                return fail(
+                    written.error().within(printable(target, kLongestName) +
+                                           (writer_.scope.empty() ? "" : " in " + writer_.scope)));
         }
         return {};
     }
@@ -154,7 +157,7 @@ class NodeWriter {
             return fail(GraphError::kForbiddenOperator,
                         fmt::format("'{}' is not an operator that an imported model may use "
                                     "(namespaces: {})",
-                                    shown(op), join(namespaces_, ", ")));
+                                    printable(op, kLongestName), join(namespaces_, ", ")));
         ESPER_TRY(const auto handle, find_operator(op));
         if (!is_rewritten(op)) ESPER_CHECK_STATUS(allowed_operator(op));
         ESPER_TRY(auto args, arguments(node, handle.schema()));

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "esper/base/printable_text.h"
 #include "esper/exchange/importers/program_writer.h"
 
 namespace esper::graph::importing {
@@ -51,7 +52,7 @@ Result<ValueId> write_size_call(Writer& writer, const std::string& target,
     const bool to_float = target == "torch.sym_float";
     if (it == calls().end() && !to_float)
         return fail(ImportError::kUnsupported,
-                    "'" + shown(target) +
+                    "'" + printable(target, kLongestName) +
                         "' on sizes is not known; a model whose shapes follow from its data goes "
                         "by the hook path of the Python package");
     bool reals = it != calls().end() && it->second.on_integers == nullptr;
@@ -73,7 +74,8 @@ Result<ValueId> write_size_call(Writer& writer, const std::string& target,
     }
     const auto* op = reals ? it->second.on_reals : it->second.on_integers;
     if (op == nullptr)
-        return fail(ImportError::kUnsupported, "'" + shown(target) + "' on fractions of sizes");
+        return fail(ImportError::kUnsupported,
+                    "'" + printable(target, kLongestName) + "' on fractions of sizes");
     return writer.call(op, std::move(values));
 }
 

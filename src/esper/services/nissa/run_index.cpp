@@ -6,7 +6,7 @@
 #include <array>
 #include <set>
 
-#include "esper/contracts/utf8.h"
+#include "esper/base/utf8.h"
 #include "esper/services/records/printable_text.h"
 
 namespace esper::nissa {
@@ -64,7 +64,7 @@ std::string RunIndex::new_id(const fs::path& root, const fs::path& folder) const
     auto id = folder == root ? fs::absolute(root).lexically_normal().filename().string()
                              : folder.lexically_relative(root).string();
     if (id.empty()) id = fs::absolute(root).lexically_normal().parent_path().filename().string();
-    if (!contracts::is_utf8(id) || id.empty() || id == "." || id == "..") id = "run";
+    if (!is_utf8(id) || id.empty() || id == "." || id == "..") id = "run";
     id = records::printable(id);  // no address may hold control characters, encoded or not
     auto unique = id;
     for (int n = 2; runs_.contains(unique); ++n) unique = fmt::format("{}~{}", id, n);

@@ -3,11 +3,11 @@
 #include <string>
 #include <string_view>
 
+#include "esper/base/printable_text.h"
+
 namespace esper::records {
 
-/// A stranger's text as it can be written to a terminal: a tab becomes a blank, and what could end
-/// a line, drive the terminal or is no UTF-8 becomes `\x1b`.
-std::string printable(std::string_view text);
+using esper::printable;
 
 /// A command of a message with one more word, e.g. a folder: `'esper resume runs/a'`, or, where a
 /// shell would not take the word as it is, `esper resume 'my runs/a'`.

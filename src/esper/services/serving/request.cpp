@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "esper/contracts/utf8.h"
+#include "esper/base/utf8.h"
 
 namespace esper::serving {
 
@@ -42,7 +42,7 @@ Result<std::string> decode(std::string_view text, bool plus_is_space) {
         return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
     };
     if (std::ranges::any_of(out, is_control)) return bad("it has a control character");
-    if (!contracts::is_utf8(out)) return bad("it is not UTF-8");
+    if (!is_utf8(out)) return bad("it is not UTF-8");
     return out;
 }
 

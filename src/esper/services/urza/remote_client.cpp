@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
 #include "esper/contracts/contract_error.h"
 #include "esper/execution/kernels/kernel_error.h"
@@ -20,14 +20,6 @@ using utils::HttpRequest;
 using utils::HttpResponse;
 
 constexpr std::size_t kShown = 300;  // bytes of a server's words
-
-/// What a stranger said, for a message.
-std::string shown(std::string_view text) {
-    std::string words(text.substr(0, kShown));
-    std::ranges::replace_if(
-        words, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
-    return words;
-}
 
 template <typename Enum>
 std::optional<Error> named(std::string_view name, const std::string& message) {
@@ -51,7 +43,7 @@ Error refusal_of(const HttpResponse& response, const std::string& base) {
         const auto found = problem.is_object() ? problem.find(name) : problem.end();
         return found != problem.end() && found->is_string() ? found->get<std::string>() : "";
     };
-    const std::string detail = shown(text_of("detail"));
+    const std::string detail = printable(text_of("detail"), kShown);
     if (response.status == 401)
         return fail(UrzaError::kDenied,
                     fmt::format("{} does not know this token: {}; ask whoever runs it for one "
@@ -68,7 +60,8 @@ Error refusal_of(const HttpResponse& response, const std::string& base) {
     return fail(UrzaError::kBadAnswer,
                 fmt::format("{} answered {} where a library was expected ({}); is it esper urza "
                             "serve, and of this version?",
-                            base, response.status, detail.empty() ? shown(response.body) : detail))
+                            base, response.status,
+                            detail.empty() ? printable(response.body, kShown) : detail))
         .value();
 }
 

@@ -10,8 +10,8 @@
 
 #include "esper/base/files.h"
 #include "esper/base/hash.h"
+#include "esper/base/utf8.h"
 #include "esper/contracts/rule_check.h"
-#include "esper/contracts/utf8.h"
 #include "esper/execution/kernels/kernel_bundle.h"
 
 namespace esper::urza {
@@ -40,7 +40,7 @@ bool is_caller_name(std::string_view name) {
         return byte < 0x20 || byte == 0x7f;
     });
     return name.find_first_not_of(' ') != std::string_view::npos && name.size() <= kLongest &&
-           !has_control && contracts::is_utf8(name);
+           !has_control && is_utf8(name);
 }
 
 Result<std::string> Tokens::add(const Caller& caller) {

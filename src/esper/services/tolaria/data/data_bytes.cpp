@@ -9,8 +9,8 @@
 #include <fstream>
 
 #include "esper/base/files.h"
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
-#include "esper/services/tolaria/data/utf8.h"
 
 namespace esper::tolaria {
 namespace {
@@ -123,19 +123,8 @@ Status check_memory(std::uint64_t bytes, std::string_view what, std::string_view
 }
 
 std::string shown_name(std::string_view name, std::size_t longest) {
-    std::string out;
-    for (std::size_t i = 0; i < name.size() && out.size() < longest;) {
-        const auto step = decode_utf8(name, i);
-        const auto byte = static_cast<unsigned char>(name[i]);
-        const bool control = step.code_point < 0x20 || step.code_point == 0x7f ||
-                             (step.code_point >= 0x80 && step.code_point < 0xa0);
-        if (step.length == 0 || control)
-            out += fmt::format("\\x{:02x}", byte);
-        else
-            out += name.substr(i, step.length);
-        i += std::max(step.length, 1U);
-    }
-    return out;
+    constexpr std::size_t kEllipsis = 3;  // bytes
+    return printable(name, name.size() <= longest ? longest : longest - kEllipsis);
 }
 
 }  // namespace esper::tolaria

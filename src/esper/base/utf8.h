@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace esper::contracts {
+namespace esper {
 
 /// The length (1 to 4) of the well-formed UTF-8 sequence (RFC 3629, table 3-7 of Unicode) at the
 /// front of `text`, or 0.
@@ -35,4 +35,4 @@ bool is_utf8(std::string_view text);
 /// Appends a code point, which must not be a surrogate.
 void append_utf8(std::string& out, std::uint32_t code_point);
 
-}  // namespace esper::contracts
+}  // namespace esper

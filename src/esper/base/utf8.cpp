@@ -1,8 +1,8 @@
-#include "esper/contracts/utf8.h"
+#include "esper/base/utf8.h"
 
 #include <cstring>
 
-namespace esper::contracts {
+namespace esper {
 
 bool is_utf8(std::string_view text) {
     while (!text.empty()) {
@@ -40,4 +40,4 @@ void append_utf8(std::string& out, std::uint32_t code_point) {
     }
 }
 
-}  // namespace esper::contracts
+}  // namespace esper
