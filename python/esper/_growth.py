@@ -153,7 +153,8 @@ class Growth(Following, Saved, Report):
             `lambda: F.cross_entropy(model(x), y)`. It is called once a step while a wider copy is
             tried, and with `growth.isolation: shadow` once for each seed in
             isolation, which learns from the loss of the model with it; the model
-            cannot notice. Not called otherwise.
+            cannot notice. Not called otherwise, and not needed where `asks_again` was false
+            before the step.
         """
         self._add_loss(loss)
         self._copies.check()
@@ -175,6 +176,11 @@ class Growth(Following, Saved, Report):
         self._live.stale = True
         if self._live.seeds:
             self._care()
+
+    @property
+    def asks_again(self):
+        """Whether the next `step` may call its `again`; what that needs may be let go otherwise."""
+        return bool(self._live.isolated) or self._widening.asks_next()
 
     @outside_inference
     def epoch(self, validation_loss=None, probe=None):

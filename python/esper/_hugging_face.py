@@ -22,7 +22,7 @@ FILE = "growth.pt"  # beside the weights in each checkpoint
 @dataclass
 class Pass:
     """A batch that went through the model: what `compute_loss` was told besides and what it returned,
-    and the loss that the Trainer made of that."""
+    and the loss that the Trainer made of that. Without inputs where growth will not ask for them."""
 
     model: torch.nn.Module
     inputs: Any
@@ -80,7 +80,9 @@ def transformers_callback(example, probe, **options):
                 self._computed = None
                 loss = train(model, inputs, *args, **kwargs)
                 if self._running:
-                    self._passes.append(Pass(model, inputs, self._computed, loss.detach()))
+                    kept = self._computed if self.growth.asks_again else None
+                    self._passes.append(
+                        Pass(model, inputs if kept else None, kept, loss.detach()))
                 return loss
 
             def compute_loss(model, inputs, *args, **kwargs):

@@ -96,7 +96,7 @@ def lightning_callback(example, probe, again=None, **options):
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
             self._losses.append(math.nan if loss is None else loss.detach())
-            self._batches.append((batch, batch_idx))
+            self._batches.append((batch, batch_idx) if self.growth.asks_again else None)
             if trainer.global_step == self._global_step:
                 return  # gradients are accumulated; Lightning has divided the losses
             self._global_step = trainer.global_step
@@ -105,7 +105,7 @@ def lightning_callback(example, probe, again=None, **options):
             self.growth.step(loss, self._again(trainer, module, batches))
 
         def _again(self, trainer, module, batches):
-            if again is None and not module.automatic_optimization:
+            if None in batches or (again is None and not module.automatic_optimization):
                 return None
 
             def one(batch, index):

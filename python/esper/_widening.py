@@ -52,28 +52,36 @@ class Widening:
 
     def step(self, again):
         self.steps += 1
-        length = self.growth.steps_per_epoch
-        if length is None:
+        if self.growth.steps_per_epoch is None:
             return
-        self.account.steps = length * self.growth.epochs
+        self.account.steps = self.growth.steps_per_epoch * self.growth.epochs
         with torch.inference_mode(False):
             if self._saved is not None:
                 self._go_on()
             if self.trial is not None:
                 self._train(again)
-            elif self._is_time(length):
+            elif self._is_time(self.steps):
                 self._begin(again)
 
-    def _is_time(self, length):
-        if self.steps <= self.config.window[0] * self.account.steps:
+    def asks_next(self):
+        """Whether the next step may need its batch's loss once more."""
+        if not self.waits or self.growth.steps_per_epoch is None:
+            return False
+        return self.trial is not None or self._saved is not None or self._is_time(self.steps + 1)
+
+    def _is_time(self, step):
+        length = self.growth.steps_per_epoch
+        if step <= self.config.window[0] * length * self.growth.epochs:
             return False
         if self.growth._probe is None and not self.growth.train_losses:
             return False  # it may come with the first epoch()
-        return length == 1 or self.steps % length != 0  # an epoch's last batch may be a small one
+        return length == 1 or step % length != 0  # an epoch's last batch may be a small one
 
     def _end(self, command, why, evidence):
         self.waits, self.trial, self.wide, self.why = False, None, None, why
         self.growth._statistics.watch(False)
+        if not self.growth._live.seeds:
+            self.growth._statistics.forget()
         self.decisions.append({"event": "decision", "command": command, "anchor": "", "blueprint": "",
                                "reason": why, "evidence": evidence, "step": self.steps})
         self.growth._sleep()

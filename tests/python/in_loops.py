@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+import weakref
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,34 @@ QUICK = ["growth.training=1ep", "growth.graft_steps=4", "growth.stabilization=1b
          "growth.fine_tune=1ep", "controller.policy=periodic", "controller.period=1ep",
          "growth.start=0", "growth.gate.rent=0", "growth.gate.delta=0.9",
          "growth.gate.min_examples=50", "growth.cooldown=0ep", "growth.gate.lag=0ba"]
+
+
+TRIED = ["growth.measure_share=1", "growth.gate.rent=1e9"]  # and never kept
+
+
+class Held:
+    """How many earlier batches there still are when one goes in, and whether it is asked for."""
+
+    def __init__(self):
+        self.batches, self.counts, self.asked = [], [], []
+
+    def __call__(self, tensor, growing):
+        self.counts.append(sum(batch() is not None for batch in self.batches))
+        self.batches.append(weakref.ref(tensor))
+        self.asked.append(growing is not None and growing.growth.asks_again)
+
+
+def assert_no_batch_is_held(fit):
+    """fit(overrides) trains with growth, or without where they are None; returns what was held and
+    growth."""
+    plain, _ = fit(None)
+    never, _ = fit(["controller.policy=never"])
+    assert never.counts == plain.counts and not any(never.asked), (never.counts, plain.counts)
+    tried, growth = fit(TRIED)
+    assert growth._widening.account.spent > 30 and not growth._widening.waits, growth.summary()
+    pairs = zip(tried.asked, tried.counts, plain.counts, strict=True)
+    assert any(tried.asked) and not tried.asked[-1]
+    assert all(ours == theirs for asked, ours, theirs in pairs if not asked), (tried.counts, tried.asked)
 
 
 # --- the Hugging Face Trainer ---
@@ -90,6 +119,36 @@ def hf_loss():
         assert all(math.isclose(a, b, rel_tol=1e-3) or math.isclose(a, b * accumulation, rel_tol=1e-3)
                    for a, b in zip(found, means, strict=True)), (found, means)
         assert 0.3 < found[0] < 1.5
+
+
+def hf_frees():
+    from esper.integrations import transformers_callback
+    from transformers import Trainer, TrainingArguments
+
+    held = spirals(600, 5)
+    x, labels = (torch.stack([r[k] for r in held]) for k in ("x", "labels"))
+
+    def fit(overrides):
+        growing = None if overrides is None else transformers_callback(
+            {"x": torch.zeros(2, 2)}, lambda model: lambda: F.cross_entropy(
+                model(x)["logits"], labels, reduction="none"), quiet=True, overrides=overrides)
+        seen = Held()
+
+        class Loud(Trainer):
+            def training_step(self, model, inputs, *args, **kwargs):
+                seen(inputs["x"], growing)
+                return super().training_step(model, inputs, *args, **kwargs)
+
+        with tempfile.TemporaryDirectory() as folder:
+            Loud(Classifier(), TrainingArguments(
+                folder, num_train_epochs=20, per_device_train_batch_size=32, eval_strategy="epoch",
+                save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
+                logging_steps=10**6, gradient_accumulation_steps=2),
+                train_dataset=spirals(640, 1), eval_dataset=held[:100],
+                callbacks=[growing] if growing else []).train()
+        return seen, growing and growing.growth
+
+    assert_no_batch_is_held(fit)
 
 
 def hf_max_steps():
@@ -324,10 +383,10 @@ def lightning_fit(net, growing, checkpoint=None, folder=None, **options):
     saves = [ModelCheckpoint(dirpath=folder, save_last=True, save_top_k=0)] if folder else []
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False,
                       enable_model_summary=False, enable_checkpointing=bool(folder),
-                      callbacks=[growing, *saves], **options)
+                      callbacks=[c for c in (growing, *saves) if c is not None], **options)
     trainer.fit(net, DataLoader(TensorDataset(*points(256, 0)), batch_size=32),
                 DataLoader(TensorDataset(*points(200, 2)), batch_size=100), ckpt_path=checkpoint)
-    return growing.growth
+    return growing and growing.growth
 
 
 def lightning_callback(overrides=QUICK):
@@ -418,6 +477,23 @@ def lightning_again():
     never, plain = fit(["controller.policy=never"])
     assert tried._widening.account.spent > 30 and net.epochs == plain.epochs
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), plain.parameters(), strict=True))
+
+
+def lightning_frees():
+    def fit(overrides):
+        growing = None if overrides is None else lightning_callback(overrides)
+        seen, net = Held(), lightning_net([nn.ReLU()])
+        step = net.training_step
+
+        def training_step(batch, batch_idx):
+            seen(batch[0], growing)
+            return step(batch, batch_idx)
+
+        net.training_step = training_step
+        growth = lightning_fit(net, growing, max_epochs=24, accumulate_grad_batches=2)
+        return seen, growth
+
+    assert_no_batch_is_held(fit)
 
 
 def Stopped(growing, epochs):

@@ -57,7 +57,8 @@ class Loop:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        self.growth.step(loss, again=again) if self.again else self.growth.step(loss)
+        given = self.growth.asks_again if self.again == "asked" else self.again
+        self.growth.step(loss, again=again) if given else self.growth.step(loss)
         self.done += 1
         if self.done * BATCH % len(self.x) == 0:
             self.decisions += self.growth.epoch(loss.item())
@@ -89,6 +90,27 @@ def test_growing_changes_no_object_and_adds_no_operation(grown):
     for parameter in grown.model.parameters():
         state = grown.optimizer.state[parameter]
         assert state["exp_avg"].shape == state["exp_avg_sq"].shape == parameter.shape
+
+
+def test_a_loop_that_gives_again_only_where_it_is_asked_for_grows_alike(esper, grown):
+    asked = Loop(esper, again="asked").run()
+    assert asked.decisions == grown.decisions and asked.growth._widening.kept
+    ours, theirs = asked.model.state_dict(), grown.model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert not asked.growth.asks_again
+
+
+def test_nothing_that_went_in_is_kept_once_the_trial_is_over(esper):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Unflatten(1, (2, 1, 1)), nn.Conv2d(2, 12, 1), nn.BatchNorm2d(12),
+                          nn.ReLU(), nn.Conv2d(12, 12, 1), nn.Flatten(), nn.Linear(12, 2))
+    loop = Loop(esper, noise, model, overrides=["growth.gate.rent=1e9"])
+    inputs, most = loop.growth._statistics.inputs, 0
+    while loop.growth._widening.waits:
+        loop.step()
+        most = max(most, len(inputs))
+    assert loop.growth._widening.account.spent > 10 and most > 1, loop.growth.summary()
+    assert not inputs and not loop.growth.asks_again
 
 
 def test_what_measuring_costs_stays_within_its_share_and_is_told(grown):

@@ -14,10 +14,10 @@ PYTHON = ROOT / ".venv-compat" / "bin" / "python"
 
 
 LOOPS = {
-    ("transformers", "accelerate"): ("hf_loss", "hf_max_steps", "hf_no_length", "hf_resume", "hf_best",
-                                      "hf_wider", "hf_hidden"),
-    ("lightning",): ("lightning_resume", "lightning_wider", "lightning_again", "lightning_steps",
-                     "lightning_manual"),
+    ("transformers", "accelerate"): ("hf_loss", "hf_frees", "hf_max_steps", "hf_no_length", "hf_resume",
+                                      "hf_best", "hf_wider", "hf_hidden"),
+    ("lightning",): ("lightning_resume", "lightning_wider", "lightning_again", "lightning_frees",
+                     "lightning_steps", "lightning_manual"),
     ("peft", "transformers", "accelerate"): ("peft_merge",),
     ("timm",): ("timm_ema",)}
 
