@@ -52,9 +52,22 @@ TEST(ImageSize, SizesThatAreNoScheduleAreRefusedWithWhatToDo) {
     EXPECT_NE(refusal("16, 24").find("24@0% stands after 16@0%"), std::string::npos);
     EXPECT_NE(refusal("32, 16@50%").find("images grow, and 16 pixels come after 32"),
               std::string::npos);
-    EXPECT_NE(refusal("16, 24@30").find("a side in pixels, and from which share"),
-              std::string::npos);
     EXPECT_EQ(refusal("16"), "");
+}
+
+TEST(ImageSize, ASideThatIsNoneIsNamedWithWhatIsExpected) {
+    for (const auto& [sizes, came] :
+         {std::pair{"0", "got the list '0'"},
+          {"16, 24@30", "got the list '16, 24@30', in which '24@30' is none"},
+          {"16, 24@130%", "got the list '16, 24@130%', in which '24@130%' is none"},
+          {"16, 5000@50%", "in which '5000@50%' is none"}}) {
+        const auto said = refusal(sizes);
+        EXPECT_NE(said.find("a side from 1 to 4096 pixels, and behind @ the share of the run from "
+                            "which on it holds (0% to below 100%), such as 16 or 24@30%"),
+                  std::string::npos)
+            << said;
+        EXPECT_NE(said.find(came), std::string::npos) << said;
+    }
 }
 
 TEST(ImageSize, OfDataThatAreNoImagesThereIsNone) {

@@ -119,7 +119,7 @@ TEST(Report, AWrongValueSaysWhatIsTaken) {
         "'0.9'");
     bad("growth: {anchors: [a b, c]}\n",
         "1: growth.anchors: expected a list, each item a pattern of letters, digits, '_', '-', "
-        "'.', '*' and '?', got the list 'a b, c'");
+        "'.', '*' and '?', got the list 'a b, c', in which 'a b' is none");
     bad("growth: {anchors: [[a]]}\n",
         "1: growth.anchors: expected a list, each item a pattern of letters, digits, '_', '-', "
         "'.', '*' and '?', got a list that holds more than plain values");

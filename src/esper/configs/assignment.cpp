@@ -65,6 +65,11 @@ void Assignment::refuse(std::size_t index, std::span<const std::string_view> ite
             listed += (listed.empty() ? "" : ", ") + std::string(item.substr(0, 60));
         }
         got = "the list " + in_quotes(listed);
+        if (key.type->kind() == ValueKind::kNames && items.size() > 1)
+            if (const auto bad = std::ranges::find_if_not(
+                    items, [&](auto item) { return has_form(item, key.rule.text); });
+                bad != items.end())
+                got += ", in which " + in_quotes(*bad) + " is none";
     }
     problems_.add(
         ConfigError::kBadValue, origin,

@@ -94,8 +94,8 @@ std::string_view describe_form(TextForm form) {
             return "a pattern of parameters' names and what is other for them, such as "
                    "'**.bias weight_decay=0' or 'blocks.0.** rate=0.1'";
         case TextForm::kImageSize:
-            return "a side in pixels, and from which share of the run on it holds, such as 16 or "
-                   "24@30%";
+            return "a side from 1 to 4096 pixels, and behind @ the share of the run from which "
+                   "on it holds (0% to below 100%), such as 16 or 24@30%";
         case TextForm::kAny:
             break;
     }
