@@ -51,6 +51,9 @@ class AnyValue {
             }
             case ValueKind::kPair:
                 return {number(), number()};
+            case ValueKind::kClassWeights:
+                if (random_.below(3) == 0) return {"balanced"};
+                return {number(), number(), number()};
         }
         return {};
     }

@@ -132,6 +132,16 @@ TEST_F(Loss, LabelsAreTorchsBinaryCrossEntropy) {
                           });
 }
 
+TEST_F(Loss, SoftLabelsAreTorchsBinaryCrossEntropyWithPositiveWeights) {
+    const auto shares = at::rand({16, 5});
+    const auto weights = at::tensor({0.0F, 0.25F, 1.0F, 3.0F, 40.0F});
+    const auto target = at::stack({1 + (weights - 1) * shares, weights * shares}, 1);
+    expect_those_of_torch(LossKind::kSoftLabels, {at::randn({16, 6}) * 5, target},
+                          [&](const at::Tensor& x) {
+                              return at::binary_cross_entropy_with_logits(x, shares, {}, weights);
+                          });
+}
+
 TEST_F(Loss, EachExampleHasTheLossOfItsLabelsAndTheScores) {
     const auto host = linear_host(3);
     const auto program = value_or_throw(
@@ -149,11 +159,12 @@ TEST_F(Loss, EachExampleHasTheLossOfItsLabelsAndTheScores) {
     EXPECT_TRUE(at::equal(got[2], logits));
 }
 
-TEST_F(Loss, SoftClassesHaveNoLossOfOneExample) {
-    const auto refused =
-        with_loss(*linear_host(3), {.per_example = true, .kind = LossKind::kSoftClasses});
-    ASSERT_FALSE(refused);
-    EXPECT_TRUE(refused.error().is(GraphError::kMalformed));
+TEST_F(Loss, SoftClassesAndLabelsHaveNoLossOfOneExample) {
+    for (const auto kind : {LossKind::kSoftClasses, LossKind::kSoftLabels}) {
+        const auto refused = with_loss(*linear_host(3), {.per_example = true, .kind = kind});
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(GraphError::kMalformed));
+    }
 }
 
 }  // namespace

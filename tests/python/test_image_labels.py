@@ -222,8 +222,9 @@ def test_rows_with_exactly_one_1_are_classes_unless_labels_are_asked_for(shots):
 @pytest.mark.parametrize("words, said, code", [
     (("odd.npz",), "holds 2; expected one target for each row", 3),
     (("bars.npz", "data.task=classification"), "these are labels (multi_label)", 2),
-    (("bars.npz", "data.augment.mixup=1"), "classes of images", 2),
-    (("bars.npz", "optimization.class_weights=balanced"), "class_weights", 2)])
+    (("bars.npz", "optimization.class_weights=1,2"),
+     "expected 3 numbers, one for each label in this order: label1, label2, label3; got 2", 2),
+    (("bars.npz", "optimization.class_weights=1,-2,3"), "numbers of at least 0", 2)])
 def test_targets_and_keys_that_do_not_fit_are_refused(shots, words, said, code):
     x, holds = pictures(60)
     numpy.savez(shots / "odd.npz", X=x, y=holds * 2)
@@ -247,3 +248,83 @@ def test_a_run_on_labels_of_images_goes_on_exactly(shots):
     parted = json.loads((shots / "parted" / "run.json").read_text())
     for key in ("train_loss", "val_loss", "test_loss", "test_metrics", "program_sha256"):
         assert parted[key] == whole[key], key
+
+
+SOFT = ["data.augment.mixup=0.4", "data.augment.cutmix=1", "optimization.class_weights=balanced"]
+
+
+def test_weights_of_labels_are_told_and_what_rarely_holds_is_found_more_often(shots):
+    x, holds = pictures(400, seed=11)
+    holds[:, 2] = 0
+    holds[:40, 2] = 1
+    x = numpy.random.default_rng(5).integers(0, 256, x.shape, dtype=numpy.uint8)  # nothing to see
+    numpy.savez(shots / "rare.npz", X=x, y=holds)
+    said = info("rare.npz", "optimization.class_weights=balanced", cwd=shots)
+    line = next(row for row in said.splitlines() if "weights  " in row)
+    assert 7 < float(line.split("label3 ")[1]) < 11, line
+    assert "weights  " not in info("rare.npz", cwd=shots)
+    said = info("rare.npz", "optimization.class_weights=[1, 2.5, 40]", cwd=shots)
+    assert "weights     label1 1, label2 2.5, label3 40" in said
+    files = []
+    for i in range(20):
+        image.fromarray(x[i]).save(shots / f"noise-{i}.png")
+        files.append(f"noise-{i}.png")
+    means = []
+    for name, weights in (("plain", "none"), ("weighted", "balanced")):
+        train("rare.npz", "run.epochs=1", "run.steps_per_epoch=40", "model.width=4",
+              "data.augment.flip=false", "data.augment.shift=0",
+              f"optimization.class_weights={weights}", cwd=shots, run=f"rare-{name}")
+        done = esper("predict", f"rare-{name}", *files, "--json", cwd=shots)
+        means.append(numpy.mean([json.loads(line)["labels"]["label3"]
+                                 for line in done.stdout.splitlines()]))
+    assert means[0] < 0.3 < means[1]
+
+
+def test_a_run_on_mixed_images_with_labels_goes_on_exactly(shots):
+    even = [*LEARN[1:3], *SOFT, "optimization.schedule=constant", "optimization.warmup=0ba"]
+    whole = train("bars", *even, "run.epochs=2", cwd=shots, run="mixed")
+    train("bars", *even, "run.epochs=1", cwd=shots, run="mixed-parted")
+    done = esper("resume", "mixed-parted", "run.epochs=2", cwd=shots)
+    assert done.returncode == 0, done.stderr
+    parted = json.loads((shots / "mixed-parted" / "run.json").read_text())
+    for key in ("train_loss", "val_loss", "test_loss", "test_metrics"):
+        assert parted[key] == whole[key], key
+    for left_out in ("data.augment.cutmix=0", "optimization.class_weights=none"):
+        other = train("bars", *even, left_out, "run.epochs=2", cwd=shots,
+                      run=f"mixed-{left_out.split('=')[0]}")
+        assert other["train_loss"] != whole["train_loss"], left_out
+
+
+def test_the_views_of_an_image_are_averaged_label_by_label(shots):
+    folder = shots / "parts"
+    shutil.copytree(shots / "bars" / "shots", folder / "train" / "shots")
+    (folder / "test").mkdir()
+    x, holds = pictures(24, seed=21)
+    rows = [f"{row}" for row in (shots / "bars" / "labels.csv").read_text().splitlines()]
+    for i, (pixels, own) in enumerate(zip(x, holds)):
+        image.fromarray(pixels).save(folder / "test" / f"t{i}.png")
+        image.fromarray(pixels[:, ::-1]).save(shots / f"mirrored-{i}.png")
+        rows.append(f"test/t{i}.png," + ",".join(map(str, own)))
+    rows[1:421] = ["train/" + row for row in rows[1:421]]
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    train("parts", "run.epochs=1", "run.steps_per_epoch=10", "model.width=4", "data.augment.shift=0",
+          "data.augment.flip=true", cwd=shots, run="mirrors")
+
+    def said(names, *words):
+        done = esper("predict", "mirrors", *names, *words, "--json", cwd=shots)
+        assert done.returncode == 0, done.stderr
+        return numpy.array([[json.loads(line)["labels"][name] for name in LABELS]
+                            for line in done.stdout.splitlines()])
+
+    plain = [f"parts/test/t{i}.png" for i in range(24)]
+    averaged = said(plain, "--tta")
+    mean = (said(plain) + said([f"mirrored-{i}.png" for i in range(24)])) / 2
+    numpy.testing.assert_allclose(averaged, mean, atol=1e-6)
+    done = esper("eval", "mirrors", "--tta", "--json", cwd=shots)
+    assert done.returncode == 0, done.stderr
+    alone, both = map(json.loads, done.stdout.splitlines())
+    assert (both["views"], both["examples"]) == (2, 24)
+    loss = -numpy.where(holds == 1, numpy.log(mean), numpy.log(1 - mean)).mean()
+    assert both["test_loss"] == pytest.approx(loss, abs=1e-5) != alone["test_loss"]
+    assert both["test_metrics"]["accuracy"] == pytest.approx(((mean > 0.5) == holds).mean())
+    assert both["test_metrics"]["f1"] > 0 and 0 < both["test_metrics"]["auc"] <= 1

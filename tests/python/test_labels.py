@@ -4,6 +4,7 @@ test-time views through the commands."""
 import csv
 import json
 import random
+import shutil
 import subprocess
 import time
 
@@ -126,8 +127,13 @@ def assert_a_growing_run_goes_on_exactly(data, *words, cwd):
         assert resumed[key] == whole[key], key
 
 
-def test_a_run_on_labels_grows_and_goes_on_exactly(songs):
-    assert_a_growing_run_goes_on_exactly("songs.csv", "data.target=tag_*,sad", cwd=songs)
+@pytest.mark.parametrize("settings", [
+    [], ["optimization.class_weights=[1, 3, 0.5]", "optimization.label_smoothing=0.1"]],
+    ids=["plain", "weighted"])
+def test_a_run_on_labels_grows_and_goes_on_exactly(songs, settings, tmp_path):
+    shutil.copy(songs / "songs.csv", tmp_path)
+    assert_a_growing_run_goes_on_exactly("songs.csv", "data.target=tag_*,sad", *settings,
+                                         cwd=tmp_path)
 
 
 # Classes
@@ -208,6 +214,8 @@ def test_threads_that_prepare_batches_do_not_change_them(pictures):
     (("songs.csv", "data.augment.erasing=0.5"), "erasing"),
     (("songs.csv", "data.augment.randaugment=2"), "randaugment"),
     (("songs.csv", "data.target=tempo", "optimization.class_weights=balanced"), "class_weights"),
+    (("songs.csv", "data.target=tempo", "optimization.label_smoothing=0.1"), "label_smoothing"),
+    (("songs.csv", "data.target=tag_*,sad", "optimization.class_weights=1,2"), "got 2; give as many"),
     (("songs.csv", "data.tokenizer=bytes"), "tokenizer"),
     (("songs.csv", "data.augment.erasing=2"), "from 0 to 1"),
     (("songs.csv", "data.augment.magnitude=31"), "from 0 to 30"),

@@ -325,6 +325,52 @@ def test_class_weights_are_those_of_torch(uneven, smoothing, monkeypatch):
     assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
 
 
+# What holds of the four kinds of row, each another combination.
+HOLDS = [(0, 0, 1), (1, 0, 0), (1, 1, 0), (1, 0, 1)]
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labelled")
+    lines = ["a,b,la,lb,lc"] + [",".join(map(str, (*ROWS[k], *HOLDS[k])))
+                                for _ in range(100) for k in (0, 0, 0, 1, 2, 3)]
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("weights, positive, smoothing", [
+    ("balanced", [1, 5, 0.5], 0.2), ("[0.25, 3, 1]", [0.25, 3, 1], 0)])
+def test_weights_of_labels_are_torchs_positive_weights(labelled, weights, positive, smoothing,
+                                                       monkeypatch):
+    run = train(labelled, f"labels-{smoothing}", "data.batch_size=480", "data.target=la,lb,lc",
+                f"optimization.class_weights={weights}",
+                f"optimization.label_smoothing={smoothing}")
+    positive = torch.tensor(positive)
+
+    def weighted(model):
+        x, kinds = uneven_batch()
+        holds = torch.tensor(HOLDS).float()[kinds] * (1 - smoothing) + smoothing / 2
+        model.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(
+            model(x), holds, pos_weight=positive).backward()
+
+    monkeypatch.setitem(globals(), "gradients", weighted)
+    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
+
+
+def test_listed_weights_of_classes_are_those_of_torch(uneven, monkeypatch):
+    run = train(uneven, "listed", "data.batch_size=480", "optimization.class_weights=0.5,2,1,4")
+    loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([0.5, 2, 1, 4]))
+
+    def weighted(model):
+        x, y = uneven_batch()
+        model.zero_grad()
+        loss(model(x), y).backward()
+
+    monkeypatch.setitem(globals(), "gradients", weighted)
+    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
+
+
 def test_layers_move_at_rates_of_their_own(folder):
     run = train(folder, "layers", "optimization.layer_decay=0.5")
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
+#include <optional>
 
 #include "esper/base/text.h"
 #include "esper/cli/own_data.h"
@@ -125,6 +126,19 @@ Result<std::string> sample_text(const Dataset& data) {
     return out;
 }
 
+/// How much the classes or labels count in the loss, where they do not count alike.
+std::string weights_of(const tolaria::DatasetInfo& info,
+                       const std::optional<tolaria::SoftTargets>& soft) {
+    if (!soft || soft->class_weights.empty()) return "";
+    const auto& weights = soft->class_weights;
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < std::min(weights.size(), kShownClasses); ++i)
+        words.push_back(fmt::format("{} {:.4g}", name_of_class(info, i), weights[i]));
+    if (weights.size() > kShownClasses)
+        words.push_back(fmt::format("and {} more", weights.size() - kShownClasses));
+    return fmt::format("  weights     {}\n", join(words, ", "));
+}
+
 /// What is printed, kept in a file, is a configuration: all but the configuration is a comment.
 std::string as_comment(const std::string& lines) {
     std::string out;
@@ -163,6 +177,8 @@ Status show_data(const InfoArguments& arguments) {
         ESPER_TRY(const auto counts, count_classes(data));
         out += fmt::format("  classes     {}: {}\n", info.classes, classes_of(info, counts));
     }
+    ESPER_TRY(const auto soft, tolaria::soft_targets_of(chosen.config, data));
+    out += weights_of(info, soft);
     out += fmt::format("  examples    {}\n", sizes_of(data));
     out += fmt::format("  fingerprint {}\n", info.fingerprint);
     for (const auto& note : info.notes) out += fmt::format("  note        {}\n", note);

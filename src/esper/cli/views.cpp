@@ -9,9 +9,12 @@ Result<tolaria::TestTimeViews> views_for(const tolaria::DatasetInfo& info,
     const auto refuse = [](const std::string& why) {
         return fail(tolaria::TolariaError::kUnsupported, "--tta: " + why);
     };
-    if (info.task != tolaria::Task::kClassification || info.input_shape.size() != 3)
-        return refuse("only classes of images are averaged over views; the run was trained on " +
-                      info.name);
+    const bool chooses =
+        info.task == tolaria::Task::kClassification || info.task == tolaria::Task::kMultiLabel;
+    if (!chooses || info.input_shape.size() != 3)
+        return refuse(
+            "only classes and labels of images are averaged over views; the run was trained on " +
+            info.name);
     const auto& augment = config.data.augment;
     const tolaria::TestTimeViews views{augment.flip, augment.shift > 0 ? 1 : 0};
     if (views.count() == 1)

@@ -11,7 +11,8 @@ inline constexpr const char* kTtaHelp =
     "(test-time augmentation)";
 
 /// The views for --tta: of the kinds by which the training images were changed. Error: kUnsupported
-/// for a run on no images with classes, and for one whose images were neither mirrored nor moved.
+/// for a run on no images with classes or labels, and for one whose images were neither mirrored
+/// nor moved.
 Result<tolaria::TestTimeViews> views_for(const tolaria::DatasetInfo& info,
                                          const configs::EsperConfig& config);
 

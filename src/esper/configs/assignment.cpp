@@ -79,7 +79,7 @@ void Assignment::refuse(std::size_t index, std::span<const std::string_view> ite
 void Assignment::set(std::size_t index, std::span<const std::string_view> items, bool is_list,
                      const Origin& origin) {
     const Key& key = schema_[index];
-    if (key.type->is_list() != is_list ||
+    if (!key.type->takes(is_list) ||
         !key.type->read(items, key.rule, schema_.locate(config_, index))) {
         refuse(index, items, is_list, origin);
         return;
@@ -95,7 +95,9 @@ void Assignment::reset(std::size_t index) {
 }
 
 void Assignment::set_from_text(std::size_t index, std::string_view text, const Origin& origin) {
-    if (!schema_[index].type->is_list()) {
+    const bool may_be_list = schema_[index].type->takes(true);
+    const bool is_word = schema_[index].type->takes(false) && text.find_first_of("[,") == text.npos;
+    if (!may_be_list || is_word) {
         set(index, std::span(&text, 1), false, origin);
         return;
     }

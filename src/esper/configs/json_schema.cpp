@@ -136,6 +136,13 @@ Json value_schema(const Key& key, const EsperConfig& defaults, std::size_t index
             json["maxItems"] = 2;
             json["default"] = Json::parse(written);
             break;
+        case ValueKind::kClassWeights:
+            json["oneOf"] = {{{"enum", Json::array({"none", "balanced"})}},
+                             {{"type", "array"},
+                              {"items", {{"type", "number"}, {"minimum", 0}}},
+                              {"minItems", 1}}};
+            json["default"] = written;
+            break;
     }
     return json;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "esper/configs/class_weights.h"
 #include "esper/configs/section.h"
 
 namespace esper::configs {
@@ -17,9 +18,6 @@ ESPER_CONTRACT_ENUM(Schedule, ESPER_SCHEDULES)
 
 #define ESPER_DECAYED(X) X(kAll, 0, "all") X(kMatrices, 1, "matrices")
 ESPER_CONTRACT_ENUM(Decayed, ESPER_DECAYED)
-
-#define ESPER_CLASS_WEIGHTS(X) X(kNone, 0, "none") X(kBalanced, 1, "balanced")
-ESPER_CONTRACT_ENUM(ClassWeights, ESPER_CLASS_WEIGHTS)
 
 #define ESPER_EARLY_STOPPING_KEYS(X)                                                               \
     X(Duration, patience, Duration::epochs(0), rule::time(TimeKind::kEpochs),                      \
@@ -54,10 +52,11 @@ ESPER_CONFIG_SECTION(EarlyStoppingConfig, ESPER_EARLY_STOPPING_KEYS)
       "rise at the start")                                                                         \
     X(double, cooldown, 0.2, rule::below(0, 1), "share of the run over which it falls to zero")    \
     X(double, label_smoothing, 0.0, rule::below(0, 1),                                             \
-      "share of the target spread over all classes")                                               \
-    X(ClassWeights, class_weights, ClassWeights::kNone, rule::any(),                               \
-      "weights of the classes in the loss; balanced: the rarer a class in the training part, the " \
-      "more an example of it counts")                                                              \
+      "share of the target spread over all classes; of several labels, each is drawn so far "      \
+      "towards one half")                                                                          \
+    X(ClassWeights, class_weights, {}, rule::any(),                                                \
+      "weights of the classes in the loss; of several labels, how much more each counts where it " \
+      "holds than where it does not; balanced: the rarer in the training part, the more")          \
     X(double, layer_decay, 1.0, rule::above_up_to(0, 1),                                           \
       "learning rate of a layer relative to the layer after it, counted from the output")          \
     X(Names, groups, {}, rule::text(TextForm::kParameterGroup),                                    \

@@ -167,11 +167,10 @@ void check_keys_of_data(const EsperConfig& c, const Complain& complain) {
                              "is none of them; set it to auto",
                              name));
     const bool tokens = kind == DataKind::kText || kind == DataKind::kTokens;
-    const bool classes =
-        !tokens && c.data.task != DataTask::kRegression && c.data.task != DataTask::kMultiLabel;
-    if (c.optimization.class_weights != ClassWeights::kNone && !classes)
+    const bool classes = !tokens && c.data.task != DataTask::kRegression;
+    if (c.optimization.class_weights.is_set() && !classes)
         complain({"optimization.class_weights", tokens ? "data.kind" : "data.task"},
-                 "only classes have weights; set it to none");
+                 "only classes and labels have weights; set it to none");
     if (c.data.tokenizer != DataConfig{}.tokenizer && kind != DataKind::kText)
         complain({"data.tokenizer", "data.kind"},
                  fmt::format("only a text is divided into tokens, and '{}' is none; leave "

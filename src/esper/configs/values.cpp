@@ -190,6 +190,41 @@ class PairType final : public TypedValue<Pair> {
     }
 };
 
+class ClassWeightsType final : public TypedValue<ClassWeights> {
+  public:
+    ValueKind kind() const override { return ValueKind::kClassWeights; }
+    bool parse(Items items, ClassWeights& value) const override {
+        value = {};
+        if (items.size() == 1 && (items[0] == "none" || items[0] == "balanced")) {
+            value.balanced = items[0] == "balanced";
+            return true;
+        }
+        for (const auto item : items) {
+            double weight = 0;
+            if (!read_number(item, weight)) return false;
+            value.listed.push_back(weight);
+        }
+        return !items.empty();
+    }
+    bool check(const ClassWeights& value, const Rule&) const override {
+        const auto& listed = value.listed;
+        return std::ranges::all_of(listed, [](double w) { return std::isfinite(w) && w >= 0; }) &&
+               (listed.empty() || std::ranges::any_of(listed, [](double w) { return w > 0; }));
+    }
+    std::string print(const ClassWeights& value, MaskSecrets) const override {
+        if (!value.is_set()) return "none";
+        if (value.balanced) return "balanced";
+        std::string out = "[";
+        for (const double weight : value.listed)
+            out += (out.size() > 1 ? ", " : "") + write_number(weight);
+        return out + "]";
+    }
+    std::string expected(const Rule&) const override {
+        return "none, balanced, or a list of numbers of at least 0, not all of them 0, one for "
+               "each class or label";
+    }
+};
+
 }  // namespace
 
 std::pair<double, double> ValueType::range() const {
@@ -229,5 +264,6 @@ ESPER_VALUE_TYPE(Secret, SecretType)
 ESPER_VALUE_TYPE(Duration, DurationType)
 ESPER_VALUE_TYPE(Names, NamesType)
 ESPER_VALUE_TYPE(Pair, PairType)
+ESPER_VALUE_TYPE(ClassWeights, ClassWeightsType)
 
 }  // namespace esper::configs

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "esper/configs/class_weights.h"
 #include "esper/configs/section.h"
 
 namespace esper::configs {
@@ -21,8 +22,9 @@ enum class ValueKind : int {
     kSecret,
     kChoice,
     kDuration,
-    kNames,  ///< a list of texts
-    kPair,   ///< a list of two numbers
+    kNames,         ///< a list of texts
+    kPair,          ///< a list of two numbers
+    kClassWeights,  ///< a word, or a list of numbers
 };
 
 /// Operations on a value behind a pointer to its own type. Stateless; one instance a type.
@@ -47,6 +49,8 @@ class ValueType {
     virtual std::pair<double, double> range() const;
 
     bool is_list() const { return kind() == ValueKind::kNames || kind() == ValueKind::kPair; }
+    /// Whether a file may say it as a list, or as one word.
+    bool takes(bool list) const { return kind() == ValueKind::kClassWeights || list == is_list(); }
 };
 
 /// The same for one type, so that each kind of value says only what is its own.
@@ -98,6 +102,8 @@ template <>
 const ValueType& value_type<Names>();
 template <>
 const ValueType& value_type<Pair>();
+template <>
+const ValueType& value_type<ClassWeights>();
 
 /// `from 0 (excluded) to 1`, `at least 2`, or nothing.
 std::string describe_range(double low, double high, bool low_open, bool high_open);

@@ -79,6 +79,25 @@ Result<ProgramPtr> with_labels(ProgramBuilder& b, ValueId logits, std::int64_t l
     return b.finish();
 }
 
+// Torch's logarithms of the sigmoids are x - softplus(x) and -softplus(x).
+Result<ProgramPtr> with_soft_labels(ProgramBuilder& b, ValueId logits, std::int64_t labels,
+                                    const LossSpec& spec) {
+    if (spec.per_example)
+        return fail(GraphError::kMalformed, "soft labels have no loss of one example");
+    auto target = b.input("target", {DType::kFloat32, {-1, 2, labels}});
+    auto values = to_float(b, logits);
+    const auto factor = [&](std::int64_t plane) {
+        return b.call("aten::select.int", {target, constant(1), constant(plane)}, "loss");
+    };
+    auto soft = b.call("aten::softplus", {values, constant(1.0), constant(20.0)}, "loss");
+    auto above = b.call("aten::mul.Tensor", {factor(0), soft}, "loss");
+    auto below = b.call("aten::mul.Tensor", {factor(1), values}, "loss");
+    auto each = b.call("aten::sub.Tensor", {above, below, constant(1)}, "loss");
+    auto losses = b.call("aten::mean.dim", {each, ints({1}), constant(false)}, "loss");
+    b.output("loss", b.call("aten::mean.dim", {losses, ints({0}), constant(false)}, "loss"));
+    return b.finish();
+}
+
 Result<ProgramPtr> with_cross_entropy(ProgramBuilder& b, ValueId logits,
                                       const std::vector<std::int64_t>& shape,
                                       const LossSpec& spec) {
@@ -132,7 +151,8 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
         return fail(GraphError::kMalformed,
                     fmt::format("a squared error needs logits f32[?, 1]; those of '{}' are {}",
                                 program.name(), to_string(types[source.value()])));
-    const bool by_class = spec.kind == LossKind::kSoftClasses || spec.kind == LossKind::kLabels;
+    const bool by_class = spec.kind == LossKind::kSoftClasses || spec.kind == LossKind::kLabels ||
+                          spec.kind == LossKind::kSoftLabels;
     if (by_class && shape.size() != 2)
         return fail(
             GraphError::kMalformed,
@@ -149,6 +169,8 @@ Result<ProgramPtr> with_loss(const Program& program, const LossSpec& spec) {
             return with_soft_classes(b, source, shape[1], spec);
         case LossKind::kLabels:
             return with_labels(b, source, shape[1], spec);
+        case LossKind::kSoftLabels:
+            return with_soft_labels(b, source, shape[1], spec);
         case LossKind::kCrossEntropy:
             break;
     }

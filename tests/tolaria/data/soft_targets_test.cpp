@@ -131,6 +131,54 @@ TEST(SoftTargets, BalancedWeightsCountRareClassesMore) {
     }
 }
 
+TEST(SoftTargets, ALabelHoldsByTheShareOfTheImageThatHasIt) {
+    const std::vector<float> holds{1, 0, 1, 1};  // two examples, two labels
+    std::vector<float> out(8);
+    fill_soft_labels({.mixup = 1}, {0.75, {}}, holds, 2, out.data());
+    EXPECT_EQ(out, (std::vector<float>{1, 1, 1, 0.25F, 1, 1, 1, 0.75F}));
+}
+
+TEST(SoftTargets, WeightsOfLabelsAndTheirSmoothingAreTorchsWithSoftTargets) {
+    const SoftTargets options{.label_smoothing = 0.2, .class_weights = {3, 0.5}};
+    const std::vector<float> holds{1, 0};
+    std::vector<float> out(4);
+    fill_soft_labels(options, {}, holds, 2, out.data());
+    EXPECT_FLOAT_EQ(out[0], 1 + 2 * 0.9F);
+    EXPECT_FLOAT_EQ(out[1], 1 - 0.5F * 0.1F);
+    EXPECT_FLOAT_EQ(out[2], 3 * 0.9F);
+    EXPECT_FLOAT_EQ(out[3], 0.5F * 0.1F);
+}
+
+/// Label 0 holds in a quarter of the examples, 1 always, 2 never, 3 in one of them.
+class FourLabels final : public Dataset {
+  public:
+    FourLabels() {
+        info_.task = Task::kMultiLabel;
+        info_.classes = 4;
+        info_.input_shape = {1};
+        info_.target_shape = {4};
+    }
+    const DatasetInfo& info() const override { return info_; }
+    std::uint32_t size(Part) const override { return 400; }
+    Status fill(Part, std::span<const std::uint32_t> indices, const std::optional<Variation>&,
+                InputBuffer, TargetBuffer targets) const override {
+        for (const auto i : indices) {
+            const bool own[] = {i % 4 == 0, true, false, i == 7};
+            for (const bool holds : own) *targets.values++ = holds ? 1.0F : 0.0F;
+        }
+        return {};
+    }
+
+  private:
+    DatasetInfo info_;
+};
+
+TEST(SoftTargets, BalancedLabelsCountByTheirNegativesWithinLimits) {
+    const auto weights = value_or_throw(balanced_label_weights(FourLabels(), 400));
+    EXPECT_EQ(weights, (std::vector<float>{3, 0.01F, 100, 100}));
+    EXPECT_EQ(value_or_throw(balanced_label_weights(FourLabels(), 40)).at(3), 39);
+}
+
 // Whichever thread makes a batch, and wherever a run goes on.
 TEST(SoftTargets, ALoaderMixesEachStepAlikeFromAnyStepOn) {
     const auto set = value_or_throw(DrawnImages::open({.split = {.train_examples = 64}}));

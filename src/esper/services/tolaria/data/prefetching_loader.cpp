@@ -41,6 +41,11 @@ void soften_batch(const DatasetInfo& info, const SoftTargets& options, std::uint
                        static_cast<int>(info.input_shape[1]));
         mix_images(mix, info, n, batch.pixels.data());
     }
+    if (info.task == Task::kMultiLabel) {
+        batch.soft.resize(2 * batch.values.size());
+        fill_soft_labels(options, mix, batch.values, info.classes, batch.soft.data());
+        return;
+    }
     batch.soft.resize(n * static_cast<std::size_t>(info.classes));
     fill_soft_targets(options, mix, batch.targets, info.classes, batch.soft.data());
 }

@@ -18,7 +18,8 @@ namespace esper::tolaria {
 
 /// One filled batch. `pixels` or `tokens` holds `indices.size()` inputs, by the data set's kind;
 /// `targets` the class or token numbers, or `values` what regression predicts or which labels hold
-/// (1 or 0). `soft` are {n, classes} targets where a training asks for such.
+/// (1 or 0). `soft` are {n, classes}, of labels {n, 2, labels} targets where a training asks for
+/// such.
 struct Batch {
     std::uint64_t step = 0;
     std::uint64_t epoch = 0;

@@ -116,6 +116,42 @@ void fill_soft_targets(const SoftTargets& options, const Mix& mix,
     for (std::size_t i = 0; i < n * k; ++i) out[i] = static_cast<float>(rows[i] * scale);
 }
 
+void fill_soft_labels(const SoftTargets& options, const Mix& mix, std::span<const float> holds,
+                      std::int64_t labels, float* out) {
+    const auto k = static_cast<std::size_t>(labels);
+    const auto n = holds.size() / k;
+    const double hard = 1 - options.label_smoothing;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto own = holds.subspan(i * k, k);
+        const auto other = holds.subspan((i + n - 1) % n * k, k);
+        for (std::size_t l = 0; l < k; ++l, ++out) {
+            const double mixed = mix.share * own[l] + (1 - mix.share) * other[l];
+            const double target = hard * mixed + options.label_smoothing / 2;
+            const double weight = options.class_weights.empty() ? 1 : options.class_weights[l];
+            out[0] = static_cast<float>(1 + (weight - 1) * target);
+            out[k] = static_cast<float>(weight * target);
+        }
+        out += k;
+    }
+}
+
+Result<std::vector<float>> balanced_label_weights(const Dataset& data, std::uint32_t examples) {
+    const auto labels = static_cast<std::size_t>(data.info().classes);
+    std::vector<std::uint64_t> holds(labels);
+    ESPER_CHECK_STATUS(take_in_order(data, Part::kTrain, examples, [&](const Batch& batch) {
+        for (std::size_t i = 0; i < batch.values.size(); ++i)
+            holds[i % labels] += batch.values[i] > 0 ? 1 : 0;
+    }));
+    std::vector<float> weights;
+    for (const auto count : holds) {
+        const auto positives = static_cast<double>(count);
+        const double ratio = (static_cast<double>(examples) - positives) / positives;
+        weights.push_back(
+            static_cast<float>(std::clamp(ratio, 1 / kMostLabelWeight, kMostLabelWeight)));
+    }
+    return weights;
+}
+
 Result<std::vector<float>> balanced_weights(const Dataset& data, std::uint32_t examples) {
     std::vector<std::uint64_t> counts(static_cast<std::size_t>(data.info().classes));
     ESPER_CHECK_STATUS(take_in_order(data, Part::kTrain, examples, [&](const Batch& batch) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "esper/base/printable_text.h"
 #include "esper/base/text.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/configs/image_size.h"
@@ -117,10 +118,31 @@ Result<core::WrappedModel> growth_places(const configs::GrowthConfig& growth,
     return wrapped;
 }
 
+namespace {
+
+Result<std::vector<float>> listed_weights(std::span<const double> listed, const DatasetInfo& info) {
+    const auto kind = info.task == Task::kMultiLabel ? "label" : "class";
+    if (static_cast<std::int64_t>(listed.size()) == info.classes)
+        return std::vector<float>(listed.begin(), listed.end());
+    constexpr std::size_t kNamed = 20;
+    const std::vector<std::string> names(
+        info.class_names.begin(), info.class_names.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                 kNamed, info.class_names.size())));
+    return fail(
+        TolariaError::kUnsupported,
+        fmt::format("optimization.class_weights: expected {} numbers, one for each {} in this "
+                    "order: {}{}; got {}; give as many, or write balanced",
+                    info.classes, kind, printable(join(names, ", ")),
+                    names.size() < info.class_names.size() ? ", …" : "", listed.size()));
+}
+
+}  // namespace
+
 Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& config,
                                                    const Dataset& data) {
     const auto& info = data.info();
-    const bool classes = info.task == Task::kClassification && !info.tokens;
+    const bool labels = info.task == Task::kMultiLabel;
+    const bool classes = (info.task == Task::kClassification && !info.tokens) || labels;
     const bool images = info.input_shape.size() == 3;
     SoftTargets soft;
     soft.mixup = config.data.augment.mixup;
@@ -131,16 +153,24 @@ Result<std::optional<SoftTargets>> soft_targets_of(const configs::EsperConfig& c
                     fmt::format("{} is for {}, and these data ({}) have none; leave it out", key,
                                 what, info.name));
     };
+    if (soft.label_smoothing > 0 && info.task == Task::kRegression)
+        return refuse("optimization.label_smoothing", "classes, labels and tokens");
     if (soft.mixes() && !(classes && images))
-        return refuse("data.augment.mixup or cutmix", "classes of images");
+        return refuse("data.augment.mixup or cutmix", "images with classes or labels");
     const auto& augment = config.data.augment;
     if ((augment.erasing > 0 || augment.randaugment > 0) && !images)
         return refuse("data.augment.erasing or randaugment", "images");
-    if (config.optimization.class_weights == configs::ClassWeights::kBalanced) {
-        if (!classes) return refuse("optimization.class_weights", "classes");
-        ESPER_TRY(soft.class_weights, balanced_weights(data, train_examples(config, data)));
+    const auto& weights = config.optimization.class_weights;
+    if (weights.is_set() && !classes)
+        return refuse("optimization.class_weights", "classes or labels");
+    if (weights.balanced) {
+        const auto examples = train_examples(config, data);
+        ESPER_TRY(soft.class_weights, labels ? balanced_label_weights(data, examples)
+                                             : balanced_weights(data, examples));
+    } else if (weights.is_set()) {
+        ESPER_TRY(soft.class_weights, listed_weights(weights.listed, info));
     }
-    if (!soft.is_needed()) return std::optional<SoftTargets>{};
+    if (!soft.is_needed(info.task)) return std::optional<SoftTargets>{};
     return std::optional(std::move(soft));
 }
 

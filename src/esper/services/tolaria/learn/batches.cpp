@@ -28,6 +28,8 @@ std::vector<at::Tensor> as_tensors(const Batch& batch, const DatasetInfo& info) 
     } else {
         x = wrap(batch.pixels, shape, at::kFloat);
     }
+    if (!batch.soft.empty() && info.task == Task::kMultiLabel)
+        return {x, wrap(batch.soft, {shape[0], 2, info.classes}, at::kFloat)};
     if (!batch.soft.empty()) return {x, wrap(batch.soft, {shape[0], info.classes}, at::kFloat)};
     if (info.task == Task::kMultiLabel)
         return {x, wrap(batch.values, target_shape, at::kFloat).to(at::kBool)};

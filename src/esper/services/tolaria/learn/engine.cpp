@@ -24,6 +24,7 @@ graph::LossKind loss_of(const std::vector<at::Tensor>& inputs) {
     const auto& target = inputs.back();
     if (target.scalar_type() == at::kBool) return graph::LossKind::kLabels;
     if (target.scalar_type() != at::kFloat) return graph::LossKind::kCrossEntropy;
+    if (target.dim() == 3) return graph::LossKind::kSoftLabels;
     return target.dim() == 2 ? graph::LossKind::kSoftClasses : graph::LossKind::kSquaredError;
 }
 

@@ -36,7 +36,7 @@ inline constexpr std::int64_t kClassesForTopFive = 10;
 /// Turns (Program, store, batch) into losses and gradients, keeping the joint Programs it records:
 /// one per (Program hash, kind of pass, precision, input signature). The last input is the target;
 /// its type says which loss is learnt: cross-entropy for i64, squared error for f32 [N], that of
-/// soft classes for f32 [N, K], that of labels for bool [N, K].
+/// soft classes for f32 [N, K], that of labels for bool [N, K], of soft labels for f32 [N, 2, K].
 class Engine {
   public:
     Engine(graph::Precision precision, double label_smoothing,

@@ -24,7 +24,7 @@ struct Prediction {
 
 /// Runs the network in evaluation mode over `count` inputs, one after another in `inputs`, each of
 /// data.input_elements() numbers as the data set gives them. Keeps the `top` likeliest classes.
-/// With `views` it averages over them; for images with classes only. Errors: those of
+/// With `views` it averages over them; for images with classes or labels only. Errors: those of
 /// Engine::logits.
 Result<std::vector<Prediction>> predict(Engine& engine, const graph::ProgramPtr& program,
                                         graph::TensorStore& store, const DatasetInfo& data,

@@ -22,14 +22,14 @@ struct TestTimeViews {
 void write_view(const TestTimeViews& views, std::size_t view, const DatasetInfo& info,
                 std::size_t examples, const float* images, float* out);
 
-/// Mean of the views' probabilities, f32 [N, K], as logarithms. `images` are as in a Batch. Errors:
-/// those of Engine::logits.
+/// Mean of the views' probabilities, f32 [N, K], as logits: of classes log p, of labels
+/// log(p / (1 - p)). Errors: those of Engine::logits.
 Result<at::Tensor> mean_over_views(Engine& engine, const graph::ProgramPtr& program,
                                    graph::TensorStore& store, const DatasetInfo& info,
                                    const TestTimeViews& views, const Batch& batch);
 
-/// Evaluates a part of images with classes by the mean over views. Errors: those of fill and of
-/// Engine::logits.
+/// Evaluates a part of images with classes or labels by the mean over views. Errors: those of fill
+/// and of Engine::logits.
 Result<Evaluation> evaluate_over_views(Engine& engine, const graph::ProgramPtr& program,
                                        graph::TensorStore& store, const Dataset& dataset, Part part,
                                        std::uint32_t batch_size, const TestTimeViews& views);
