@@ -44,6 +44,24 @@ TEST(Csv, AFirstLineWithANumberIsNoHeader) {
     EXPECT_EQ(table.names[1], "column2");
 }
 
+TEST(Csv, NamesThatAreAlikeOrMissingAreNamesStill) {
+    // As a table with a comma at the end of each line has them.
+    const auto table = parsed("a,b,a,,a,a.1,\n1,x,2,,3,4,\n5,y,6,,7,8,\n");
+    EXPECT_TRUE(table.has_header);
+    EXPECT_EQ(table.names,
+              (std::vector<std::string>{"a", "b", "a.2", "column4", "a.3", "a.1", "column7"}));
+    EXPECT_EQ(table.rows(), 2U);
+}
+
+TEST(Csv, AFirstLineWhoseValuesComeAgainIsNoHeader) {
+    const auto table = parsed("p,x,p,\ne,x,s,n\np,f,s,n\n");
+    EXPECT_FALSE(table.has_header);
+    EXPECT_EQ(table.names.back(), "column4");
+    EXPECT_EQ(table.columns[0], (std::vector<std::string_view>{"p", "e", "p"}));
+    EXPECT_EQ(table.columns[3], (std::vector<std::string_view>{"", "n", "n"}));
+    EXPECT_EQ(table.lines, (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
 TEST(Csv, AByteOrderMarkAndAMissingLastLineEndAreNoCells) {
     const auto table = parsed(
         "\xEF\xBB\xBF"

@@ -92,19 +92,43 @@ char delimiter_of(std::string_view text) {
                                      [&](char d) { return std::ranges::count(line, d); });
 }
 
-bool is_header(const std::vector<std::string_view>& cells) {
+/// What the first line is.
+enum class FirstLine : std::uint8_t { kNames, kPerhapsNames, kValues };
+
+FirstLine what_is(const std::vector<std::string_view>& cells) {
     double number = 0;
+    if (std::ranges::any_of(cells, [&](auto cell) { return parse_number(cell, number); }))
+        return FirstLine::kValues;
     const std::set<std::string_view> distinct(cells.begin(), cells.end());
-    return distinct.size() == cells.size() && std::ranges::none_of(cells, [&](auto cell) {
-               return parse_number(cell, number) || is_missing(cell);
-           });
+    const auto missing = std::ranges::count_if(cells, is_missing);
+    if (missing == 0 && distinct.size() == cells.size()) return FirstLine::kNames;
+    return missing < std::ssize(cells) ? FirstLine::kPerhapsNames : FirstLine::kValues;
 }
 
-// What a spreadsheet writes for an index has no name.
-void name_columns(CsvTable& table, const std::vector<std::string_view>& first) {
+/// Whether a cell of the first line comes again below it: then it is a value as they are.
+bool comes_again(const CsvTable& table, const std::vector<std::string_view>& first) {
     for (std::size_t c = 0; c < first.size(); ++c)
-        table.names.push_back(table.has_header ? std::string(first[c])
-                                               : fmt::format("column{}", c + 1));
+        if (!is_missing(first[c]) &&
+            std::ranges::find(table.columns[c], first[c]) != table.columns[c].end())
+            return true;
+    return false;
+}
+
+std::string numbered(std::size_t column) { return fmt::format("column{}", column + 1); }
+
+/// As pandas does: of equal names the later ones get a number.
+std::vector<std::string> names_of(const std::vector<std::string_view>& first) {
+    std::vector<std::string> names;
+    std::set<std::string, std::less<>> taken(first.begin(), first.end());
+    std::set<std::string_view> seen;
+    for (std::size_t c = 0; c < first.size(); ++c) {
+        std::string name = is_missing(first[c]) ? numbered(c) : std::string(first[c]);
+        if (!is_missing(first[c]) && !seen.insert(first[c]).second)
+            for (int i = 1; taken.contains(name); ++i) name = fmt::format("{}.{}", first[c], i);
+        taken.insert(name);
+        names.push_back(std::move(name));
+    }
+    return names;
 }
 
 }  // namespace
@@ -150,11 +174,13 @@ Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least) {
                     fmt::format("its first line has {} cells; a table to learn from has 2 to {} "
                                 "columns, with ',', ';', a tab or '|' between them",
                                 row.cells.size(), kMostColumns));
+    const auto values = row.cells;
+    const auto first_line = row.line;
     // pandas writes an index without a name in front.
     auto first = row.cells;
     if (first.front().empty()) first.front() = "index";
-    table.has_header = is_header(first);
-    name_columns(table, first);
+    const auto what_it_is = what_is(first);
+    table.has_header = what_it_is != FirstLine::kValues;
     table.columns.resize(first.size());
     if (table.has_header && !reader.next(row)) row.cells.clear();
     for (bool more = !row.cells.empty(); more; more = reader.next(row)) {
@@ -174,6 +200,15 @@ Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least) {
                         what + "; mend it, or leave such rows out with data.corrupt=skip");
         if (table.skipped++ == 0) table.first_skipped = what;
     }
+    if (what_it_is == FirstLine::kPerhapsNames && comes_again(table, values)) {
+        table.has_header = false;
+        table.lines.insert(table.lines.begin(), first_line);
+        for (std::size_t c = 0; c < values.size(); ++c)
+            table.columns[c].insert(table.columns[c].begin(), values[c]);
+    }
+    if (table.has_header) table.names = names_of(first);
+    for (std::size_t c = table.names.size(); c < first.size(); ++c)
+        table.names.push_back(numbered(c));
     if (table.rows() < least)
         return fail(DataError::kTooSmall,
                     fmt::format("it has {} rows; expected {} or more", table.rows(), least));

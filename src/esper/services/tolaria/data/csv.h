@@ -41,9 +41,11 @@ struct CsvTable {
 };
 
 /// Reads RFC 4180, with `,`, `;`, tab or `|` between cells, whichever the first line has most of.
-/// The first line holds names, unless one of its cells is a number. A row with too few or too many
-/// cells, or with a quote that never ends, is refused, or left out with `skip`. Errors: kCorrupt
-/// with the line; kTooSmall for fewer columns or rows than `least`.
+/// The first line holds names, unless one of its cells is a number, or two are alike or one is
+/// empty and one of them comes again below it; then columns without a name of their own are
+/// numbered. A row with too few or too many cells, or with a quote that never ends, is refused, or
+/// left out with `skip`. Errors: kCorrupt with the line; kTooSmall for fewer columns or rows than
+/// `least`.
 Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least = 2);
 
 /// A cell as a number, blanks around it left out; nothing for anything else, also for `inf`, `nan`.
