@@ -174,6 +174,15 @@ TEST_F(TableFile, WholeNumbersOfFewKindsAreClassesUnlessAskedOtherwise) {
     EXPECT_EQ((*open(text, {.task = Task::kRegression}))->info().task, Task::kRegression);
 }
 
+TEST_F(TableFile, AnEmptyLastColumnIsNotWhatIsPredicted) {
+    const auto set = open("x,y,\n" + rows_of(200, [](int i) {
+                              return fmt::format("{},{},", i % 31, i % 2 ? "yes" : "no");
+                          }));
+    ASSERT_TRUE(set) << set.error().message();
+    EXPECT_EQ((*set)->info().target_name, "y");
+    EXPECT_EQ((*set)->info().class_names, (std::vector<std::string>{"no", "yes"}));
+}
+
 TEST_F(TableFile, WhatCannotBePredictedIsRefused) {
     const auto texts =
         "x,y\n" + rows_of(40, [](int i) { return fmt::format("{},word{}", i % 9, i); });

@@ -59,11 +59,13 @@ Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOp
     for (const auto& [name, why] : table.left_out)
         notes.push_back(
             fmt::format("column '{}' is left out: {}", shown_name(name), shown_name(why)));
-    notes.push_back(fmt::format("target '{}'{}: {}, because {}", shown_name(target.name),
-                                options.target.empty() && options.like == nullptr
-                                    ? ", the last column (data.target=NAME names another)"
-                                    : "",
-                                to_text(target.task), target.why));
+    notes.push_back(
+        fmt::format("target '{}'{}: {}, because {}", shown_name(target.name),
+                    !options.target.empty() || options.like != nullptr ? ""
+                    : target.name == table.names.back()
+                        ? ", the last column (data.target=NAME names another)"
+                        : ", the last column that has values (data.target=NAME names another)",
+                    to_text(target.task), target.why));
     if (table.skipped > 0)
         notes.push_back(fmt::format("{} rows were left out (data.corrupt: skip); the first: {}",
                                     table.skipped, table.first_skipped));

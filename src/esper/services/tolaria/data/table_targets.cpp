@@ -10,7 +10,12 @@
 namespace esper::tolaria {
 
 Result<std::size_t> find_target(const CsvTable& table, const std::string& name) {
-    if (name.empty()) return table.names.size() - 1;
+    if (name.empty()) {
+        // A comma at the end of each line makes a last column that says nothing.
+        for (std::size_t c = table.names.size(); c-- > 0;)
+            if (!std::ranges::all_of(table.columns[c], is_missing)) return c;
+        return table.names.size() - 1;
+    }
     const auto found = std::ranges::find(table.names, name);
     if (found != table.names.end()) return static_cast<std::size_t>(found - table.names.begin());
     return fail(DataError::kBadOption,

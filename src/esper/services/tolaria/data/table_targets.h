@@ -9,7 +9,8 @@
 
 namespace esper::tolaria {
 
-/// The number of the column that `name` names; of an empty name the last one. Error: kBadOption.
+/// The number of the column that `name` names; of an empty name the last one that has
+/// a value. Error: kBadOption.
 Result<std::size_t> find_target(const CsvTable& table, const std::string& name);
 
 /// The columns of several labels: names and patterns with commas between them, of which no column
