@@ -78,6 +78,27 @@ def test_adding_a_blueprint_stands_in_the_ledger(esper, tmp_path):
     assert "no blueprint" in esper("library", "show", "0000000", expect=3).stderr
 
 
+def test_words_that_name_nothing_are_bad_usage(esper):
+    assert "expected the id" in esper("library", "show", "", expect=2).stderr
+    assert "--after" in esper("library", "ledger", "--after", "-1", expect=2).stderr
+
+
+def test_a_restore_that_fails_leaves_nothing(esper, tmp_path):
+    esper("library", "ls")
+    esper("library", "backup", "backup")
+    assert "holds no urza.sqlite" in esper("library", "restore", "nope", expect=3).stderr
+    with sqlite3.connect(tmp_path / "backup" / "urza.sqlite") as backup:
+        backup.execute("UPDATE ledger SET actor = 'nobody' WHERE number = 1")
+    broken = esper("library", "restore", "backup", "--library", "new", expect=4)
+    assert "entry 1 of the ledger" in broken.stderr and not (tmp_path / "new").exists()
+    with sqlite3.connect(tmp_path / "backup" / "urza.sqlite") as backup:
+        backup.execute("UPDATE ledger SET actor = 'catalogue' WHERE number = 1")
+    # The keys are those of the library that this user uses.
+    esper("library", "restore", "backup", "--library", "new")
+    head = lines(esper("library", "verify", "--json"))
+    assert lines(esper("library", "verify", "--library", "new", "--json")) == head
+
+
 def test_verify_ends_with_4_and_names_what_was_changed(esper, tmp_path):
     esper("library", "ls")
     head = lines(esper("library", "verify", "--json"))[-1]

@@ -70,6 +70,13 @@ def test_a_kernel_is_made_shown_backed_up_and_restored(tmp_path, database):
     assert esper.lines("library", "verify", ESPER_LIBRARY=into)[-1] == head
     assert esper.lines("library", "ls", "--kernels", ESPER_LIBRARY=into) == kernels
 
+    # And into a folder, which gets the user's keys.
+    folder = tmp_path / "folder"
+    esper("library", "restore", tmp_path / "backup", "--library", folder)
+    assert esper.lines("library", "verify", "--library", folder)[-1] == head
+    assert esper.lines("library", "ls", "--kernels", ESPER_LIBRARY=str(folder)) == kernels
+    esper("library", "gc", "--library", folder)
+
     # PostgreSQL's own copy of it, too.
     dump = subprocess.run([postgres_server.PROGRAMS / "pg_dump", into], check=True, timeout=60,
                           capture_output=True).stdout

@@ -163,7 +163,7 @@ TEST(BackUp, MakesAFolderAndRefusesOneThatIsThere) {
     const auto again = back_up(library.path(), "", above / "new/backup");
     EXPECT_TRUE(again.error().is(UrzaError::kConflict));
     const auto missing = restore(above / "nothing", library.path(), "");
-    EXPECT_TRUE(missing.error().is(UrzaError::kReadOnly));
+    EXPECT_TRUE(missing.error().is(FileError::kNotFound));
     // An object that is gone makes none, and leaves nothing half.
     fs::remove_all(library.path() / "objects");
     EXPECT_TRUE(back_up(library.path(), "", above / "new/other").error().is(UrzaError::kNoObject));

@@ -18,8 +18,12 @@ Result<Copied> back_up(const std::string& address, const std::string& objects,
                        const std::filesystem::path& folder);
 
 /// Copies what back_up() made, or any library in a folder, into an empty library at `address`: all
-/// of it, or nothing but objects. The keys that sealed it must be those of `address`. Errors: as
-/// open_library, kConflict where it is not empty, those of verify_ledger where the keys are others.
+/// of it, or nothing; what a failure leaves in a database can be restored into again. The keys that
+/// sealed it must be those of `address`; a folder that has none gets a copy of those of the
+/// library that this user uses, of default_folder() or of the backup. None are made. Errors: as
+/// open_library, FileError's kNotFound where there is no backup, kConflict where the library is not
+/// empty, kDamaged, kNoObject and kBadObject for what the backup lacks, those of verify_ledger
+/// where the keys are others.
 Result<Copied> restore(const std::filesystem::path& folder, const std::string& address,
                        const std::string& objects);
 

@@ -189,6 +189,9 @@ Result<std::unique_ptr<Library>> open_library(const std::string& path = "",
                                               const std::string& objects = "");
 /// $ESPER_LIBRARY, else ~/.local/share/esper/library.
 std::string default_library_path();
+/// This user's own folder, ~/.local/share/esper/library: where no library is named it is one, and
+/// it has the keys for those that lie in a database or behind a server.
+std::filesystem::path default_folder();
 /// The folder of what a library at this address ("" as above) has on this machine alone: keys
 /// (unless $ESPER_KEYS names others), tokens, refusals of the compiler. A folder's own; of a
 /// database or a server, the user's default folder.

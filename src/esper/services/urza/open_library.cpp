@@ -17,12 +17,6 @@ namespace fs = std::filesystem;
 
 bool is_url(std::string_view address) { return address.find("://") != std::string_view::npos; }
 
-fs::path default_folder() {
-    if (const fs::path data = environment("XDG_DATA_HOME"); !data.empty())
-        return data / "esper/library";
-    return fs::path(environment("HOME")) / ".local/share/esper/library";
-}
-
 /// Refuses what would be taken for the name of a folder.
 Status check_folder(const std::string& address, const std::string& objects) {
     if (is_url(address))
@@ -39,6 +33,12 @@ Status check_folder(const std::string& address, const std::string& objects) {
 }
 
 }  // namespace
+
+fs::path default_folder() {
+    if (const fs::path data = environment("XDG_DATA_HOME"); !data.empty())
+        return data / "esper/library";
+    return fs::path(environment("HOME")) / ".local/share/esper/library";
+}
 
 std::string default_library_path() {
     const std::string chosen = environment("ESPER_LIBRARY");
