@@ -54,6 +54,8 @@ TEST_P(LibraryConformance, AJobIsOneWorkersUntilItIsDone) {
     ASSERT_TRUE(library->work().extend(*claim, kLong));
     ASSERT_TRUE(library->work().finish(*claim, "a kernel"));
     EXPECT_TRUE(library->work().finish(*claim, "a kernel"));  // its answer may have been lost
+    const auto other = library->work().finish(*claim, "another kernel");
+    EXPECT_TRUE(other.error().is(UrzaError::kConflict)) << other.error().to_string();
     EXPECT_EQ(library->work().work_of(id)->said, "a kernel");
     EXPECT_FALSE(claimed(library));
     // Whoever orders it again misses what came of it.

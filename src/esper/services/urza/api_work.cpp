@@ -139,7 +139,9 @@ std::vector<Operation> work_operations(Library& l) {
              [](WorkQueue& queue, const Claim& claim, const WorkProgress& sent) {
                  return queue.extend(claim, milliseconds(sent.lease_ms));
              }),
-        step(l, "finish", "Hands in a result; 409 where another has the job by now",
+        step(l, "finish",
+             "Hands in a result; 409 where another has the job by now, or for a second, other "
+             "result",
              [](WorkQueue& queue, const Claim& claim, const WorkProgress& sent) {
                  return queue.finish(claim, sent.said);
              }),

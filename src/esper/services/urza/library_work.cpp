@@ -143,12 +143,23 @@ Status DatabaseLibrary::extend(const Claim& claim, std::chrono::milliseconds lea
 
 Status DatabaseLibrary::finish(const Claim& claim, std::string_view result) {
     return write([&](Database& database) -> Status {
-        // Finished twice by the same claim is finished once: an answer may have been lost.
-        ESPER_TRY(auto update,
-                  database.prepare("UPDATE work SET state = 'done', leased_until = 0, said = ? "
-                                   "WHERE id = ? AND token = ? AND state IN ('leased', 'done')"));
+        ESPER_TRY(
+            auto update,
+            database.prepare(fmt::format(
+                "UPDATE work SET state = 'done', leased_until = 0, said = ? WHERE {}", kOfClaim)));
         ESPER_CHECK_STATUS(update.bind(result).bind(claim.id).bind(claim.token).run());
-        return unless_stale(database, claim);
+        if (database.changes() > 0) return {};
+        // Finished twice by the same claim is finished once: an answer may have been lost.
+        ESPER_TRY(auto select,
+                  database.prepare(
+                      "SELECT said FROM work WHERE id = ? AND token = ? AND state = 'done'"));
+        ESPER_TRY(const bool done, select.bind(claim.id).bind(claim.token).step());
+        if (!done) return stale(claim);
+        if (select.text(0) == result) return {};
+        return fail(UrzaError::kConflict,
+                    fmt::format("job {} was finished by this claim with another result, which "
+                                "stays; the second one is dropped",
+                                claim.id));
     });
 }
 

@@ -60,7 +60,8 @@ class WorkQueue {
                                                std::chrono::milliseconds lease) = 0;
     /// From now on for as long again. Error: kStaleLease where somebody else has claimed it.
     virtual Status extend(const Claim& claim, std::chrono::milliseconds lease) = 0;
-    /// Error: kStaleLease; nothing is changed then.
+    /// The same result again, by the same claim, changes nothing. Errors: kStaleLease, kConflict
+    /// for another result by the same claim; nothing is changed then.
     virtual Status finish(const Claim& claim, std::string_view result) = 0;
     /// It waits for another attempt, the longer the more there were; after kMostAttempts it is
     /// dead. Error: kStaleLease.
