@@ -132,13 +132,13 @@ def test_an_issuers_token_is_taken_for_what_it_says(tmp_path, issuer):
         assert server.ask(head, issuer.token("ES256"))[0] == 200
     ledger = [json.loads(line)
               for line in run(tmp_path, "library", "ledger", "--json").stdout.splitlines()]
-    assert ledger[-1]["actor"] == "Ada" and ledger[-1]["action"] == "add blueprint"
+    assert ledger[-1]["actor"] == f"{ISSUER} Ada" and ledger[-1]["action"] == "add blueprint"
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     refused = [line for line in lines if line["message"] == "refused"]
     assert [line["status"] for line in refused].count(401) == 6
     asked = [line for line in lines if line["message"] == "asked"]
     assert [(line["who"], line["role"], line["status"]) for line in asked] == [
-        ("Ada", "curator", 201)]
+        (f"{ISSUER} Ada", "curator", 201)]
     assert third not in log.read_text() and own not in log.read_text()
 
 

@@ -153,12 +153,38 @@ TEST_F(Issuer, TheSubjectStandsInTheLedger) {
     const auto added = ask("POST", "/api/v1/blueprints", curator,
                            *contracts::to_json(esper::testing::submission(64)));
     ASSERT_EQ(added.status, 201) << added.text();
-    EXPECT_EQ(json::parse(added.text())["created_by"], "Ada");
-    EXPECT_EQ(library_->ledger(0, 10)->back().actor, "Ada");
+    const auto who = kMade["issuer"].get<std::string>() + " Ada";
+    EXPECT_EQ(json::parse(added.text())["created_by"], who);
+    EXPECT_EQ(library_->ledger(0, 10)->back().actor, who);
     library_.add("kernel-1");
     ASSERT_TRUE(library_.validate("kernel-1"));
     EXPECT_EQ(ask("POST", "/api/v1/kernels/kernel-1/deprecate?reason=drifts", curator).status, 200);
-    EXPECT_EQ(library_->ledger(0, 10)->back().action, "deprecate kernel: drifts (Ada)");
+    EXPECT_EQ(library_->ledger(0, 10)->back().action, "deprecate kernel: drifts (" + who + ")");
+}
+
+TEST_F(Issuer, NobodyIsTakenForWhoeverHasATokenOfTheLibrarysOwn) {
+    const auto caller_of = [&](const std::string& token) {
+        return json::parse(ask("GET", "/api/v1/caller", token).text()).value("name", "");
+    };
+    const auto own = *own_.add({"Ada", AccessRole::kCurator});
+    EXPECT_EQ(caller_of(own), "Ada");
+    const auto who = kMade["issuer"].get<std::string>() + " Ada";
+    EXPECT_EQ(caller_of(token({{"role", "admin"}})), who);
+    const auto posing = *own_.add({who, AccessRole::kAdmin});
+    EXPECT_EQ(error_of(look(posing)), "urza.Conflict");
+    EXPECT_EQ(look(posing).status, 401);
+    // A long one keeps its subject and is another's only by chance.
+    const std::string subject(80, 'a');
+    const auto one = caller_of(token({{"role", "admin"}, {"sub", subject}}));
+    EXPECT_TRUE(one.ends_with(" " + subject)) << one;
+    EXPECT_LE(one.size(), 100u);
+    const std::string longest(99, 'a');
+    const auto first = caller_of(token({{"role", "admin"}, {"sub", "x" + longest}}));
+    const auto second = caller_of(token({{"role", "admin"}, {"sub", "y" + longest}}));
+    EXPECT_NE(first, second);
+    EXPECT_TRUE(is_caller_name(first));
+    const auto mimic = *own_.add({first, AccessRole::kAdmin});
+    EXPECT_EQ(look(mimic).status, 401);
 }
 
 TEST_F(Issuer, TheKeysAreReadAgainWhenTheirFileChanges) {

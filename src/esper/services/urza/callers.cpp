@@ -47,6 +47,11 @@ Result<Caller> Callers::find(std::string_view token) {
     const bool is_issued = token.find('.') != std::string_view::npos;
     if (is_issued && issued_ != nullptr) return issued_->find(token);
     ESPER_TRY(auto found, own_.find(token));
+    if (found && issued_ != nullptr && issued_->is_name_of_issued(found->name))
+        return fail(UrzaError::kConflict,
+                    fmt::format("the token of {} has a name that the issuer's callers have; revoke "
+                                "it and make one with another name (esper token)",
+                                found->name));
     if (found) return std::move(*found);
     return fail(UrzaError::kUnknownToken,
                 is_issued ? "this server takes no tokens of an issuer; esper urza serve --jwks "

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "esper/base/hash.h"
 #include "esper/base/text.h"
 #include "esper/contracts/contract_error.h"
 #include "esper/execution/kernels/kernel_bundle.h"
@@ -46,6 +47,17 @@ std::optional<AccessRole> role_in(const json& claim) {
         if (const auto role = item.is_string() ? role_in(item) : std::nullopt)
             highest = std::max(highest.value_or(*role), *role);
     return highest;
+}
+
+constexpr std::size_t kLongestName = 100, kDigits = 16;
+
+std::string name_of(const std::string& issuer, const std::string& subject) {
+    std::string whole = fmt::format("{} {}", issuer, subject);
+    if (whole.size() <= kLongestName) return whole;
+    auto cut = whole.size() - (kLongestName - kDigits - 1);
+    const auto is_inside = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };
+    while (cut < whole.size() && is_inside(whole[cut])) ++cut;  // of a character's bytes
+    return fmt::format("{}~{}", sha256(whole).hex().substr(0, kDigits), whole.substr(cut));
 }
 
 }  // namespace
@@ -90,7 +102,14 @@ Result<Caller> WebTokens::find(std::string_view token) {
                     fmt::format("the claim '{}' of this token names no role; expected researcher, "
                                 "operator, curator or admin",
                                 options_.role_claim));
-    return Caller{std::move(known.subject), *role};
+    return Caller{name_of(options_.rules.issuer, known.subject), *role};
+}
+
+bool WebTokens::is_name_of_issued(std::string_view name) const {
+    constexpr auto kHex = "0123456789abcdef";
+    return name.starts_with(options_.rules.issuer + " ") ||
+           (name.size() > kDigits && name[kDigits] == '~' &&
+            name.substr(0, kDigits).find_first_not_of(kHex) == std::string_view::npos);
 }
 
 std::vector<std::string> WebTokens::unused() {

@@ -29,10 +29,14 @@ class WebTokens {
     /// Errors: UrzaError::kBadRequest for a rule or a claim without a name; TokenError::kBadKeys.
     static Result<std::unique_ptr<WebTokens>> open(const Options& options);
 
-    /// The subject of a token, and the role. Errors: those of serving::verify_web_token;
-    /// TokenError::kBadKeys where the file cannot be used at present;
-    /// contracts::ContractError::kWrongRole where the claim names no role.
+    /// Whose token it is: the issuer, a space and the subject, so that nobody is taken for whoever
+    /// has a token of the library's own or for a subject of another issuer. Of more than 100 bytes
+    /// the last 83 stand after 16 digits of the whole name's SHA-256 and a `~`. And the role.
+    /// Errors: those of serving::verify_web_token; TokenError::kBadKeys where the file cannot be
+    /// used at present; contracts::ContractError::kWrongRole where the claim names no role.
     Result<Caller> find(std::string_view token);
+    /// Whether somebody of this issuer may be called so.
+    bool is_name_of_issued(std::string_view name) const;
     /// The keys of the file that are not used, and why.
     std::vector<std::string> unused();
 
