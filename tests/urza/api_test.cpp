@@ -92,6 +92,21 @@ TEST_F(Api, ABlueprintIsAddedOnceAndUnderTheCallersName) {
     EXPECT_EQ(library_->ledger(0, 10)->back().actor, "curator");
 }
 
+TEST_F(Api, AParameterThatNothingReadsIsRefusedByName) {
+    for (const auto& operation : operations(*library_)) {
+        std::string path = operation.pattern;
+        if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, "x");
+        const Response refused =
+            ask(operation.method, path + "?limit=1&bogus=1", AccessRole::kAdmin);
+        EXPECT_EQ(refused.status, 400) << path;
+        if (!operation.page) continue;
+        const json problem = json::parse(refused.text());
+        EXPECT_EQ(problem["error"], "urza.BadRequest");
+        EXPECT_NE(problem["detail"].get<std::string>().find("'bogus'"), std::string::npos);
+        EXPECT_NE(problem["detail"].get<std::string>().find("limit"), std::string::npos);
+    }
+}
+
 TEST_F(Api, ListsArePagesThatFollowEachOther) {
     for (int width = 1; width <= 5; ++width)
         ASSERT_TRUE(library_->add_blueprint(esper::testing::submission(width)));

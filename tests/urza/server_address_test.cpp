@@ -46,6 +46,15 @@ TEST_F(ServerAddresses, ATokenTravelsInTheClearOnThisMachineOnly) {
     EXPECT_EQ(server_address("http://10.0.0.1:8000//")->base, "http://10.0.0.1:8000");
 }
 
+TEST_F(ServerAddresses, ASchemeAndAHostAreTheSameInAnyCase) {
+    EXPECT_TRUE(is_server("HTTP://127.0.0.1:8000"));
+    EXPECT_TRUE(is_server("Https://urza.example"));
+    EXPECT_EQ(server_address("HTTPS://Urza.Example:8443/Team")->base,
+              "https://urza.example:8443/Team");
+    EXPECT_EQ(server_address("HTTP://LOCALHOST:1")->base, "http://localhost:1");
+    EXPECT_TRUE(server_address("HTTP://urza.example").error().is(UrzaError::kInsecure));
+}
+
 TEST_F(ServerAddresses, WhatIsNoAddressIsRefused) {
     for (const char* url :
          {"http://", "https:///x", "http://user:secret@localhost", "http://localhost?x",

@@ -16,6 +16,7 @@
 #include "esper/contracts/codec.h"
 #include "esper/services/records/fields.h"
 #include "esper/services/records/run_files.h"
+#include "esper/services/urza/api.h"
 #include "esper/services/urza/backup.h"
 #include "esper/services/urza/catalogue.h"
 #include "esper/services/urza/server_address.h"
@@ -35,7 +36,7 @@ struct Arguments {
     std::string head;
     std::string run;
     std::string precision, sample, rows;
-    std::uint64_t after = 0;
+    std::int64_t after = 0;
     std::uint32_t keep = urza::Retention{}.kernels_per_blueprint;
     bool kernels = false;
     bool json = false;
@@ -108,6 +109,10 @@ Status list(const Arguments& a) {
 
 /// The only id that begins so, of a blueprint or a kernel.
 Result<std::string> whole_id(Library& library, const std::string& prefix) {
+    if (prefix.empty())
+        return fail(UrzaError::kBadRequest,
+                    "expected the id of a blueprint or a kernel, or how it begins, not an empty "
+                    "word; esper library ls [--kernels] shows them");
     std::vector<std::string> found;
     const auto note = [&](const std::string& id) {
         if (id == prefix) found.assign(1, id);
@@ -220,7 +225,7 @@ Status verify(const Arguments& a) {
 Status ledger(const Arguments& a) {
     ESPER_TRY(const auto library, open(a));
     constexpr std::uint32_t kAtOnce = 1000;
-    for (std::uint64_t after = a.after;;) {
+    for (auto after = static_cast<std::uint64_t>(a.after);;) {
         ESPER_TRY(const auto entries, library->ledger(after, kAtOnce));
         for (const auto& entry : entries) {
             after = entry.number;
@@ -452,8 +457,10 @@ void add_library(CLI::App& app, int& exit_code) {
         ->excludes(head);
     command("reports", "how seeds ended in runs, and which candidates runs measured", report)
         ->add_option("blueprint", a->id, "of this one only, e.g. low_rank or low_rank/tokens");
+    const CLI::Range a_number(std::int64_t{0}, static_cast<std::int64_t>(urza::kLastLedgerEntry));
     command("ledger", "every change, in order", ledger)
-        ->add_option("--after", a->after, "from the entry after this number on");
+        ->add_option("--after", a->after, "from the entry after this number on")
+        ->check(a_number);
     command("gc", "drop objects that nobody needs; rows and lineage stay", collect)
         ->add_option("--keep", a->keep, "kernels of each blueprint (default: 100)");
     command("backup", "copy all of it into a new folder, while others use it", back_up)

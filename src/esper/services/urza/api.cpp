@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "esper/base/text.h"
 #include "esper/contracts/codec.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/serving/health.h"
@@ -194,6 +195,19 @@ Response metrics_of(Library& library, const Callers& callers) {
     return metrics.process().response();
 }
 
+/// What is asked for in vain is a mistake: the answer would be another than the one expected.
+std::optional<Response> refuse_unknown(const Request& request,
+                                       const std::vector<std::string>& known) {
+    for (const auto& [name, value] : request.query) {
+        if (std::ranges::find(known, name) != known.end()) continue;
+        return problem(400,
+                       fmt::format("{} takes no parameter '{}'; it takes {}", request.path, name,
+                                   known.empty() ? "none" : join(known, ", ")),
+                       "urza.BadRequest");
+    }
+    return std::nullopt;
+}
+
 Response answer(const Operation& operation, const Request& request, const Caller& caller) {
     if (operation.takes != nullptr &&
         !request.header("content-type").starts_with("application/json"))
@@ -227,9 +241,10 @@ void add_api(serving::Router& router, Library& library, Tokens& tokens, WebToken
         const std::size_t body = operation.method == "POST" ? kMostBody : 0;
         router.add(
             operation.method, operation.pattern,
-            [operation, callers](const Request& request) {
+            [operation, callers, known = query_names(operation)](const Request& request) {
                 const auto caller = callers->allow(request, operation.least);
                 if (!caller) return caller.error();
+                if (auto refused = refuse_unknown(request, known)) return std::move(*refused);
                 return answer(operation, request, *caller);
             },
             body,

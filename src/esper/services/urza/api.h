@@ -34,6 +34,9 @@ std::vector<Operation> operations(Library& library);
 void add_api(serving::Router& router, Library& library, Tokens& tokens,
              WebTokens* issued = nullptr);
 
+/// Names that its query may have. Another one is refused with 400.
+std::vector<std::string> query_names(const Operation& operation);
+
 /// The OpenAPI 3.1 description of these operations, made from them and the contracts' schemas.
 nlohmann::json openapi(const std::vector<Operation>& operations);
 

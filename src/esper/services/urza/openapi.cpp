@@ -126,6 +126,13 @@ void add_open(json& paths, const char* path, const char* what, const char* type)
 
 }  // namespace
 
+std::vector<std::string> query_names(const Operation& operation) {
+    std::vector<std::string> names;
+    for (const auto& parameter : parameters_of(operation))
+        if (parameter["in"] == "query") names.push_back(parameter["name"]);
+    return names;
+}
+
 json openapi(const std::vector<Operation>& operations) {
     json schemas = json::object(), paths = json::object();
     schemas["Problem"] = {{"type", "object"},

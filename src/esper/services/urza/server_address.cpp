@@ -17,6 +17,24 @@ namespace {
 
 constexpr std::size_t kLongestToken = 16384;
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// RFC 3986, section 3.1: a scheme, and a host, are the same in any case.
+bool begins_with_scheme(std::string_view url, std::string_view scheme) {
+    return url.size() >= scheme.size() &&
+           std::ranges::equal(url.substr(0, scheme.size()), scheme, {}, lower);
+}
+
+/// Scheme and host in small letters.
+std::string with_small_host(std::string url) {
+    const auto host = url.find("://") + 3;
+    const auto end = url.find_first_of("/?#", host);
+    const auto stop =
+        end == std::string::npos ? url.end() : url.begin() + static_cast<std::ptrdiff_t>(end);
+    std::transform(url.begin(), stop, url.begin(), lower);
+    return url;
+}
+
 /// `host` of `scheme://host:port/path`.
 std::string host_of(std::string_view url) {
     auto rest = url.substr(url.find("://") + 3);
@@ -61,7 +79,7 @@ Result<std::string> read_token(const std::string& file) {
 }  // namespace
 
 bool is_server(std::string_view library) {
-    return library.starts_with("http://") || library.starts_with("https://");
+    return begins_with_scheme(library, "http://") || begins_with_scheme(library, "https://");
 }
 
 Status refuse_server(const std::string& library, std::string_view what) {
@@ -73,7 +91,8 @@ Status refuse_server(const std::string& library, std::string_view what) {
 }
 
 Result<ServerAddress> server_address(const std::string& url) {
-    ServerAddress address{url, "", environment("SSL_CERT_FILE")};
+    ServerAddress address{is_server(url) ? with_small_host(url) : url, "",
+                          environment("SSL_CERT_FILE")};
     while (address.base.ends_with('/')) address.base.pop_back();
     const std::string host = is_server(address.base) ? host_of(address.base) : "";
     const bool has_control = std::ranges::any_of(address.base, [](char c) { return c <= ' '; });
@@ -81,7 +100,7 @@ Result<ServerAddress> server_address(const std::string& url) {
         return fail(UrzaError::kBadAddress,
                     "the library's address must be http://HOST[:PORT] or https://HOST[:PORT], "
                     "without a user, a query or a fragment");
-    if (url.starts_with("http://") && !is_this_machine(host) &&
+    if (address.base.starts_with("http://") && !is_this_machine(host) &&
         environment("ESPER_LIBRARY_INSECURE") != "1")
         return fail(
             UrzaError::kInsecure,

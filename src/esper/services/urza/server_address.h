@@ -7,7 +7,8 @@
 
 namespace esper::urza {
 
-/// Whether a library's name is that of a server (http:// or https://), not of a folder.
+/// Whether a library's name is that of a server (http:// or https://, in any case), not of a
+/// folder.
 bool is_server(std::string_view library);
 
 /// Error: kBadAddress for a server where the library itself is needed, which `what` says.
