@@ -18,6 +18,7 @@
 #include "esper/cli/print.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/program/edits/seed_branch.h"
+#include "esper/services/supply/forge_folder.h"
 #include "esper/services/supply/kernel_orders.h"
 #include "esper/services/supply/store_kernel.h"
 #include "esper/services/urza/library_keys.h"
@@ -194,6 +195,7 @@ int run_forge(const ForgeFlags& flags) {
         std::fprintf(stderr, "esper: %s\n", why.c_str());
         return 1;
     }
+    supply::remove_abandoned_folders();
     std::vector<std::string> precisions{flags.precision};
     if (flags.precision == "all") precisions = {"fp32", "bf16"};
     // A trial is a copy of this process, which must have one thread.

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -48,15 +47,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
     return pointers;
 }
 
-std::filesystem::path temporary_folder() {
-    std::error_code problem;
-    const auto base = std::filesystem::temp_directory_path(problem);
-    std::string name =
-        ((problem ? std::filesystem::path("/tmp") : base) / "esper-forge-of-a-run-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) return {};
-    return name;
-}
-
 bool write_all(int file, const std::string& text) {
     return ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
            ::lseek(file, 0, SEEK_SET) == 0;
@@ -70,8 +60,6 @@ ForgeProcess::~ForgeProcess() {
         ::waitpid(process_, nullptr, 0);
     }
     if (said_ >= 0) ::close(said_);
-    std::error_code ignored;
-    if (!work_.empty()) std::filesystem::remove_all(work_, ignored);
 }
 
 std::string ForgeProcess::start(const std::filesystem::path& program, const std::string& library,
@@ -81,15 +69,16 @@ std::string ForgeProcess::start(const std::filesystem::path& program, const std:
     said_ = ::memfd_create("esper-outcomes", MFD_CLOEXEC);
     std::string text;
     for (const auto& order : orders) text += text_of(order) + "\n";
-    work_ = temporary_folder();
-    if (asked < 0 || said_ < 0 || work_.empty() || !write_all(asked, text)) {
+    remove_abandoned_folders();
+    work_.emplace();
+    if (asked < 0 || said_ < 0 || work_->path().empty() || !write_all(asked, text)) {
         if (asked >= 0) ::close(asked);
         return "no memory or no temporary folder for the forge's orders";
     }
     std::vector<std::string> words{program.string(), "forge", "--orders", "--priority",
                                    std::to_string(wishes.nice)};
     if (wishes.needs_jail) words.insert(words.end(), {"--sandbox", "require"});
-    auto environment = environment_with(work_, library);
+    auto environment = environment_with(work_->path(), library);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, asked, STDIN_FILENO);

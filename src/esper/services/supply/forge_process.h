@@ -3,10 +3,12 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "esper/base/error.h"
+#include "esper/services/supply/forge_folder.h"
 #include "esper/services/supply/kernel_orders.h"
 
 namespace esper::supply {
@@ -30,8 +32,8 @@ class ForgeProcess {
 
   private:
     pid_t process_ = 0;
-    int said_ = -1;               ///< what it prints
-    std::filesystem::path work_;  ///< its temporary files, which an end may come upon
+    int said_ = -1;                    ///< what it prints
+    std::optional<ForgeFolder> work_;  ///< its temporary files, which an end may come upon
 };
 
 }  // namespace esper::supply

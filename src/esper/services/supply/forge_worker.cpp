@@ -6,6 +6,7 @@
 
 #include "esper/base/first_line.h"
 #include "esper/execution/kernels/kernel_bundle.h"
+#include "esper/services/supply/forge_folder.h"
 #include "esper/services/supply/forge_process.h"
 #include "esper/services/urza/library.h"
 #include "esper/services/urza/library_keys.h"
@@ -130,6 +131,7 @@ Result<WorkerTally> work_off(const WorkerOptions& options, const std::function<b
     const auto keys = urza::keys_of(options.library);
     for (const auto role : {execution::KeyRole::kForge, execution::KeyRole::kGauntlet})
         ESPER_CHECK_STATUS(keys.signer(role));
+    remove_abandoned_folders();
     return Worker(options, *library, should_stop, say).run();
 }
 
