@@ -17,10 +17,10 @@ pytestmark = [
 ]
 
 
-def esper(folder, *words):
+def esper(folder, *words, expect=0):
     done = subprocess.run([ESPER, *words], capture_output=True, text=True, timeout=240, cwd=folder,
                           env=environment_of(folder / "library"))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == expect, done.stderr
     return done
 
 
@@ -78,10 +78,17 @@ def test_a_job_that_is_none_fails_and_is_dead_in_the_end(folder):
     with sqlite3.connect(folder / "library" / "urza.sqlite") as database:
         database.execute("INSERT INTO work (id, subject, hardware, orders, state, not_before, attempts) "
                          "VALUES ('0123456789abcdef', 'rubbish', ?, '{', 'waiting', 0, 4)", [hardware])
-    said = esper(folder, "forge", "--worker", "--until-empty")
+    said = esper(folder, "forge", "--worker", "--until-empty", expect=1)
     assert "attempt 5 failed" in said.stdout and "1 failed" in said.stderr
+    assert "1 job is dead (esper urza work ls --state dead says why)" in said.stderr
     [job] = jobs(folder, "--state", "dead")
-    assert "no order" in job["said"]
+    assert "no order" in job["said"] and "json.exception" not in job["said"]
+    esper(folder, "urza", "work", "retry", job["id"])
+    said = esper(folder, "forge", "--worker", "--until-empty", expect=1)
+    [waiting] = jobs(folder, "--state", "waiting")
+    assert f"1 job waits for another attempt until {waiting['not_before']}" in said.stderr
+    with sqlite3.connect(folder / "library" / "urza.sqlite") as database:
+        database.execute("UPDATE work SET state = 'dead'  WHERE id = '0123456789abcdef'")
     esper(folder, "urza", "work", "retry", job["id"])
     assert [j["id"] for j in jobs(folder, "--state", "waiting")] == [job["id"]]
     refused = subprocess.run([ESPER, "urza", "work", "retry", "none"], capture_output=True, text=True,

@@ -100,6 +100,9 @@ def test_a_kernel_forged_here_is_in_the_library_there(team):
     assert "validated on" in team.run("library", "show", name, **reader).stdout
     refused = team.run("forge", "low_rank", "--features", 16, "--rows", 64, expect=2, **reader)
     assert "this needs the role curator" in refused.stderr
+    assert "validated" not in refused.stdout, "it is asked before anything is compiled"
+    refused = team.run("forge", "--worker", "--until-empty", expect=1, **reader)
+    assert "this needs the role curator" in refused.stderr and refused.stdout == ""
     # The ring is this user's own: with other keys nothing of it is trusted.
     others = {"ESPER_KEYS": str(team.folder / "others")}
     team.run("keys", "init", **others)

@@ -22,6 +22,7 @@
 #include "esper/services/supply/kernel_orders.h"
 #include "esper/services/supply/store_kernel.h"
 #include "esper/services/urza/library_keys.h"
+#include "esper/services/urza/server_address.h"
 
 namespace esper::cli {
 
@@ -171,6 +172,17 @@ Status store(const Wanted& wanted, const tezzeret::Order& order, const Forged& m
     return stored ? Status{} : Status(tl::unexpected(stored.error()));
 }
 
+/// Asked before anything is compiled. Closed again: see below.
+Status may_store(const std::string& address) {
+    ESPER_TRY(const auto library, urza::open_library(address));
+    auto may = supply::may_store(*library, urza::keys_of(address));
+    const bool is_theirs =
+        urza::is_server(address.empty() ? urza::default_library_path() : address);
+    if (!may && is_theirs && may.error().is(urza::UrzaError::kReadOnly))
+        return fail(urza::UrzaError::kDenied, may.error().message());
+    return may;
+}
+
 supply::ForgeWishes wishes_of(const ForgeFlags& flags) {
     return {flags.sandbox == "require", flags.nice};
 }
@@ -196,6 +208,8 @@ int run_forge(const ForgeFlags& flags) {
         return 1;
     }
     supply::remove_abandoned_folders();
+    if (!flags.dry)
+        if (const Status may = may_store(flags.library); !may) return report_error(may.error());
     std::vector<std::string> precisions{flags.precision};
     if (flags.precision == "all") precisions = {"fp32", "bf16"};
     // A trial is a copy of this process, which must have one thread.

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "esper/base/clock.h"
+#include "esper/base/text.h"
 #include "esper/cli/print.h"
 #include "esper/cli/signals.h"
 #include "esper/services/records/printable_text.h"
@@ -27,6 +29,27 @@ std::string name_of_this_process() {
     return fmt::format("{}:{}", records::printable(machine.data()), ::getpid());
 }
 
+std::string moment_of(std::int64_t utc_ms) { return iso8601(utc_ms * 1'000'000); }
+
+/// What is not done, one line; "" where everything is.
+std::string in_words(const supply::WorkLeft& left) {
+    std::vector<std::string> parts;
+    const auto jobs = [](std::int64_t n) { return fmt::format("{} job{}", n, n == 1 ? "" : "s"); };
+    if (left.waiting > 0) {
+        const auto until =
+            moment_of(left.first) == moment_of(left.last)
+                ? moment_of(left.first)
+                : fmt::format("{} to {}", moment_of(left.first), moment_of(left.last));
+        parts.push_back(fmt::format("{} wait{} for another attempt until {}", jobs(left.waiting),
+                                    left.waiting == 1 ? "s" : "", until));
+    }
+    if (left.dead > 0)
+        parts.push_back(fmt::format("{} {} dead (esper urza work ls --state dead says why)",
+                                    jobs(left.dead), left.dead == 1 ? "is" : "are"));
+    if (left.leased > 0) parts.push_back(fmt::format("other workers have {}", jobs(left.leased)));
+    return join(parts, "; ");
+}
+
 }  // namespace
 
 void add_worker_options(CLI::App& command, CLI::Option& worker, WorkerFlags& flags) {
@@ -38,8 +61,8 @@ void add_worker_options(CLI::App& command, CLI::Option& worker, WorkerFlags& fla
                     "(default: 60)")
         ->check(CLI::Range(3, 24 * 3600));
     command.add_flag("--until-empty", flags.until_empty,
-                     "end where there is nothing to do now; what others have, or what waits for "
-                     "another attempt, is left");
+                     "end where there is nothing to do now; with 1 where jobs wait for another "
+                     "attempt or are dead");
     for (const char* own : {"--name", "--lease", "--until-empty"})
         command.get_option(own)->needs(&worker);
 }
@@ -71,7 +94,11 @@ int run_worker(const WorkerFlags& flags, const std::string& library,
     std::fprintf(stderr, "esper: %s done, %s failed, %s dropped\n",
                  std::to_string(tally->done).c_str(), std::to_string(tally->failed).c_str(),
                  std::to_string(tally->dropped).c_str());
-    return ended_by == SIGINT ? kInterrupted : 0;
+    const auto& left = tally->left;
+    if (const auto words = in_words(left); !words.empty())
+        std::fprintf(stderr, "esper: %s\n", words.c_str());
+    if (ended_by == SIGINT) return kInterrupted;
+    return left.waiting > 0 || left.dead > 0 ? 1 : 0;
 }
 
 }  // namespace esper::cli

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "esper/base/first_line.h"
 #include "esper/execution/kernels/kernel_bundle.h"
 #include "esper/services/supply/forge_folder.h"
 #include "esper/services/supply/forge_process.h"
+#include "esper/services/supply/store_kernel.h"
 #include "esper/services/urza/library.h"
 #include "esper/services/urza/library_keys.h"
 
@@ -17,6 +19,7 @@ namespace {
 using std::chrono::steady_clock;
 using urza::Claim;
 using urza::UrzaError;
+using urza::WorkState;
 
 constexpr std::chrono::milliseconds kLook{50};
 constexpr int kExtendsInALease = 3;
@@ -37,7 +40,10 @@ class Worker {
                 work_on(**claim);
                 continue;
             }
-            if (claim && options_.until_empty) break;
+            if (claim && options_.until_empty) {
+                ESPER_TRY(tally_.left, what_is_left());
+                break;
+            }
             say_once(claim ? "" : claim.error().to_string() + "; trying again");
             wait(options_.pause);
         }
@@ -45,6 +51,27 @@ class Worker {
     }
 
   private:
+    Result<WorkLeft> what_is_left() {
+        constexpr std::uint32_t kPage = 500;
+        WorkLeft left;
+        for (std::string after;;) {
+            ESPER_TRY(const auto rows, queue_.work({}, after, kPage));
+            for (const auto& row : rows)
+                if (row.hardware == execution::hardware_here()) count(row, left);
+            if (rows.size() < kPage) return left;
+            after = rows.back().id;
+        }
+    }
+
+    static void count(const urza::WorkRow& row, WorkLeft& left) {
+        left.dead += row.state == WorkState::kDead ? 1 : 0;
+        left.leased += row.state == WorkState::kLeased ? 1 : 0;
+        if (row.state != WorkState::kWaiting) return;
+        left.first = left.waiting == 0 ? row.not_before : std::min(left.first, row.not_before);
+        left.last = std::max(left.last, row.not_before);
+        ++left.waiting;
+    }
+
     void work_on(const Claim& claim) {
         say_once("");
         say_(fmt::format("job {}: {}, attempt {}", claim.id, claim.subject, claim.attempts));
@@ -126,11 +153,8 @@ class Worker {
 Result<WorkerTally> work_off(const WorkerOptions& options, const std::function<bool()>& should_stop,
                              const std::function<void(const std::string&)>& say) {
     ESPER_TRY(const auto library, urza::open_library(options.library));
-    ESPER_CHECK_STATUS(library->may_change());
-    // Without them every attempt would fail, and five make a job dead for everybody.
-    const auto keys = urza::keys_of(options.library);
-    for (const auto role : {execution::KeyRole::kForge, execution::KeyRole::kGauntlet})
-        ESPER_CHECK_STATUS(keys.signer(role));
+    // Without the keys every attempt would fail, and five make a job dead for everybody.
+    ESPER_CHECK_STATUS(may_store(*library, urza::keys_of(options.library)));
     remove_abandoned_folders();
     return Worker(options, *library, should_stop, say).run();
 }

@@ -20,10 +20,20 @@ struct WorkerOptions {
     bool until_empty = false;                ///< end where there is nothing to do
 };
 
+/// Jobs for this kind of machine that are not done, and that a worker cannot claim now.
+struct WorkLeft {
+    std::int64_t waiting = 0;  ///< for their next attempt
+    std::int64_t first = 0;    ///< UTC, ms: when the first of these may be claimed
+    std::int64_t last = 0;     ///< and the last
+    std::int64_t dead = 0;
+    std::int64_t leased = 0;  ///< by other workers
+};
+
 struct WorkerTally {
     std::int64_t done = 0;     ///< jobs whose outcome is in the library
     std::int64_t failed = 0;   ///< attempts that failed; the job waits for another or is dead
     std::int64_t dropped = 0;  ///< jobs that another worker had claimed in the meantime
+    WorkLeft left = {};        ///< with `until_empty`
 };
 
 /// Claims jobs for machines of this kind from a library, forges each in a process of its own, and

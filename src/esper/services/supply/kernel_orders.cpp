@@ -42,9 +42,11 @@ Result<KernelNeed> need_of(const std::string& line) {
         need.sample = order.at("sample").get<std::vector<std::int64_t>>();
         need.samples = order.at("samples");
         return need;
-    } catch (const json::exception& e) {
+    } catch (const json::exception&) {
         return fail(tezzeret::TezzeretError::kUnsupported,
-                    std::string("the line is no order: ") + e.what());
+                    "the text is no order for a kernel: expected one line of JSON with the texts "
+                    "branch, program, blueprint, anchor_kind and precision, the numbers sample and "
+                    "the number samples");
     }
 }
 

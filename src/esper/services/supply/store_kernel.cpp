@@ -132,4 +132,11 @@ Result<std::string> store_kernel(urza::Library& library, const execution::KeyFol
     return id;
 }
 
+Status may_store(const urza::Library& library, const execution::KeyFolder& keys) {
+    ESPER_CHECK_STATUS(library.may_change());
+    for (const auto role : {execution::KeyRole::kForge, execution::KeyRole::kGauntlet})
+        ESPER_CHECK_STATUS(keys.signer(role));
+    return {};
+}
+
 }  // namespace esper::supply

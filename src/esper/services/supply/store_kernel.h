@@ -16,4 +16,8 @@ Result<std::string> store_kernel(urza::Library& library, const execution::KeyFol
                                  const std::string& blueprint, const std::string& kind,
                                  const tezzeret::Order& order, const tezzeret::Forged& made);
 
+/// Whether this user may put kernels there, and seal them; to be asked before hours of compiling.
+/// Errors: those of Library::may_change, kNoKey.
+Status may_store(const urza::Library& library, const execution::KeyFolder& keys);
+
 }  // namespace esper::supply

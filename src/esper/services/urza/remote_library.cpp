@@ -69,11 +69,11 @@ Status RemoteLibrary::may_change() const {
     ESPER_TRY(const auto owner, record_in<TokenOwner>(text));
     may_change_ = Status();
     if (owner.role < contracts::AccessRole::kCurator)
-        may_change_ = fail(
-            UrzaError::kReadOnly,
-            fmt::format("{}: this token's role is {}, and kernels are taken from a curator; what "
-                        "is there is used",
-                        client_.base(), contracts::to_text(owner.role)));
+        may_change_ =
+            fail(UrzaError::kReadOnly,
+                 fmt::format("{}: this token's role is {}, and to add kernels this needs the role "
+                             "curator; what is there is used",
+                             client_.base(), contracts::to_text(owner.role)));
     return *may_change_;
 }
 
