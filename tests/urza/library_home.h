@@ -79,7 +79,7 @@ class FolderHome final : public DatabaseHome {
     std::filesystem::path file_of(const std::string& digest) const {
         return path() / "objects" / digest.substr(0, 2) / digest;
     }
-    const bool in_memory_ = in_memory();
+    [[maybe_unused]] const bool in_memory_ = in_memory();
     const TemporaryFolder folder_;
 };
 

@@ -118,7 +118,7 @@ class PostgresServer {
         ::_exit(127);
     }
 
-    const bool in_memory_ = in_memory();
+    [[maybe_unused]] const bool in_memory_ = in_memory();
     const TemporaryFolder folder_;
     const std::filesystem::path programs_ = "/usr/lib/postgresql/15/bin";
     uid_t user_ = 0;

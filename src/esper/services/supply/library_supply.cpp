@@ -16,6 +16,7 @@
 #include "esper/services/supply/known_refusals.h"
 #include "esper/services/supply/library_view.h"
 #include "esper/services/supply/ordered_work.h"
+#include "esper/services/supply/retries.h"
 #include "esper/utils/logging.h"
 
 namespace esper::supply {
@@ -41,13 +42,17 @@ class LibrarySupply final : public ports::KernelSupply {
     explicit LibrarySupply(SupplyOptions options) : options_(std::move(options)) {}
 
     ~LibrarySupply() override {
+        opening_.stop();
         cache_.reset();
         source_.reset();
         view_.reset();  // its thread may be starting the forge
     }
 
     std::string want(const std::vector<KernelNeed>& needs) override {
-        if (!needs.empty() && !std::exchange(wanted_, true)) return order(needs);
+        if (!needs.empty() && !std::exchange(wanted_, true)) {
+            needs_ = needs;
+            return order(needs);
+        }
         const auto trouble = view_ ? view_->trouble() : "";
         const std::lock_guard lock(forge_mutex_);
         return trouble.empty() ? problem_ : trouble;
@@ -163,14 +168,37 @@ class LibrarySupply final : public ports::KernelSupply {
         return options_.by_workers ? ordered_.outcomes() : forge_.outcomes();
     }
 
+    /// Where it does not answer, it is tried again beside the run.
     Status open() {
         if (view_) return {};
-        ESPER_TRY(view_, view_of(options_.library));
+        if (const auto why = opening_.failing()) return fail(*why);
+        std::unique_ptr<LibraryView> late;
+        {
+            const std::lock_guard lock(opened_mutex_);
+            late = std::move(opened_);
+        }
+        const bool is_late = late != nullptr;
+        Result<std::unique_ptr<LibraryView>> view =
+            is_late ? Result<std::unique_ptr<LibraryView>>(std::move(late))
+                    : view_of(options_.library);
+        if (!view) {
+            if (view.error().is(urza::UrzaError::kUnreachable)) opening_.begin(view.error());
+            return fail(view.error());
+        }
+        view_ = std::move(*view);
         source_ = std::make_unique<execution::VerifiedBranchSource>(
             [this](std::uint64_t id) { return view_->bundle(ids_.at(id)); }, view_->ring(),
             [this](std::uint64_t id) { return wants_.at(id); });
         cache_ =
             std::make_shared<execution::KernelCache>(execution::KernelCacheOptions{}, *source_);
+        if (is_late && wanted_) order(needs_);
+        return {};
+    }
+
+    Status open_again() {
+        ESPER_TRY(auto view, view_of(options_.library));
+        const std::lock_guard lock(opened_mutex_);
+        opened_ = std::move(view);
         return {};
     }
 
@@ -236,6 +264,9 @@ class LibrarySupply final : public ports::KernelSupply {
     }
 
     SupplyOptions options_;
+    std::mutex opened_mutex_;
+    std::unique_ptr<LibraryView> opened_;  ///< by `opening_`, to become `view_`
+    Retries opening_{[this] { return open_again(); }};
     std::unique_ptr<LibraryView> view_;
     std::unique_ptr<execution::VerifiedBranchSource> source_;
     std::shared_ptr<execution::KernelCache> cache_;
@@ -243,6 +274,7 @@ class LibrarySupply final : public ports::KernelSupply {
     std::map<std::uint64_t, execution::KernelWant> wants_;
     std::vector<Request> requests_;  ///< that are not in the log yet
     bool wanted_ = false;            // a run that goes back wants the same again
+    std::vector<KernelNeed> needs_;  ///< what it wants
     OrderedWork ordered_;
     std::mutex forge_mutex_;  ///< of what follows
     ForgeProcess forge_;
