@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "esper/services/serving/event_channel.h"
 #include "serving/raw_client.h"
 
 namespace esper::serving {

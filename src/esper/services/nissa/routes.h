@@ -6,6 +6,7 @@
 #include "esper/services/nissa/kernel_shelf.h"
 #include "esper/services/nissa/link_tokens.h"
 #include "esper/services/nissa/run_index.h"
+#include "esper/services/serving/event_channel.h"
 #include "esper/services/serving/router.h"
 
 namespace esper::nissa {

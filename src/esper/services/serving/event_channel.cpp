@@ -32,8 +32,8 @@ void EventChannel::publish(std::string_view event, std::string_view data) {
     for (const auto& [key, wake] : wakes_) wake();
 }
 
-std::unique_ptr<EventChannel::Reader> EventChannel::read_from(std::string_view last_id,
-                                                              std::function<void()> wake) {
+std::unique_ptr<EventReader> EventChannel::read_from(std::string_view last_id,
+                                                     std::function<void()> wake) {
     const std::lock_guard lock(mutex_);
     const auto end = first_ + kept_.size();
     auto next = end;

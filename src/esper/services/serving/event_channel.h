@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "esper/services/serving/event_source.h"
+
 namespace esper::serving {
 
 /// Events for any number of clients (server-sent events, WHATWG HTML section 9.2). The newest ones
@@ -18,7 +20,7 @@ namespace esper::serving {
 ///
 /// An id is `<channel>-<number>`; the first half differs between two starts of a process, so that
 /// a client that comes back after a restart is told to resync. Thread-safe.
-class EventChannel : public std::enable_shared_from_this<EventChannel> {
+class EventChannel final : public EventSource, public std::enable_shared_from_this<EventChannel> {
   public:
     struct Bounds {
         std::size_t events = 4096;
@@ -34,16 +36,14 @@ class EventChannel : public std::enable_shared_from_this<EventChannel> {
     void publish(std::string_view event, std::string_view data);
 
     /// One client's place in the list.
-    class Reader {
+    class Reader final : public EventReader {
       public:
         Reader(std::shared_ptr<EventChannel> channel, std::uint64_t at, bool lost,
                std::uint64_t key);
-        ~Reader();
+        ~Reader() override;
         Reader(const Reader&) = delete;
         Reader& operator=(const Reader&) = delete;
-        /// What comes next, as it goes over the wire, up to about `most` bytes; empty when there
-        /// is nothing.
-        std::string take(std::size_t most);
+        std::string take(std::size_t most) override;
 
       private:
         std::shared_ptr<EventChannel> channel_;
@@ -55,7 +55,8 @@ class EventChannel : public std::enable_shared_from_this<EventChannel> {
     /// A reader that begins after the event `last_id`, or, where that is empty, with what comes
     /// next; its first event is `hello` or, if events were missed, `resync`. `wake` is called, from
     /// any thread, after each publish(); it must return at once and must not call the channel.
-    std::unique_ptr<Reader> read_from(std::string_view last_id, std::function<void()> wake);
+    std::unique_ptr<EventReader> read_from(std::string_view last_id,
+                                           std::function<void()> wake) override;
 
     std::size_t readers() const;
 

@@ -367,7 +367,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Response response_;
     std::optional<http::response<http::span_body<const char>>> out_;
     std::array<char, 4096> rubbish_{};
-    std::unique_ptr<EventChannel::Reader> reader_;
+    std::unique_ptr<EventReader> reader_;
     std::string piece_;
     std::size_t discarded_ = 0;
     int answered_ = 0;

@@ -74,12 +74,12 @@ Response json_content(const json& value, int status) {
                    status);
 }
 
-Response event_stream(std::shared_ptr<EventChannel> channel, std::function<bool()> is_over) {
+Response event_stream(std::shared_ptr<EventSource> source, std::function<bool()> is_over) {
     Response response;
     response.content_type = "text/event-stream";
     // Proxies that collect what they pass on would hold the events back.
     response.headers = {{"X-Accel-Buffering", "no"}};
-    response.events = std::move(channel);
+    response.events = std::move(source);
     response.is_over = std::move(is_over);
     return response;
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "esper/base/error.h"
-#include "esper/services/serving/event_channel.h"
+#include "esper/services/serving/event_source.h"
 #include "esper/services/serving/request.h"
 
 namespace esper::serving {
@@ -18,7 +18,7 @@ struct Response {
     std::string content_type;
     Fields headers;
     std::shared_ptr<const std::string> body;  ///< shared, so that a large page is not copied
-    std::shared_ptr<EventChannel> events;     ///< if set, `body` is not sent
+    std::shared_ptr<EventSource> events;      ///< if set, `body` is not sent
     std::function<bool()> is_over;            ///< asked before each event; true ends the stream
 
     std::string_view text() const { return body ? std::string_view(*body) : ""; }
@@ -28,9 +28,9 @@ struct Response {
 Response content(std::string type, std::string body, int status = 200);
 /// A response with JSON; text that is not UTF-8 is repaired.
 Response json_content(const nlohmann::json& value, int status = 200);
-/// Everything that `channel` publishes from now on, as server-sent events, until `is_over`, if
+/// Everything that `source` has from now on, as server-sent events, until `is_over`, if
 /// there is one, says so; it is called on threads of the server.
-Response event_stream(std::shared_ptr<EventChannel> channel, std::function<bool()> is_over = {});
+Response event_stream(std::shared_ptr<EventSource> source, std::function<bool()> is_over = {});
 
 /// What went wrong, as `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`,
 /// and as `error` the value of an error enum, e.g. `serving.BadTarget`.
