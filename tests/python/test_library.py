@@ -205,6 +205,85 @@ def test_the_server_answers_whoever_has_a_token(esper, tmp_path):
         assert server.wait(timeout=30) == 0
 
 
+class Served:
+    """`esper urza serve`, and a stream of its events."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen(
+            [BINARY, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=dict(os.environ, ESPER_LIBRARY=str(folder / "library")))
+        self.address = self.process.stdout.readline().strip()
+
+    def stream(self, token, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return urllib.request.urlopen(urllib.request.Request(
+            self.address + "/api/v1/events",
+            headers={"Authorization": f"Bearer {token}", "Accept": "text/event-stream", **headers}),
+            timeout=30)
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+def next_event(stream):
+    """The next one as its id and what it says."""
+    event = {}
+    for line in stream:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if not line.strip() and "data" in event:
+            return int(event["id"]), event["event"], json.loads(event["data"])
+        event[name] = value
+    raise AssertionError("the stream has ended")
+
+
+def test_a_stream_of_events_goes_on_after_the_servers_end(esper, tmp_path):
+    (tmp_path / "mine").write_text(BRANCH)
+    events = lines(esper("library", "events", "--json"))
+    assert [e["number"] for e in events] == list(range(1, len(events) + 1))
+    assert {e["topic"] for e in events} == {"blueprint.submitted"}
+    token = lines(esper("token", "add", "Ada", "--role", "researcher", "--json"))[0]["token"]
+    server = Served(tmp_path)
+    try:
+        with server.stream(token) as stream:
+            seen = [next_event(stream) for _ in events]
+            assert [number for number, _, _ in seen] == [e["number"] for e in events]
+            assert seen[0][2]["hash"] == events[0]["hash"]
+            esper("library", "add", "mine")  # by another process
+            number, topic, said = next_event(stream)
+            assert (number, topic) == (len(events) + 1, "blueprint.submitted")
+            assert said["actor"] == "a person"
+    finally:
+        server.end()
+    (tmp_path / "mine").write_text(BRANCH.replace("8", "16"))
+    esper("library", "add", "mine")
+    server = Served(tmp_path)
+    try:
+        with server.stream(token, Last_Event_ID=str(len(events))) as stream:
+            assert [next_event(stream)[0] for _ in range(2)] == [len(events) + 1, len(events) + 2]
+    finally:
+        server.end()
+
+
+def test_events_are_followed_until_ctrl_c(esper, tmp_path):
+    (tmp_path / "mine").write_text(BRANCH)
+    last = lines(esper("library", "events", "--json"))[-1]["number"]
+    assert esper("library", "events", "--after", last).stdout == ""
+    assert "begin again" in esper("library", "events", "--after", last + 1, expect=3).stderr
+    follower = subprocess.Popen(
+        [BINARY, "library", "events", "--after", str(last), "--follow", "--json"],
+        stdout=subprocess.PIPE, text=True,
+        env=dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library")))
+    try:
+        added = esper("library", "add", "mine", "--by", "Ada").stdout.strip()
+        event = json.loads(follower.stdout.readline())
+        assert (event["number"], event["subject"], event["actor"]) == (last + 1, added, "Ada")
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(timeout=30) == 130
+    finally:
+        follower.kill()
+
+
 def test_ctrl_c_ends_the_server_as_it_ends_the_other_commands(esper, tmp_path):
     server = subprocess.Popen(
         [BINARY, "urza", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,

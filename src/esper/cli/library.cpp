@@ -11,6 +11,7 @@
 #include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
+#include "esper/cli/library_events.h"
 #include "esper/cli/library_text.h"
 #include "esper/cli/print.h"
 #include "esper/contracts/codec.h"
@@ -39,6 +40,7 @@ struct Arguments {
     std::int64_t after = 0;
     std::uint32_t keep = urza::Retention{}.kernels_per_blueprint;
     bool kernels = false;
+    bool follow = false;
     bool json = false;
 };
 
@@ -243,6 +245,11 @@ Status ledger(const Arguments& a) {
         }
         if (entries.size() < kAtOnce) return {};
     }
+}
+
+Status events(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    return print_events(*library, static_cast<std::uint64_t>(a.after), a.follow, a.json);
 }
 
 Status collect(const Arguments& a) {
@@ -461,6 +468,9 @@ void add_library(CLI::App& app, int& exit_code) {
     command("ledger", "every change, in order", ledger)
         ->add_option("--after", a->after, "from the entry after this number on")
         ->check(a_number);
+    auto* told = command("events", "the changes as events, each with its topic", events);
+    told->add_option("--after", a->after, "from the event after this number on")->check(a_number);
+    told->add_flag("--follow", a->follow, "and each new one as it comes, until Ctrl-C");
     command("gc", "drop objects that nobody needs; rows and lineage stay", collect)
         ->add_option("--keep", a->keep, "kernels of each blueprint (default: 100)");
     command("backup", "copy all of it into a new folder, while others use it", back_up)

@@ -10,6 +10,7 @@
 #include "esper/services/serving/health.h"
 #include "esper/services/serving/metrics_text.h"
 #include "esper/services/urza/api_answers.h"
+#include "esper/services/urza/api_events.h"
 #include "esper/services/urza/api_sharing.h"
 #include "esper/services/urza/api_work.h"
 #include "esper/services/urza/callers.h"
@@ -137,6 +138,7 @@ Response show_head(Library& library) {
 std::vector<Operation> operations(Library& l) {
     auto all = sharing_operations(l);
     std::ranges::move(work_operations(l), std::back_inserter(all));
+    std::ranges::move(event_operations(l), std::back_inserter(all));
     const auto* blueprint = &record_info<contracts::Blueprint>();
     const auto* kernel = &record_info<contracts::CompiledKernelArtifact>();
     std::vector<Operation> found{
@@ -245,7 +247,12 @@ void add_api(serving::Router& router, Library& library, Tokens& tokens, WebToken
                 const auto caller = callers->allow(request, operation.least);
                 if (!caller) return caller.error();
                 if (auto refused = refuse_unknown(request, known)) return std::move(*refused);
-                return answer(operation, request, *caller);
+                auto response = answer(operation, request, *caller);
+                if (response.events)  // a stream ends when its token does
+                    response.is_over = [request, least = operation.least, callers] {
+                        return !callers->allow(request, least);
+                    };
+                return response;
             },
             body,
             [least = operation.least, callers](const Request& head) -> std::optional<Response> {

@@ -13,6 +13,7 @@
 namespace esper::urza {
 
 inline constexpr std::uint32_t kMostItems = 1000;  ///< of a page
+inline constexpr const char* kLastEventId = "Last-Event-ID";
 inline constexpr std::uint64_t kLastLedgerEntry = std::uint64_t{1} << 62;
 
 /// One operation of the library's server under /api/v1.

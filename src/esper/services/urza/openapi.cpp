@@ -81,11 +81,12 @@ json parameters_of(const Operation& operation) {
         if (segment.starts_with('{'))
             add(segment.substr(1, segment.size() - 2), "path", segment_schema());
     if (operation.page) {
-        const bool numbers =
-            operation.pattern.ends_with("/ledger") || operation.pattern.ends_with("/reports");
-        add("after", "query",
-            numbers ? json{{"type", "integer"}, {"minimum", 0}, {"maximum", kLastLedgerEntry}}
-                    : text_schema());
+        const json number{{"type", "integer"}, {"minimum", 0}, {"maximum", kLastLedgerEntry}};
+        const bool is_events = operation.pattern.ends_with("/events");
+        const bool numbers = is_events || operation.pattern.ends_with("/ledger") ||
+                             operation.pattern.ends_with("/reports");
+        add("after", "query", numbers ? number : text_schema());
+        if (is_events) add(kLastEventId, "header", number);
         add("limit", "query", {{"type", "integer"}, {"minimum", 0}, {"maximum", kMostItems}});
     }
     if (operation.pattern.ends_with("/deprecate")) add("reason", "query", text_schema());
