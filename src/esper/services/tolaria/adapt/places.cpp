@@ -19,7 +19,8 @@ namespace {
 // Units that a trial has at most: enough to tell places apart, few enough to be fitted on two
 // batches.
 constexpr std::int64_t kTrialUnits = 96;
-constexpr double kNearly = 0.8;     // of the best gain
+constexpr std::uint32_t kFitExamples = 32;  // of a batch; more batches where they have few rows
+constexpr double kNearly = 0.8;             // of the best gain
 constexpr double kManySteps = 300;  // of training: fewer are best spent where they are cheapest
 
 Result<PlaceGain> gain_at(const PlaceSearch& search, const AdapterPart& part, Engine& engine,
@@ -36,7 +37,7 @@ Result<PlaceGain> gain_at(const PlaceSearch& search, const AdapterPart& part, En
     request.seed = kAdapterSeed;
     request.blueprint = std::move(blueprint);
     request.run_seed = search.seed;
-    request.batch_size = search.batch_size;
+    request.batch_size = std::min(search.batch_size, kFitExamples);
     request.least_batches = 1;
     request.least_rows = 1000;
     request.held_out_examples = search.batch_size;
