@@ -273,6 +273,8 @@ def test_events_are_followed_until_ctrl_c(esper, tmp_path):
     follower = subprocess.Popen(
         [BINARY, "library", "events", "--after", str(last), "--follow", "--json"],
         stdout=subprocess.PIPE, text=True,
+        # A shell ignores Ctrl-C for what it starts in the background, and the command inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library")))
     try:
         added = esper("library", "add", "mine", "--by", "Ada").stdout.strip()

@@ -95,4 +95,4 @@ def test_views_that_the_run_never_saw_are_refused(pictures, tmp_path):
     done = esper("train", "rows.csv", *SHORT, "run.steps_per_epoch=2", "--run", "rows", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     done = esper("eval", "rows", "--tta", cwd=tmp_path)
-    assert done.returncode == 2 and "only classes of images" in done.stderr
+    assert done.returncode == 2 and "only classes and labels of images" in done.stderr
