@@ -284,6 +284,12 @@ TEST_F(RunFolderTest, TimesOfEventsAreCutBackWithThem) {
     EXPECT_EQ(moved.lengths(), lengths);
 }
 
+TEST_F(RunFolderTest, ANameThatIsNoUtf8DoesNotKeepARunFromBeingWritten) {
+    auto folder = begun();
+    ASSERT_TRUE(folder.write_run_json({{"status", "running"}, {"name", "gr\xfcn"}}));
+    EXPECT_EQ(value_or_throw(folder.read_run_json())["name"], "gr\xef\xbf\xbdn");
+}
+
 TEST_F(RunFolderTest, SessionsAreNoted) {
     const auto folder_is = [&] { return value_or_throw(read_file(path / "sessions.csv")); };
     auto folder = begun();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace esper::tolaria {
 namespace {
 
@@ -11,6 +13,8 @@ TEST(ClassFigures, TheAreaCountsTiesHalf) {
         *area_under_curve({0.9, 0.4, 0.4, 0.1, 0.6}, {true, true, false, false, false}), 4.5 / 6);
     EXPECT_DOUBLE_EQ(*area_under_curve({1, 2}, {true, false}), 0);
     EXPECT_FALSE(area_under_curve({1, 2}, {true, true}));
+    const double none = std::nan("");
+    EXPECT_FALSE(area_under_curve({1, none, 2}, {true, false, false}));
 }
 
 TEST(ClassFigures, OfClassesAsTheirDefinitionsSay) {

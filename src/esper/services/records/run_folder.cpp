@@ -256,7 +256,7 @@ Status RunFolder::check_is_there() const {
 // power cut could then take back is the state before, from which the run is resumed to this one.
 Status RunFolder::write_run_json(const nlohmann::json& run) {
     ESPER_CHECK_STATUS(check_is_there());
-    const auto text = run.dump(2) + "\n";
+    const auto text = run.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     if (auto written = write_file_atomic(path_ / "run.json", text); !written) {
         const auto there = read_file(path_ / "run.json");
         if (!there || *there != text) return written;

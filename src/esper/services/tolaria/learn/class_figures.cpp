@@ -57,6 +57,7 @@ std::vector<double> softmax(std::span<const float> logits) {
 std::optional<double> area_under_curve(std::vector<double> scores,
                                        const std::vector<bool>& positive) {
     const std::size_t n = scores.size();
+    if (std::ranges::any_of(scores, [](double s) { return std::isnan(s); })) return std::nullopt;
     std::vector<std::uint32_t> order(n);
     std::iota(order.begin(), order.end(), 0U);
     std::ranges::sort(order, {}, [&](std::uint32_t i) { return scores[i]; });
