@@ -59,8 +59,11 @@ Status evaluate(const Arguments& a) {
     ESPER_TRY(const auto config, load_config_to_look(folder, a.overrides));
     ESPER_TRY(auto run, load_run(folder, a.checkpoint));
     ESPER_TRY(auto data, open_run_data(config, run.head.data_fingerprint, folder));
+    const auto own = data;
     if (!a.data.empty()) {
-        ESPER_TRY(data, open_for_host(config, *data, a.data));
+        ESPER_TRY(data, open_for_host(config, *own, a.data));
+        if (!a.json)
+            for (const auto& note : data->info().notes) std::fprintf(stderr, "%s\n", note.c_str());
     }
     if (data->size(tolaria::Part::kTest) == 0)
         return fail(tolaria::DataError::kMissing,
@@ -86,6 +89,9 @@ Status evaluate(const Arguments& a) {
     ESPER_CHECK_STATUS(test(run.program(), ""));
     if (a.adapter.empty()) return {};
     ESPER_TRY(const auto adapter, put_adapter_on(run, folder, a.adapter));
+    if (!a.data.empty() && !adapter.classes.empty()) {
+        ESPER_TRY(data, open_for_host(config, *own, a.data, adapter.classes));
+    }
     return test(run.program(), adapter.name);
 }
 

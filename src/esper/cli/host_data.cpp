@@ -1,10 +1,9 @@
 #include "esper/cli/host_data.h"
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
 
 #include "esper/services/tolaria/data/data_config.h"
+#include "esper/services/tolaria/data/larger_probe.h"
 #include "esper/services/tolaria/data/open_like.h"
 #include "esper/services/tolaria/data/recognise.h"
 
@@ -14,7 +13,7 @@ namespace {
 
 constexpr double kTestShare = 0.05;
 constexpr std::uint32_t kProbeExamples = 200;  // the gate decides from 50 on, if all save alike
-constexpr double kLargestProbe = 0.2;
+constexpr double kLargestShare = 0.25;
 
 /// A run on data that bring their own test part divides off none; other data need one.
 void keep_some_for_testing(tolaria::DataOptions& options) {
@@ -23,25 +22,18 @@ void keep_some_for_testing(tolaria::DataOptions& options) {
     options.split.train = std::max(0.0, options.split.train - kTestShare);
 }
 
-/// A larger share for the probe part, taken from the training part's; nothing where the part has
-/// examples enough.
-std::optional<tolaria::Split> with_a_probe(const tolaria::Dataset& data, tolaria::Split split) {
-    double all = 0;
-    for (const auto part : tolaria::kAllParts) all += data.size(part);
-    const double share = std::min(std::ceil(100 * kProbeExamples / all) / 100, kLargestProbe);
-    const double train = split.train - (share - split.probe);
-    if (data.size(tolaria::Part::kProbe) >= kProbeExamples || share <= split.probe || train <= 0)
-        return std::nullopt;
-    split.probe = share;
-    split.train = train;
-    return split;
+/// Enough of the training examples for the probe part, and no more than a share of them.
+std::uint32_t missing_for_the_gate(const tolaria::Dataset& data) {
+    const auto probe = data.size(tolaria::Part::kProbe);
+    const auto most = static_cast<std::uint32_t>(kLargestShare * data.size(tolaria::Part::kTrain));
+    return probe < kProbeExamples ? std::min(kProbeExamples - probe, most) : 0;
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const tolaria::Dataset>> open_for_host(const configs::EsperConfig& run,
-                                                              const tolaria::Dataset& known,
-                                                              const std::string& path) {
+Result<std::shared_ptr<const tolaria::Dataset>> open_for_host(
+    const configs::EsperConfig& run, const tolaria::Dataset& known, const std::string& path,
+    const std::vector<std::string>& classes) {
     auto options = tolaria::data_options(run);
     options.path = path;
     // What a text is read as is the run's choice; images and tables may lie in another format.
@@ -50,12 +42,10 @@ Result<std::shared_ptr<const tolaria::Dataset>> open_for_host(const configs::Esp
         options.name = contracts::to_text(found.kind);
     }
     keep_some_for_testing(options);
-    auto data = tolaria::open_like(known, options);
-    if (!data || known.info().tokens) return data;
-    const auto split = with_a_probe(**data, options.split);
-    if (!split) return data;
-    options.split = *split;
-    return tolaria::open_like(known, options);
+    ESPER_TRY(const auto data, tolaria::open_like(known, options, classes));
+    const auto more = known.info().tokens ? 0 : missing_for_the_gate(*data);
+    if (more == 0) return data;
+    return std::make_shared<const tolaria::LargerProbe>(data, more);
 }
 
 }  // namespace esper::cli

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <numeric>
 
 #include "base/temporary_folder.h"
 #include "esper/services/tolaria/data/images_as_known.h"
+#include "esper/services/tolaria/data/larger_probe.h"
 #include "esper/services/tolaria/data/stored_images.h"
 
 namespace esper::tolaria {
@@ -231,6 +233,74 @@ TEST_F(Tables, WhatDoesNotFitIsRefusedByName) {
     const auto target = like(known, write("c.csv", 200, 0, "x,c", {"red", "blue"}, {}));
     ASSERT_FALSE(target);
     EXPECT_NE(target.error().message().find('k'), std::string::npos);
+}
+
+TEST_F(Tables, ClassesStandWhereAnAdapterHasThem) {
+    const auto known = write("known.csv", 300, 0, "x,c,k", {"red", "blue"}, {"in", "out"});
+    const auto opened = value_or_throw(open_dataset(options(known)));
+    const auto data = write("data.csv", 200, 0, "x,c,k", {"red", "blue"}, {"up", "down"});
+    const auto read = value_or_throw(open_like(*opened, options(data), {"up", "down"}));
+    EXPECT_EQ(read->info().class_names, (std::vector<std::string>{"up", "down"}));
+    const auto later = write("later.csv", 200, 0, "x,c,k", {"red", "blue"}, {"down", "new"});
+    const auto mixed = value_or_throw(open_like(*opened, options(later), {"up", "down"}));
+    EXPECT_EQ(mixed->info().class_names, (std::vector<std::string>{"new", "down"}));
+}
+
+TEST_F(Tables, ANumberFarOffIsRefusedOrTold) {
+    const auto known = write("known.csv", 300, 0, "x,c,k", {"red", "blue"}, {"in", "out"});
+    const auto far = folder_.path() / "far.csv";
+    std::ofstream(far) << std::ifstream(known).rdbuf() << "1e60,red,in\n";
+    const auto refused = like(known, far);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(DataError::kCorrupt));
+    EXPECT_NE(refused.error().message().find("line 302, column 'x': '1e60'"), std::string::npos)
+        << refused.error().message();
+    std::string notes;
+    std::uint32_t seed = 0;
+    for (; notes.find("typing errors") == std::string::npos && seed < 20; ++seed) {
+        auto with = options(far);
+        with.split.seed = seed;
+        const auto own = value_or_throw(open_dataset(with));
+        for (const auto& note : own->info().notes) notes += note + "\n";
+        for (const auto part : kAllParts)
+            for (std::uint32_t i = 0; i < own->size(part); ++i) {
+                std::vector<float> x(static_cast<std::size_t>(own->info().input_elements()));
+                std::int64_t y = 0;
+                ASSERT_TRUE(own->fill(part, std::array{i}, std::nullopt, {.pixels = x.data()},
+                                      {.classes = &y}));
+                for (const auto value : x) EXPECT_LE(std::abs(value), 1e6F);
+            }
+    }
+    EXPECT_LT(seed, 20U) << "in no division it fell outside the training part";
+}
+
+TEST_F(Tables, ALargerProbeTakesOfTheTrainingPartAlone) {
+    const auto known = value_or_throw(
+        open_dataset(options(write("known.csv", 300, 0, "x,c,k", {"red", "blue"}, {"in", "out"}))));
+    const LargerProbe more(known, 50);
+    EXPECT_EQ(more.size(Part::kProbe), known->size(Part::kProbe) + 50);
+    EXPECT_EQ(more.size(Part::kTrain), known->size(Part::kTrain) - 50);
+    EXPECT_NE(more.info().fingerprint, known->info().fingerprint);
+    const auto row = [](const Dataset& set, Part part, std::uint32_t i) {
+        std::vector<float> x(static_cast<std::size_t>(set.info().input_elements()));
+        std::int64_t y = 0;
+        EXPECT_TRUE(
+            set.fill(part, std::array{i}, std::nullopt, {.pixels = x.data()}, {.classes = &y}));
+        x.push_back(static_cast<float>(y));
+        return x;
+    };
+    const auto own = known->size(Part::kProbe);
+    EXPECT_EQ(row(more, Part::kProbe, 0), row(*known, Part::kProbe, 0));
+    EXPECT_EQ(row(more, Part::kProbe, own + 7), row(*known, Part::kTrain, 7));
+    EXPECT_EQ(row(more, Part::kTrain, 7), row(*known, Part::kTrain, 57));
+    EXPECT_EQ(row(more, Part::kTest, 3), row(*known, Part::kTest, 3));
+    std::vector<float> x(100);
+    std::int64_t y = 0;
+    const std::uint32_t end = more.size(Part::kProbe);
+    const auto beyond = more.fill(Part::kProbe, std::span(&end, 1), std::nullopt,
+                                  {.pixels = x.data()}, {.classes = &y});
+    ASSERT_FALSE(beyond);
+    EXPECT_TRUE(beyond.error().is(DataError::kBadIndex));
 }
 
 TEST_F(Tables, RowsWithoutNamesAreRefused) {

@@ -23,8 +23,10 @@ Result<std::shared_ptr<const Dataset>> open_images_like(const DatasetInfo& known
 
 }  // namespace
 
-Result<std::shared_ptr<const Dataset>> open_like(const Dataset& known, DataOptions options) {
-    const auto& info = known.info();
+Result<std::shared_ptr<const Dataset>> open_like(const Dataset& known, DataOptions options,
+                                                 const std::vector<std::string>& classes) {
+    auto info = known.info();
+    if (!classes.empty()) info.class_names = classes;
     if (info.tokens) {
         options.context = static_cast<std::uint32_t>(info.input_shape.front());
         if (options.name == "text" && !info.tokenizer) options.vocabulary = info.class_names;
@@ -41,7 +43,8 @@ Result<std::shared_ptr<const Dataset>> open_like(const Dataset& known, DataOptio
                        .task = info.task,
                        .skip_corrupt = options.skip_corrupt,
                        .split = options.split,
-                       .like = table});
+                       .like = table,
+                       .outputs = info.class_names});
 }
 
 }  // namespace esper::tolaria

@@ -69,8 +69,8 @@ Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOp
     if (table.skipped > 0)
         notes.push_back(fmt::format("{} rows were left out (data.corrupt: skip); the first: {}",
                                     table.skipped, table.first_skipped));
-    return TableDataset::make(columns, target, parts, sha256, std::move(notes), false,
-                              options.like);
+    return TableDataset::make(columns, target, parts, sha256, std::move(notes), false, options.like,
+                              options.outputs);
 }
 
 }  // namespace

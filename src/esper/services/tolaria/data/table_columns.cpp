@@ -13,6 +13,7 @@
 namespace esper::tolaria {
 namespace {
 
+constexpr double kFarthest = 1e6;  // standard deviations
 constexpr std::size_t kMostCategories = 64;
 constexpr std::size_t kFewRows = 20;
 
@@ -154,7 +155,9 @@ void TableEncoder::encode(std::span<const TableColumn> columns, std::span<const 
             if (e.is_numeric) {
                 const double value = column.numbers[row];
                 const bool missing = std::isnan(value);
-                out[0] = missing ? 0.0F : static_cast<float>((value - e.mean) / e.deviation);
+                const double off =
+                    std::clamp((value - e.mean) / e.deviation, -kFarthest, kFarthest);
+                out[0] = missing ? 0.0F : static_cast<float>(off);
                 if (e.says_missing) out[1] = missing ? 1.0F : 0.0F;
             } else if (const auto category = column.categories[row];
                        category < e.input_of.size() && e.input_of[category] >= 0) {
@@ -174,6 +177,12 @@ Result<TableColumn> TableEncoder::read_numbers(const Encoding& encoding, const C
                 DataError::kCorrupt,
                 fmt::format("{}, column '{}': expected a number, as in the data that "
                             "the network learnt from, got '{}'",
+                            table.place(row), shown_name(encoding.name), shown_name(cells[row])));
+        if (std::abs(value - encoding.mean) / encoding.deviation > kFarthest)
+            return fail(
+                DataError::kCorrupt,
+                fmt::format("{}, column '{}': '{}' lies more than a million standard "
+                            "deviations from what the network learnt from",
                             table.place(row), shown_name(encoding.name), shown_name(cells[row])));
         column.numbers.push_back(value);
     }
@@ -243,10 +252,18 @@ Result<TableInputs> encode_columns(std::span<const TableColumn> columns, const P
     ESPER_CHECK_STATUS(check_memory(rows * features * 4,
                                     fmt::format("the table's {} rows of {} inputs", rows, features),
                                     "leave out columns or rows"));
+    std::int64_t far = 0;
     for (std::size_t p = 0; p < kPartCount; ++p) {
         inputs.parts[p].resize(parts[p].size() * features);
         inputs.encoder.encode(columns, parts[p], inputs.parts[p].data());
+        far += std::ranges::count_if(
+            inputs.parts[p], [](float x) { return std::abs(x) >= static_cast<float>(kFarthest); });
     }
+    if (far > 0)
+        inputs.notes.push_back(fmt::format(
+            "{} numbers lie more than a million standard deviations from their column's mean, and "
+            "count as that far; look for typing errors",
+            far));
     return inputs;
 }
 

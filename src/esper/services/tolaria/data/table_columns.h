@@ -32,8 +32,9 @@ TableColumn read_column(std::string name, std::span<const std::string_view> cell
 std::string number_name(double value);
 
 /// How the columns of a table become inputs, as the training part has it: a number becomes
-/// (value - mean) / deviation, a missing one the mean, and a further input says that it was
-/// missing; a category becomes one input for each of the training part's 64 most frequent.
+/// (value - mean) / deviation, at most a million either way, a missing one the mean, and a further
+/// input says that it was missing; a category becomes one input for each of the training part's 64
+/// most frequent.
 class TableEncoder {
   public:
     /// Columns that tell nothing are left out and noted: those with one value, those that count the

@@ -134,7 +134,7 @@ std::vector<std::uint32_t> groups_of(const TableTarget& target) {
 Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     std::span<const TableColumn> columns, const TableTarget& target, const PartRows& parts,
     std::string_view content_sha256, std::vector<std::string> notes, bool brings_test,
-    const TableDataset* like) {
+    const TableDataset* like, const std::vector<std::string>& outputs) {
     ESPER_TRY(auto inputs, encode_columns(columns, parts, like ? &like->encoder_ : nullptr));
     std::shared_ptr<TableDataset> set(new TableDataset);
     auto& info = set->info_;
@@ -154,7 +154,9 @@ Result<std::shared_ptr<const TableDataset>> TableDataset::make(
     std::vector<std::uint32_t> output_of(target.class_names.size());
     std::iota(output_of.begin(), output_of.end(), 0U);
     if (like != nullptr) {
-        ESPER_TRY(auto match, match_classes(like->info_, info));
+        auto known = like->info_;
+        known.class_names = outputs;
+        ESPER_TRY(auto match, match_classes(known, info));
         info.target_mean = like->info_.target_mean;
         info.target_deviation = like->info_.target_deviation;
         info.class_names = std::move(match.names);

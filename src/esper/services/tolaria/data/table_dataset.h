@@ -42,11 +42,11 @@ class TableDataset final : public Dataset {
   public:
     /// `columns` without the target; `content_sha256` is that of the file. With `like`, columns
     /// are what its encoder read, numbers are standardised as its numbers are, and classes stand
-    /// where its classes do. Errors: those of encode_columns and of match_classes.
+    /// where `outputs` has them. Errors: those of encode_columns and of match_classes.
     static Result<std::shared_ptr<const TableDataset>> make(
         std::span<const TableColumn> columns, const TableTarget& target, const PartRows& parts,
         std::string_view content_sha256, std::vector<std::string> notes, bool brings_test = false,
-        const TableDataset* like = nullptr);
+        const TableDataset* like = nullptr, const std::vector<std::string>& outputs = {});
 
     const DatasetInfo& info() const override { return info_; }
     /// How rows that come later become inputs.
@@ -76,6 +76,7 @@ struct TableOptions {
     Split split = {};
     /// What a network has learnt from: the table is read as that one is.
     const TableDataset* like = nullptr;
+    std::vector<std::string> outputs = {};  ///< the classes of its outputs
 };
 
 /// A CSV file (also .csv.gz), a Parquet file, or several of either (table_files.h). Rows without a
