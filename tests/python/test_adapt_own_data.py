@@ -5,6 +5,7 @@ import importlib.util
 import json
 import math
 import random
+import shutil
 
 import pytest
 from conftest import needs_esper
@@ -93,6 +94,35 @@ def test_a_table_that_does_not_fit_is_refused(tables, name, content, code, messa
     assert not (folder / "host/adapters/other.esper").exists()
 
 
+@pytest.mark.parametrize("words, message", [
+    (["--rate", "nan"], "--rate"), (["--parameters", "150%"], "at most 100%"),
+    (["-o", "new.csv"], "no adapter that could be replaced"),
+    (["-o", "none/a.esper"], "its folder is not there")])
+def test_bad_flags_are_refused_before_training(tables, words, message):
+    folder, _ = tables
+    before = (folder / "new.csv").read_bytes()
+    refused = esper("adapt", "host", "new.csv", "--name", "other", *words, cwd=folder)
+    assert refused.returncode != 0 and message in refused.stderr, refused.stderr
+    assert "step " not in refused.stderr and (folder / "new.csv").read_bytes() == before
+
+
+def test_the_test_part_is_the_same_with_and_without_on(tables):
+    """The probe part takes what it lacks of the training part alone."""
+    folder, _ = tables
+    plain, = lines(esper("eval", "host", "--json", cwd=folder))
+    on, = lines(esper("eval", "host", "--on", "old.csv", "--json", cwd=folder))
+    assert on["test_loss"] == pytest.approx(plain["test_loss"], rel=1e-5)
+
+
+def test_a_number_beyond_a_float_ends_in_a_figure_and_not_in_a_loop(tables):
+    folder, _ = tables
+    text = (folder / "new.csv").read_text().splitlines()
+    text[500] = ",".join(["50", "p", "1e60", "1"])
+    (folder / "far.csv").write_text("\n".join(text) + "\n")
+    done = esper("predict", "host", "far.csv", cwd=folder)
+    assert done.returncode == 3 and "line 501" in done.stderr, done.stderr
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """A run on bars, adapted to folders of negatives of them; one class has a name of its own."""
@@ -129,6 +159,17 @@ def test_a_new_class_has_its_name_where_the_adapter_is_on(images):
         one, = lines(esper("predict", "host", file, *words, "--json", cwd=folder))
         said[bool(words)] = {c["class"] for c in one["top"]}
     assert said == {False: {"0", "1", "2"}, True: {"0", "1", "low"}}
+
+
+def test_eval_goes_by_the_adapters_classes(images):
+    """Of the classes `1` and `low` alone; without the adapter's list `low` would stand elsewhere."""
+    folder, _ = images
+    later = folder / "later"
+    for name in ("1", "low"):
+        shutil.copytree(folder / "negatives" / name, later / name)
+    _, on = lines(esper("eval", "host", "--adapter", "negatives", "--on", "later", "--json", cwd=folder))
+    assert on["test_accuracy"] > 0.8
+    assert on["test_confusion"]["classes"] == ["0", "1", "low"]
 
 
 def test_the_exported_network_has_the_adapter_in_it(images):

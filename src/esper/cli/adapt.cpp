@@ -1,11 +1,13 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/files.h"
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
@@ -51,6 +53,7 @@ std::optional<double> parameters_of(std::string text) {
     char* end = nullptr;
     const double value = std::strtod(text.c_str(), &end) / (percent ? 100 : 1);
     const bool read = !text.empty() && end == text.c_str() + text.size();
+    if (percent && value > 1) return std::nullopt;
     return read && value > 0 && value < 1e12 ? std::optional(value) : std::nullopt;
 }
 
@@ -62,7 +65,7 @@ Result<tolaria::AdaptOptions> options_of(const Arguments& a, const configs::Espe
     const auto parameters = parameters_of(a.parameters);
     if (!parameters)
         return bad("--parameters " + a.parameters +
-                   ": expected a share such as 25%, or a number such as 50000");
+                   ": expected a share such as 25%, at most 100%, or a number such as 50000");
     options.parameters = *parameters;
     if (!a.budget.empty()) {
         const auto budget = configs::Budget::parse(a.budget);
@@ -72,7 +75,7 @@ Result<tolaria::AdaptOptions> options_of(const Arguments& a, const configs::Espe
         options.budget = *budget;
     }
     if (!(a.epochs > 0)) return bad("--epochs has to be more than 0");
-    if (a.rate < 0) return bad("--rate has to be more than 0");
+    if (!(a.rate >= 0)) return bad("--rate has to be more than 0");
     ESPER_CHECK_STATUS(tolaria::check_adapter_name(a.name));
     options.epochs = a.epochs;
     if (a.rate > 0) options.rate = a.rate;
@@ -194,6 +197,22 @@ Status measure_old(RunState& run, const tolaria::Dataset& data, std::uint32_t ba
     return {};
 }
 
+/// Before minutes of training: an adapter may be replaced, nothing else.
+Status check_adapter_output(const fs::path& file) {
+    const auto refuse = [&](const std::string& why) {
+        return fail(FileError::kUnwritable,
+                    file.string() + ": " + why + "; name another file with -o");
+    };
+    std::error_code none;
+    if (fs::exists(file, none) && !tolaria::read_adapter(file))
+        return refuse("it is there, and is no adapter that could be replaced");
+    const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    if (!fs::is_directory(folder, none)) return refuse("its folder is not there");
+    if (::access(folder.c_str(), W_OK | X_OK) != 0)
+        return refuse("its folder cannot be written to");
+    return {};
+}
+
 Result<fs::path> host_of(const Arguments& a) {
     if (is_model_file(a.folder))
         return model_as_run(a.folder, a.data, a.overrides, a.run, a.output);
@@ -210,7 +229,7 @@ Status adapt(const Arguments& a) {
     ESPER_TRY(const auto config, load_run_config(folder, {}));
     ESPER_TRY(auto options, options_of(a, config));
     const tolaria::AdapterFolder adapters(folder);
-    if (a.out.empty()) ESPER_CHECK_STATUS(adapters.check_free(a.name));
+    ESPER_CHECK_STATUS(a.out.empty() ? adapters.check_free(a.name) : check_adapter_output(a.out));
     auto how = tolaria::Learner::options_of(config);
     how.optimization = tolaria::adapting_recipe();
     ESPER_TRY(auto run, load_run(folder, a.checkpoint, how));

@@ -71,6 +71,20 @@ TEST(AdapterFile, SaysWhatTheOutputsStandForWhereThatIsNotWhatTheHostsDo) {
     EXPECT_EQ(value_or_throw(read_adapter(folder / "a.esper")).classes, adapter.classes);
 }
 
+TEST(AdapterFile, ThatNamesOtherThanEachOutputIsRefusedByItsHost) {
+    Host host;
+    auto adapter = adapter_of(host);
+    for (const auto& classes :
+         {std::vector<std::string>{"a"}, std::vector<std::string>(11, "x"),
+          std::vector<std::string>{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", ""}}) {
+        adapter.classes = classes;
+        const auto refused = put_on(adapter, *host.program, host.store);
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(AdaptError::kBadAdapter)) << refused.error().to_string();
+        EXPECT_NE(refused.error().message().find("11 outputs"), std::string::npos);
+    }
+}
+
 TEST(AdapterFile, OnItsHostAddsItsTensorsAndNothingElse) {
     Host host;
     const auto adapter = adapter_of(host);

@@ -12,6 +12,7 @@
 #include "esper/blueprints/adapter.h"
 #include "esper/exchange/exporters/safetensors.h"
 #include "esper/program/edits/seed_names.h"
+#include "esper/program/shapes.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 #include "esper/version.h"
 
@@ -178,7 +179,9 @@ Status write_adapter(const std::filesystem::path& file, const AdapterFile& adapt
                         {"purpose", adapter.purpose},
                         {"losses", json(adapter.losses).dump()},
                         {"parameters", std::to_string(part.parameters())}};
-    if (!adapter.classes.empty()) content.metadata[kClasses] = json(adapter.classes).dump();
+    if (!adapter.classes.empty())
+        content.metadata[kClasses] =
+            json(adapter.classes).dump(-1, ' ', false, json::error_handler_t::replace);
     for (const auto& [name, tensor] : adapter.tensors)
         content.tensors[kPart + ("." + name)] = tensor;
     return graph::write_safetensors(file, content);
@@ -259,6 +262,17 @@ Result<graph::ProgramPtr> put_on(const AdapterFile& adapter, const graph::Progra
                     fmt::format("adapter {} is for an anchor '{}' of {} features, which its host "
                                 "does not have",
                                 adapter.name, adapter.part.anchor, adapter.part.features));
+    if (!adapter.classes.empty()) {
+        ESPER_TRY(const auto types, graph::infer_types(host, 1));
+        const auto outputs = types[host.outputs().front().value.value()].shape.back();
+        const std::set<std::string> names(adapter.classes.begin(), adapter.classes.end());
+        if (std::ssize(names) != outputs || std::ssize(adapter.classes) != outputs ||
+            names.contains(""))
+            return fail(AdaptError::kBadAdapter,
+                        fmt::format("adapter {} names {} classes, {} of them different; its host "
+                                    "has {} outputs, each of which needs a name of its own",
+                                    adapter.name, adapter.classes.size(), names.size(), outputs));
+    }
     ESPER_TRY(auto program, with_adapter(host, adapter.part));
     const auto prefix = graph::seed_prefix(kAdapterSeed);
     ESPER_CHECK_STATUS(store.add(*program, graph::seed_scope(kAdapterSeed), prefix));
