@@ -25,13 +25,15 @@ struct Arguments {
 };
 
 /// What the lineage of a network says of the adapter on it.
-std::string with_adapter(const std::string& lineage, const tolaria::AdapterFile& adapter) {
+std::string with_adapter(const std::string& lineage, const tolaria::AdapterFile& adapter,
+                         const graph::Program& adapted) {
     auto said = nlohmann::json::parse(lineage);
     const auto& part = adapter.part;
     said["adapter"] = {{"name", adapter.name},           {"purpose", adapter.purpose},
                        {"host", adapter.host.host},      {"anchor", part.anchor},
                        {"blueprint", part.blueprint},    {"width", part.width},
                        {"parameters", part.parameters()}};
+    said["adapter"]["program_sha256"] = adapted.hash().hex();
     if (!adapter.classes.empty()) said["adapter"]["classes"] = adapter.classes;
     return said.dump(2) + "\n";
 }
@@ -49,7 +51,7 @@ Result<std::vector<std::filesystem::path>> export_network(const std::filesystem:
     std::string with;
     if (!adapter.empty()) {
         ESPER_TRY(const auto put, put_adapter_on(run, folder, adapter));
-        lineage = with_adapter(lineage, put);
+        lineage = with_adapter(lineage, put, *run.program());
         with = put.name;
     }
     ESPER_TRY(const auto code, graph::pytorch_code(*run.program()));

@@ -109,6 +109,13 @@ TEST(AdapterFile, AnotherHostIsRefusedWithTheTensorThatDiffers) {
     EXPECT_NE(refused.error().message().find("blocks.0.ln1.weight"), std::string::npos)
         << refused.error().message();
     EXPECT_EQ(other.store.find_parameter("seed.adapter.up.weight"), nullptr);
+    auto changed = adapter_of(host);
+    changed.host.host[0] = changed.host.host[0] == '0' ? '1' : '0';
+    Host same;
+    const auto hash = put_on(changed, *same.program, same.store);
+    ASSERT_FALSE(hash);
+    EXPECT_NE(hash.error().message().find("'host' is not the hash"), std::string::npos)
+        << hash.error().message();
 }
 
 using Change = std::function<void(graph::Safetensors&)>;

@@ -245,6 +245,7 @@ Status check_host(const AdapterFile& adapter, const HostIdentity& host) {
         if (adapter.host.tensors.substr(std::min(8 * i, adapter.host.tensors.size()), 8) !=
             host.tensors.substr(8 * i, 8))
             different.push_back(host.names[i]);
+    if (different.empty()) return other("its 'host' is not the hash of the tensors it names");
     const auto more = different.size() > 3;
     different.resize(std::min<std::size_t>(different.size(), 3));
     return other(fmt::format("{}{} have other values; use the checkpoint that it was made on",

@@ -1,5 +1,7 @@
 #include "esper/services/tolaria/data/open_like.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "esper/services/tolaria/data/images_as_known.h"
@@ -15,7 +17,12 @@ Result<std::shared_ptr<const Dataset>> open_images_like(const DatasetInfo& known
     const auto side = side_of(known);
     options.image_size = static_cast<std::uint32_t>(side);
     ESPER_TRY(auto images, open_dataset(options));
-    if (are_images(images->info()) && side_of(images->info()) > side) {
+    if (!are_images(images->info()))
+        return fail(DataError::kBadOption,
+                    fmt::format("the network has learnt from images of {} x {} pixels; expected a "
+                                "folder of images, CIFAR, IDX or NumPy images, got {}",
+                                side, side, options.name));
+    if (side_of(images->info()) > side) {
         ESPER_TRY(images, ScaledImages::of(std::move(images), side));
     }
     return ImagesAsKnown::of(std::move(images), known);
