@@ -164,6 +164,10 @@ TEST(BackUp, MakesAFolderAndRefusesOneThatIsThere) {
     EXPECT_TRUE(again.error().is(UrzaError::kConflict));
     const auto missing = restore(above / "nothing", library.path(), "");
     EXPECT_TRUE(missing.error().is(FileError::kNotFound));
+    const auto slash = back_up(library.path(), "", (above / "slash").string() + "/");
+    EXPECT_TRUE(slash) << slash.error().to_string();
+    EXPECT_TRUE(fs::exists(above / "slash/urza.sqlite"));
+    EXPECT_EQ(std::distance(fs::directory_iterator(above / "slash"), {}), 3);
     // An object that is gone makes none, and leaves nothing half.
     fs::remove_all(library.path() / "objects");
     EXPECT_TRUE(back_up(library.path(), "", above / "new/other").error().is(UrzaError::kNoObject));

@@ -17,6 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// `backup/` and `backup` are one folder.
+fs::path without_slash(const fs::path& folder) {
+    const fs::path plain = folder.lexically_normal();
+    return plain.has_filename() ? plain : plain.parent_path();
+}
+
 /// Where a new folder is made, to be given its name when it is complete.
 Result<fs::path> part_beside(const fs::path& folder) {
     std::error_code error;
@@ -55,7 +61,8 @@ Result<Copied> DatabaseLibrary::copy_into(const fs::path& folder) {
 }
 
 Result<Copied> back_up(const std::string& address, const std::string& objects,
-                       const fs::path& folder) {
+                       const fs::path& named) {
+    const fs::path folder = without_slash(named);
     ESPER_TRY(const fs::path part, part_beside(folder));
     auto library = open_database_library(address, objects);
     auto copied = library ? (*library)->copy_into(part) : tl::unexpected(library.error());
