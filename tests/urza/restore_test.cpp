@@ -122,6 +122,60 @@ TEST_F(Restore, OfADamagedBackupLeavesNothing) {
     EXPECT_TRUE(restored()) << "as it was";
 }
 
+/// Where `text` lies in the backup's file, each time.
+std::vector<std::size_t> places_of(const std::string& file, std::string_view text) {
+    std::vector<std::size_t> places;
+    for (auto at = file.find(text); at != std::string::npos; at = file.find(text, at + 1))
+        places.push_back(at);
+    EXPECT_FALSE(places.empty()) << text;
+    return places;
+}
+
+TEST_F(Restore, OfABackupWithAFlippedBitIsCleanOrRefusedAsDamaged) {
+    give_keys(users_keys());
+    const fs::path file = backup_ / "urza.sqlite";
+    const auto whole = *read_file(file);
+    std::vector<std::size_t> places;
+    // In a blueprint's record, a kernel's, names of columns, and the ledger's seal.
+    for (const char* text : {"esper-program 1", "aten::relu", "\"submitted_by\"", "branch-64",
+                             "object of", "\"toolchain_version\"", "leased_until", "submitted",
+                             "ledger_head", "add blueprint", "validate kernel", "NOT NULL"})
+        if (whole.find(text) != std::string::npos)
+            for (const auto at : places_of(whole, text)) places.push_back(at + 3);
+    for (std::size_t at = 1500; at < whole.size(); at += 4999) places.push_back(at);
+    int refused = 0;
+    for (const auto at : places) {
+        for (const char* tail : {"-wal", "-shm"}) fs::remove(file.string() + tail);
+        std::string damaged = whole;
+        damaged[at] = static_cast<char>(damaged[at] ^ 4);
+        std::ofstream(file, std::ios::binary) << damaged;
+        const auto done = restored();
+        if (done) {
+            const auto again = value_or_throw(open_folder_library(target_));
+            const auto wrong = value_or_throw(again->verify(*library_->head()));
+            EXPECT_TRUE(wrong.empty()) << "byte " << at << ": " << wrong.front().to_string();
+        } else {
+            ++refused;
+            EXPECT_EQ(done.error().exit_code(), 4)
+                << "byte " << at << ": " << done.error().to_string();
+            EXPECT_FALSE(fs::exists(target_.parent_path())) << "byte " << at;
+        }
+        fs::remove_all(target_.parent_path());
+    }
+    EXPECT_GT(refused, 10);
+}
+
+TEST_F(Restore, OfALibraryWithARevokedKeyIsNoDamage) {
+    const auto forge = library_.keys().signer(execution::KeyRole::kForge);
+    ASSERT_TRUE(forge);
+    ASSERT_TRUE(library_.keys().revoke(forge->id()));
+    library_.reopen();
+    ASSERT_FALSE(library_->verify({})->empty());
+    give_keys(users_keys());
+    const auto done = restored();
+    EXPECT_TRUE(done) << done.error().to_string();
+}
+
 TEST_F(Restore, OnAFullDiskLeavesNothingAndCanBeRepeated) {
     give_keys(users_keys());
     FaultyDisk::install();

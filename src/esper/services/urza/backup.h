@@ -22,8 +22,8 @@ Result<Copied> back_up(const std::string& address, const std::string& objects,
 /// sealed it must be those of `address`; a folder that has none gets a copy of those of the
 /// library that this user uses, of default_folder() or of the backup. None are made. Errors: as
 /// open_library, FileError's kNotFound where there is no backup, kConflict where the library is not
-/// empty, kDamaged, kNoObject and kBadObject for what the backup lacks, those of verify_ledger
-/// where the keys are others.
+/// empty, those of check_backup for a damaged backup, those of verify_ledger where the keys are
+/// others.
 Result<Copied> restore(const std::filesystem::path& folder, const std::string& address,
                        const std::string& objects);
 

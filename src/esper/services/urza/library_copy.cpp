@@ -44,8 +44,9 @@ BackupToRead::~BackupToRead() {
 
 Result<std::unique_ptr<BackupToRead>> BackupToRead::open(const fs::path& folder) {
     auto backup = std::make_unique<BackupToRead>();
+    backup->file_ = folder / kDatabaseFile;
     ESPER_TRY(backup->database_,
-              SqliteDatabase::open(folder / kDatabaseFile, SqliteDatabase::Mode::kReadOnly));
+              SqliteDatabase::open(backup->file_, SqliteDatabase::Mode::kReadOnly));
     ESPER_TRY(const bool is_new, is_up_to_date(*backup->database_));
     if (!is_new) {
         std::error_code error;
@@ -53,12 +54,13 @@ Result<std::unique_ptr<BackupToRead>> BackupToRead::open(const fs::path& folder)
         if (error || ::mkdtemp(name.data()) == nullptr)
             return fail(UrzaError::kReadOnly, name + ": no temporary folder can be made");
         backup->scratch_ = name;
-        const fs::path copy = backup->scratch_ / kDatabaseFile;
+        backup->file_ = backup->scratch_ / kDatabaseFile;
         {
             ESPER_TRY(auto copying, backup->database_->prepare("VACUUM INTO ?"));
-            ESPER_CHECK_STATUS(copying.bind(copy.string()).run());
+            ESPER_CHECK_STATUS(copying.bind(backup->file_.string()).run());
         }
-        ESPER_TRY(backup->database_, SqliteDatabase::open(copy, SqliteDatabase::Mode::kReadWrite));
+        ESPER_TRY(backup->database_,
+                  SqliteDatabase::open(backup->file_, SqliteDatabase::Mode::kReadWrite));
         ESPER_CHECK_STATUS(migrate(*backup->database_));
     }
     backup->snapshot_ = std::make_unique<Snapshot>(*backup->database_);

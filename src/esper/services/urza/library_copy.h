@@ -47,9 +47,11 @@ class BackupToRead {
     BackupToRead& operator=(const BackupToRead&) = delete;
     ~BackupToRead();
     Database& database() { return *database_; }
+    /// Of that database.
+    const std::filesystem::path& file() const { return file_; }
 
   private:
-    std::filesystem::path scratch_;
+    std::filesystem::path scratch_, file_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<Snapshot> snapshot_;
 };

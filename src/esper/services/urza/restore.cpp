@@ -6,6 +6,7 @@
 #include "esper/base/files.h"
 #include "esper/services/urza/artifacts.h"
 #include "esper/services/urza/backup.h"
+#include "esper/services/urza/backup_check.h"
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/file_system.h"
 #include "esper/services/urza/library_copy.h"
@@ -33,15 +34,6 @@ Status check_seal(BackupToRead& backup, const execution::KeyRing& ring, const fs
         fmt::format("{} is damaged, or was sealed by other keys than {} has; bring the folder of "
                     "keys that you kept (ESPER_KEYS)",
                     folder.string(), whose)));
-}
-
-/// Whether the file is whole and every object that a kernel needs is there.
-Status check_content(BackupToRead& backup, const fs::path& folder) {
-    ESPER_CHECK_STATUS(backup.database().check_integrity());
-    ESPER_TRY(const auto digests, needed_objects(backup.database()));
-    Artifacts objects(folder / "objects");
-    for (const auto& digest : digests) ESPER_CHECK_STATUS(objects.get(digest));
-    return {};
 }
 
 /// Whether these keys sealed the backup, and can seal what is added to it.
@@ -90,6 +82,29 @@ Result<std::optional<KeyFolder>> keys_to_bring(BackupToRead& backup, const fs::p
         fmt::format("{} has no keys, and none that this user has sealed what {} holds; name "
                     "the folder of keys that you kept in ESPER_KEYS",
                     own.path().string(), folder.string()));
+}
+
+/// Why no keys fit: where the backup's own do not either, that is damage.
+Error why_no_keys(BackupToRead& backup, const fs::path& folder, const Error& error) {
+    const auto own = KeyFolder(folder / "keys").ring();
+    if (!error.is(TrustError::kNoKey) || !own) return as_damage(folder, error);
+    const Status sealed = verify_ledger(backup.database(), *own, {});
+    return sealed ? error : as_damage(folder, sealed.error()).within(folder.string());
+}
+
+/// Everything that can be wrong with the backup; the keys to bring, as keys_to_bring.
+Result<std::optional<KeyFolder>> check_all(const fs::path& folder, const std::string& address) {
+    const auto backup = BackupToRead::open(folder);
+    if (!backup) return fail(as_damage(folder, backup.error()));
+    auto keys = keys_to_bring(**backup, folder, address);
+    if (!keys) return fail(why_no_keys(**backup, folder, keys.error()));
+    const KeyFolder used = *keys ? **keys : keys_of(address);
+    execution::KeyRing ring;
+    if (keys_are_there(used)) {
+        ESPER_TRY(ring, used.ring());
+    }
+    ESPER_CHECK_STATUS(check_backup(**backup, folder, ring));
+    return keys;
 }
 
 Status bring_keys(const KeyFolder& from, const fs::path& to) {
@@ -183,12 +198,7 @@ Result<Copied> restore(const fs::path& folder, const std::string& named,
         return fail(FileError::kNotFound,
                     fmt::format("{} holds no {}; name a folder that esper library backup made",
                                 folder.string(), kDatabaseFile));
-    std::optional<KeyFolder> keys;
-    {
-        ESPER_TRY(const auto backup, BackupToRead::open(folder));
-        ESPER_TRY(keys, keys_to_bring(*backup, folder, address));
-        ESPER_CHECK_STATUS(check_content(*backup, folder));
-    }
+    ESPER_TRY(const auto keys, check_all(folder, address));
     if (is_postgres(address)) return copy(folder, address, objects);
     Undo undo(address);
     if (keys) ESPER_CHECK_STATUS(bring_keys(*keys, fs::path(address) / "keys"));

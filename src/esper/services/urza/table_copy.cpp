@@ -150,6 +150,19 @@ Result<std::uint64_t> copy_table(const Table& table, Database& from, Database& t
 
 }  // namespace
 
+Status check_tables(Database& from) {
+    for (const auto& table : tables()) {
+        const std::string columns = names(table, table.columns.size());
+        ESPER_CHECK_STATUS(from.prepare(fmt::format("SELECT {} FROM {}", columns, table.name)));
+    }
+    if (from.dialect() != Dialect::kSqlite) return {};  // it lets no row name a missing one
+    ESPER_TRY(auto check, from.prepare("PRAGMA foreign_key_check"));
+    ESPER_TRY(const bool dangles, check.step());
+    if (!dangles) return {};
+    return fail(UrzaError::kDamaged, fmt::format("a row of {} names one of {} that is not there",
+                                                 check.text(0), check.text(2)));
+}
+
 Result<std::uint64_t> copy_tables(Database& from, Database& to) {
     std::uint64_t copied = 0;
     for (const auto& table : tables()) {

@@ -8,4 +8,8 @@ namespace esper::urza {
 /// databases of any kind; transactions are the caller's. Returns how many rows.
 Result<std::uint64_t> copy_tables(Database& from, Database& to);
 
+/// Whether copy_tables() finds every table and column there, and each row that a row names.
+/// Errors: kDatabase, kDamaged.
+Status check_tables(Database& from);
+
 }  // namespace esper::urza
