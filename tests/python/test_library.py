@@ -83,6 +83,11 @@ def test_words_that_name_nothing_are_bad_usage(esper):
     assert "--after" in esper("library", "ledger", "--after", "-1", expect=2).stderr
 
 
+def test_verify_makes_no_library(esper, tmp_path):
+    missing = esper("library", "verify", "--library", "typo", expect=3)
+    assert "there is no library in typo" in missing.stderr and not (tmp_path / "typo").exists()
+
+
 def test_a_restore_that_fails_leaves_nothing(esper, tmp_path):
     esper("library", "ls")
     esper("library", "backup", "backup")

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "esper/base/files.h"
+#include "esper/services/urza/missing_library.h"
 #include "urza/small_library.h"
 
 namespace esper::urza {
@@ -45,6 +47,21 @@ TEST(OpenLibrary, RefusesAnAddressThatIsNeitherFolderNorDatabase) {
     const auto objects = open_library(folder / "library", "s3://bucket/prefix");
     ASSERT_TRUE(objects.error().is(UrzaError::kBadAddress));
     EXPECT_FALSE(std::filesystem::exists(folder / "library"));
+}
+
+TEST(OpenLibrary, AFolderWithoutALibraryIsToldFromOneThatHasLostItsDatabase) {
+    SmallLibrary library;
+    library.add("kernel-1");
+    EXPECT_TRUE(refuse_missing(library.path().string()));
+    EXPECT_TRUE(refuse_missing("postgresql://host/db")) << "no folder";
+    library.close();
+    std::filesystem::remove(library.path() / "urza.sqlite");
+    EXPECT_TRUE(refuse_missing(library.path().string()));
+    EXPECT_TRUE(open_library(library.path()).error().is(UrzaError::kDamaged));
+    const TemporaryFolder folder;
+    const auto refused = refuse_missing((folder / "typo").string());
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(FileError::kNotFound)) << refused.error().to_string();
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "esper/services/urza/api.h"
 #include "esper/services/urza/backup.h"
 #include "esper/services/urza/catalogue.h"
+#include "esper/services/urza/missing_library.h"
 #include "esper/services/urza/server_address.h"
 
 namespace esper::cli {
@@ -196,6 +197,7 @@ Status verify(const Arguments& a) {
         ESPER_TRY(text, head_of_run(a.run));
     }
     ESPER_TRY(const auto remembered, head_of(text));
+    ESPER_CHECK_STATUS(urza::refuse_missing(a.folder));
     ESPER_TRY(const auto library, urza::open_library(a.folder, a.objects));
     ESPER_TRY(const auto found, library->verify(remembered));
     std::size_t wrong = 0;
