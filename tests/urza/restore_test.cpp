@@ -100,7 +100,8 @@ TEST_F(Restore, OfADamagedBackupLeavesNothing) {
     };
     const auto expect_nothing = [&](const char* what) {
         const auto refused = restored();
-        EXPECT_FALSE(refused) << what;
+        ASSERT_FALSE(refused) << what;
+        EXPECT_EQ(refused.error().exit_code(), 4) << what << ": " << refused.error().to_string();
         EXPECT_FALSE(fs::exists(target_.parent_path())) << what;
     };
     write(objects[0], object + "x");
