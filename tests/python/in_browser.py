@@ -33,10 +33,10 @@ def until(what, seconds=20):
     return None
 
 
-def append_row(folder, step):
+def append_row(folder, step, value="1.25"):
     with (Path(folder) / "metrics.csv").open("a") as metrics:
         columns = (Path(folder) / "metrics.csv").read_text().split("\n", 1)[0].split(",")
-        metrics.write(",".join({"step": str(step), "epoch": str(step // 6)}.get(c, "1.25")
+        metrics.write(",".join({"step": str(step), "epoch": str(step // 6)}.get(c, value)
                                for c in columns) + "\n")
 
 
@@ -293,7 +293,41 @@ def tabs(page, address, folder):
     pages[0].close()  # the one that holds the connection
     append_row(Path(folder) / "live", 2010)
     heard += [until(lambda: tile(each, "step") == "2010") for each in pages[1:]]
-    return {"heard": heard}
+    return {"heard": heard, "shown": [(tile(each, "step"), each.locator("#live").text_content())
+                                      for each in pages[1:]]}
+
+
+def overtaken(page, address, folder):
+    """A row that is heard while an older list, or older curves, are still on their way."""
+    run = Path(folder) / "live"
+    answered = []
+
+    def late(step, value):
+        def answer(route):
+            old = route.fetch()
+            append_row(run, step, value)
+            page.wait_for_timeout(1500)
+            route.fulfill(response=old)
+            answered.append(step)
+        return answer
+
+    def when_answered(step):
+        while step not in answered:
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(500)
+
+    # A page asks for the list twice: at once, and when it has begun to hear.
+    page.route("**/api/v1/runs", lambda route: (
+        page.route("**/api/v1/runs", late(2004, "1.5"), times=1), route.continue_()), times=1)
+    page.goto(f"{address}/#/run/live/curves")
+    page.wait_for_selector("canvas")
+    when_answered(2004)
+    seen = {"step": tile(page, "step")}
+    page.route("**/series?*", late(2010, "1.75"), times=1)
+    page.locator("select").select_option("epoch")
+    when_answered(2010)
+    seen["curves"] = page.locator("[role=img]").first.get_attribute("aria-label")
+    return seen
 
 
 def keyboard(page, address, folder):

@@ -55,7 +55,7 @@ class CurvesView {
   }
 
   async load() {
-    const asked = this.asked = {};
+    const asked = this.asked = {heard: []};  // what is heard while the curves are on their way
     const range = this.range ? `&from=${this.range[0]}&to=${this.range[1]}` : "";
     try {
       await Promise.all(this.ids.map(async id => {
@@ -78,8 +78,12 @@ class CurvesView {
     } catch (error) {
       this.note.textContent = error.message;
       return;
+    } finally {
+      asked.isDone = true;
     }
-    if (asked === this.asked) this.drawSoon();
+    if (asked !== this.asked) return;
+    for (const change of asked.heard) this.hear(change);
+    this.drawSoon();
   }
 
   // New rows of a run are put at the end of what is drawn; where points stand for several rows, or
@@ -87,6 +91,7 @@ class CurvesView {
   hear(change) {
     if (change.all) return this.load();
     if (!this.ids.includes(change.id) || !(change.rows || change.again)) return;
+    if (this.asked && !this.asked.isDone) return this.asked.heard.push(change);
     const data = this.data.get(change.id);
     const place = data && change.columns && change.columns.indexOf(this.x);
     if (data?.lacks) return;

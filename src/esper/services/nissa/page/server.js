@@ -28,12 +28,23 @@ const server = (() => {
   }
   const get = path => ask(path);
 
+  // What is heard while the list is on its way is newer than the list, and only the list that was
+  // asked for last counts.
+  let loading = null;  // id → its row, or null where it is gone: heard since the list was asked for
   async function loadRuns() {
+    const heard = loading = new Map();
     const all = await get("api/v1/runs");
+    if (heard !== loading) return;
+    loading = null;
     runs.clear();
     for (const row of all.runs) runs.set(row.id, row);
+    for (const [id, row] of heard) row ? runs.set(id, row) : runs.delete(id);
     isLoaded = true;
     tell({all: true});
+  }
+  // Asked until there is an answer: whoever missed what happened would not know.
+  function loadRunsAgain() {
+    loadRuns().catch(error => error.status < 500 || setTimeout(loadRunsAgain, 1000));
   }
 
   function tell(change) {
@@ -44,9 +55,11 @@ const server = (() => {
     const change = JSON.parse(text);
     if (kind === "gone") {
       runs.delete(change.id);
+      loading?.set(change.id, null);
       change.gone = true;
     } else if (change.row) {
       runs.set(change.id, change.row);
+      loading?.set(change.id, change.row);
     }
     tell(change);
   }
@@ -65,7 +78,7 @@ const server = (() => {
       show("ended");
       document.getElementById("problem").textContent = message.text;
     }
-    else if (message.kind === "load") loadRuns().catch(() => {});
+    else if (message.kind === "load") loadRunsAgain();
     else take(message.kind, message.text);
   }
   if (channel) channel.onmessage = event => {
