@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "esper/base/ascii.h"
 #include "esper/configs/values.h"
 
 namespace esper::configs {
@@ -9,11 +10,7 @@ namespace esper::configs {
 /// The word for an enum's value in a configuration file, in lower case.
 template <contracts::ContractEnum Enum>
 std::string spelling(Enum value) {
-    std::string text(contracts::to_text(value));
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return text;
+    return lowered(std::string(contracts::to_text(value)));
 }
 
 /// Reads and writes any enum declared with ESPER_CONTRACT_ENUM.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "esper/base/ascii.h"
 #include "esper/base/text.h"
 #include "esper/configs/waiting.h"
 
@@ -44,7 +45,7 @@ std::string dotted(std::string_view name) {
             path += '.';
             ++i;
         } else {
-            path += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+            path += lower(c);
         }
     }
     return path;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 
+#include "esper/base/ascii.h"
 #include "esper/base/utf8.h"
 #include "esper/configs/budget.h"
 #include "esper/configs/image_size.h"
@@ -43,11 +44,10 @@ bool is_url(std::string_view text) {
 
 /// Words that a reader of YAML 1.1 or 1.2 takes for something other than a text.
 bool means_something_else(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const auto word = lowered(std::string(text));
     constexpr std::array<std::string_view, 10> words{"null", "true", "false", "yes", "no",
                                                      "on",   "off",  "y",     "n",   "~"};
-    return std::ranges::find(words, lower) != words.end();
+    return std::ranges::find(words, word) != words.end();
 }
 
 }  // namespace

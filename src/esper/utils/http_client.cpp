@@ -9,6 +9,7 @@
 #include <mutex>
 #include <random>
 
+#include "esper/base/ascii.h"
 #include "esper/utils/curl_pool.h"
 
 namespace esper::utils {
@@ -59,9 +60,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
     if (line == "\r\n" || line == "\n") x.head_complete = true;
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) return line.size();
-    std::string name(line.substr(0, colon));
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    auto name = lowered(std::string(line.substr(0, colon)));
     std::string_view value = line.substr(colon + 1);
     while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
         value.remove_prefix(1);

@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <cctype>
 
+#include "esper/base/ascii.h"
+
 namespace esper::utils {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 void replace_all(std::string& text, std::string_view what) {
     for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at)) {
@@ -26,15 +21,15 @@ bool is_value_end(char c) {
 
 /// Masks the word that follows each occurrence of a lower-case marker.
 void mask_after(std::string& text, std::string_view marker) {
-    std::string lowered = lower(text);
+    std::string small = lowered(text);
     std::size_t at = 0;
-    while ((at = lowered.find(marker, at)) != std::string::npos) {
+    while ((at = small.find(marker, at)) != std::string::npos) {
         at += marker.size();
         std::size_t end = at;
         while (end < text.size() && !is_value_end(text[end])) ++end;
         if (end == at) continue;
         text.replace(at, end - at, kMask);
-        lowered.replace(at, end - at, kMask);
+        small.replace(at, end - at, kMask);
         at += kMask.size();
     }
 }
@@ -76,7 +71,7 @@ bool is_token_char(char c) {
 }  // namespace
 
 bool is_secret_name(std::string_view name) {
-    const std::string n = lower(name);
+    const std::string n = lowered(std::string(name));
     for (const std::string_view part : {"secret", "password", "passwd", "credential",
                                         "authorization", "api_key", "access_key", "private_key"}) {
         if (n.find(part) != std::string::npos) return true;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 
+#include "esper/base/ascii.h"
 #include "esper/base/hash.h"
 #include "esper/contracts/timestamp.h"
 
@@ -28,12 +29,6 @@ std::string hex(std::string_view bytes) {
     std::string out;
     for (const char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
     return out;
-}
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
 }
 
 /// Without white space at the ends, and with one space where there were several.
@@ -93,7 +88,7 @@ SignedRequest sign(const SigningInput& in, const AwsCredentials& credentials) {
         out.headers.emplace_back("x-amz-security-token", credentials.session_token);
     }
     std::map<std::string, std::string> signed_headers{{"host", std::string(in.host)}};
-    for (const auto& [name, value] : out.headers) signed_headers[lower(name)] = squeeze(value);
+    for (const auto& [name, value] : out.headers) signed_headers[lowered(name)] = squeeze(value);
     std::string names;
     std::string lines;
     for (const auto& [name, value] : signed_headers) {

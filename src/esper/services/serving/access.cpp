@@ -6,14 +6,13 @@
 #include <algorithm>
 #include <array>
 
+#include "esper/base/ascii.h"
+
 namespace esper::serving {
 
 namespace {
 
 bool same_name(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    };
     return std::ranges::equal(a, b, {}, lower, lower);
 }
 

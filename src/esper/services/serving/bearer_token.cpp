@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
+#include "esper/base/ascii.h"
+
 namespace esper::serving {
 
 namespace {
 
-char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool is_same_name(std::string_view name, std::string_view lower_case) {
-    return std::ranges::equal(name, lower_case, {}, small);
+    return std::ranges::equal(name, lower_case, {}, lower);
 }
 
 }  // namespace

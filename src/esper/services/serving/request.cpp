@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "esper/base/ascii.h"
 #include "esper/base/utf8.h"
 
 namespace esper::serving {
@@ -11,8 +12,6 @@ namespace esper::serving {
 namespace {
 
 constexpr std::size_t kLongestTarget = 8192;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';

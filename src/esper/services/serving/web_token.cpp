@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "esper/base/ascii.h"
 #include "esper/base/clock.h"
 #include "esper/base/text.h"
 #include "esper/services/serving/base64url.h"
@@ -30,10 +31,7 @@ tl::unexpected<Error> malformed(const std::string& what) {
 /// RFC 8725, section 3.11: a token that was made for something else says so in `typ`.
 bool is_type(const json& type) {
     if (!type.is_string()) return false;
-    auto name = type.get<std::string>();
-    std::ranges::transform(name, name.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    const auto name = lowered(type.get<std::string>());
     constexpr std::string_view kPrefix = "application/";
     const auto bare = std::string_view(name).substr(name.starts_with(kPrefix) ? kPrefix.size() : 0);
     return bare == "jwt" || bare == "at+jwt";

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "esper/base/ascii.h"
 #include "esper/base/descriptor.h"
 #include "esper/base/environment.h"
 
@@ -16,8 +17,6 @@ namespace esper::urza {
 namespace {
 
 constexpr std::size_t kLongestToken = 16384;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// RFC 3986, section 3.1: a scheme, and a host, are the same in any case.
 bool begins_with_scheme(std::string_view url, std::string_view scheme) {

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <map>
 
+#include "esper/base/ascii.h"
+
 namespace esper::tolaria {
 namespace {
 
@@ -62,11 +64,7 @@ bool looks_binary(std::string_view bytes) {
     });
 }
 
-std::string lower_extension(const fs::path& path) {
-    std::string text = path.extension().string();
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-}
+std::string lower_extension(const fs::path& path) { return lowered(path.extension().string()); }
 
 /// Which kind of image a folder, or the folders in it, hold most of. Looks at so many names only.
 std::string images_in(const fs::path& folder) {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 
+#include "esper/base/ascii.h"
 #include "esper/services/tolaria/data/data_bytes.h"
 
 namespace esper::tolaria {
@@ -12,11 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string lower_extension(const fs::path& path) {
-    std::string text = path.extension().string();
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-}
+std::string lower_extension(const fs::path& path) { return lowered(path.extension().string()); }
 
 bool is_read(const fs::path& path) {
     const auto extension = lower_extension(path);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "esper/base/ascii.h"
 #include "esper/base/hash.h"
 #include "esper/base/text.h"
 #include "esper/services/tolaria/data/data_bytes.h"
@@ -30,15 +31,10 @@ const Names kTestTargets = {"y_test", "test_labels", "test_y", "test_targets"};
 const Names kValidationInputs = {"x_val", "x_valid", "val_images", "val_x", "x_validation"};
 const Names kValidationTargets = {"y_val", "y_valid", "val_labels", "val_y", "y_validation"};
 
-std::string lower(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-}
-
 const NumpyArray* find(const Arrays& arrays, const Names& names) {
     for (const auto name : names)
         for (const auto& [key, array] : arrays)
-            if (lower(key) == name) return &array;
+            if (lowered(key) == name) return &array;
     return nullptr;
 }
 
@@ -62,7 +58,7 @@ Result<Arrays> read_arrays(const fs::path& path) {
     Arrays arrays;
     if (!is_folder) {
         ESPER_TRY(auto array, read_npy(path));
-        const bool is_input = std::ranges::count(kInputs, lower(path.stem().string())) > 0;
+        const bool is_input = std::ranges::count(kInputs, lowered(path.stem().string())) > 0;
         arrays.emplace(path.stem().string(), std::move(array));
         if (!is_input) return arrays;
     }

@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 
+#include "esper/base/ascii.h"
 #include "esper/base/text.h"
 #include "esper/services/tolaria/data/data_bytes.h"
 #include "esper/services/tolaria/data/file_format.h"
@@ -47,15 +48,10 @@ constexpr auto kAdvice = std::to_array<Advice>({
     {"JPEG", "one image is no data set: give a folder with a sub-folder of images for each class"},
 });
 
-std::string lower(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-}
-
 /// Extension without .gz: `.csv` of `a.csv.gz`.
 std::string extension_of(const fs::path& path) {
     const auto name = path.extension() == ".gz" ? path.stem() : path.filename();
-    return lower(name.extension().string());
+    return lowered(name.extension().string());
 }
 
 bool is_pickle(const fs::path& path, std::string_view head) {
@@ -235,7 +231,7 @@ Result<RecognisedData> recognise(const fs::path& path) {
 }
 
 bool looks_like_configuration(const fs::path& path) {
-    const auto extension = lower(path.extension().string());
+    const auto extension = lowered(path.extension().string());
     if (extension == ".yaml" || extension == ".yml") return true;
     std::error_code none;
     if (!fs::is_regular_file(path, none)) return false;

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "esper/base/ascii.h"
 #include "esper/base/hash.h"
 #include "esper/services/tolaria/data/class_match.h"
 
@@ -83,9 +84,7 @@ namespace {
 
 // Nothing for a cell that neither says that the label holds nor that it does not.
 std::optional<bool> holds(std::string word) {
-    std::ranges::transform(word, word.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    word = lowered(std::move(word));
     for (const char* yes : {"1", "true", "yes", "y", "t"})
         if (word == yes) return true;
     for (const char* no : {"0", "false", "no", "n", "f"})
