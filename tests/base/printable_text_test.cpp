@@ -20,6 +20,15 @@ TEST(PrintableText, ShowsWhatDrivesATerminal) {
     EXPECT_EQ(printable("\xc2\xa0"), "\xc2\xa0");
 }
 
+TEST(PrintableText, ShowsWhatWouldTurnTheText) {
+    EXPECT_EQ(printable("gpj.\u202eexe"), "gpj.\\xe2\\x80\\xaeexe");
+    for (const char* mark :
+         {"\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u2066", "\u2069"})
+        EXPECT_EQ(printable(mark).front(), '\\') << mark;
+    for (const char* text : {"\u200d", "\u2027", "\u202f", "\u2065", "\u206a", "שלום"})
+        EXPECT_EQ(printable(text), text);
+}
+
 TEST(PrintableText, ShowsBytesThatAreNoText) { EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe"); }
 
 TEST(PrintableText, CutsALongTextBetweenItsCharacters) {

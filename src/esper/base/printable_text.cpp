@@ -15,6 +15,15 @@ bool is_control(std::string_view sequence) {
     return byte == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;
 }
 
+// What ends a line (U+2028, U+2029), and what shows text in another order than it has (U+061C,
+// U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069): a name could pretend to be another one.
+bool moves_text(std::string_view sequence) {
+    if (sequence == "\u061c") return true;
+    return sequence.size() == 3 && (sequence == "\u200e" || sequence == "\u200f" ||
+                                    (sequence >= "\u2028" && sequence <= "\u202e") ||
+                                    (sequence >= "\u2066" && sequence <= "\u2069"));
+}
+
 }  // namespace
 
 std::string printable(std::string_view text, std::size_t longest) {
@@ -27,7 +36,7 @@ std::string printable(std::string_view text, std::size_t longest) {
         text.remove_prefix(sequence.size());
         if (sequence == "\t") {
             out += ' ';
-        } else if (length > 0 && !is_control(sequence)) {
+        } else if (length > 0 && !is_control(sequence) && !moves_text(sequence)) {
             out += sequence;
         } else {
             for (const char c : sequence)

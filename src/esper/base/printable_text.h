@@ -7,8 +7,8 @@
 namespace esper {
 
 /// A stranger's text as it can be written to a terminal or into a message: a tab becomes a blank,
-/// and what could end a line, drive the terminal or is no UTF-8 becomes `\x1b`. Of a text of more
-/// than `longest` bytes the characters that fit, and `…`.
+/// and what could end a line, drive the terminal, show text in another order than it has or is no
+/// UTF-8 becomes `\x1b`. Of a text of more than `longest` bytes the characters that fit, and `…`.
 std::string printable(std::string_view text, std::size_t longest = std::string_view::npos);
 
 /// Bytes of a name from a file that a message repeats.
