@@ -51,6 +51,7 @@ TEST(Csv, NamesThatAreAlikeOrMissingAreNamesStill) {
     EXPECT_EQ(table.names,
               (std::vector<std::string>{"a", "b", "a.2", "column4", "a.3", "a.1", "column7"}));
     EXPECT_EQ(table.rows(), 2U);
+    EXPECT_EQ(table.renamed, (std::vector<std::string>{"a.2", "a.3"}));
 }
 
 TEST(Csv, AFirstLineWhoseValuesComeAgainIsNoHeader) {
@@ -128,6 +129,22 @@ TEST_F(TableFile, NumbersAreStandardisedByTheTrainPart) {
     const auto n = static_cast<double>(batch.indices.size());
     EXPECT_NEAR(sum / n, 0, 1e-5);
     EXPECT_NEAR(squares / n, 1, 1e-5);
+}
+
+TEST_F(TableFile, WhatAReaderShouldLookAtIsSaid) {
+    const auto set = open("day,day,late,word,y\n" + rows_of(100, [](int i) {
+                              return fmt::format("2026-11-{:02},{}.11.2026 10:00,{},{},{}",
+                                                 1 + i % 9, 10 + i % 5, i % 3 ? "2026/01/02" : "",
+                                                 i % 4 ? "2026-11-30" : "soon", i % 2 ? "p" : "q");
+                          }));
+    ASSERT_TRUE(set) << set.error().message();
+    std::string notes;
+    for (const auto& note : (*set)->info().notes) notes += note + "\n";
+    for (const char* column : {"'day'", "'day.1'", "'late'"})
+        EXPECT_NE(notes.find(fmt::format("column {} holds dates", column)), std::string::npos)
+            << notes;
+    EXPECT_EQ(notes.find("column 'word'"), std::string::npos) << notes;
+    EXPECT_NE(notes.find("column 'day.1' is called so here"), std::string::npos) << notes;
 }
 
 TEST_F(TableFile, AMissingNumberIsTheMeanAndSaysSo) {

@@ -117,14 +117,17 @@ bool comes_again(const CsvTable& table, const std::vector<std::string_view>& fir
 std::string numbered(std::size_t column) { return fmt::format("column{}", column + 1); }
 
 /// As pandas does: of equal names the later ones get a number.
-std::vector<std::string> names_of(const std::vector<std::string_view>& first) {
+std::vector<std::string> names_of(const std::vector<std::string_view>& first,
+                                  std::vector<std::string>& renamed) {
     std::vector<std::string> names;
     std::set<std::string, std::less<>> taken(first.begin(), first.end());
     std::set<std::string_view> seen;
     for (std::size_t c = 0; c < first.size(); ++c) {
         std::string name = is_missing(first[c]) ? numbered(c) : std::string(first[c]);
-        if (!is_missing(first[c]) && !seen.insert(first[c]).second)
+        if (!is_missing(first[c]) && !seen.insert(first[c]).second) {
             for (int i = 1; taken.contains(name); ++i) name = fmt::format("{}.{}", first[c], i);
+            renamed.push_back(name);
+        }
         taken.insert(name);
         names.push_back(std::move(name));
     }
@@ -206,7 +209,7 @@ Result<CsvTable> parse_csv(std::string text, bool skip, std::size_t least) {
         for (std::size_t c = 0; c < values.size(); ++c)
             table.columns[c].insert(table.columns[c].begin(), values[c]);
     }
-    if (table.has_header) table.names = names_of(first);
+    if (table.has_header) table.names = names_of(first, table.renamed);
     for (std::size_t c = table.names.size(); c < first.size(); ++c)
         table.names.push_back(numbered(c));
     if (table.rows() < least)

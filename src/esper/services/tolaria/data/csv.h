@@ -25,6 +25,8 @@ struct CsvTable {
     std::vector<std::uint64_t> lines;
     char delimiter = ',';
     bool has_header = false;
+    /// Columns whose name stands to the left of them as well: they were given another one.
+    std::vector<std::string> renamed;
     /// Rows that were left out, and what was wrong with the first of them.
     std::uint64_t skipped = 0;
     std::string first_skipped;

@@ -56,6 +56,11 @@ Result<std::shared_ptr<const Dataset>> open_parsed(CsvTable table, const TableOp
     notes.push_back(fmt::format("{} rows, {}; {} columns of numbers, {} of categories",
                                 table.rows(), words_for_layout(table), used - categories,
                                 categories));
+    for (const auto& name : table.renamed)
+        notes.push_back(
+            fmt::format("column '{}' is called so here, since its name comes twice; check that "
+                        "both are wanted",
+                        shown_name(name)));
     for (const auto& [name, why] : table.left_out)
         notes.push_back(
             fmt::format("column '{}' is left out: {}", shown_name(name), shown_name(why)));

@@ -16,6 +16,7 @@ namespace {
 constexpr double kFarthest = 1e6;  // standard deviations
 constexpr std::size_t kMostCategories = 64;
 constexpr std::size_t kFewRows = 20;
+constexpr const char* kMissingName = "(missing)";
 
 bool counts_rows(const TableColumn& column) {
     const auto& n = column.numbers;
@@ -25,11 +26,32 @@ bool counts_rows(const TableColumn& column) {
     return true;
 }
 
+/// Whether it has categories, and each begins as `2026-11-30`, `30.11.2026` or `11/30/2026` does,
+/// or is missing.
+bool are_dates(const TableColumn& column) {
+    const auto is_date = [](std::string_view text) {
+        std::string shape(text.substr(0, 10));
+        for (char& c : shape)
+            if (c >= '0' && c <= '9') c = '0';
+        return shape == "0000-00-00" || shape == "00.00.0000" || shape == "00/00/0000" ||
+               shape == "0000/00/00";
+    };
+    return std::ranges::any_of(column.names, is_date) &&
+           std::ranges::all_of(column.names, [&](const auto& name) {
+               return is_date(name) || name == kMissingName;
+           });
+}
+
+constexpr const char* kDatesAdvice =
+    "give numbers, such as days since a day, where it matters which date is later";
+
 std::string why_left_out(const TableColumn& column) {
     if (column.is_numeric()) return counts_rows(column) ? "it counts the rows" : "";
     const bool differs = column.rows() >= kFewRows && column.names.size() > kMostCategories &&
                          column.names.size() * 2 > column.rows();
-    return differs ? "its texts differ from row to row" : "";
+    if (!differs) return "";
+    return are_dates(column) ? fmt::format("its dates differ from row to row; {}", kDatesAdvice)
+                             : "its texts differ from row to row";
 }
 
 }  // namespace
@@ -55,7 +77,7 @@ TableColumn read_column(std::string name, std::span<const std::string_view> cell
     for (const auto cell : cells) numbers.emplace(is_missing(cell) ? "" : cell, 0);
     for (auto& [text, number] : numbers) {
         number = static_cast<std::uint32_t>(column.names.size());
-        column.names.emplace_back(text.empty() ? "(missing)" : text);
+        column.names.emplace_back(text.empty() ? kMissingName : text);
     }
     column.categories.reserve(cells.size());
     for (const auto cell : cells)
@@ -108,6 +130,9 @@ bool TableEncoder::fit_categories(const TableColumn& column,
                                     shown_name(column.name), order.size(), kMostCategories));
         order.resize(kMostCategories);
     }
+    if (are_dates(column))
+        notes.push_back(fmt::format("column '{}' holds dates, each of which is a category; {}",
+                                    shown_name(column.name), kDatesAdvice));
     std::ranges::sort(order);
     encoding.names = column.names;
     encoding.input_of.assign(column.names.size(), -1);
@@ -200,9 +225,10 @@ TableColumn TableEncoder::read_categories(const Encoding& encoding,
     std::size_t unknown = 0;
     std::string_view first;
     for (const auto cell : cells) {
-        const auto found = numbers.find(is_missing(cell) ? "(missing)" : cell);
+        const auto found = numbers.find(is_missing(cell) ? kMissingName : cell);
         column.categories.push_back(found == numbers.end() ? none : found->second);
-        if (found == numbers.end() && unknown++ == 0) first = is_missing(cell) ? "(missing)" : cell;
+        if (found == numbers.end() && unknown++ == 0)
+            first = is_missing(cell) ? kMissingName : cell;
     }
     if (unknown > 0)
         notes.push_back(fmt::format(
