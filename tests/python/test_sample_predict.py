@@ -238,6 +238,8 @@ def test_a_table_comes_back_with_the_predicted_column(table_run, tmp_path):
     written = esper("predict", table_run, "new.csv", "-o", "out.csv", cwd=tmp_path)
     assert written.stdout == "out.csv\n"
     assert (tmp_path / "out.csv").read_text() == done.stdout
+    again = esper("predict", table_run, "out.csv", cwd=tmp_path).stdout.splitlines()[0]
+    assert again == "place;note;length;predicted_kind;probability;predicted_kind.1;probability.1"
     found = lines("predict", table_run, "new.csv", cwd=tmp_path)
     assert [(line["line"], line["class"]) for line in found] == [(2, "iris"), (3, "wild; tulip")]
 

@@ -56,22 +56,33 @@ std::string predicted(const Predicting& asked, const Prediction& prediction) {
                                 : asked.class_name(prediction.best.front().number);
 }
 
+/// The columns that predictions add, none of them called as one that the table has.
+std::vector<std::string> added_columns(const Predicting& asked, const CsvTable& table) {
+    std::vector<std::string> wanted;
+    if (are_labels(asked)) {
+        for (const auto& name : asked.data->info().class_names)
+            wanted.push_back("probability_" + name);
+    } else {
+        wanted.push_back("predicted_" + asked.data->info().target_name);
+        if (!is_regression(asked)) wanted.emplace_back("probability");
+    }
+    for (auto& name : wanted) {
+        const auto first = name;
+        for (int i = 1; std::ranges::find(table.names, name) != table.names.end(); ++i)
+            name = fmt::format("{}.{}", first, i);
+    }
+    return wanted;
+}
+
 std::string as_csv(const Predicting& asked, const CsvTable& table,
                    const std::vector<Prediction>& predictions) {
     const char d = table.delimiter;
     std::string out;
     if (table.has_header) {
         for (const auto& name : table.names) out += cell(name, d) + d;
-        if (are_labels(asked)) {
-            std::vector<std::string> names;
-            for (const auto& name : asked.data->info().class_names)
-                names.push_back(cell("probability_" + name, d));
-            out += join(names, std::string_view(&d, 1));
-        } else {
-            out += cell("predicted_" + asked.data->info().target_name, d);
-            if (!is_regression(asked)) out += d + std::string("probability");
-        }
-        out += '\n';
+        auto added = added_columns(asked, table);
+        for (auto& name : added) name = cell(name, d);
+        out += join(added, std::string_view(&d, 1)) + '\n';
     }
     for (std::size_t row = 0; row < table.rows(); ++row) {
         for (const auto& column : table.columns) out += cell(column[row], d) + d;
