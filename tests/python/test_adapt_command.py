@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import signal
+import subprocess
+import time
 
 import pytest
-from conftest import ROOT, needs_esper
+from conftest import ESPER, ROOT, needs_esper
 
 from small_runs import TINY, esper, train, write_text
 
@@ -123,6 +126,29 @@ def test_what_cannot_be_is_refused_before_anything_is_written(folder, adapted, w
     refused = esper("adapt", *words, cwd=folder)
     assert refused.returncode == code and message in refused.stderr, refused.stderr
     assert [f.name for f in (folder / "host/adapters").iterdir()] == ["verse.esper"]
+
+
+def test_ctrl_c_judges_what_was_learnt_so_far(folder, host):
+    words = ["adapt", "host", "verse.txt", "--epochs", "1000", "--rate", "0.02", "--name", "halted",
+             "--json"]
+    lines = []
+    with subprocess.Popen([ESPER, *words], cwd=folder, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.PIPE, preexec_fn=takes_interrupts) as running:
+        for line in running.stdout:
+            lines.append(json.loads(line))
+            if lines[-1]["event"] == "place":
+                time.sleep(1)
+                running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 130, running.stderr.read()
+    end = lines[-1]
+    assert end["event"] == "end" and end["was_stopped"] and end["steps"] > 0
+    assert end["kept"] == (host / "adapters/halted.esper").exists()
+    (host / "adapters/halted.esper").unlink(missing_ok=True)
+
+
+def takes_interrupts():
+    """A shell's background job has them ignored, and so has what it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_what_does_not_help_is_not_written(folder, adapted):

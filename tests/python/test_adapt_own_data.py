@@ -241,6 +241,7 @@ def test_an_exported_model_is_adapted_as_a_run_of_its_own(exported):
 @pytest.mark.parametrize("words, message", [
     (["model.pt2", "new.csv", "data.target=place", "--run", "b"], "model.path"),
     (["model.pt2", "none.csv", "--run", "b"], "none.csv"),
+    (["model.pt2", "new.csv", "data.target=price", "--run", "b", "--parameters", "1e-9"], "too few"),
     (["host", "new.csv", "data.target=price"], "no .pt2 file"),
 ])
 def test_what_does_not_fit_an_exported_model_leaves_no_run(exported, words, message):

@@ -6,15 +6,18 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "esper/base/files.h"
-#include "esper/base/text.h"
+#include "esper/cli/adapt_text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/drive.h"
 #include "esper/cli/host_data.h"
 #include "esper/cli/model_as_run.h"
 #include "esper/cli/run_config.h"
 #include "esper/cli/run_state.h"
+#include "esper/cli/signals.h"
+#include "esper/cli/unfinished_folder.h"
 #include "esper/services/tolaria/adapt/adaptation.h"
 #include "esper/services/tolaria/adapt/adapter_folder.h"
 #include "esper/services/tolaria/learn/evaluation.h"
@@ -88,101 +91,6 @@ Result<tolaria::AdaptOptions> options_of(const Arguments& a, const configs::Espe
     return options;
 }
 
-void show(const json& news) {
-    const auto& kind = news.at("event");
-    if (kind == "place") {
-        std::string others;
-        for (const auto& gain : news.at("gains"))
-            others += fmt::format("{}{}{} {:.4f}", others.empty() ? "" : ", ",
-                                  gain.at("anchor").get<std::string>(),
-                                  gain.at("blueprint") == news.at("blueprint")
-                                      ? ""
-                                      : " (" + gain.at("blueprint").get<std::string>() + ")",
-                                  gain.at("gain").get<double>());
-        std::fprintf(
-            stderr,
-            "%s of %lld units at %s: %s parameters, %.1f %% of the network's %s "
-            "(predicted gains: %s)\n",
-            news.at("blueprint").get<std::string>().c_str(),
-            static_cast<long long>(news.at("width").get<std::int64_t>()),
-            news.at("anchor").get<std::string>().c_str(),
-            human_count(news.at("parameters").get<double>()).c_str(),
-            100 * news.at("parameters").get<double>() / news.at("host_parameters").get<double>(),
-            human_count(news.at("host_parameters").get<double>()).c_str(), others.c_str());
-    } else if (kind == "rate") {
-        std::string tried;
-        for (const auto& one : news.at("tried"))
-            tried += fmt::format("{}{:g} {:.4f}", tried.empty() ? "" : ", ",
-                                 one.at("rate").get<double>(), one.at("loss").get<double>());
-        std::fprintf(stderr, "rate %g (loss after %lld steps: %s)\n", news.at("rate").get<double>(),
-                     static_cast<long long>(news.at("steps").get<std::int64_t>()), tried.c_str());
-    } else if (kind == "lower") {
-        std::fprintf(stderr, "step %lld: back to the best, and on at rate %g\n",
-                     static_cast<long long>(news.at("step").get<std::int64_t>()),
-                     news.at("rate").get<double>());
-    } else {
-        std::fprintf(stderr, "step %lld: validation loss %.4f\n",
-                     static_cast<long long>(news.at("step").get<std::int64_t>()),
-                     news.at("loss").get<double>());
-    }
-}
-
-json as_json(const tolaria::Adaptation& done, const std::string& file) {
-    const auto& adapter = done.adapter;
-    return {{"event", "end"},
-            {"kept", done.kept()},
-            {"file", file.empty() ? json() : json(file)},
-            {"host", adapter.host.host},
-            {"anchor", adapter.part.anchor},
-            {"width", adapter.part.width},
-            {"parameters", adapter.part.parameters()},
-            {"host_parameters", done.host_parameters},
-            {"rate", done.rate},
-            {"steps", done.steps},
-            {"stopped_early", done.stopped_early},
-            {"gate", tamiyo::to_json(done.gate)},
-            {"losses", adapter.losses},
-            {"flops", {{"training", done.training_flops}, {"measuring", done.measuring_flops}}},
-            {"seconds", done.seconds}};
-}
-
-std::string why_not(const tamiyo::GateResult& gate) {
-    if (gate.not_finite > 0)
-        return fmt::format("the loss of {} examples is not finite with it", gate.not_finite);
-    if (gate.needed > gate.t)
-        return fmt::format(
-            "it saves {:.4f} of loss an example, but so unevenly that {} examples have to say so, "
-            "and the probe part has {}; give more data",
-            gate.mean, gate.needed, gate.t);
-    return fmt::format(
-        "{:.4f} of loss saved an example [{:.4f}, {:.4f}] on {} examples is no proof that it saves "
-        "{:g}",
-        gate.mean, gate.lower, gate.upper, gate.t, gate.rent);
-}
-
-void show_end(const tolaria::Adaptation& done, const std::string& file) {
-    const auto& losses = done.adapter.losses;
-    const auto& gate = done.gate;
-    std::printf("new data: test loss %.4f, the network alone %.4f\n", losses.at("new"),
-                losses.at("new, host"));
-    if (losses.contains("old"))
-        std::printf("the run's data: test loss %.4f off (the network, unchanged), %.4f on\n",
-                    losses.at("old, host"), losses.at("old"));
-    std::printf("%s trained parameters; fine-tuning the whole network would train %s\n",
-                human_count(static_cast<double>(done.adapter.part.parameters())).c_str(),
-                human_count(static_cast<double>(done.host_parameters)).c_str());
-    const double all = done.training_flops + done.measuring_flops;
-    std::printf("%lld steps at rate %g%s, %s, %s FLOPs, %.1f %% of them measuring\n",
-                static_cast<long long>(done.steps), done.rate,
-                done.stopped_early ? ", stopped early" : "", human_seconds(done.seconds).c_str(),
-                human_count(all).c_str(), 100 * done.measuring_flops / all);
-    if (done.kept())
-        std::printf("kept: it saves %.4f [%.4f, %.4f] or more of loss an example; %s\n", gate.mean,
-                    gate.lower, gate.upper, file.c_str());
-    else
-        std::printf("not kept, nothing was written: %s\n", why_not(gate).c_str());
-}
-
 Status measure_old(RunState& run, const tolaria::Dataset& data, std::uint32_t batch,
                    const graph::ProgramPtr& host, tolaria::Adaptation& done) {
     auto& learner = *run.learner;
@@ -213,9 +121,9 @@ Status check_adapter_output(const fs::path& file) {
     return {};
 }
 
-Result<fs::path> host_of(const Arguments& a) {
+Result<fs::path> host_of(const Arguments& a, std::optional<UnfinishedFolder>& made) {
     if (is_model_file(a.folder))
-        return model_as_run(a.folder, a.data, a.overrides, a.run, a.output);
+        return model_as_run(a.folder, a.data, a.overrides, a.run, a.output, made);
     if (!a.run.empty() || !a.overrides.empty())
         return fail(tolaria::TolariaError::kUnsupported,
                     a.folder +
@@ -224,8 +132,10 @@ Result<fs::path> host_of(const Arguments& a) {
     return fs::path(a.folder);
 }
 
-Status adapt(const Arguments& a) {
-    ESPER_TRY(const auto folder, host_of(a));
+/// The exit code.
+Result<int> adapt(const Arguments& a) {
+    std::optional<UnfinishedFolder> made;  // of a model's file: goes where nothing comes of it
+    ESPER_TRY(const auto folder, host_of(a, made));
     ESPER_TRY(const auto config, load_run_config(folder, {}));
     ESPER_TRY(auto options, options_of(a, config));
     const tolaria::AdapterFolder adapters(folder);
@@ -243,11 +153,13 @@ Status adapt(const Arguments& a) {
         for (const auto& note : data->info().notes) std::fprintf(stderr, "%s\n", note.c_str());
     }
     const auto host = run.program();
+    take_stop_signals();
+    options.stops = is_stop_asked;
     ESPER_TRY(auto done, tolaria::adapt(*run.learner, data, options, [&](const json& news) {
                   if (a.output.json)
                       print_json_line(news);
                   else if (!a.output.quiet)
-                      show(news);
+                      show_adapting(news);
               }));
     if (done.adapter.classes == old->info().class_names) done.adapter.classes.clear();
     if (!is_model_file(a.folder))
@@ -262,10 +174,11 @@ Status adapt(const Arguments& a) {
     }
     if (!done.kept()) file.clear();
     if (a.output.json)
-        print_json_line(as_json(done, file));
+        print_json_line(adapted_json(done, file));
     else
-        show_end(done, file);
-    return {};
+        show_adapted(done, file);
+    if (made) made->keep();
+    return done.was_stopped ? kInterrupted : 0;
 }
 
 }  // namespace
@@ -300,7 +213,8 @@ void add_adapt(CLI::App& app, int& exit_code) {
     add_output_flags(command, a->output);
     command->callback([a, &exit_code] {
         const auto done = adapt(*a);
-        exit_code = done ? 0 : report_error(done.error());
+        exit_code = done ? *done : report_error(done.error());
+        if (!done && done.error().is(AdaptError::kStopped)) exit_code = kInterrupted;
     });
 }
 

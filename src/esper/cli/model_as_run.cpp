@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "esper/cli/training_config.h"
-#include "esper/cli/unfinished_folder.h"
 #include "esper/services/tolaria/run/trainer.h"
 
 namespace esper::cli {
@@ -17,7 +16,7 @@ bool is_model_file(const fs::path& path) {
 
 Result<fs::path> model_as_run(const fs::path& model, const std::string& data,
                               const std::vector<std::string>& overrides, const fs::path& wanted,
-                              const OutputFlags& output) {
+                              const OutputFlags& output, std::optional<UnfinishedFolder>& made) {
     configs::LoadOptions options;
     options.path = data;
     options.overrides = overrides;
@@ -27,12 +26,11 @@ Result<fs::path> model_as_run(const fs::path& model, const std::string& data,
     ESPER_TRY(const auto loaded, load_training_config(data, options, {.quiet = true}));
     const auto folder =
         wanted.empty() ? records::RunFolder::next_free("runs", model.stem().string()) : wanted;
-    UnfinishedFolder unfinished(folder);
+    made.emplace(folder);
     ESPER_TRY(auto trainer, tolaria::Trainer::create(loaded.config, folder));
     trainer->request_stop();
     ESPER_TRY(const auto status, trainer->run());
     static_cast<void>(status);
-    unfinished.keep();
     if (!output.json && !output.quiet)
         std::fprintf(stderr, "%s is the run %s now, stopped before its first step\n", model.c_str(),
                      folder.c_str());

@@ -39,6 +39,8 @@ void take_stop_signals() {
     std::signal(SIGPIPE, on_lost_reader);
 }
 
+bool is_stop_asked() { return stop_asked.load(); }
+
 SignalsToTrainer::SignalsToTrainer(tolaria::Trainer& trainer) {
     running.store(&trainer);
     std::signal(SIGUSR1, on_rollback_signal);

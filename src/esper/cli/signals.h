@@ -13,6 +13,9 @@ inline constexpr int kInterrupted = 130;
 /// which then stops before its first step; the second one ends the process.
 void take_stop_signals();
 
+/// Whether a signal that was taken has asked for the end.
+bool is_stop_asked();
+
 /// While it lives, Ctrl-C and SIGTERM ask the trainer to stop, if checkpoint.on_signal says so, and
 /// SIGUSR1 asks it for a rollback. One at a time.
 class SignalsToTrainer {

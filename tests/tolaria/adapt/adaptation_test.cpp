@@ -86,6 +86,30 @@ TEST(Adapting, LearnsNewDataOnAHostThatKeepsItsBits) {
             << p.name;
 }
 
+TEST(Adapting, JudgesWhatItHasLearntWhenItIsStopped) {
+    const auto learner = learner_of(gpt());
+    auto options = options_with(2e-2);
+    options.stops = [steps = 0]() mutable { return ++steps > 42; };
+    std::vector<std::string> told;
+    const auto done = value_or_throw(adapt(*learner, counting(3), options,
+                                           [&](const auto& n) { told.push_back(n.at("event")); }));
+    EXPECT_TRUE(done.was_stopped);
+    EXPECT_FALSE(done.stopped_early);
+    EXPECT_EQ(done.steps, 40);  // asked once behind the place, and twice before the first step
+    EXPECT_EQ(told.back(), "look");
+    EXPECT_GT(done.gate.t, 0);
+    EXPECT_LT(done.adapter.losses.at("new"), done.adapter.losses.at("new, host"));
+
+    for (const bool has_rate : {true, false}) {
+        auto at_once = options_with(2e-2);
+        if (!has_rate) at_once.rate.reset();
+        at_once.stops = [asked = 0]() mutable { return ++asked > 1; };
+        const auto stopped = adapt(*learner_of(gpt()), counting(3), at_once);
+        ASSERT_FALSE(stopped);
+        EXPECT_TRUE(stopped.error().is(AdaptError::kStopped));
+    }
+}
+
 TEST(Adapting, ReproducesItsLossFromTheFile) {
     const auto learner = learner_of(gpt());
     const auto host = learner->program();

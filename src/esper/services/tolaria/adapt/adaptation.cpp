@@ -11,7 +11,6 @@
 #include "esper/execution/kernels/kernel_error.h"
 #include "esper/program/cost/cost.h"
 #include "esper/program/edits/seed_names.h"
-#include "esper/program/shapes.h"
 #include "esper/services/tolaria/adapt/adapted_course.h"
 #include "esper/services/tolaria/data/prefetching_loader.h"
 #include "esper/services/tolaria/learn/batches.h"
@@ -59,6 +58,7 @@ class Adapting {
         ESPER_TRY(result_.adapter.host, identity_of(*host_, learner_.store()));
         result_.host_parameters = host_->parameter_count();
         ESPER_CHECK_STATUS(place());
+        ESPER_CHECK_STATUS(go_on());
         if (!options_.rate) ESPER_CHECK_STATUS(find_rate());
         ESPER_CHECK_STATUS(train());
         ESPER_CHECK_STATUS(decide());
@@ -70,6 +70,14 @@ class Adapting {
   private:
     std::uint32_t batch_size() const {
         return std::min(options_.batch_size, data_->size(Part::kTrain));
+    }
+
+    bool is_stopped() const { return options_.stops && options_.stops(); }
+
+    Status go_on() const {
+        if (!is_stopped()) return {};
+        return fail(AdaptError::kStopped,
+                    "stopped before the part's first step of training; nothing was written");
     }
 
     void tell(const json& what) const {
@@ -84,8 +92,7 @@ class Adapting {
             return fail(AdaptError::kOtherTask,
                         fmt::format("the data's inputs have the shape [{}], the network takes [{}]",
                                     fmt::join(info.input_shape, ", "), fmt::join(one, ", ")));
-        ESPER_TRY(const auto types, graph::infer_types(*host_, 1));
-        const auto known = types[host_->outputs().front().value.value()].shape.back();
+        ESPER_TRY(const auto known, output_count(*host_));
         if (info.classes > known)
             return fail(AdaptError::kOtherTask,
                         fmt::format("the data have {} classes or tokens, the network knows {}",
@@ -181,6 +188,7 @@ class Adapting {
         PrefetchingLoader batches(data_, Part::kTrain, plan_,
                                   {.variation_seed = options_.seed, .workers = options_.workers});
         for (std::int64_t i = 0; i < steps; ++i) {
+            ESPER_CHECK_STATUS(go_on());
             ESPER_TRY(const auto* batch, batches.next());
             if (auto made = step(*batch, i, rate); !made) {
                 if (!made.error().is(execution::KernelError::kNotFinite)) return fail(made.error());
@@ -232,6 +240,12 @@ class Adapting {
         int lowered = 0;
         int looks = 0;
         while (course_.share(result_.steps) < 1) {
+            if (result_.steps == 0) ESPER_CHECK_STATUS(go_on());
+            if (is_stopped()) {
+                result_.was_stopped = true;
+                ESPER_CHECK_STATUS(look());
+                break;
+            }
             ESPER_TRY(const auto* batch, batches.next());
             if (auto made = step(*batch, result_.steps, rate); !made) {
                 if (!made.error().is(execution::KernelError::kNotFinite)) return made;

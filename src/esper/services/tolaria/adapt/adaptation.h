@@ -29,6 +29,9 @@ struct AdaptOptions {
     std::uint32_t batch_size = 32;
     std::uint64_t seed = 0;
     std::size_t workers = 1;
+    /// Asked before each step. Once it is true the part is trained no more, and what it has learnt
+    /// so far is judged.
+    std::function<bool()> stops;
 };
 
 /// What came of it.
@@ -38,7 +41,8 @@ struct Adaptation {
     double rate = 0;
     std::map<double, double> tried_rates;  ///< loss of the choosing examples after a few steps
     std::int64_t steps = 0;
-    bool stopped_early = false;
+    bool stopped_early = false;  ///< since the validation part got no better
+    bool was_stopped = false;    ///< by AdaptOptions::stops
     tamiyo::GateResult gate;
     double training_flops = 0;
     double measuring_flops = 0;
@@ -58,9 +62,9 @@ configs::OptimizationConfig adapting_recipe();
 /// without it on the probe part (tamiyo::look). No gradient is computed below the part, none of the
 /// network's own weights. `learner` holds the network, with adapting_recipe(), and afterwards the
 /// part too; its Program is then the adapted one. `news` is told of each stage as it ends.
-/// Errors: kOtherTask where the data's inputs, targets or number of classes do not fit the network;
-/// kTooSmall for too few examples to judge by; kShortBudget; kDiverged at a given rate; those of
-/// place_gains and of the data.
+/// Errors: kStopped where it was stopped before the part's first step; kOtherTask where the data's
+/// inputs, targets or number of classes do not fit the network; kTooSmall for too few examples to
+/// judge by; kShortBudget; kDiverged at a given rate; those of place_gains and of the data.
 Result<Adaptation> adapt(Learner& learner, std::shared_ptr<const Dataset> data,
                          const AdaptOptions& options,
                          const std::function<void(const nlohmann::json&)>& news = {});

@@ -6,6 +6,7 @@
 #include "esper/core/foreign_host.h"
 #include "esper/program/anchor_types.h"
 #include "esper/program/edits/edits.h"
+#include "esper/program/shapes.h"
 
 namespace esper::tolaria {
 
@@ -47,6 +48,11 @@ Result<graph::ProgramPtr> frozen(const graph::Program& host) {
 
 Result<graph::ProgramPtr> with_adapter(const graph::Program& host, const AdapterPart& part) {
     return add(host, part, kAdapterSeed);
+}
+
+Result<std::int64_t> output_count(const graph::Program& host) {
+    ESPER_TRY(const auto types, graph::infer_types(host, 1));
+    return types[host.outputs().front().value.value()].shape.back();
 }
 
 std::int64_t width_for(const AdapterPart& part, std::int64_t parameters) {

@@ -30,6 +30,9 @@ Result<graph::ProgramPtr> frozen(const graph::Program& host);
 /// make_adapter and of edits.
 Result<graph::ProgramPtr> with_adapter(const graph::Program& host, const AdapterPart& part);
 
+/// The last dimension of the host's first output: classes, tokens or predicted numbers.
+Result<std::int64_t> output_count(const graph::Program& host);
+
 /// Hidden units that so many parameters pay for at an anchor, at most eight a feature; 0: none.
 std::int64_t width_for(const AdapterPart& part, std::int64_t parameters);
 

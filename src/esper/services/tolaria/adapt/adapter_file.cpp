@@ -12,7 +12,6 @@
 #include "esper/blueprints/adapter.h"
 #include "esper/exchange/exporters/safetensors.h"
 #include "esper/program/edits/seed_names.h"
-#include "esper/program/shapes.h"
 #include "esper/services/tolaria/tolaria_errors.h"
 #include "esper/version.h"
 
@@ -264,8 +263,7 @@ Result<graph::ProgramPtr> put_on(const AdapterFile& adapter, const graph::Progra
                                 "does not have",
                                 adapter.name, adapter.part.anchor, adapter.part.features));
     if (!adapter.classes.empty()) {
-        ESPER_TRY(const auto types, graph::infer_types(host, 1));
-        const auto outputs = types[host.outputs().front().value.value()].shape.back();
+        ESPER_TRY(const auto outputs, output_count(host));
         const std::set<std::string> names(adapter.classes.begin(), adapter.classes.end());
         if (std::ssize(names) != outputs || std::ssize(adapter.classes) != outputs ||
             names.contains(""))
