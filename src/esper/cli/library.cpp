@@ -233,17 +233,7 @@ Status ledger(const Arguments& a) {
         ESPER_TRY(const auto entries, library->ledger(after, kAtOnce));
         for (const auto& entry : entries) {
             after = entry.number;
-            if (!a.json) {
-                print_entry(entry);
-                continue;
-            }
-            print_json_line({{"number", entry.number},
-                             {"at", entry.at},
-                             {"actor", entry.actor},
-                             {"action", entry.action},
-                             {"subject", entry.subject},
-                             {"digest", entry.digest},
-                             {"hash", entry.hash}});
+            a.json ? print_json_line(entry_json(entry)) : print_entry(entry);
         }
         if (entries.size() < kAtOnce) return {};
     }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "esper/cli/library_text.h"
 #include "esper/cli/print.h"
 #include "esper/services/records/printable_text.h"
 #include "esper/services/urza/events.h"
@@ -20,20 +21,16 @@ constexpr std::uint32_t kEventsAtOnce = 500;
 constexpr std::chrono::milliseconds kPause{500}, kLongestPause{30'000};
 
 void print(const urza::LedgerEntry& entry, bool as_json) {
-    if (as_json)
-        print_json_line({{"number", entry.number},
-                         {"topic", urza::topic_of(entry)},
-                         {"at", entry.at},
-                         {"actor", entry.actor},
-                         {"action", entry.action},
-                         {"subject", entry.subject},
-                         {"digest", entry.digest},
-                         {"hash", entry.hash}});
-    else
+    if (as_json) {
+        auto event = entry_json(entry);
+        event["topic"] = urza::topic_of(entry);
+        print_json_line(event);
+    } else {
         std::printf("%s\n", records::printable(
                                 fmt::format("{:>6}  {}  {:<20}  {}  {}", entry.number, entry.at,
                                             urza::topic_of(entry), entry.subject, entry.actor))
                                 .c_str());
+    }
 }
 
 }  // namespace

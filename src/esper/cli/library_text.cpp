@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "esper/base/hash.h"
 #include "esper/base/text.h"
@@ -148,6 +149,12 @@ void print_kernel(const urza::KernelRecord& record) {
 void print_entry(const urza::LedgerEntry& entry) {
     line(fmt::format("{:>6}  {}  {:<24} {:<20} {}  {}", entry.number, entry.at.substr(0, 19),
                      entry.actor, entry.action, entry.subject, entry.hash.substr(0, kShort)));
+}
+
+nlohmann::json entry_json(const urza::LedgerEntry& entry) {
+    return {{"number", entry.number}, {"at", entry.at},           {"actor", entry.actor},
+            {"action", entry.action}, {"subject", entry.subject}, {"digest", entry.digest},
+            {"hash", entry.hash}};
 }
 
 void print_reason(const urza::Reason& reason) {

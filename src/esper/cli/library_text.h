@@ -1,5 +1,7 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "esper/services/urza/library.h"
 
 namespace CLI {
@@ -21,6 +23,8 @@ void print_blueprint(const contracts::Blueprint& blueprint,
 void print_report_line(const std::string& name, const urza::FiledReport& filed);
 void print_kernel(const urza::KernelRecord& record);
 void print_entry(const urza::LedgerEntry& entry);
+/// For programs.
+nlohmann::json entry_json(const urza::LedgerEntry& entry);
 void print_reason(const urza::Reason& reason);
 
 /// Its status and whether it may be used: `VALIDATED` only where a verdict was verified.

@@ -25,16 +25,20 @@ Response refuse(const Error& error) {
     return problem(error);
 }
 
+Result<std::uint64_t> number_in(std::string_view text, std::string_view name, std::uint64_t most) {
+    std::uint64_t number = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (read.ec == std::errc() && read.ptr == text.data() + text.size() && number <= most)
+        return number;
+    return fail(UrzaError::kBadRequest,
+                fmt::format("{}={}: expected a number from 0 to {}", name, text, most));
+}
+
 Result<std::uint64_t> number_of(const Request& request, const char* name, std::uint64_t usual,
                                 std::uint64_t most) {
     const auto text = request.asked(name);
     if (!text) return usual;
-    std::uint64_t number = 0;
-    const auto read = std::from_chars(text->data(), text->data() + text->size(), number);
-    if (read.ec == std::errc() && read.ptr == text->data() + text->size() && number <= most)
-        return number;
-    return fail(UrzaError::kBadRequest,
-                fmt::format("{}={}: expected a number from 0 to {}", name, *text, most));
+    return number_in(*text, name, most);
 }
 
 Result<PageOf> page_of(const Request& request) {

@@ -17,6 +17,8 @@ namespace esper::urza {
 /// Unknown things are 404, conflicts 409; the rest as serving::problem says.
 serving::Response refuse(const Error& error);
 
+/// The number that `text` is; `name` is of what a client gave it for. Error: kBadRequest.
+Result<std::uint64_t> number_in(std::string_view text, std::string_view name, std::uint64_t most);
 /// A number of the query. Error: kBadRequest.
 Result<std::uint64_t> number_of(const serving::Request& request, const char* name,
                                 std::uint64_t usual, std::uint64_t most);

@@ -36,9 +36,7 @@ Result<std::uint64_t> place_of(const Request& request) {
     ESPER_TRY(const auto after, number_of(request, "after", 0, kLastLedgerEntry));
     const auto last = request.header(kLastEventId);
     if (last.empty()) return after;
-    Request asked;
-    asked.query = {{kLastEventId, std::string(last)}};
-    return number_of(asked, kLastEventId, 0, kLastLedgerEntry);
+    return number_in(last, kLastEventId, kLastLedgerEntry);
 }
 
 Response list_events(Library& library, EventFeed& feed, const Request& request) {

@@ -10,6 +10,7 @@
 #include "esper/services/urza/database_library.h"
 #include "esper/services/urza/file_system.h"
 #include "esper/services/urza/ledger.h"
+#include "esper/services/urza/library_copy.h"
 #include "esper/services/urza/library_keys.h"
 #include "esper/services/urza/migrations.h"
 #include "esper/services/urza/sqlite_database.h"
@@ -18,14 +19,13 @@ namespace esper::urza {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kFile = "urza.sqlite";
 
 /// Whether this user may change the library: SQLite writes the file, and its journals beside it.
 bool is_writable(const fs::path& folder) {
     const auto is_denied = [](const fs::path& path) {
         return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0 && errno != ENOENT;
     };
-    return !is_denied(folder) && !is_denied(folder / kFile);
+    return !is_denied(folder) && !is_denied(folder / kDatabaseFile);
 }
 
 std::uint64_t size_of(const fs::path& file) {
@@ -40,7 +40,7 @@ Status refuse_emptied(const fs::path& folder) {
     constexpr auto kWait = std::chrono::milliseconds(20);
     constexpr int kTries = 50;
     std::error_code ignored;
-    const fs::path file = folder / kFile;
+    const fs::path file = folder / kDatabaseFile;
     const bool has_objects = !fs::is_empty(folder / "objects", ignored) && !ignored;
     for (int i = 0; i < kTries && fs::exists(file, ignored) && size_of(file) == 0; ++i)
         std::this_thread::sleep_for(kWait);
@@ -59,10 +59,10 @@ Status refuse_emptied(const fs::path& folder) {
 /// SQLite reads a file in WAL mode by its journals, which it makes where they are missing. Where it
 /// may not, the file can be read as it stands, if no journal holds a part of it.
 Result<std::unique_ptr<Database>> open_to_read(const fs::path& folder, bool may_write) {
-    const bool is_whole = size_of(folder / (std::string(kFile) + "-wal")) == 0;
-    return SqliteDatabase::open(folder / kFile, !may_write && is_whole
-                                                    ? SqliteDatabase::Mode::kSettled
-                                                    : SqliteDatabase::Mode::kReadOnly);
+    const bool is_whole = size_of(folder / (std::string(kDatabaseFile) + "-wal")) == 0;
+    return SqliteDatabase::open(folder / kDatabaseFile, !may_write && is_whole
+                                                            ? SqliteDatabase::Mode::kSettled
+                                                            : SqliteDatabase::Mode::kReadOnly);
 }
 
 DatabaseLibrary::Parts parts_of(const fs::path& folder, bool may_write) {
@@ -80,7 +80,7 @@ DatabaseLibrary::Parts parts_of(const fs::path& folder, bool may_write) {
 
 Result<std::unique_ptr<DatabaseLibrary>> as_reader(const fs::path& folder, bool may_write,
                                                    DatabaseLibrary::Parts parts, Clock& clock) {
-    if (size_of(folder / kFile) == 0)
+    if (size_of(folder / kDatabaseFile) == 0)
         return fail(UrzaError::kReadOnly,
                     may_write ? folder.string() + " holds no library"
                               : fmt::format("{} holds no library and cannot be written by this "
@@ -103,7 +103,7 @@ Result<std::unique_ptr<DatabaseLibrary>> open_folder_library(const fs::path& fol
     if (!may_write) return as_reader(folder, may_write, std::move(parts), clock);
     ESPER_CHECK_STATUS(refuse_emptied(folder));
     const execution::KeyFolder keys(execution::KeyFolder::default_path(folder), clock);
-    if (size_of(folder / kFile) > 0 && !keys_are_there(keys)) {
+    if (size_of(folder / kDatabaseFile) > 0 && !keys_are_there(keys)) {
         ESPER_TRY(const auto there, parts.connect_to_read());
         const auto last = last_entry(*there);
         if (last && last->number > 0) return fail(no_keys(folder.string(), keys));
@@ -112,16 +112,16 @@ Result<std::unique_ptr<DatabaseLibrary>> open_folder_library(const fs::path& fol
     ESPER_TRY(parts.ring, keys.ring());
     auto signer = keys.signer(execution::KeyRole::kLibrary);
     if (!signer && signer.error().is(execution::TrustError::kNoKey) &&
-        size_of(folder / kFile) > 0) {
+        size_of(folder / kDatabaseFile) > 0) {
         // A backup, or a copy on a machine that was not given the key.
         parts.why_not = fmt::format("can be read only: {}", signer.error().message());
         return as_reader(folder, may_write, std::move(parts), clock);
     }
     if (!signer) return fail(signer.error());
     parts.signer = std::move(*signer);
-    auto database = SqliteDatabase::open(folder / kFile, SqliteDatabase::Mode::kReadWrite);
+    auto database = SqliteDatabase::open(folder / kDatabaseFile, SqliteDatabase::Mode::kReadWrite);
     std::error_code ignored;
-    const bool there = fs::exists(folder / kFile, ignored);
+    const bool there = fs::exists(folder / kDatabaseFile, ignored);
     if (!database && there && database.error().is(UrzaError::kReadOnly))
         return as_reader(folder, may_write, std::move(parts), clock);
     if (!database) return fail(database.error());

@@ -131,8 +131,9 @@ class Undo {
         if (folder_.filename().empty()) folder_ = folder_.parent_path();
         for (fs::path at = folder_; is_missing(at); at = at.parent_path()) made_.assign(1, at);
         if (!made_.empty()) return;
-        for (const char* name :
-             {"urza.sqlite", "urza.sqlite-wal", "urza.sqlite-shm", "objects", "keys"})
+        const std::string database = kDatabaseFile;
+        for (const auto& name : {database, database + "-wal", database + "-shm",
+                                 std::string("objects"), std::string("keys")})
             if (is_missing(folder_ / name)) made_.push_back(folder_ / name);
     }
     Undo(const Undo&) = delete;
