@@ -16,8 +16,8 @@ constexpr std::uint32_t kProbeExamples = 200;  // the gate decides from 50 on, i
 constexpr double kLargestShare = 0.25;
 
 /// A run on data that bring their own test part divides off none; other data need one.
-void keep_some_for_testing(tolaria::DataOptions& options) {
-    if (options.split.test > 0 || options.name == "cifar10" || options.name == "cifar100") return;
+void keep_some_for_testing(tolaria::DataOptions& options, configs::DataKind kind) {
+    if (options.split.test > 0 || configs::brings_test(kind)) return;
     options.split.test = kTestShare;
     options.split.train = std::max(0.0, options.split.train - kTestShare);
 }
@@ -36,12 +36,14 @@ Result<std::shared_ptr<const tolaria::Dataset>> open_for_host(
     const std::vector<std::string>& classes) {
     auto options = tolaria::data_options(run);
     options.path = path;
+    auto kind = run.data.kind;
     // What a text is read as is the run's choice; images and tables may lie in another format.
     if (!known.info().tokens) {
         ESPER_TRY(const auto found, tolaria::recognise(path));
-        options.name = contracts::to_text(found.kind);
+        kind = found.kind;
+        options.name = contracts::to_text(kind);
     }
-    keep_some_for_testing(options);
+    keep_some_for_testing(options, kind);
     ESPER_TRY(const auto data, tolaria::open_like(known, options, classes));
     const auto more = known.info().tokens ? 0 : missing_for_the_gate(*data);
     if (more == 0) return data;

@@ -42,10 +42,6 @@ std::string host_for(configs::DataKind kind) {
     return kind == DataKind::kText || kind == DataKind::kTokens ? "gpt" : "mlp";
 }
 
-bool brings_test(configs::DataKind kind) {
-    return kind == configs::DataKind::kCifar10 || kind == configs::DataKind::kCifar100;
-}
-
 // A short window counts the tokens of a short text, too.
 constexpr const char* kWindow = "8";
 
@@ -68,10 +64,10 @@ Result<OwnData> look_at_own_data(const std::string& path, const std::vector<std:
     for (const auto key : kReadingKeys)
         if (const auto found = env.find(variable_of(key)); found != env.end())
             options.env.insert(*found);
-    const auto yaml =
-        fmt::format("data: {{kind: {}, path: {}{}}}\nmodel: {{host: {}, context: {}}}\n",
-                    contracts::to_text(kind), nlohmann::json(path).dump(),
-                    brings_test(kind) ? ", split: {test: 0}" : "", host_for(kind), kWindow);
+    const auto yaml = fmt::format(
+        "data: {{kind: {}, path: {}{}}}\nmodel: {{host: {}, context: {}}}\n",
+        contracts::to_text(kind), nlohmann::json(path).dump(),
+        configs::brings_test(kind) ? ", split: {test: 0}" : "", host_for(kind), kWindow);
     ESPER_TRY(const auto config, configs::parse_config(yaml, path, options));
     ESPER_TRY(own.dataset, tolaria::open_data(config.config));
     own.choices = tolaria::choose_recipe(own.recognised, path, *own.dataset);

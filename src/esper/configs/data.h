@@ -16,6 +16,11 @@ namespace esper::configs {
     X(kCifar100, 8, "cifar100")
 ESPER_CONTRACT_ENUM(DataKind, ESPER_DATA_KINDS)
 
+/// Whether data of this kind always have a test part of their own.
+constexpr bool brings_test(DataKind kind) {
+    return kind == DataKind::kCifar10 || kind == DataKind::kCifar100;
+}
+
 #define ESPER_DATA_TASKS(X)                 \
     X(kAuto, 0, "auto")                     \
     X(kClassification, 1, "classification") \

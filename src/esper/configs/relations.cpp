@@ -112,8 +112,7 @@ void check_data(const EsperConfig& c, const Complain& complain) {
                         figure(sum)));
     }
     const DataKind kind = c.data.kind;
-    const bool cifar = kind == DataKind::kCifar10 || kind == DataKind::kCifar100;
-    if (cifar && split.test > 0) {
+    if (brings_test(kind) && split.test > 0) {
         complain({"data.split.test", "data.kind"},
                  fmt::format("{} brings its own test images; set data.split.test to 0",
                              contracts::to_text(kind)));
