@@ -21,7 +21,7 @@ from esper._adapt_readout import MOST, READOUT, inputs_of, readout_anchor
 from esper._adapt_schedule import RATES, Budget, Rates, adamw
 from esper._anchors import Observer, as_call, find_anchors
 from esper._growth import growths
-from esper._limits import Unsupported, refuse_exported, refuse_parallel, refuse_peft
+from esper._limits import Unsupported, check_model
 
 MEASURE_SHARE = 0.02  # of the budget, for each kind of measurement
 WIDEST = 8  # hidden units for each feature of the anchor, at most
@@ -61,11 +61,7 @@ def adapt(model, example, *, optimizer=None, lr=None, epochs=None, budget=None, 
     name: of the adapter; with a number where the model has one of that name.
     Raises `esper.Unsupported` for replicas (DDP, FSDP), a PeftModel and a model that grows.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
-    refuse_parallel(model)
-    refuse_peft(model)
-    refuse_exported(model)
+    check_model(model)
     if (growth := growths.get(model, lambda: None)()) is not None:
         raise Unsupported(f"adapting a model that grows ({growth}): its host has to stand still; call "
                           "esper.unwrap(model) first")

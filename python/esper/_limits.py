@@ -54,6 +54,15 @@ def refuse_exported(model):
             "model.path=FILE.pt2', 'esper adapt FILE.pt2 DATA'")
 
 
+def check_model(model):
+    """Raises where nothing can grow in `model`."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    refuse_parallel(model)
+    refuse_peft(model)
+    refuse_exported(model)
+
+
 def check_optimizer(optimizer):
     """Raises where newborn parameters cannot join."""
     kind = type(optimizer).__name__

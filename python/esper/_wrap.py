@@ -6,14 +6,13 @@ import sys
 import weakref
 from pathlib import Path
 
-from torch import nn
 
 from esper import _esper
 from esper._adapt_schedule import seconds_of
 from esper._anchors import as_call, find_anchors
 from esper._configured import configured
 from esper._growth import Growth, growths
-from esper._limits import refuse_exported, refuse_parallel, refuse_peft
+from esper._limits import check_model
 from esper._unwrap import unwrap_copy
 
 PATHS = ("auto", "hook", "export", "fastest")
@@ -65,11 +64,7 @@ def wrap(model, example=None, optimizer=None, *, epochs=None, budget=None, steps
     Raises `esper.Unsupported` where growth would go wrong in silence: replicas of a model (DDP,
     FSDP), a PeftModel, an optimizer that takes no new parameters.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
-    refuse_parallel(model)
-    refuse_peft(model)
-    refuse_exported(model)
+    check_model(model)
     config = configured(config, overrides)
     if path not in PATHS:
         raise ValueError(f"path={path!r}: expected one of {', '.join(PATHS)}")

@@ -78,8 +78,8 @@ def parts(model):
     return named, [n for n in matrices if n != last], last
 
 
-def assert_follows(run, step_of, atol=2e-6):
-    """step_of(model) makes one reference step on the gradients that are in the model."""
+def assert_follows(run, step_of, atol=2e-6, gradients=gradients):
+    """step_of(model) makes one reference step on the gradients that gradients(model) leaves."""
     model = network_at(run, 0)
     step = step_of(model)
     for n in range(1, STEPS + 1):
@@ -308,7 +308,7 @@ def uneven_batch():
 
 
 @pytest.mark.parametrize("smoothing", [0, 0.2])
-def test_class_weights_are_those_of_torch(uneven, smoothing, monkeypatch):
+def test_class_weights_are_those_of_torch(uneven, smoothing):
     run = train(uneven, f"weighted-{smoothing}", "data.batch_size=480",
                 "optimization.class_weights=balanced",
                 f"optimization.label_smoothing={smoothing}")
@@ -321,8 +321,7 @@ def test_class_weights_are_those_of_torch(uneven, smoothing, monkeypatch):
         model.zero_grad()
         loss(model(x), y).backward()
 
-    monkeypatch.setitem(globals(), "gradients", weighted)
-    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
+    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step, gradients=weighted)
 
 
 # What holds of the four kinds of row, each another combination.
@@ -340,8 +339,7 @@ def labelled(tmp_path_factory):
 
 @pytest.mark.parametrize("weights, positive, smoothing", [
     ("balanced", [1, 5, 0.5], 0.2), ("[0.25, 3, 1]", [0.25, 3, 1], 0)])
-def test_weights_of_labels_are_torchs_positive_weights(labelled, weights, positive, smoothing,
-                                                       monkeypatch):
+def test_weights_of_labels_are_torchs_positive_weights(labelled, weights, positive, smoothing):
     run = train(labelled, f"labels-{smoothing}", "data.batch_size=480", "data.target=la,lb,lc",
                 f"optimization.class_weights={weights}",
                 f"optimization.label_smoothing={smoothing}")
@@ -354,11 +352,10 @@ def test_weights_of_labels_are_torchs_positive_weights(labelled, weights, positi
         torch.nn.functional.binary_cross_entropy_with_logits(
             model(x), holds, pos_weight=positive).backward()
 
-    monkeypatch.setitem(globals(), "gradients", weighted)
-    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
+    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step, gradients=weighted)
 
 
-def test_listed_weights_of_classes_are_those_of_torch(uneven, monkeypatch):
+def test_listed_weights_of_classes_are_those_of_torch(uneven):
     run = train(uneven, "listed", "data.batch_size=480", "optimization.class_weights=0.5,2,1,4")
     loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([0.5, 2, 1, 4]))
 
@@ -367,8 +364,7 @@ def test_listed_weights_of_classes_are_those_of_torch(uneven, monkeypatch):
         model.zero_grad()
         loss(model(x), y).backward()
 
-    monkeypatch.setitem(globals(), "gradients", weighted)
-    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step)
+    assert_follows(run, lambda m: adamw(list(m.parameters()), []).step, gradients=weighted)
 
 
 def test_layers_move_at_rates_of_their_own(folder):
