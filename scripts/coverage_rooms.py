@@ -28,7 +28,7 @@ TORCH = {
     "core": (["core"], ["core", "tolaria"]),
     "api": (["api"], ["api"]),
     "tolaria": (["services/tolaria/learn", "services/tolaria/host", "services/tolaria/grow",
-                 "services/tolaria/run"], ["tolaria"]),
+                 "services/tolaria/run", "services/tolaria/adapt"], ["tolaria"]),
     "urabrask": (["services/urabrask"], ["urabrask", "tezzeret"]),
     "tezzeret": (["services/tezzeret"], ["tezzeret"]),
     "supply": (["services/supply"], ["supply"]),
