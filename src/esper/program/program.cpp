@@ -5,7 +5,6 @@
 #include <limits>
 #include <mutex>
 
-#include "esper/base/name_order.h"
 #include "esper/program/program_checks.h"
 #include "esper/program/program_hash.h"
 
@@ -39,16 +38,16 @@ bool is_in_place(std::string_view op) {
 }
 
 Result<ProgramPtr> Program::make(Parts parts) {
-    ESPER_TRY(std::vector<Value> values, check_structure(parts));
+    NameOrders orders(parts);
+    ESPER_TRY(std::vector<Value> values, check_structure(parts, orders));
     for (Parameter& item : parts.parameters) item.init = normalised(item.init);
     for (Buffer& item : parts.buffers) item.init = normalised(item.init);
 
     std::shared_ptr<Program> program(new Program(std::move(parts)));
-    const Parts& kept = program->parts_;
     program->values_ = std::move(values);
-    program->by_name_ = {order_by_name(kept.inputs),  order_by_name(kept.parameters),
-                         order_by_name(kept.buffers), order_by_name(kept.controls),
-                         order_by_name(kept.outputs), order_by_name(kept.anchors)};
+    program->by_name_ = {std::move(orders.inputs),  std::move(orders.parameters),
+                         std::move(orders.buffers), std::move(orders.controls),
+                         std::move(orders.outputs), std::move(orders.anchors)};
     program->hash_ = std::make_shared<HashCell>();
     return program;
 }

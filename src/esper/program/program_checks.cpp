@@ -2,14 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <unordered_set>
+
+#include "esper/base/name_order.h"
 
 namespace esper::graph {
 namespace {
 
 bool is_name_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// Whether all characters are 0x20 to 0x7e, as in most names: eight at a time.
+bool is_plain_ascii(std::string_view text) {
+    constexpr std::uint64_t kEach = 0x0101010101010101;
+    std::uint64_t other = 0;
+    // The highest bit of a byte is set: by itself; for 0x7f; for less than 0x20. What is carried or
+    // borrowed comes from a byte that is found itself.
+    const auto look = [&](std::uint64_t word) {
+        other |= word | (word + kEach) | (word - 0x20 * kEach);
+    };
+    const auto eight_at = [&](std::size_t i) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + i, sizeof word);
+        return word;
+    };
+    if (text.size() < 8) {
+        for (const char c : text) look(static_cast<unsigned char>(c) * kEach);
+    } else {
+        for (std::size_t i = 0; i + 8 < text.size(); i += 8) look(eight_at(i));
+        look(eight_at(text.size() - 8));
+    }
+    return (other & (0x80 * kEach)) == 0;
 }
 
 bool is_identifier(std::string_view word) {
@@ -107,17 +134,50 @@ struct ConstantCheck {
     }
 };
 
+template <typename T>
+bool repeats(const std::vector<T>& items, const std::vector<std::uint32_t>& order) {
+    return std::adjacent_find(order.begin(), order.end(), [&](auto a, auto b) {
+               return items[a].name == items[b].name;
+           }) != order.end();
+}
+
+template <typename A, typename B>
+bool share(const std::vector<A>& few, const std::vector<std::uint32_t>& few_order,
+           const std::vector<B>& many, const std::vector<std::uint32_t>& many_order) {
+    if (few.size() > many.size()) return share(many, many_order, few, few_order);
+    auto at = many_order.begin();
+    for (const auto i : few_order) {
+        at = std::lower_bound(at, many_order.end(), few[i].name,
+                              [&](auto m, const std::string& name) { return many[m].name < name; });
+        if (at == many_order.end()) return false;
+        if (many[*at].name == few[i].name) return true;
+    }
+    return false;
+}
+
+/// Whether some names are equal that must not be.
+bool any_repeats(const Program::Parts& p, const NameOrders& o) {
+    return repeats(p.inputs, o.inputs) || repeats(p.parameters, o.parameters) ||
+           repeats(p.buffers, o.buffers) || repeats(p.controls, o.controls) ||
+           repeats(p.outputs, o.outputs) || repeats(p.anchors, o.anchors) ||
+           share(p.inputs, o.inputs, p.parameters, o.parameters) ||
+           share(p.inputs, o.inputs, p.buffers, o.buffers) ||
+           share(p.inputs, o.inputs, p.controls, o.controls) ||
+           share(p.parameters, o.parameters, p.buffers, o.buffers) ||
+           share(p.parameters, o.parameters, p.controls, o.controls) ||
+           share(p.buffers, o.buffers, p.controls, o.controls);
+}
+
 // Checks the parts in order and records where each value was defined.
 class StructureCheck {
   public:
-    explicit StructureCheck(const Program::Parts& parts) : parts_(parts) {}
+    StructureCheck(const Program::Parts& parts, const NameOrders& orders)
+        : parts_(parts), repeats_(any_repeats(parts, orders)) {}
 
     Result<std::vector<Value>> run() {
         ESPER_CHECK_STATUS(counts());
         values_.resize(parts_.value_count);
         defined_.resize(parts_.value_count);
-        names_.reserve(parts_.inputs.size() + parts_.parameters.size() + parts_.buffers.size() +
-                       parts_.controls.size());
         ESPER_CHECK_STATUS(declarations());
         ESPER_CHECK_STATUS(instructions());
         for (std::uint32_t id = 0; id < parts_.value_count; ++id) {
@@ -189,13 +249,13 @@ class StructureCheck {
                       [&] { return fmt::format("{} '{}'", what, item.name); });
     }
 
-    static Status unique_name(std::string_view what, const std::string& name,
-                              std::unordered_set<std::string_view>& seen) {
+    Status unique_name(std::string_view what, const std::string& name,
+                       std::unordered_set<std::string_view>& seen) const {
         if (name.empty()) {
             return fail(GraphError::kMalformed, fmt::format("a name of an {} is empty", what));
         }
         ESPER_CHECK_STATUS(check_label("a name", name));
-        if (!seen.insert(name).second) {
+        if (repeats_ && !seen.insert(name).second) {
             return fail(GraphError::kDuplicateName,
                         fmt::format("{} '{}': the name is taken already; rename one of the two",
                                     what, name));
@@ -290,7 +350,6 @@ class StructureCheck {
 
     Status anchors() const {
         std::unordered_set<std::string_view> names;
-        names.reserve(parts_.anchors.size());
         for (const Anchor& item : parts_.anchors) {
             const auto who = [&] { return "anchor '" + item.name + "'"; };
             ESPER_CHECK_STATUS(unique_name("anchor", item.name, names));
@@ -313,14 +372,24 @@ class StructureCheck {
     const Program::Parts& parts_;
     std::vector<Value> values_;
     std::vector<bool> defined_;
+    /// Whether names repeat; only then it is looked which one is the first.
+    bool repeats_;
     std::unordered_set<std::string_view> names_;
     std::string_view last_op_;  ///< which is in order
 };
 
 }  // namespace
 
-Result<std::vector<Value>> check_structure(const Program::Parts& parts) {
-    return StructureCheck(parts).run();
+NameOrders::NameOrders(const Program::Parts& parts)
+    : inputs(order_by_name(parts.inputs)),
+      parameters(order_by_name(parts.parameters)),
+      buffers(order_by_name(parts.buffers)),
+      controls(order_by_name(parts.controls)),
+      outputs(order_by_name(parts.outputs)),
+      anchors(order_by_name(parts.anchors)) {}
+
+Result<std::vector<Value>> check_structure(const Program::Parts& parts, const NameOrders& orders) {
+    return StructureCheck(parts, orders).run();
 }
 
 bool is_operator_name(std::string_view op) {
@@ -333,10 +402,7 @@ bool is_operator_name(std::string_view op) {
 }
 
 bool is_printable_utf8(std::string_view text) {
-    // Most names are plain ASCII, of which a loop without branches reads many at a time.
-    bool plain = true;
-    for (const char c : text) plain &= c >= 0x20 && c < 0x7f;
-    if (plain) return true;
+    if (is_plain_ascii(text)) return true;
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i]);
         if (lead < 0x80) {
