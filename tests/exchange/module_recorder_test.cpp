@@ -6,7 +6,9 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/neg.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
@@ -139,6 +141,37 @@ output output.0: %14
 output output.1: %15
 )");
     EXPECT_EQ(recorded.aliases.at("decoder.weight"), "encoder.layers.0.down");
+}
+
+TEST(ModuleRecorder, KeepsNoMemoryThatTheForwardPassGivesUp) {
+    Model model;
+    bool gone = false;
+    model.view.forward = [&](const std::vector<at::Tensor>& inputs) {
+        auto h = at::relu(inputs.at(0));
+        const auto memory = h.storage().getWeakStorageImpl();
+        h = at::neg(h);
+        gone = memory.expired();
+        return std::vector<at::Tensor>{h};
+    };
+    model.record({at::ones({2, 4})});
+    EXPECT_TRUE(gone);
+}
+
+TEST(ModuleRecorder, TakesNoNewTensorForOneThatIsGone) {
+    Model model;
+    std::vector<float> numbers(8, 3);
+    model.view.forward = [&](const std::vector<at::Tensor>& inputs) {
+        auto h = inputs.at(0);
+        for (int i = 0; i < 100; ++i) {
+            at::relu(h);
+            // Made without an operator, where the result above would have been.
+            h = h + at::from_blob(numbers.data(), {2, 4});
+        }
+        return std::vector<at::Tensor>{h};
+    };
+    const auto recorded = model.record({at::ones({2, 4})});
+    EXPECT_EQ(recorded.program->buffers().size(), 100U);
+    EXPECT_EQ(recorded.program->instructions().size(), 200U);
 }
 
 TEST(ModuleRecorder, RefusesWhatDependsOnData) {

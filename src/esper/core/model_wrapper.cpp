@@ -119,13 +119,21 @@ Result<WrappedModel> wrap(graph::ProgramPtr program, const WrapOptions& options)
                                     "lower seeds_per_anchor or leave the anchor out with '!{}'",
                                     anchor.name, anchor.features, seeds, anchor.name));
         ++model.anchors;
-        const auto name = names.make(anchor.name);
+        auto name = names.make(anchor.name);
         for (std::uint32_t chunk = 0; chunk < seeds; ++chunk) {
             const auto begin = anchor.features * chunk / seeds;
             const auto end = anchor.features * (chunk + 1) / seeds;
-            model.slots.push_back({static_cast<std::uint32_t>(model.slots.size()),
-                                   seeds == 1 ? name : name + "/c" + std::to_string(chunk), a,
-                                   chunk, begin, end - begin});
+            const auto index = static_cast<std::uint32_t>(model.slots.size());
+            auto& slot = model.slots.emplace_back();
+            slot.index = index;
+            if (seeds == 1)
+                slot.name.swap(name);
+            else
+                slot.name = name + "/c" + std::to_string(chunk);
+            slot.anchor = a;
+            slot.chunk = chunk;
+            slot.first_feature = begin;
+            slot.features = end - begin;
         }
     }
     if (model.slots.empty())

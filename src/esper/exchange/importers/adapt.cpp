@@ -77,8 +77,8 @@ Status fill_schema_defaults(const CallRule& rule, std::vector<Argument>& args) {
 
 bool is_rewritten(std::string_view op) { return op == kToDevice || has_random_rule(op); }
 
-Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vector<Argument> args,
-                                        std::size_t results) {
+Result<Results> write_call(Writer& writer, std::string op, std::vector<Argument> args,
+                           std::size_t results) {
     // A batch in channels-last order has no view of this kind; where it has, this is one.
     if (op == "aten::view") op = "aten::reshape";
     if (op == kToDevice && args.size() > 1) {
@@ -94,7 +94,7 @@ Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vec
     training_flag_of(writer, *rule, args);
     ESPER_CHECK_STATUS(fill_schema_defaults(*rule, args));
     Call call{std::move(op), std::move(args)};
-    std::optional<std::vector<ValueId>> ids;
+    std::optional<Results> ids;
     if (rule->may_draw) {
         ESPER_TRY(ids, write_random_call(writer, call));
     }

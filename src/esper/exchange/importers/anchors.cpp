@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "esper/base/name_table.h"
 #include "esper/exchange/importers/program_writer.h"
 #include "esper/program/edits/insert_seed.h"
 #include "esper/program/effects.h"
@@ -17,9 +18,6 @@ constexpr int kFarthest = 12;
 std::string_view base_name(std::string_view op) {
     op = op.substr(0, op.find('.'));
     return op.ends_with('_') ? op.substr(0, op.size() - 1) : op;
-}
-bool is_one_of(std::string_view op, const auto& names) {
-    return std::find(names.begin(), names.end(), base_name(op)) != names.end();
 }
 
 constexpr auto kConvolutions = std::to_array<std::string_view>(
@@ -48,6 +46,29 @@ constexpr auto kTransparent = std::to_array<std::string_view>(
 constexpr auto kUnfit =
     std::to_array<std::string_view>({"aten::batch_norm", "aten::layer_norm", "aten::group_norm",
                                      "aten::rms_norm", "aten::instance_norm", "aten::embedding"});
+
+/// In which of these lists an operator is.
+struct OperatorKind {
+    explicit OperatorKind(std::string_view op) {
+        const auto name = base_name(op);
+        const auto in = [&](const auto& names) {
+            return std::find(names.begin(), names.end(), name) != names.end();
+        };
+        layer = in(kConvolutions) || in(kLinear);
+        addmm = name == "aten::addmm";
+        channels_first = in(kChannelsFirst);
+        features_last = in(kFeaturesLast);
+        transparent = in(kTransparent);
+        unfit = in(kUnfit);
+    }
+
+    bool layer = false;  ///< a convolution or a product with a weight
+    bool addmm = false;
+    bool channels_first = false;
+    bool features_last = false;
+    bool transparent = false;
+    bool unfit = false;
+};
 
 enum class Order { kUnknown, kChannels, kFeatures };
 
@@ -86,14 +107,29 @@ class AnchorFinder {
             if (so_far == nullptr || call.depth > so_far->depth) so_far = &call;
         }
         std::vector<Anchor> anchors;
-        std::unordered_map<std::string_view, int> taken;
+        // By path, the number of the anchor that took it first; how many have taken it since.
+        NameTable taken;
+        std::vector<std::string_view> paths;
+        std::vector<int> times;
+        const auto candidates =
+            best.size() - static_cast<std::size_t>(std::count(best.begin(), best.end(), nullptr));
+        anchors.reserve(candidates);
+        taken.reserve(candidates);
         for (std::uint32_t value = 0; value < best.size(); ++value) {
             if (best[value] == nullptr) continue;
             auto anchor = make(ValueId(value), *best[value], batch);
             if (!anchor) continue;
             // A module that is called several times has an anchor for each call.
-            const int times = taken[best[value]->module->path]++;
-            if (times > 0) anchor->name += "@" + std::to_string(times);
+            const auto path = best[value]->module->path;
+            const auto [first, fresh] =
+                taken.add(path, static_cast<std::uint32_t>(paths.size()),
+                          [&](std::uint32_t other) { return paths[other]; });
+            if (fresh) {
+                paths.push_back(path);
+                times.push_back(0);
+            }
+            if (times[first] > 0) anchor->name += "@" + std::to_string(times[first]);
+            ++times[first];
             anchors.push_back(std::move(*anchor));
         }
         return anchors;
@@ -103,49 +139,61 @@ class AnchorFinder {
     // Follows every edge between instructions out of the modules it leaves.
     void collect() {
         number_calls();
-        const auto leave = [&](ValueId id, ModuleCalls::Id into) {
-            const auto& value = origins_[id.value()];
-            if (value.kind != Value::Kind::kResult || writer_.is_size(id)) return;
-            for (auto at = writer_.insides[value.index]; at != ModuleCalls::kNone;
-                 at = writer_.calls.outer(at))
-                if (!stands_in(into, number(at))) calls_[number(at)].give(id.value());
-        };
-        for (std::size_t i = 0; i < parts_.instructions.size(); ++i)
+        for (std::size_t i = 0; i < parts_.instructions.size(); ++i) {
+            enter(writer_.insides[i]);
             for (const auto& argument : parts_.instructions[i].args)
                 for_each_value(argument, [&](ValueId id) {
-                    leave(id, writer_.insides[i]);
+                    leave(id);
                     read_[id.value()] = true;
                 });
-        for (const auto& output : parts_.outputs) leave(output.value, ModuleCalls::kNone);
+        }
+        enter(ModuleCalls::kNone);
+        for (const auto& output : parts_.outputs) leave(output.value);
     }
 
     // Numbers the calls in the order in which they begin.
     void number_calls() {
         const auto& modules = writer_.calls;
-        constexpr auto kNew = std::numeric_limits<std::size_t>::max();
-        numbers_.assign(modules.size(), kNew);
+        constexpr auto kNew = std::numeric_limits<std::uint32_t>::max();
+        std::vector<std::uint32_t> numbers(modules.size(), kNew);
+        around_.resize(modules.size());
         std::vector<bool> seen(modules.size());
         std::vector<ModuleCalls::Id> fresh;
+        calls_.reserve(modules.size());
         for (const auto inside : writer_.insides) {
             for (auto at = inside; at != ModuleCalls::kNone && !seen[at]; at = modules.outer(at))
                 fresh.push_back(at);
             for (; !fresh.empty(); fresh.pop_back()) {
                 const auto at = fresh.back();
                 seen[at] = true;
-                auto& number = numbers_[modules.first(at)];
-                if (number != kNew) continue;
-                number = calls_.size();
-                calls_.push_back({&modules[at], modules.depth(at), {}, false});
+                auto& number = numbers[modules.first(at)];
+                if (number == kNew) {
+                    number = static_cast<std::uint32_t>(calls_.size());
+                    calls_.push_back({&modules[at], modules.depth(at), {}, false});
+                }
+                around_[at] = {modules.outer(at), number};
             }
         }
+        entered_.assign(calls_.size(), 0);
     }
-    std::size_t number(ModuleCalls::Id call) const { return numbers_[writer_.calls.first(call)]; }
 
-    // Whether a call of this number is around what stands in `inside`.
-    bool stands_in(ModuleCalls::Id inside, std::size_t wanted) const {
-        for (; inside != ModuleCalls::kNone; inside = writer_.calls.outer(inside))
-            if (number(inside) == wanted) return true;
-        return false;
+    // From now on leave() is about what is read in `inside`.
+    void enter(ModuleCalls::Id inside) {
+        if (entries_ > 0 && inside == inside_) return;
+        inside_ = inside;
+        ++entries_;
+        for (auto at = inside; at != ModuleCalls::kNone; at = around_[at].outer)
+            entered_[around_[at].number] = entries_;
+    }
+
+    // The calls that the value leaves on its way to where it is read give it.
+    void leave(ValueId id) {
+        const auto& value = origins_[id.value()];
+        if (value.kind != Value::Kind::kResult || writer_.is_size(id)) return;
+        for (auto at = writer_.insides[value.index]; at != ModuleCalls::kNone;
+             at = around_[at].outer)
+            if (entered_[around_[at].number] != entries_)
+                calls_[around_[at].number].give(id.value());
     }
 
     // Of a module that has something to learn, and that is no mere norm or dropout.
@@ -198,28 +246,28 @@ class AnchorFinder {
         std::int64_t size = 0;
     };
     /// Of the first size.
-    static std::string_view symbol_of(const TensorMeta& meta) {
-        return meta.symbols.empty() ? std::string_view() : meta.symbols[0];
+    static std::string_view symbol_of(const KnownType& type) {
+        return type.symbols.empty() ? std::string_view() : type.symbols[0];
     }
     std::optional<Batch> batch_size() const {
         if (parts_.inputs.empty()) return std::nullopt;
-        const auto* meta = writer_.meta(parts_.inputs[0].value);
-        if (meta == nullptr || meta->type.shape.empty()) return std::nullopt;
-        return Batch{symbol_of(*meta), meta->type.shape[0]};
+        const auto type = writer_.type(parts_.inputs[0].value);
+        if (!type || type->shape.empty()) return std::nullopt;
+        return Batch{symbol_of(*type), type->shape[0]};
     }
 
     std::optional<Anchor> make(ValueId value, const Call& call,
                                const std::optional<Batch>& batch) const {
         const auto& origin = origins_[value.value()];
-        const auto* meta = writer_.meta(value);
-        if (meta == nullptr || !batch || writer_.no_gradient[origin.index]) return std::nullopt;
-        const auto& shape = meta->type.shape;
-        if (meta->type.dtype != DType::kFloat32 || shape.size() < 2 || shape.size() > 4)
+        const auto type = writer_.type(value);
+        if (!type || !batch || writer_.no_gradient[origin.index]) return std::nullopt;
+        const auto& shape = type->shape;
+        if (type->dtype != DType::kFloat32 || shape.size() < 2 || shape.size() > 4)
             return std::nullopt;
-        if (symbol_of(*meta) != batch->symbol || shape[0] != batch->size) return std::nullopt;
+        if (symbol_of(*type) != batch->symbol || shape[0] != batch->size) return std::nullopt;
         if (!read_[value.value()]) return std::nullopt;
         const auto& made = parts_.instructions[origin.index];
-        if (made.scope == call.module->path && is_one_of(made.op, kUnfit)) return std::nullopt;
+        if (made.scope == call.module->path && kind_of(made).unfit) return std::nullopt;
 
         Anchor anchor{std::string(call.module->path), AnchorKind::kVector, value,
                       layer_input(value), shape.back()};
@@ -236,6 +284,13 @@ class AnchorFinder {
         return anchor;
     }
 
+    const OperatorKind& kind_of(const Instruction& made) const {
+        // Neighbours often have the same operator.
+        if (last_kind_ == nullptr || last_kind_->first != made.op)
+            last_kind_ = &*kinds_.try_emplace(made.op, made.op).first;
+        return last_kind_->second;
+    }
+
     const Instruction* maker(ValueId value) const {
         const auto& origin = origins_[value.value()];
         return origin.kind == Value::Kind::kResult ? &parts_.instructions[origin.index] : nullptr;
@@ -245,9 +300,10 @@ class AnchorFinder {
         for (int step = 0; step < kFarthest; ++step) {
             const auto* made = maker(value);
             if (made == nullptr) return Order::kUnknown;
-            if (is_one_of(made->op, kChannelsFirst)) return Order::kChannels;
-            if (is_one_of(made->op, kFeaturesLast)) return Order::kFeatures;
-            if (!is_one_of(made->op, kTransparent)) return Order::kUnknown;
+            const auto& kind = kind_of(*made);
+            if (kind.channels_first) return Order::kChannels;
+            if (kind.features_last) return Order::kFeatures;
+            if (!kind.transparent) return Order::kUnknown;
             const auto next = widest_argument(*made);
             if (!next) return Order::kUnknown;
             value = *next;
@@ -261,11 +317,11 @@ class AnchorFinder {
         std::size_t rank = 0;
         for (const auto& argument : made.args)
             for_each_value(argument, [&](ValueId id) {
-                const auto* meta = writer_.meta(id);
-                if (origins_[id.value()].kind != Value::Kind::kResult || meta == nullptr) return;
-                if (!best || meta->type.shape.size() > rank) {
+                const auto type = writer_.type(id);
+                if (origins_[id.value()].kind != Value::Kind::kResult || !type) return;
+                if (!best || type->shape.size() > rank) {
                     best = id;
-                    rank = meta->type.shape.size();
+                    rank = type->shape.size();
                 }
             });
         return best;
@@ -274,17 +330,16 @@ class AnchorFinder {
     // The input X of the layer whose weights could have made the value itself: straight up through
     // what acts element by element, and into either side of a residual addition.
     std::optional<ValueId> layer_input(ValueId value) const {
-        std::vector<ValueId> look{value};
+        c10::SmallVector<ValueId, 2 * kFarthest> look{value};
         for (std::size_t seen = 0; seen < look.size() && seen < kFarthest; ++seen) {
             const auto* made = maker(look[seen]);
             if (made == nullptr) continue;
-            const bool addmm = base_name(made->op) == "aten::addmm";
-            if (is_one_of(made->op, kConvolutions) || is_one_of(made->op, kLinear)) {
-                const auto* x = std::get_if<ValueId>(&made->args[addmm ? 1 : 0]);
+            const auto& kind = kind_of(*made);
+            if (kind.layer) {
+                const auto* x = std::get_if<ValueId>(&made->args[kind.addmm ? 1 : 0]);
                 return x == nullptr ? std::nullopt : std::optional(*x);
             }
-            if (!is_one_of(made->op, kTransparent) && !is_one_of(made->op, kChannelsFirst))
-                continue;
+            if (!kind.transparent && !kind.channels_first) continue;
             for (std::size_t i = 0; i < made->args.size() && i < 2; ++i)
                 if (const auto* id = std::get_if<ValueId>(&made->args[i])) look.push_back(*id);
         }
@@ -295,10 +350,23 @@ class AnchorFinder {
     const Program::Parts& parts_;
     std::span<const Value> origins_;
     std::vector<Call> calls_;
-    std::vector<std::size_t> numbers_;  ///< positions in `calls_`
+    /// Of a call of the Writer's: the one around it, and its number, which is its position in
+    /// `calls_`.
+    struct Around {
+        ModuleCalls::Id outer = ModuleCalls::kNone;
+        std::uint32_t number = 0;
+    };
+    std::vector<Around> around_;
+    ModuleCalls::Id inside_ = ModuleCalls::kNone;
+    /// How often enter() came to another place; of each number: when that place was last inside.
+    std::uint32_t entries_ = 0;
+    std::vector<std::uint32_t> entered_;
     /// Values that an instruction reads: what is only returned is no place for a seed.
     std::vector<bool> read_;
     MemoryUse uses_;
+    using Kinds = std::unordered_map<std::string_view, OperatorKind>;
+    mutable Kinds kinds_;
+    mutable const Kinds::value_type* last_kind_ = nullptr;
     /// Paths of modules that hold parameters, in themselves or further down.
     std::unordered_set<std::string_view> learning_;
 };

@@ -61,11 +61,14 @@ CallRule make_rule(const std::string& op, const c10::OperatorHandle& handle) {
 }  // namespace
 
 Result<const CallRule*> CallRules::find(const std::string& op) {
+    // Neighbours often have the same operator.
+    if (last_ != nullptr && last_->first == op) return &last_->second;
     auto it = known_.find(op);
     if (it == known_.end()) {
         ESPER_TRY(const auto handle, find_operator(op));
         it = known_.emplace(op, make_rule(op, handle)).first;
     }
+    last_ = &*it;
     return &it->second;
 }
 

@@ -30,7 +30,9 @@ class CallRules {
     Result<const CallRule*> find(const std::string& op);
 
   private:
-    std::unordered_map<std::string, CallRule> known_;
+    using Known = std::unordered_map<std::string, CallRule>;
+    Known known_;
+    const Known::value_type* last_ = nullptr;  ///< what find() gave
 };
 
 }  // namespace esper::graph::importing

@@ -25,22 +25,23 @@ ModuleCalls::Id ModuleCalls::inside(Id outer, std::string_view path, std::string
 }
 
 ModuleCalls::Id ModuleCalls::of_path(std::string_view path) {
-    auto id = kNone;
-    auto end = path.size();  // of what is known
-    while (end > 0) {
-        if (const auto it = paths_.find(path.substr(0, end)); it != paths_.end()) {
-            id = it->second;
-            break;
-        }
-        const auto dot = path.rfind('.', end - 1);
-        end = dot == std::string_view::npos ? 0 : dot;
-    }
+    const auto is_around = [&](std::string_view outer) {
+        return path.starts_with(outer) &&
+               (path.size() == outer.size() || path[outer.size()] == '.');
+    };
+    // Neighbours share most of the modules that they are in.
+    auto id = last_;
+    while (id != kNone && !is_around(nodes_[id].call.path)) id = nodes_[id].outer;
+    auto end = nodes_[id].call.path.size();
     while (end < path.size()) {
         end = std::min(path.find('.', end + 1), path.size());
-        id = add(id, {path.substr(0, end), "", ""});
-        paths_.emplace(path.substr(0, end), id);
+        const auto part = path.substr(0, end);
+        const auto next = static_cast<Id>(nodes_.size());
+        const auto [known, added] =
+            paths_.add(part, next, [&](Id other) { return nodes_[other].call.path; });
+        id = added ? add(id, {part, "", ""}) : known;
     }
-    return id;
+    return last_ = id;
 }
 
 }  // namespace esper::graph::importing

@@ -6,9 +6,10 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "esper/base/name_table.h"
 
 namespace esper::graph::importing {
 
@@ -36,7 +37,10 @@ class ModuleCalls {
     /// modules are known by their paths alone. Not to be mixed with inside(). The path is looked at
     /// as long as this object exists.
     Id of_path(std::string_view path);
-    void reserve(std::size_t paths) { paths_.reserve(paths); }
+    void reserve(std::size_t paths) {
+        paths_.reserve(paths);
+        nodes_.reserve(paths + 1);
+    }
 
     const ModuleCall& operator[](Id id) const { return nodes_[id].call; }
     Id outer(Id id) const { return nodes_[id].outer; }
@@ -61,7 +65,8 @@ class ModuleCalls {
         words_;  ///< of what inside() was given; a deque, since all look into it
     std::map<std::tuple<Id, std::string_view, std::string_view>, Id> inside_;
     std::map<std::pair<std::string_view, std::string_view>, Id> first_;
-    std::unordered_map<std::string_view, Id> paths_;
+    NameTable paths_;
+    Id last_ = kNone;  ///< what of_path() gave
 };
 
 }  // namespace esper::graph::importing

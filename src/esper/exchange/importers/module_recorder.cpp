@@ -67,8 +67,9 @@ struct Recorded {
     std::vector<bool> writes;      ///< of each argument
 };
 
-/// Notes operators while it exists. Tensors are identified by their TensorImpl; all are kept alive,
-/// so that no later tensor has the address of an earlier one.
+/// Notes operators while it exists. Tensors are identified by their TensorImpl, of which a weak
+/// reference is kept: no later tensor has the address of an earlier one, but the memory of a result
+/// that the forward pass gives up is free, as it would be without a recorder.
 class ForwardRecorder {
   public:
     explicit ForwardRecorder(const RecordedForward& module) : prefix_(module.constants) {
@@ -77,8 +78,12 @@ class ForwardRecorder {
         writer.parts.buffers.reserve(module.buffers.size());
         const auto named = module.parameters.size() + module.buffers.size();
         ids_.reserve(2 * named);
+        seen_.reserve(2 * named);
         tensors_.reserve(named);
+        places_.reserve(named + 1);
         writer.calls.reserve(2 * named);
+        // Most layers have a parameter or more, and one operator with one result.
+        writer.reserve(2 * named, module.parameters.size());
     }
 
     void add_input(const at::Tensor& tensor) {
@@ -98,20 +103,26 @@ class ForwardRecorder {
         }
         auto dtype = from_scalar_type(tensor.scalar_type());
         if (!dtype) return refuse(dtype.error());
-        const TensorType type{*dtype, tensor.sizes().vec()};
         const auto id = define(tensor);
         if (!std::string_view(name).starts_with(prefix_)) {
             places_.resize(id.value() + 1, kNoPlace);
             places_[id.value()] = writer.calls.of_path(parent_of(name));
         }
-        if (parameter)
-            writer.parts.parameters.push_back({name, type, Init{}, tensor.requires_grad(), id});
-        else
-            writer.parts.buffers.push_back({name, type, Init{}, id});
+        if (parameter) {
+            auto& made = writer.parts.parameters.emplace_back();
+            made.name = name;
+            made.type = {*dtype, tensor.sizes().vec()};
+            made.trainable = tensor.requires_grad();
+            made.value = id;
+        } else {
+            writer.parts.buffers.push_back({name, {*dtype, tensor.sizes().vec()}, Init{}, id});
+        }
         tensors_.push_back({name, tensor});
     }
 
-    void record(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+    /// `below`: where the dispatcher goes on.
+    void record(const c10::OperatorHandle& op, c10::DispatchKeySet below,
+                torch::jit::Stack& stack) {
         const auto& schema = op.schema();
         const auto& known = operators_.try_emplace(&schema, op).first->second;
         const auto first = stack.size() - schema.arguments().size();
@@ -123,7 +134,7 @@ class ForwardRecorder {
             if (known.writes[i] && value.isTensor()) written.push_back(value.toTensor());
             args.push_back(argument(value, schema.arguments()[i], !written.empty()));
         }
-        op.callBoxed(stack);
+        op.redispatchBoxed(below, &stack);
         for (const auto& tensor : written) unwritten_.erase(storage_of(tensor));
         if (!error_) results(known, schema, std::move(args), stack);
     }
@@ -152,12 +163,9 @@ class ForwardRecorder {
     }
     void bind(const at::Tensor& tensor, ValueId id) {
         ids_[tensor.unsafeGetTensorImpl()] = id;
-        alive_.push_back(tensor);
-        auto dtype = from_scalar_type(tensor.scalar_type());
-        if (!dtype) return;
-        importing::TensorMeta meta;
-        meta.type = {*dtype, tensor.sizes().vec()};
-        writer.set_meta(id, std::move(meta));
+        seen_.emplace_back(tensor.getIntrusivePtr());
+        if (auto dtype = from_scalar_type(tensor.scalar_type()))
+            writer.set_type(id, *dtype, tensor.sizes());
     }
     /// Of a parameter or a buffer; empty for what an operator made.
     std::string name_of(ValueId id) const {
@@ -262,7 +270,7 @@ class ForwardRecorder {
 
     void results(const Recorded& op, const c10::FunctionSchema& schema, std::vector<Argument> args,
                  const torch::jit::Stack& stack) {
-        std::vector<at::Tensor> tensors;
+        c10::SmallVector<at::Tensor, 4> tensors;
         const auto first = stack.size() - schema.returns().size();
         for (std::size_t i = 0; i < schema.returns().size(); ++i) {
             const auto& value = stack[first + i];
@@ -287,7 +295,9 @@ class ForwardRecorder {
         for (std::size_t i = 0; i < tensors.size(); ++i) {
             if (!tensors[i].defined()) continue;
             bind(tensors[i], (*ids)[i]);
-            if (op.uninitialised) unwritten_.insert(storage_of(tensors[i]));
+            if (!op.uninitialised) continue;
+            unwritten_.insert(storage_of(tensors[i]));
+            alive_.push_back(tensors[i]);
         }
     }
 
@@ -308,8 +318,10 @@ class ForwardRecorder {
     /// Of a value that is a parameter or a buffer of the module: whose.
     std::vector<importing::ModuleCalls::Id> places_;
     std::unordered_map<const c10::FunctionSchema*, Recorded> operators_;
+    /// Storages whose tensors are kept in `alive_`, so that no later one has the same address.
     std::unordered_set<const void*> unwritten_;
     std::vector<at::Tensor> alive_;
+    std::vector<c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>> seen_;
     struct Named {
         std::string name;
         at::Tensor tensor;
@@ -323,7 +335,8 @@ class ForwardRecorder {
 // Calls between two layers belong to the modules that contain both.
 void fill_places(Writer& writer) {
     auto& instructions = writer.parts.instructions;
-    std::string before, behind;
+    // Views of scopes that stay as they are.
+    std::string_view before, behind;
     for (std::size_t i = 0; i < instructions.size();) {
         if (const auto& scope = instructions[i].scope; !scope.empty()) {
             before = scope;
@@ -332,7 +345,7 @@ void fill_places(Writer& writer) {
         }
         auto next = i;
         while (next < instructions.size() && instructions[next].scope.empty()) ++next;
-        behind = next < instructions.size() ? instructions[next].scope : "";
+        behind = next < instructions.size() ? std::string_view(instructions[next].scope) : "";
         const auto shared = common_prefix(before, behind);
         // The modules that contain both are there already.
         const auto inside = writer.calls.of_path(shared);
@@ -343,13 +356,15 @@ void fill_places(Writer& writer) {
     }
 }
 
-void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
+void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch::jit::Stack* stack) {
+    const auto below = keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER,
+                                                  c10::DispatchKey::TESTING_ONLY_GenericMode);
     // Excluded during the call, so that an operator that calls others is noted once.
     c10::impl::ExcludeDispatchKeyGuard once(c10::DispatchKey::TESTING_ONLY_GenericMode);
     if (current != nullptr)
-        current->record(op, *stack);
+        current->record(op, below, *stack);
     else
-        op.callBoxed(*stack);
+        op.redispatchBoxed(below, stack);
 }
 
 void register_fallback() {

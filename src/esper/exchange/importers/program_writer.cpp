@@ -18,26 +18,31 @@ bool gives_size(std::string_view op) {
 
 Writer::Writer() : rules(std::make_shared<CallRules>()) {}
 
-Result<std::vector<ValueId>> Writer::call(std::string op, std::vector<Argument> args,
-                                          std::size_t results) {
+Result<Results> Writer::call(std::string op, std::vector<Argument> args, std::size_t results) {
     ESPER_CHECK_STATUS(fill_defaults(op, args));
     if (parts.instructions.size() >= Limits::kMaxInstructions || results > Limits::kMaxArguments)
         return fail(GraphError::kTooLarge,
                     "the model has more operators or results than a "
                     "Program may have");
-    std::vector<ValueId> ids;
+    Results ids;
     for (std::size_t i = 0; i < results; ++i) ids.push_back(new_value());
     if (gives_size(op))
         for (const auto id : ids) sizes_.insert(id.value());
-    parts.instructions.push_back({std::move(op), std::move(args), ids, scope});
+    auto& written = parts.instructions.emplace_back();
+    written.op = std::move(op);
+    written.args = std::move(args);
+    written.results.assign(ids.begin(), ids.end());
+    written.scope = scope;
     insides.push_back(inside);
     no_gradient.push_back(without_gradient);
     return ids;
 }
 
 Result<ValueId> Writer::call(std::string op, std::vector<Argument> args) {
-    ESPER_TRY(const auto ids, call(std::move(op), std::move(args), 1));
-    return ids.front();
+    const ValueId next(parts.value_count);
+    auto ids = call(std::move(op), std::move(args), 1);
+    if (!ids) return fail(std::move(ids).error());
+    return next;
 }
 
 Result<ValueId> Writer::integer(std::int64_t number) {
@@ -97,29 +102,51 @@ Result<ProgramPtr> Writer::finish() {
 }
 
 void Writer::drop(const std::vector<bool>& gone) {
-    std::deque<std::optional<TensorMeta>> metas;
+    std::vector<Type> types;
     integers_.clear();
     std::set<std::uint32_t> sizes;
     std::uint32_t next = 0;
     for (std::uint32_t id = 0; id < parts.value_count; ++id) {
         if (gone[id]) continue;
-        metas.push_back(id < metas_.size() ? std::move(metas_[id]) : std::nullopt);
+        types.push_back(id < types_.size() ? types_[id] : Type{});
         if (sizes_.contains(id)) sizes.insert(next);
         ++next;
     }
-    metas_ = std::move(metas);
+    types_ = std::move(types);
     sizes_ = std::move(sizes);
     drop_values(parts, gone);
 }
 
-const TensorMeta* Writer::meta(ValueId value) const {
-    return value.value() < metas_.size() && metas_[value.value()] ? &*metas_[value.value()]
-                                                                  : nullptr;
+std::optional<KnownType> Writer::type(ValueId value) const {
+    if (value.value() >= types_.size() || !types_[value.value()].known) return std::nullopt;
+    const auto& type = types_[value.value()];
+    return KnownType{type.dtype, std::span(sizes_of_values_).subspan(type.first_size, type.rank),
+                     symbols_[type.symbols]};
 }
 
-void Writer::set_meta(ValueId value, TensorMeta meta) {
-    if (metas_.size() <= value.value()) metas_.resize(value.value() + 1);
-    metas_[value.value()] = std::move(meta);
+void Writer::set_type(ValueId value, DType dtype, std::span<const std::int64_t> shape,
+                      std::vector<std::string> symbols) {
+    if (types_.size() <= value.value()) types_.resize(value.value() + 1);
+    auto& type = types_[value.value()];
+    type = {static_cast<std::uint32_t>(sizes_of_values_.size()), 0,
+            static_cast<std::uint32_t>(shape.size()), dtype, true};
+    sizes_of_values_.insert(sizes_of_values_.end(), shape.begin(), shape.end());
+    if (symbols.empty()) return;
+    type.symbols = static_cast<std::uint32_t>(symbols_.size());
+    symbols_.push_back(std::move(symbols));
+}
+
+void Writer::copy_type(ValueId from, ValueId to) {
+    if (!type(from)) return;
+    if (types_.size() <= to.value()) types_.resize(to.value() + 1);
+    types_[to.value()] = types_[from.value()];
+}
+
+void Writer::reserve(std::size_t values, std::size_t instructions) {
+    types_.reserve(values);
+    sizes_of_values_.reserve(2 * values);
+    parts.instructions.reserve(instructions);
+    insides.reserve(instructions);
 }
 
 }  // namespace esper::graph::importing

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <deque>
+#include <c10/util/SmallVector.h>
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +24,17 @@ namespace esper::graph::importing {
 
 class CallRules;
 
+/// The values that a call gives.
+using Results = c10::SmallVector<ValueId, 4>;
+
+/// What is known of a value: its element type, its sizes (free ones as -1), and the symbols of its
+/// sizes as in TensorMeta. Valid until the Writer learns of another value.
+struct KnownType {
+    DType dtype = DType::kFloat32;
+    std::span<const std::int64_t> shape;
+    std::span<const std::string> symbols;
+};
+
 /// A Program while it is being written, with what the archive says about its values.
 class Writer {
   public:
@@ -33,8 +45,7 @@ class Writer {
 
     ValueId new_value() { return ValueId(parts.value_count++); }
     /// One call with as many results as asked for; `args` may lack what has a default.
-    Result<std::vector<ValueId>> call(std::string op, std::vector<Argument> args,
-                                      std::size_t results);
+    Result<Results> call(std::string op, std::vector<Argument> args, std::size_t results);
     /// The same with one result.
     Result<ValueId> call(std::string op, std::vector<Argument> args);
 
@@ -56,9 +67,17 @@ class Writer {
     /// A sub-graph has names of its own: gives the ones so far away and takes others.
     Names exchange_names(Names names) { return std::exchange(names_, std::move(names)); }
 
-    /// What the archive says about a value; nothing for values it does not know.
-    const TensorMeta* meta(ValueId value) const;
-    void set_meta(ValueId value, TensorMeta meta);
+    /// Nothing for values of which nobody said anything.
+    std::optional<KnownType> type(ValueId value) const;
+    void set_type(ValueId value, DType dtype, std::span<const std::int64_t> shape,
+                  std::vector<std::string> symbols = {});
+    void set_type(ValueId value, TensorMeta meta) {
+        set_type(value, meta.type.dtype, meta.type.shape, std::move(meta.symbols));
+    }
+    /// Gives a value the type of another one, if that is known.
+    void copy_type(ValueId from, ValueId to);
+    /// Makes room for a Program of about this size.
+    void reserve(std::size_t values, std::size_t instructions);
 
     /// Takes out values that nothing reads any more and renumbers the rest.
     void drop(const std::vector<bool>& gone);
@@ -90,7 +109,17 @@ class Writer {
     std::optional<std::vector<Value>> origins() const;
 
     Names names_;
-    std::deque<std::optional<TensorMeta>> metas_;  ///< by value
+    /// A value's sizes are some of `sizes_of_values_`, its symbols one of `symbols_`.
+    struct Type {
+        std::uint32_t first_size = 0;
+        std::uint32_t symbols = 0;
+        std::uint32_t rank = 0;
+        DType dtype = DType::kFloat32;
+        bool known = false;
+    };
+    std::vector<Type> types_;  ///< by value
+    std::vector<std::int64_t> sizes_of_values_;
+    std::vector<std::vector<std::string>> symbols_{{}};  ///< the first: none
     std::set<std::uint32_t> sizes_;
     std::map<std::int64_t, ValueId> integers_;
     std::optional<ValueId> step_;
@@ -107,13 +136,13 @@ struct Call {
 /// the memory's order, Python numbers as scalars, training flags that can be switched off, random
 /// numbers that can be drawn again. Gives at least `results` values. Errors: kUnsupported,
 /// kUnknownOperator, kBadArguments, kTooLarge.
-Result<std::vector<ValueId>> write_call(Writer& writer, std::string op, std::vector<Argument> args,
-                                        std::size_t results);
+Result<Results> write_call(Writer& writer, std::string op, std::vector<Argument> args,
+                           std::size_t results);
 
 /// Writes calls that draw random numbers with Esper's counter-based operators, so that a resumed
 /// run draws the same; nothing if the call draws none. Errors: kUnsupported for what has no such
 /// form.
-Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, const Call& call);
+Result<std::optional<Results>> write_random_call(Writer& writer, const Call& call);
 
 /// True for an operator that write_random_call() knows, if only to refuse it.
 bool has_random_rule(std::string_view op);

@@ -123,7 +123,7 @@ class ModelReader {
         else
             writer_.parts.buffers.push_back({name, type, guess_buffer_init(name), value});
         writer_.bind(in_graph, value);
-        writer_.set_meta(value, std::move(meta));
+        writer_.set_type(value, std::move(meta));
         return {};
     }
 
@@ -151,7 +151,7 @@ class ModelReader {
         const auto value = writer_.new_value();
         writer_.parts.inputs.push_back({name, meta.type, value});
         writer_.bind(in_graph, value);
-        writer_.set_meta(value, std::move(meta));
+        writer_.set_type(value, std::move(meta));
         return {};
     }
 

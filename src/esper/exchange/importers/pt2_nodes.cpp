@@ -127,7 +127,7 @@ class NodeWriter {
         const auto& metas = graph_.at("tensor_values");
         const auto it = metas.find(name);
         if (it == metas.end()) return;
-        if (auto meta = read_meta(*it)) writer_.set_meta(value, std::move(*meta));
+        if (auto meta = read_meta(*it)) writer_.set_type(value, std::move(*meta));
     }
 
     Status size_call(const json& node, const std::string& target,
@@ -232,7 +232,7 @@ class NodeWriter {
                 auto inner = *id;
                 if (detached && tensor) {
                     ESPER_TRY(inner, writer_.call("aten::detach", {*id}));
-                    if (const auto* meta = writer_.meta(*id)) writer_.set_meta(inner, *meta);
+                    writer_.copy_type(*id, inner);
                     originals.emplace(inner, *id);
                 }
                 bound = inner;

@@ -7,7 +7,7 @@ namespace esper::graph::importing {
 
 namespace {
 
-using Ids = std::vector<ValueId>;
+using Ids = Results;
 using Rule = std::function<Result<Ids>(Writer&, const Call&)>;
 
 const double* real(const Argument& argument) {
@@ -47,9 +47,9 @@ Result<Ids> dropout_of(Writer& w, const Call& call, bool whole_features, bool in
     w.saw_training_flag = true;
     auto like = x;
     if (whole_features) {
-        const auto* meta = w.meta(x);
-        if (meta == nullptr) return no_form(call, "its input's rank is not known");
-        for (std::size_t d = 2; d < meta->type.shape.size(); ++d) {
+        const auto type = w.type(x);
+        if (!type) return no_form(call, "its input's rank is not known");
+        for (std::size_t d = 2; d < type->shape.size(); ++d) {
             ESPER_TRY(like, w.call("aten::narrow",
                                    {like, Constant{static_cast<std::int64_t>(d)},
                                     Constant{std::int64_t{0}}, Constant{std::int64_t{1}}}));
@@ -297,8 +297,8 @@ bool may_draw(std::string_view op) {
     return has_random_rule(op) || is_recurrent(op) || drops_by_alpha(op) || is_floor(op);
 }
 
-Result<std::optional<std::vector<ValueId>>> write_random_call(Writer& writer, const Call& call) {
-    using Written = std::optional<std::vector<ValueId>>;
+Result<std::optional<Results>> write_random_call(Writer& writer, const Call& call) {
+    using Written = std::optional<Results>;
     if (drops_nothing(call)) return Written{};
     if (drops_between_layers(call)) return no_form(call, "dropout between its layers");
     if (is_floor(call.op)) {
