@@ -50,7 +50,7 @@ std::string canonical_query(const SigningInput& in) {
     std::string out;
     for (const auto& [key, value] : encoded) {
         if (!out.empty()) out += '&';
-        out += key + '=' + value;
+        out.append(key).append(1, '=').append(value);
     }
     return out;
 }
@@ -94,7 +94,7 @@ SignedRequest sign(const SigningInput& in, const AwsCredentials& credentials) {
     for (const auto& [name, value] : signed_headers) {
         if (!names.empty()) names += ';';
         names += name;
-        lines += name + ':' + value + '\n';
+        lines.append(name).append(1, ':').append(value).append(1, '\n');
     }
     const std::string path = uri_encode(in.path, true);
     const std::string query = canonical_query(in);
