@@ -25,6 +25,8 @@ BROWSER_PACKAGES=(chromium strace)
 # A server for the tests of a library in PostgreSQL; without it they are skipped. Its package
 # postgresql-common would start one as a service, unless it is told not to.
 DATABASE_PACKAGES=(postgresql-15)
+# For the third level of the compiler's sandbox; without it compilers run at the second.
+SANDBOX_PACKAGES=(bubblewrap)
 PYTHON_PACKAGES=(numpy safetensors pillow pytest pytest-xdist scikit-build-core gcovr coverage)
 
 say() { echo "setup: $*"; }
@@ -98,6 +100,12 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
         if ! can_be_root || ! install_database; then
             say "without ${missing[*]} the tests of a library in PostgreSQL are skipped"
+        fi
+    fi
+    mapfile -t missing < <(missing_packages "${SANDBOX_PACKAGES[@]}")
+    if [[ ${#missing[@]} -gt 0 ]] && ! is_stamped; then
+        if ! can_be_root || ! install_packages "${missing[@]}"; then
+            say "without ${missing[*]} kernels are compiled at sandbox level 2 ('esper doctor')"
         fi
     fi
 else

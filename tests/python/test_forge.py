@@ -69,6 +69,54 @@ def test_bad_usage_is_refused(arguments):
     assert forge(*arguments)[0] == 2
 
 
+def sandbox_of(**environment):
+    done = subprocess.run([ESPER, "doctor", "--json"], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **environment})
+    return json.loads(done.stdout)["sandbox"]
+
+
+@needs_compiler
+def test_the_level_of_the_sandbox_is_in_doctor_and_in_the_manifest(tmp_path):
+    sandbox = sandbox_of()
+    assert (sandbox["level"] == 3) == (sandbox["why_not_higher"] == ""), sandbox
+    library = ["--library", str(tmp_path / "library")]
+    made = subprocess.run([ESPER, "forge", "low_rank", "--features", "16", "--rows", "64", "--json",
+                           *library], capture_output=True, text=True, timeout=120)
+    row = json.loads(made.stdout.splitlines()[0])
+    assert (row["sandbox"], row["trial_sandbox"]) == (sandbox["level"], min(sandbox["level"], 2))
+    listed = subprocess.run([ESPER, "library", "ls", "--kernels", "--json", *library],
+                            capture_output=True, text=True, timeout=120)
+    kernel = next(json.loads(line)["id"] for line in listed.stdout.splitlines()
+                  if json.loads(line)["id"].endswith(row["id"]))
+    shown = subprocess.run([ESPER, "library", "show", kernel, *library], capture_output=True,
+                           text=True, timeout=120)
+    assert f"sandbox level {sandbox['level']}" in shown.stdout
+
+
+@needs_compiler
+def test_with_a_broken_bubblewrap_it_compiles_a_level_below_and_says_why(tmp_path):
+    if sandbox_of()["level"] < 2:
+        pytest.skip("no Landlock here")
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho bwrap: no namespaces today >&2\nexit 1\n")
+    broken.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    sandbox = sandbox_of(PATH=path)
+    assert sandbox["level"] == 2 and "no namespaces today" in sandbox["why_not_higher"]
+
+    def forge_with(*arguments):
+        return subprocess.run([ESPER, "forge", "low_rank", "--features", "16", "--rows", "64",
+                               "--dry", "--json", *arguments], capture_output=True, text=True,
+                              timeout=120, env={**os.environ, "PATH": path})
+
+    made = forge_with("--sandbox", "require")
+    assert made.returncode == 0 and json.loads(made.stdout.splitlines()[0])["sandbox"] == 2
+    refused = forge_with("--sandbox", "bubblewrap")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "bubblewrap for the compiler is required" in refused.stderr
+    assert "no namespaces today" in refused.stderr
+
+
 @needs_compiler
 def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_path):
     environment = dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library"))

@@ -43,7 +43,7 @@ def packages(list_name):
     return text.split(f"{list_name}=(")[1].split(")")[0].split()
 
 
-ALL = [package for name in ("BUILD", "TOOL", "BROWSER", "DATABASE")
+ALL = [package for name in ("BUILD", "TOOL", "BROWSER", "DATABASE", "SANDBOX")
        for package in packages(f"{name}_PACKAGES")]
 
 

@@ -127,8 +127,11 @@ TEST(RouterTest, AnErrorIsAProblemWithItsValueAndAFittingStatus) {
 TEST(RouterTest, ReadyNamesWhatTheRoleWaitsForAndHealthDoesNotAsk) {
     std::vector<std::string> missing{"the first look at the runs"};
     Router router;
-    add_health(router, "nissa", [&] { return missing; });
-    EXPECT_EQ(ask(router, "GET", "/health").status, 200);
+    add_health(router, "nissa", [&] { return missing; }, {{"sandbox", 3}});
+    const auto health = ask(router, "GET", "/health");
+    EXPECT_EQ(health.status, 200);
+    EXPECT_EQ(json::parse(health.text()).at("status"), "up");
+    EXPECT_EQ(json::parse(health.text()).at("sandbox"), 3) << "what else is said of the process";
     const auto waiting = ask(router, "GET", "/ready");
     EXPECT_EQ(waiting.status, 503);
     EXPECT_EQ(json::parse(waiting.text()).at("waits_for").at(0), missing[0]);

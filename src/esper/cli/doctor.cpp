@@ -83,16 +83,30 @@ Result<std::string> fast_bf16() {
                 "the processor has no bf16 arithmetic; run.precision: auto takes fp32");
 }
 
+const char* meaning(execution::SandboxLevel level) {
+    switch (level) {
+        case execution::SandboxLevel::kLimits:
+            return "within limits alone";
+        case execution::SandboxLevel::kJail:
+            return "which sees its own folder and the system's programs and libraries alone";
+        case execution::SandboxLevel::kNamespaces:
+            return "which sees its own folder and the compilers' alone, and has processes and a "
+                   "network of its own";
+    }
+    return "";
+}
+
 Result<std::string> native_kernels() {
     const auto& compilers = tezzeret::find_compilers();
     if (compilers.empty())
         return fail(tolaria::TolariaError::kUnsupported,
                     std::string(tezzeret::kNoCompiler) + "; seeds run as operators");
-    const bool jailed = execution::sandbox_level() == execution::SandboxLevel::kJail;
-    return fmt::format("{} for {}, in a child {}", compilers.front().version,
-                       tezzeret::this_machine().name,
-                       jailed ? "that sees its own folder alone"
-                              : "with limits alone: this system has no Landlock or no seccomp");
+    const auto& sandbox = execution::sandbox();
+    auto about = fmt::format("{} for {}, in a child at sandbox level {}, {}",
+                             compilers.front().version, tezzeret::this_machine().name,
+                             static_cast<int>(sandbox.level), meaning(sandbox.level));
+    if (!sandbox.why_not_higher.empty()) about += "; not higher: " + sandbox.why_not_higher;
+    return about;
 }
 
 Result<std::string> training_on_a_gpu() {
@@ -136,7 +150,13 @@ int examine(bool as_json) {
                         {"cli11", CLI11_VERSION}};
     const auto results = checks();
     if (as_json) {
-        const json all{{"machine", about}, {"versions", versions}, {"checks", results}};
+        const auto& sandbox = execution::sandbox();
+        const json all{{"machine", about},
+                       {"versions", versions},
+                       {"sandbox",
+                        {{"level", static_cast<int>(sandbox.level)},
+                         {"why_not_higher", sandbox.why_not_higher}}},
+                       {"checks", results}};
         std::printf("%s\n", all.dump().c_str());
         return 0;
     }

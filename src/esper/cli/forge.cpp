@@ -126,7 +126,8 @@ json row_of(const Wanted& wanted, const Forged& made, const std::string& precisi
              {"cases", made.findings.cases},
              {"error", made.findings.error},
              {"allowed", made.findings.allowed},
-             {"sandbox", made.findings.sandbox},
+             {"sandbox", static_cast<int>(made.sandbox)},
+             {"trial_sandbox", made.findings.sandbox},
              {"compile_cpu_seconds", made.compile_seconds},
              {"trial_cpu_seconds", made.findings.seconds},
              {"seconds", made.seconds}};
@@ -184,7 +185,7 @@ Status may_store(const std::string& address) {
 }
 
 supply::ForgeWishes wishes_of(const ForgeFlags& flags) {
-    return {flags.sandbox == "require", flags.nice};
+    return {supply::least_sandbox(flags.sandbox), flags.nice};
 }
 
 int run_forge(const ForgeFlags& flags) {
@@ -224,7 +225,8 @@ int run_forge(const ForgeFlags& flags) {
                 w.branch,
                 precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32,
                 {w.shape},
-                *pipeline};
+                *pipeline,
+                supply::least_sandbox(flags.sandbox)};
             const auto made = tezzeret::forge(order);
             failed = failed || made.status == Forged::Status::kFailed ||
                      made.status == Forged::Status::kWrong;
@@ -257,10 +259,11 @@ void add_forge(CLI::App& app, int& exit_code) {
         ->delimiter(',');
     command->add_option("--rows", flags->rows, "rows that speed is measured on (default 4096)");
     command
-        ->add_option("--sandbox", flags->sandbox,
-                     "prefer (default), or require: compile nothing where compiler and kernel "
-                     "cannot be jailed")
-        ->check(CLI::IsMember({"prefer", "require"}));
+        ->add_option(
+            "--sandbox", flags->sandbox,
+            "prefer (default); require: compile nothing where compiler and kernel cannot be "
+            "jailed; bubblewrap: nor where the compiler cannot run in bubblewrap")
+        ->check(CLI::IsMember({"prefer", "require", "bubblewrap"}));
     command->add_flag("--dry", flags->dry, "do not put the kernels into the library");
     command->add_flag("--json", flags->as_json, "one JSON line per kernel");
     command->add_option(

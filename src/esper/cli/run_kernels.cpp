@@ -13,7 +13,7 @@ std::shared_ptr<ports::KernelSupply> kernels_for(const configs::EsperConfig& con
     return supply::library_supply(
         {urza::default_library_path(),
          std::filesystem::read_symlink("/proc/self/exe", ignored),
-         {config.forge.sandbox == configs::SandboxWish::kRequire, config.forge.priority},
+         {supply::least_sandbox(contracts::to_text(config.forge.sandbox)), config.forge.priority},
          config.forge.by == configs::ForgePlace::kWorkers});
 }
 

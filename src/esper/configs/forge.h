@@ -4,7 +4,8 @@
 
 namespace esper::configs {
 
-#define ESPER_SANDBOX_WISHES(X) X(kPrefer, 0, "prefer") X(kRequire, 1, "require")
+#define ESPER_SANDBOX_WISHES(X) \
+    X(kPrefer, 0, "prefer") X(kRequire, 1, "require") X(kBubblewrap, 2, "bubblewrap")
 ESPER_CONTRACT_ENUM(SandboxWish, ESPER_SANDBOX_WISHES)
 
 #define ESPER_FORGE_PLACES(X) X(kRun, 0, "run") X(kWorkers, 1, "workers")
@@ -13,7 +14,7 @@ ESPER_CONTRACT_ENUM(ForgePlace, ESPER_FORGE_PLACES)
 #define ESPER_FORGE_KEYS(X)                                                                      \
     X(SandboxWish, sandbox, SandboxWish::kPrefer, rule::any(),                                   \
       "require: compile nothing where compiler and kernel cannot be jailed (level 2, see esper " \
-      "doctor)")                                                                                 \
+      "doctor); bubblewrap: nor where the compiler cannot have namespaces of its own (level 3)") \
     X(ForgePlace, by, ForgePlace::kRun, rule::any(),                                             \
       "who compiles: run, a process beside the run; workers, those that serve the library "      \
       "(esper forge --worker)")                                                                  \

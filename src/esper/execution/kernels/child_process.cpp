@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "esper/execution/kernels/bubblewrap.h"
 #include "esper/execution/kernels/child_jail.h"
 #include "esper/execution/kernels/image_process.h"
 #include "esper/execution/kernels/kernel_error.h"
@@ -94,14 +95,30 @@ Result<ChildEnd> start(const std::function<void(int)>& inside, const ChildLimits
     return follow(child, ends[0], limits);
 }
 
-SandboxLevel try_jail() {
+// In the background of a busy machine a start that costs 10 ms of processor time takes seconds.
+constexpr int kBubblewrapSeconds = 5;
+constexpr int kBubblewrapSecondsInBackground = 20;
+
+bool can_jail() {
     const auto end = start(
         [](int) {
             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
             ::_exit(enter_jail("/tmp") ? 0 : 1);
         },
         {});
-    return end && end->ended_well() ? SandboxLevel::kJail : SandboxLevel::kLimits;
+    return end && end->ended_well();
+}
+
+Sandbox look_for_sandbox() {
+    if (copy_sandbox_level() < SandboxLevel::kJail)
+        return {SandboxLevel::kLimits, "this system has no Landlock or no seccomp"};
+    const auto bubblewrap = find_bubblewrap();
+    if (bubblewrap.empty())
+        return {SandboxLevel::kJail, "there is no bwrap in PATH (Debian: apt install bubblewrap)"};
+    const auto works = try_bubblewrap(
+        bubblewrap, is_background() ? kBubblewrapSecondsInBackground : kBubblewrapSeconds);
+    if (!works) return {SandboxLevel::kJail, "bubblewrap fails: " + works.error().message()};
+    return {SandboxLevel::kNamespaces, ""};
 }
 
 /// The same file under a number that no child gives to another.
@@ -115,14 +132,19 @@ std::string ChildEnd::how() const {
     return fmt::format("ended with {}", exit_code);
 }
 
-SandboxLevel sandbox_level() {
-    static const SandboxLevel level = try_jail();
+SandboxLevel copy_sandbox_level() {
+    static const auto level = can_jail() ? SandboxLevel::kJail : SandboxLevel::kLimits;
     return level;
 }
 
-Result<ChildEnd> run_program(const std::vector<std::string>& command,
-                             const std::filesystem::path& directory, const ChildLimits& limits) {
-    const bool jailed = sandbox_level() == SandboxLevel::kJail;
+const Sandbox& sandbox() {
+    static const Sandbox found = look_for_sandbox();
+    return found;
+}
+
+Result<ChildEnd> run_restricted(const std::vector<std::string>& command,
+                                const std::filesystem::path& directory, const ChildLimits& limits,
+                                bool jailed, int inherited) {
     const std::string folder = directory.string();
     std::vector<char*> arguments;
     arguments.reserve(command.size() + 1);
@@ -132,35 +154,60 @@ Result<ChildEnd> run_program(const std::vector<std::string>& command,
     std::string temporary = "TMPDIR=" + folder;
     std::string language = "LC_ALL=C";
     std::array<char*, 4> environment{path.data(), temporary.data(), language.data(), nullptr};
-    return start(
-        [&](int to) {
-            ::dup2(to, 1);
-            ::dup2(to, 2);
-            const int nothing = ::open("/dev/null", O_RDONLY);
-            if (nothing >= 0) ::dup2(nothing, 0);
-            restrict_child(folder.c_str(), bounds_of(limits), jailed);
-            ::execve(arguments[0], arguments.data(), environment.data());
-        },
-        limits);
+    ESPER_TRY(auto end, start(
+                            [&](int to) {
+                                ::dup2(to, 1);
+                                ::dup2(to, 2);
+                                const int nothing = ::open("/dev/null", O_RDONLY);
+                                if (nothing >= 0) ::dup2(nothing, 0);
+                                if (inherited >= 0) ::fcntl(inherited, F_SETFD, 0);
+                                restrict_child(folder.c_str(), bounds_of(limits), jailed);
+                                ::execve(arguments[0], arguments.data(), environment.data());
+                            },
+                            limits));
+    end.sandbox = jailed ? SandboxLevel::kJail : SandboxLevel::kLimits;
+    return end;
+}
+
+Result<ChildEnd> run_program(const std::vector<std::string>& command,
+                             const std::filesystem::path& directory, const ChildLimits& limits,
+                             SandboxLevel least) {
+    const auto& here = sandbox();
+    auto why = here.why_not_higher;
+    if (here.level == SandboxLevel::kNamespaces) {
+        auto end = run_in_bubblewrap(find_bubblewrap(), command, directory, limits);
+        if (end) return end;
+        why = end.error().message();
+    }
+    const auto level = copy_sandbox_level();
+    if (level < least)
+        return fail(KernelError::kGuardUnavailable,
+                    fmt::format("sandbox level {} is required, and {} can be had: {}",
+                                static_cast<int>(least), static_cast<int>(level), why));
+    return run_restricted(command, directory, limits, level == SandboxLevel::kJail, -1);
 }
 
 Result<ChildEnd> run_in_copy(const std::function<std::string()>& body,
                              const std::filesystem::path& directory, const ChildLimits& limits) {
-    const bool jailed = sandbox_level() == SandboxLevel::kJail;
+    const auto level = copy_sandbox_level();
     const std::string folder = directory.string();
-    return start(
-        [&](int to) {
-            restrict_child(folder.c_str(), bounds_of(limits), jailed);
-            const auto said = body();
-            std::size_t written = 0;
-            while (written < said.size()) {
-                const auto n = ::write(to, said.data() + written, said.size() - written);
-                if (n <= 0) ::_exit(124);
-                written += static_cast<std::size_t>(n);
-            }
-            ::_exit(0);
-        },
-        limits);
+    ESPER_TRY(auto end, start(
+                            [&](int to) {
+                                restrict_child(folder.c_str(), bounds_of(limits),
+                                               level == SandboxLevel::kJail);
+                                const auto said = body();
+                                std::size_t written = 0;
+                                while (written < said.size()) {
+                                    const auto n =
+                                        ::write(to, said.data() + written, said.size() - written);
+                                    if (n <= 0) ::_exit(124);
+                                    written += static_cast<std::size_t>(n);
+                                }
+                                ::_exit(0);
+                            },
+                            limits));
+    end.sandbox = level;
+    return end;
 }
 
 Result<ChildEnd> run_image(int image, const std::vector<std::string>& words,

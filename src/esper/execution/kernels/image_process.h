@@ -14,4 +14,10 @@ namespace esper::execution {
 Result<ChildEnd> run_image(int image, const std::vector<std::string>& words,
                            const std::vector<int>& files, const ChildLimits& limits);
 
+/// Runs a program as run_program() does, `jailed` (level 2) or within its limits alone. It has the
+/// open file `inherited` (-1: none) under the number that it has here. Error: kGuardUnavailable.
+Result<ChildEnd> run_restricted(const std::vector<std::string>& command,
+                                const std::filesystem::path& directory, const ChildLimits& limits,
+                                bool jailed, int inherited);
+
 }  // namespace esper::execution

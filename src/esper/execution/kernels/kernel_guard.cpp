@@ -14,8 +14,8 @@
 
 #include "esper/base/descriptor.h"
 #include "esper/execution/kernels/guard/guarded_call.h"
+#include "esper/execution/kernels/guard_image.h"
 #include "esper/execution/kernels/image_process.h"
-#include "guard_program.h"
 
 namespace esper::execution {
 
@@ -23,29 +23,6 @@ namespace {
 
 tl::unexpected<Error> unavailable(const std::string& what) {
     return fail(KernelError::kGuardUnavailable, fmt::format("{}: {}", what, std::strerror(errno)));
-}
-
-/// The program of guard/, in memory; -1 where it cannot be had.
-int guard_program() {
-    static const int file = [] {
-#ifdef MFD_EXEC
-        constexpr unsigned kMayRun = MFD_EXEC;
-#else
-        constexpr unsigned kMayRun = 0x10;  // Linux 6.3, for systems that ask for it
-#endif
-        constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-        int made = ::memfd_create("esper-kernel-call", kFlags | kMayRun);
-        if (made < 0 && errno == EINVAL) made = ::memfd_create("esper-kernel-call", kFlags);
-        if (made < 0) return -1;
-        constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-        const auto size = static_cast<ssize_t>(sizeof kGuardProgram);
-        if (::write(made, kGuardProgram, sizeof kGuardProgram) == size &&
-            ::fcntl(made, F_ADD_SEALS, kSeals) == 0)
-            return made;
-        ::close(made);
-        return -1;
-    }();
-    return file;
 }
 
 std::int64_t whole_pages(std::int64_t bytes) {
@@ -188,13 +165,13 @@ Status KernelGuard::call(KernelFunction function, const EsperKernelInfo& info,
         return fail(KernelError::kGuardUnavailable, "the function is of no mapped library");
     const Descriptor object(::open(origin.dli_fname, O_RDONLY | O_CLOEXEC));
     if (object.get() < 0) return unavailable("the kernel's object cannot be opened");
-    if (guard_program() < 0) return unavailable("no memory for the process of a kernel's call");
+    if (guard_image() < 0) return unavailable("no memory for the process of a kernel's call");
     const SharedCall shared(
         info, call,
         reinterpret_cast<const char*>(function) - static_cast<const char*>(origin.dli_fbase));
     if (!shared.complete()) return unavailable("no memory to share");
-    const bool jailed = sandbox_level() == SandboxLevel::kJail;
-    ESPER_TRY(const auto end, run_image(guard_program(),
+    const bool jailed = copy_sandbox_level() == SandboxLevel::kJail;
+    ESPER_TRY(const auto end, run_image(guard_image(),
                                         {"esper-kernel-call", folder_.path().string(),
                                          std::to_string(limits_.cpu_seconds),
                                          std::to_string(limits_.file_bytes), jailed ? "1" : "0"},

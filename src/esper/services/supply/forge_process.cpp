@@ -77,7 +77,7 @@ std::string ForgeProcess::start(const std::filesystem::path& program, const std:
     }
     std::vector<std::string> words{program.string(), "forge", "--orders", "--priority",
                                    std::to_string(wishes.nice)};
-    if (wishes.needs_jail) words.insert(words.end(), {"--sandbox", "require"});
+    words.insert(words.end(), {"--sandbox", std::string(sandbox_wish(wishes.least_sandbox))});
     auto environment = environment_with(work_->path(), library);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);

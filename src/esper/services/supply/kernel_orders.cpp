@@ -1,6 +1,7 @@
 #include "esper/services/supply/kernel_orders.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,9 +19,20 @@
 
 namespace esper::supply {
 
+using execution::SandboxLevel;
 using nlohmann::json;
 using ports::KernelNeed;
 using tezzeret::Forged;
+
+SandboxLevel least_sandbox(std::string_view wish) {
+    if (wish == "bubblewrap") return SandboxLevel::kNamespaces;
+    return wish == "require" ? SandboxLevel::kJail : SandboxLevel::kLimits;
+}
+
+std::string_view sandbox_wish(SandboxLevel least) {
+    if (least == SandboxLevel::kNamespaces) return "bubblewrap";
+    return least == SandboxLevel::kJail ? "require" : "prefer";
+}
 
 std::string text_of(const KernelNeed& need) {
     return json{{"branch", need.branch},       {"program", need.program},
@@ -84,7 +96,7 @@ void be_a_background_process(int nice) {
 }
 
 Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder,
-                               const std::string& cannot) {
+                               const std::string& cannot, SandboxLevel least_sandbox) {
     if (!cannot.empty()) return fail(tezzeret::TezzeretError::kCompileFailed, cannot);
     ESPER_TRY(const auto branch, graph::from_text(need.program));
     OrderOutcome outcome{need.branch, need.precision, "failed", "", "", false};
@@ -94,6 +106,7 @@ Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder
     }
     tezzeret::Order order;
     order.branch = branch;
+    order.least_sandbox = least_sandbox;
     order.precision =
         need.precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32;
     auto shape = need.sample;
@@ -116,10 +129,12 @@ Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder
 
 std::string why_no_forge(const ForgeWishes& wishes) {
     if (tezzeret::find_compilers().empty()) return std::string(tezzeret::kNoCompiler);
-    if (wishes.needs_jail && execution::sandbox_level() < execution::SandboxLevel::kJail)
-        return "a jail for the compiler is required (forge.sandbox: require), and this system has "
-               "no Landlock or no seccomp";
-    return "";
+    if (wishes.least_sandbox == SandboxLevel::kLimits) return "";
+    const auto& here = execution::sandbox();
+    if (here.level >= wishes.least_sandbox) return "";
+    return fmt::format("{} for the compiler is required (forge.sandbox: {}), and {}",
+                       wishes.least_sandbox == SandboxLevel::kJail ? "a jail" : "bubblewrap",
+                       sandbox_wish(wishes.least_sandbox), here.why_not_higher);
 }
 
 int forge_orders(const std::string& library, const ForgeWishes& wishes) {
@@ -130,7 +145,8 @@ int forge_orders(const std::string& library, const ForgeWishes& wishes) {
     const auto cannot = why_no_forge(wishes);
     for (std::string line; std::getline(std::cin, line);) {
         const auto need = need_of(line);
-        auto outcome = need ? carry_out(*need, library, cannot) : tl::unexpected(need.error());
+        auto outcome = need ? carry_out(*need, library, cannot, wishes.least_sandbox)
+                            : tl::unexpected(need.error());
         if (!outcome) {
             outcome = OrderOutcome{need ? need->branch : "",
                                    need ? need->precision : "",

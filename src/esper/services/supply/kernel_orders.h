@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "esper/services/ports/kernel_supply.h"
@@ -10,10 +11,15 @@
 
 namespace esper::supply {
 
+/// What `forge.sandbox` and `--sandbox` ask for, by its name: prefer, require or bubblewrap.
+execution::SandboxLevel least_sandbox(std::string_view wish);
+std::string_view sandbox_wish(execution::SandboxLevel least);
+
 /// How the forge of a run works.
 struct ForgeWishes {
-    bool needs_jail = false;  ///< compile nothing where compiler and kernel cannot be jailed
-    int nice = 19;            ///< see set_priority()
+    /// Below that nothing is compiled.
+    execution::SandboxLevel least_sandbox = execution::SandboxLevel::kLimits;
+    int nice = 19;  ///< see set_priority()
 };
 
 /// Gives a process (0: this one) and what it starts the nice value; with 19 they also run only

@@ -90,7 +90,7 @@ execution::KernelManifest manifest_of(const tezzeret::Order& order, const Forged
                             : contracts::CompilationPipeline::kStandard;
     manifest.toolchain = made.compiler;
     manifest.flags = split(made.flags, ' ');
-    manifest.sandbox = made.findings.sandbox;
+    manifest.sandbox = static_cast<int>(made.sandbox);
     return manifest;
 }
 

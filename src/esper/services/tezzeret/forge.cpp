@@ -155,7 +155,7 @@ Forged forge(const Order& order) {
             Attempt attempt;
             attempt.id = artifact_id(*source, compiler, isa, level, order.pipeline);
             attempt.compiler = compiler.version;
-            auto built = compile(compiler, isa, *source, level);
+            auto built = compile(compiler, isa, *source, level, order.least_sandbox);
             if (!built) {
                 failed = built.error().message();
                 continue;
@@ -182,6 +182,7 @@ Forged forge(const Order& order) {
     made.id = best->id;
     made.object = std::move(best->built.object);
     made.flags = std::move(best->built.flags);
+    made.sandbox = best->built.sandbox;
     made.compiler = std::move(best->compiler);
     made.findings = std::move(best->findings);
     return end(Forged::Status::kValidated, "");

@@ -28,6 +28,8 @@ struct Order {
     /// Shapes of the branch's input that it shall be fast on.
     std::vector<std::vector<std::int64_t>> shapes;
     Pipeline pipeline = Pipeline::kFast;
+    /// Below that nothing is compiled.
+    execution::SandboxLevel least_sandbox = execution::SandboxLevel::kLimits;
 };
 
 /// What came of an order.
@@ -45,6 +47,7 @@ struct Forged {
     std::string compiler;
     std::string flags;
     std::string isa;
+    execution::SandboxLevel sandbox = execution::SandboxLevel::kLimits;  ///< of the compiler
     urabrask::Findings findings;
     double compile_seconds = 0;  ///< processor time of the compilers
     double seconds = 0;          ///< wall time from order to verdict

@@ -8,7 +8,6 @@
 
 #include "esper/base/files.h"
 #include "esper/base/first_line.h"
-#include "esper/execution/kernels/child_process.h"
 #include "esper/execution/kernels/kernel_manifest.h"
 
 namespace esper::tezzeret {
@@ -95,14 +94,15 @@ std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string&
 constexpr execution::ChildLimits kCompilerLimits{.wall_seconds = 600};
 
 Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const std::string& source,
-                         const std::string& level) {
+                         const std::string& level, execution::SandboxLevel least_sandbox) {
     ESPER_TRY(const auto folder, WorkFolder::make());
     ESPER_CHECK_STATUS(write_file_atomic(folder.path() / "kernel.cpp", source));
     const auto flags = compiler_flags(isa, level);
     std::vector<std::string> command{compiler.path.string()};
     command.insert(command.end(), flags.begin(), flags.end());
     for (const auto* word : {"kernel.cpp", "-o", "kernel.so"}) command.emplace_back(word);
-    ESPER_TRY(const auto end, run_program(command, folder.path(), kCompilerLimits));
+    ESPER_TRY(const auto end,
+              run_program(command, folder.path(), kCompilerLimits, least_sandbox));
     if (!end.ended_well())
         return fail(
             TezzeretError::kCompileFailed,
@@ -110,6 +110,7 @@ Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const s
     Compiled made;
     ESPER_TRY(made.object, read_file(folder.path() / "kernel.so", 16 << 20));
     made.cpu_seconds = end.cpu_seconds;
+    made.sandbox = end.sandbox;
     made.flags = fmt::format("{}", fmt::join(flags, " "));
     return made;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "esper/execution/kernels/child_process.h"
 #include "esper/services/tezzeret/tezzeret_errors.h"
 
 namespace esper::tezzeret {
@@ -33,13 +34,15 @@ struct Compiled {
     std::string object;  ///< the shared object's bytes
     double cpu_seconds = 0;
     std::string flags;  ///< as they were passed
+    execution::SandboxLevel sandbox = execution::SandboxLevel::kLimits;
 };
 
-/// Compiles one source in a child (execution/kernels/child_process.h). The same source, compiler
-/// and flags give the same bytes in any folder. Errors: kCompileFailed,
-/// KernelError::kGuardUnavailable.
+/// Compiles one source in a child (execution/kernels/child_process.h), or not at all below
+/// `least_sandbox`. The same source, compiler and flags give the same bytes in any folder. Errors:
+/// kCompileFailed, KernelError::kGuardUnavailable.
 Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const std::string& source,
-                         const std::string& level = "-O2");
+                         const std::string& level = "-O2",
+                         execution::SandboxLevel least_sandbox = execution::SandboxLevel::kLimits);
 
 /// Every flag of compile() except the output, as it goes into an artifact's id.
 std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string& level);

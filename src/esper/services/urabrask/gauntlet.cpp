@@ -216,7 +216,7 @@ Result<Findings> try_kernel(const Trial& trial, const std::string& id, const std
         findings.why = "the process that tried it " + end.how();
     }
     findings.seconds = end.cpu_seconds;
-    findings.sandbox = static_cast<int>(execution::sandbox_level());
+    findings.sandbox = static_cast<int>(end.sandbox);
     return findings;
 }
 

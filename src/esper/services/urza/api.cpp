@@ -6,6 +6,7 @@
 
 #include "esper/base/text.h"
 #include "esper/contracts/codec.h"
+#include "esper/execution/kernels/child_process.h"
 #include "esper/program/text/text_format.h"
 #include "esper/services/serving/health.h"
 #include "esper/services/serving/metrics_text.h"
@@ -232,11 +233,17 @@ void add_api(serving::Router& router, Library& library, Tokens& tokens, WebToken
     router.add("GET", "/openapi.json", [description](const Request& request) {
         return tagged(request, serving::content("application/json", description));
     });
-    serving::add_health(router, "urza", [&library]() -> std::vector<std::string> {
-        const auto head = library.head();
-        if (head) return {};
-        return {head.error().message()};
-    });
+    const auto& sandbox = execution::sandbox();
+    serving::add_health(router, "urza",
+                        [&library]() -> std::vector<std::string> {
+                            const auto head = library.head();
+                            if (head) return {};
+                            return {head.error().message()};
+                        },
+                        // Of a forge on this machine.
+                        {{"sandbox",
+                          {{"level", static_cast<int>(sandbox.level)},
+                           {"why_not_higher", sandbox.why_not_higher}}}});
     router.add("GET", "/metrics",
                [&library, callers](const Request&) { return metrics_of(library, *callers); });
     for (auto& operation : all) {

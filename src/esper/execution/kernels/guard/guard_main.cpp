@@ -1,12 +1,15 @@
 // The program that a KernelGuard starts for each call: it takes from itself all that a kernel does
 // not need, maps the kernel's object and the call's memory, calls and prints what came of it. It
 // uses libc alone, starts in about a millisecond and is part of the binaries that link the room.
+// In bubblewrap it is the first process (bubblewrap.h): it jails itself and runs another program.
 
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -78,10 +81,33 @@ EsperOut out(int i) {
     return {mapped[i] == nullptr ? nullptr : mapped[i] + pieces[i].lead, pieces[i].bytes};
 }
 
+// The first process of its namespace: what is left of the command ends with it.
+int run_jailed(const char* directory, char** command) {
+    if (!esper::execution::enter_jail(directory)) return kCannot;
+    const char ready[] = {esper::execution::kReady, 0};
+    say(ready);
+    const pid_t child = ::fork();
+    if (child < 0) return kCannot;
+    if (child == 0) {
+        ::execv(command[0], command);
+        ::_exit(127);
+    }
+    int status = 0;
+    for (;;) {
+        const pid_t ended = ::wait(&status);
+        if (ended == child) break;
+        if (ended < 0 && errno != EINTR) return kCannot;
+    }
+    return WIFSIGNALED(status) ? esper::execution::kSignalled + WTERMSIG(status)
+                               : WEXITSTATUS(status);
+}
+
 }  // namespace
 
-// guard FOLDER CPU_SECONDS FILE_BYTES JAILED
+// guard FOLDER CPU_SECONDS FILE_BYTES JAILED, or guard run FOLDER PROGRAM ARGUMENTS…
 int main(int argc, char** argv) {
+    if (argc > 3 && std::strcmp(argv[1], esper::execution::kRun) == 0)
+        return run_jailed(argv[2], argv + 3);
     if (argc != 5) return kCannot;
     esper::execution::restrict_child(argv[1], {std::atoll(argv[2]), 0, std::atoll(argv[3])},
                                      argv[4][0] == '1');

@@ -40,6 +40,11 @@ inline constexpr int kMemoryFile = 4;
 inline constexpr char kReady = '>';
 inline constexpr const char* kWroteInput = "input";
 
+// Where it runs another program: its first argument, and what is added to the signal that ended
+// that program, to be the exit code.
+inline constexpr const char* kRun = "run";
+inline constexpr int kSignalled = 128;
+
 /// How this thread rounds, and whether it flushes denormal numbers: a kernel must do the same.
 inline std::uint64_t float_control() {
 #if defined(__x86_64__)
