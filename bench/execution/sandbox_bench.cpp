@@ -15,8 +15,8 @@ using execution::ChildEnd;
 using execution::SandboxLevel;
 using execution::WorkFolder;
 
-constexpr std::size_t kStarts = 200;
-constexpr std::size_t kCompilations = 50;
+constexpr std::size_t kStarts = 100;
+constexpr std::size_t kCompilations = 25;
 
 double milliseconds_at(SandboxLevel level, const std::vector<std::string>& command,
                        const WorkFolder& folder) {
@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
     std::ofstream(folder.path() / "job.cpp")
         << "#include <vector>\nint f(const std::vector<int>& v) { return v.empty() ? 0 : v[0]; }\n";
     bench::Report report("sandbox");
-    for (const auto level : {SandboxLevel::kJail, SandboxLevel::kNamespaces}) {
+    for (const auto level : {SandboxLevel::kNamespaces, SandboxLevel::kJail}) {
         if (here.level < level) continue;
         add(report, level, "start", kStarts, {"/usr/bin/true"}, folder);
         add(report, level, "compilation", kCompilations,

@@ -69,6 +69,33 @@ def test_bad_usage_is_refused(arguments):
     assert forge(*arguments)[0] == 2
 
 
+@needs_compiler
+def test_an_aggressive_search_says_how_it_compares_with_the_best_known(tmp_path):
+    library = ["--library", str(tmp_path / "library")]
+
+    def forge_of(*arguments):
+        done = subprocess.run([ESPER, "forge", "squeeze_excite", "--features", "16", "--json",
+                               *library, *arguments], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    known = forge_of()
+    found = forge_of("--pipeline", "aggressive", "--budget", "2")
+    assert [k["pipeline"] for k in found] == ["aggressive"], "the library knew a kernel to beat"
+    search = found[0]
+    assert search["variants"] >= 1
+    listed = subprocess.run([ESPER, "library", "ls", "--kernels", "--json", *library],
+                            capture_output=True, text=True, timeout=120).stdout
+    if search["status"] == "no gain":
+        assert known[0]["id"] in search["why"]
+        assert "-aggressive-" not in listed, "what brings nothing is not stored"
+        assert all(s["ci_low"] <= 1 for s in search.get("against_known", []))
+    else:
+        assert search["status"] == "validated"
+        assert search["id"].split("-")[2] == "aggressive" and search["id"] in listed
+        assert all(s["ci_low"] > 1 for s in search["against_known"])
+
+
 def sandbox_of(**environment):
     done = subprocess.run([ESPER, "doctor", "--json"], capture_output=True, text=True, timeout=120,
                           env={**os.environ, **environment})

@@ -141,13 +141,13 @@ TEST_F(Forge, TheSameSourceGivesTheSameBytesInAnotherFolder) {
 TEST_F(Forge, AnArtifactsIdNamesWhatItsBytesDependOn) {
     const auto compiler = find_compilers().front();
     const auto isa = this_machine();
-    const auto id = artifact_id("source", compiler, isa, "-O2", Pipeline::kFast);
-    EXPECT_EQ(id, artifact_id("source", compiler, isa, "-O2", Pipeline::kFast));
-    EXPECT_NE(id, artifact_id("sourcf", compiler, isa, "-O2", Pipeline::kFast));
-    EXPECT_NE(id, artifact_id("source", compiler, isa, "-O3", Pipeline::kFast));
+    const auto id = artifact_id("source", compiler, isa, {"-O2"}, Pipeline::kFast);
+    EXPECT_EQ(id, artifact_id("source", compiler, isa, {"-O2"}, Pipeline::kFast));
+    EXPECT_NE(id, artifact_id("sourcf", compiler, isa, {"-O2"}, Pipeline::kFast));
+    EXPECT_NE(id, artifact_id("source", compiler, isa, {"-O3"}, Pipeline::kFast));
     auto other = compiler;
     other.version += ".1";
-    EXPECT_NE(id, artifact_id("source", other, isa, "-O2", Pipeline::kFast));
+    EXPECT_NE(id, artifact_id("source", other, isa, {"-O2"}, Pipeline::kFast));
     EXPECT_NE(id.find("-" + isa.name + "-fast-"), std::string::npos) << id;
 }
 

@@ -18,6 +18,7 @@
 #include "esper/cli/print.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/program/edits/seed_branch.h"
+#include "esper/services/supply/best_known.h"
 #include "esper/services/supply/forge_folder.h"
 #include "esper/services/supply/kernel_orders.h"
 #include "esper/services/supply/store_kernel.h"
@@ -36,6 +37,7 @@ struct ForgeFlags {
     std::string blueprint;
     bool all = false;
     std::string pipeline = "fast";
+    double budget = tezzeret::kSearchSeconds;
     std::string precision = "fp32";
     std::vector<std::int64_t> features{128};
     std::int64_t rows = 4096;
@@ -110,10 +112,23 @@ Result<std::vector<Wanted>> wanted_of(const ForgeFlags& flags) {
     return all;
 }
 
-json row_of(const Wanted& wanted, const Forged& made, const std::string& precision) {
+std::string precision_of(const tezzeret::Order& order) {
+    return order.precision == graph::Precision::kBFloat16 ? "bf16" : "fp32";
+}
+
+/// Why there is no kernel, or how one of an aggressive search compares with the best known.
+std::string remark_on(const Forged& made, const tezzeret::Order& order) {
+    if (!made.why.empty() || made.against_known.empty()) return first_line(made.why);
+    const auto& times = made.against_known.front().times;
+    return fmt::format("{:.3f} [{:.3f}, {:.3f}] times the speed of {}, of {} variants", times.ratio,
+                       times.low, times.high, order.best_known->id, made.variants);
+}
+
+json row_of(const Wanted& wanted, const Forged& made, const tezzeret::Order& order) {
+    const auto pipeline = order.pipeline;
     json row{{"blueprint", wanted.blueprint},
              {"anchor", std::string(graph::anchor_kind_name(wanted.kind))},
-             {"precision", precision},
+             {"precision", precision_of(order)},
              {"shape", wanted.shape},
              {"status", std::string(tezzeret::status_name(made.status))},
              {"why", made.why},
@@ -128,6 +143,8 @@ json row_of(const Wanted& wanted, const Forged& made, const std::string& precisi
              {"allowed", made.findings.allowed},
              {"sandbox", static_cast<int>(made.sandbox)},
              {"trial_sandbox", made.findings.sandbox},
+             {"pipeline", std::string(tezzeret::pipeline_name(pipeline))},
+             {"variants", made.variants},
              {"compile_cpu_seconds", made.compile_seconds},
              {"trial_cpu_seconds", made.findings.seconds},
              {"seconds", made.seconds}};
@@ -140,10 +157,19 @@ json row_of(const Wanted& wanted, const Forged& made, const std::string& precisi
                                  {"ci_high", s.times.high},
                                  {"n", s.times.rounds},
                                  {"chosen", s.chosen()}});
+    for (const auto& s : made.against_known)
+        row["against_known"].push_back({{"shape", s.shape},
+                                        {"known", order.best_known->id},
+                                        {"kernel_us", s.times.ours_seconds * 1e6},
+                                        {"known_us", s.times.peer_seconds * 1e6},
+                                        {"ratio", s.times.ratio},
+                                        {"ci_low", s.times.low},
+                                        {"ci_high", s.times.high},
+                                        {"n", s.times.rounds}});
     return row;
 }
 
-void print_row(const Wanted& wanted, const Forged& made, const std::string& precision) {
+void print_row(const Wanted& wanted, const Forged& made, const tezzeret::Order& order) {
     std::string speed = "-";
     if (!made.findings.speeds.empty()) {
         const auto& s = made.findings.speeds.front();
@@ -153,12 +179,12 @@ void print_row(const Wanted& wanted, const Forged& made, const std::string& prec
     std::printf(
         "%s\n",
         fmt::format("{:<20} {:<18} {:<5} {:<11} {:<16} {:<28} {:>5.1f}  {}", wanted.blueprint,
-                    fmt::format("{}", fmt::join(wanted.shape, "x")), precision,
+                    fmt::format("{}", fmt::join(wanted.shape, "x")), precision_of(order),
                     tezzeret::status_name(made.status),
                     made.findings.cases > 0 ? fmt::format("{:.1e} of {:.1e}", made.findings.error,
                                                           made.findings.allowed)
                                             : "-",
-                    speed, made.seconds, first_line(made.why))
+                    speed, made.seconds, remark_on(made, order))
             .c_str());
     std::fflush(stdout);
 }
@@ -188,11 +214,53 @@ supply::ForgeWishes wishes_of(const ForgeFlags& flags) {
     return {supply::least_sandbox(flags.sandbox), flags.nice};
 }
 
+/// Forges, says what came of it and stores it. The forge's answer is kept in `made`.
+Status carry_out(const Wanted& wanted, const tezzeret::Order& order, const ForgeFlags& flags,
+                 bool& failed, Forged* made = nullptr) {
+    auto forged = tezzeret::forge(order);
+    failed = failed || forged.status == Forged::Status::kFailed ||
+             forged.status == Forged::Status::kWrong;
+    if (flags.as_json) {
+        std::printf("%s\n", row_of(wanted, forged, order).dump().c_str());
+        std::fflush(stdout);
+    } else {
+        print_row(wanted, forged, order);
+    }
+    // Opened for each: a trial is a copy of this process, which must have one thread.
+    if (!flags.dry) ESPER_CHECK_STATUS(store(wanted, order, forged, flags.library));
+    if (made != nullptr) *made = std::move(forged);
+    return {};
+}
+
+/// An aggressive search, against the best kernel that the library knows; where it knows none, one
+/// of the standard pipeline is made first.
+Status search_for(const Wanted& wanted, tezzeret::Order order, const ForgeFlags& flags,
+                  bool& failed) {
+    ports::KernelNeed need;
+    need.branch = wanted.branch->hash().hex();
+    need.precision = precision_of(order);
+    need.sample.assign(wanted.shape.begin() + 1, wanted.shape.end());
+    need.samples = wanted.shape.front();
+    if (!flags.dry) {
+        ESPER_TRY(order.best_known, supply::best_known(flags.library, need));
+    }
+    if (!order.best_known) {
+        Forged standard;
+        order.pipeline = tezzeret::Pipeline::kStandard;
+        ESPER_CHECK_STATUS(carry_out(wanted, order, flags, failed, &standard));
+        if (standard.status != Forged::Status::kValidated) return {};
+        order.best_known = urabrask::Named{standard.id, standard.object};
+        order.pipeline = tezzeret::Pipeline::kAggressive;
+    }
+    return carry_out(wanted, order, flags, failed);
+}
+
 int run_forge(const ForgeFlags& flags) {
     const auto pipeline = tezzeret::pipeline_from_name(flags.pipeline);
     if (flags.blueprint.empty() == !flags.all || !pipeline) {
         std::fprintf(stderr,
-                     "esper: name a blueprint or --all, and a pipeline, fast or standard\n");
+                     "esper: name a blueprint or --all, and a pipeline, fast, standard or "
+                     "aggressive\n");
         return 2;
     }
     const bool sizes_fit = flags.rows > 0 && flags.rows <= (1 << 22) &&
@@ -221,25 +289,17 @@ int run_forge(const ForgeFlags& flags) {
     bool failed = false;
     for (const auto& w : *wanted)
         for (const auto& precision : precisions) {
-            const tezzeret::Order order{
+            tezzeret::Order order{
                 w.branch,
                 precision == "bf16" ? graph::Precision::kBFloat16 : graph::Precision::kFloat32,
                 {w.shape},
-                *pipeline,
-                supply::least_sandbox(flags.sandbox)};
-            const auto made = tezzeret::forge(order);
-            failed = failed || made.status == Forged::Status::kFailed ||
-                     made.status == Forged::Status::kWrong;
-            if (flags.as_json) {
-                std::printf("%s\n", row_of(w, made, precision).dump().c_str());
-                std::fflush(stdout);
-            } else {
-                print_row(w, made, precision);
-            }
-            if (flags.dry) continue;
-            // Opened for each: a trial is a copy of this process, which must have one thread.
-            const Status stored = store(w, order, made, flags.library);
-            if (!stored) return report_error(stored.error());
+                *pipeline};
+            order.search_seconds = flags.budget;
+            order.least_sandbox = supply::least_sandbox(flags.sandbox);
+            const Status made = *pipeline == tezzeret::Pipeline::kAggressive
+                                    ? search_for(w, order, flags, failed)
+                                    : carry_out(w, order, flags, failed);
+            if (!made) return report_error(made.error());
         }
     return failed ? 1 : 0;
 }
@@ -252,7 +312,15 @@ void add_forge(CLI::App& app, int& exit_code) {
         app.add_subcommand("forge", "compile a blueprint to a native kernel, and try it");
     command->add_option("BLUEPRINT", flags->blueprint, "its name");
     command->add_flag("--all", flags->all, "every blueprint of the catalogue");
-    command->add_option("--pipeline", flags->pipeline, "fast (default) or standard");
+    command->add_option(
+        "--pipeline", flags->pipeline,
+        "fast (default), standard, or aggressive: minutes, kept only where it beats the "
+        "best kernel that is known");
+    command
+        ->add_option("--budget", flags->budget,
+                     "processor seconds after which an aggressive search tries nothing new "
+                     "(default 120)")
+        ->check(CLI::Range(1.0, 86400.0));
     command->add_option("--precision", flags->precision, "fp32 (default), bf16 or all")
         ->check(CLI::IsMember({"fp32", "bf16", "all"}));
     command->add_option("--features", flags->features, "features of the anchor (default 128)")
@@ -273,8 +341,8 @@ void add_forge(CLI::App& app, int& exit_code) {
     auto* worker = command->add_flag(
         "--worker", flags->worker,
         "work off what runs with forge.by=workers ordered from the library, until Ctrl-C");
-    for (const char* other : {"BLUEPRINT", "--all", "--pipeline", "--precision", "--features",
-                              "--rows", "--dry", "--json"})
+    for (const char* other : {"BLUEPRINT", "--all", "--pipeline", "--budget", "--precision",
+                              "--features", "--rows", "--dry", "--json"})
         worker->excludes(command->get_option(other));
     add_worker_options(*command, *worker, flags->as_worker);
     command

@@ -63,8 +63,7 @@ ForgeProcess::~ForgeProcess() {
 }
 
 std::string ForgeProcess::start(const std::filesystem::path& program, const std::string& library,
-                                const std::vector<ports::KernelNeed>& orders,
-                                const ForgeWishes& wishes) {
+                                const std::vector<ForgeOrder>& orders, const ForgeWishes& wishes) {
     const int asked = ::memfd_create("esper-orders", MFD_CLOEXEC);
     said_ = ::memfd_create("esper-outcomes", MFD_CLOEXEC);
     std::string text;

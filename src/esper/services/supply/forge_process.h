@@ -25,7 +25,7 @@ class ForgeProcess {
     /// Starts `program forge --orders` with these orders. Returns why it could not, ""
     /// if it could.
     std::string start(const std::filesystem::path& program, const std::string& library,
-                      const std::vector<ports::KernelNeed>& orders, const ForgeWishes& wishes);
+                      const std::vector<ForgeOrder>& orders, const ForgeWishes& wishes);
     /// What it has said so far.
     std::vector<OrderOutcome> outcomes() const;
     bool is_running();

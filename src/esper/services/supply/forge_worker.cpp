@@ -9,6 +9,8 @@
 #include "esper/execution/kernels/kernel_bundle.h"
 #include "esper/services/supply/forge_folder.h"
 #include "esper/services/supply/forge_process.h"
+#include "esper/services/supply/improving.h"
+#include "esper/services/supply/ordered_work.h"
 #include "esper/services/supply/store_kernel.h"
 #include "esper/services/urza/library.h"
 #include "esper/services/urza/library_keys.h"
@@ -23,13 +25,18 @@ using urza::WorkState;
 
 constexpr std::chrono::milliseconds kLook{50};
 constexpr int kExtendsInALease = 3;
+constexpr std::chrono::seconds kImprovements{60};  // between two looks for them
 
 class Worker {
   public:
     Worker(const WorkerOptions& options, urza::Library& library,
            const std::function<bool()>& should_stop,
            const std::function<void(const std::string&)>& say)
-        : options_(options), queue_(library.work()), should_stop_(should_stop), say_(say) {}
+        : options_(options),
+          library_(library),
+          queue_(library.work()),
+          should_stop_(should_stop),
+          say_(say) {}
 
     Result<WorkerTally> run() {
         while (!should_stop_()) {
@@ -44,6 +51,7 @@ class Worker {
                 ESPER_TRY(tally_.left, what_is_left());
                 break;
             }
+            if (claim && order_an_improvement()) continue;
             say_once(claim ? "" : claim.error().to_string() + "; trying again");
             wait(options_.pause);
         }
@@ -75,7 +83,7 @@ class Worker {
     void work_on(const Claim& claim) {
         say_once("");
         say_(fmt::format("job {}: {}, attempt {}", claim.id, claim.subject, claim.attempts));
-        const auto need = need_of(claim.orders);
+        const auto need = order_of(claim.orders);
         if (!need) return settle(claim, {}, need.error().to_string());
         ForgeProcess forge;
         if (const auto why =
@@ -139,13 +147,33 @@ class Worker {
             std::this_thread::sleep_for(std::min(kLook, time));
     }
 
+    /// Where there is nothing to do: a better kernel for what runs ask for often, as a job like any
+    /// other.
+    bool order_an_improvement() {
+        if (steady_clock::now() < next_improvement_) return false;
+        next_improvement_ = steady_clock::now() + kImprovements;
+        const auto worth = worth_improving(library_, machine_load());
+        if (!worth || !*worth) return false;
+        const auto& asked = **worth;
+        const auto job = queue_.order(work_of(asked.order));
+        if (!job) return false;
+        say_(
+            fmt::format("nothing to do; {} runs use {}/{} (tamiyo_interest {:.2f}): job {} for "
+                        "the pipeline {}",
+                        asked.runs, asked.order.blueprint, asked.order.anchor_kind, asked.interest,
+                        *job, tezzeret::pipeline_name(asked.order.pipeline)));
+        return true;
+    }
+
     const WorkerOptions& options_;
+    urza::Library& library_;
     urza::WorkQueue& queue_;
     const std::function<bool()>& should_stop_;
     const std::function<void(const std::string&)>& say_;
     WorkerTally tally_;
     std::string trouble_;  ///< that was said last
     std::string refused_;  ///< why its seals are not taken
+    steady_clock::time_point next_improvement_ = steady_clock::now();
 };
 
 }  // namespace

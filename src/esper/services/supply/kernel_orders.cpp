@@ -11,8 +11,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "esper/base/printable_text.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/supply/best_known.h"
 #include "esper/services/supply/known_refusals.h"
 #include "esper/services/supply/store_kernel.h"
 #include "esper/services/urza/library_keys.h"
@@ -21,7 +23,6 @@ namespace esper::supply {
 
 using execution::SandboxLevel;
 using nlohmann::json;
-using ports::KernelNeed;
 using tezzeret::Forged;
 
 SandboxLevel least_sandbox(std::string_view wish) {
@@ -34,26 +35,36 @@ std::string_view sandbox_wish(SandboxLevel least) {
     return least == SandboxLevel::kJail ? "require" : "prefer";
 }
 
-std::string text_of(const KernelNeed& need) {
-    return json{{"branch", need.branch},       {"program", need.program},
-                {"blueprint", need.blueprint}, {"anchor_kind", need.anchor_kind},
-                {"precision", need.precision}, {"sample", need.sample},
-                {"samples", need.samples}}
-        .dump();
+std::string text_of(const ForgeOrder& order) {
+    json text{{"branch", order.branch},       {"program", order.program},
+              {"blueprint", order.blueprint}, {"anchor_kind", order.anchor_kind},
+              {"precision", order.precision}, {"sample", order.sample},
+              {"samples", order.samples}};
+    // Without it the text is what earlier versions wrote: the same job.
+    if (order.pipeline != tezzeret::Pipeline::kFast)
+        text["pipeline"] = tezzeret::pipeline_name(order.pipeline);
+    return text.dump();
 }
 
-Result<KernelNeed> need_of(const std::string& line) {
-    const auto order = json::parse(line, nullptr, false);
+Result<ForgeOrder> order_of(const std::string& line) {
+    const auto text = json::parse(line, nullptr, false);
     try {
-        KernelNeed need;
-        need.branch = order.at("branch");
-        need.program = order.at("program");
-        need.blueprint = order.at("blueprint");
-        need.anchor_kind = order.at("anchor_kind");
-        need.precision = order.at("precision");
-        need.sample = order.at("sample").get<std::vector<std::int64_t>>();
-        need.samples = order.at("samples");
-        return need;
+        ForgeOrder order;
+        order.branch = text.at("branch");
+        order.program = text.at("program");
+        order.blueprint = text.at("blueprint");
+        order.anchor_kind = text.at("anchor_kind");
+        order.precision = text.at("precision");
+        order.sample = text.at("sample").get<std::vector<std::int64_t>>();
+        order.samples = text.at("samples");
+        const std::string name = text.value("pipeline", "fast");
+        const auto pipeline = tezzeret::pipeline_from_name(name);
+        if (!pipeline)
+            return fail(tezzeret::TezzeretError::kUnsupported,
+                        "the order is for the pipeline " + in_quotes(name) +
+                            ": expected fast, standard or aggressive");
+        order.pipeline = *pipeline;
+        return order;
     } catch (const json::exception&) {
         return fail(tezzeret::TezzeretError::kUnsupported,
                     "the text is no order for a kernel: expected one line of JSON with the texts "
@@ -95,7 +106,7 @@ void be_a_background_process(int nice) {
     at::set_num_threads(1);
 }
 
-Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder,
+Result<OrderOutcome> carry_out(const ForgeOrder& need, const std::string& folder,
                                const std::string& cannot, SandboxLevel least_sandbox) {
     if (!cannot.empty()) return fail(tezzeret::TezzeretError::kCompileFailed, cannot);
     ESPER_TRY(const auto branch, graph::from_text(need.program));
@@ -112,6 +123,14 @@ Result<OrderOutcome> carry_out(const KernelNeed& need, const std::string& folder
     auto shape = need.sample;
     shape.insert(shape.begin(), need.samples);
     order.shapes.push_back(std::move(shape));
+    order.pipeline = need.pipeline;
+    if (order.pipeline == tezzeret::Pipeline::kAggressive) {
+        ESPER_TRY(order.best_known, best_known(folder, need));
+        if (!order.best_known) {
+            outcome.why = "an aggressive search needs a kernel to beat, and the library has none";
+            return outcome;
+        }
+    }
     const auto made = tezzeret::forge(order);
     outcome.status = tezzeret::status_name(made.status);
     outcome.why = made.why;
@@ -144,7 +163,7 @@ int forge_orders(const std::string& library, const ForgeWishes& wishes) {
     int failed = 0;
     const auto cannot = why_no_forge(wishes);
     for (std::string line; std::getline(std::cin, line);) {
-        const auto need = need_of(line);
+        const auto need = order_of(line);
         auto outcome = need ? carry_out(*need, library, cannot, wishes.least_sandbox)
                             : tl::unexpected(need.error());
         if (!outcome) {

@@ -27,11 +27,16 @@ struct ForgeWishes {
 /// a processor for the rest of its turn, some milliseconds, when a thread of the run wakes up.
 void set_priority(pid_t process, int nice);
 
+/// A kernel that is ordered. A run orders what is there soonest.
+struct ForgeOrder : ports::KernelNeed {
+    tezzeret::Pipeline pipeline = tezzeret::Pipeline::kFast;
+};
+
 /// What a run orders from the forge's process, and what that process says of each order: JSON
 /// texts, one a line.
-std::string text_of(const ports::KernelNeed& need);
+std::string text_of(const ForgeOrder& order);
 /// Error: TezzeretError::kUnsupported for a text that is no order.
-Result<ports::KernelNeed> need_of(const std::string& line);
+Result<ForgeOrder> order_of(const std::string& line);
 
 /// What came of an order.
 struct OrderOutcome {

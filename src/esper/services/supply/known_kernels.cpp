@@ -53,13 +53,15 @@ void note(const urza::KernelRecord& record, const execution::KernelWant& want,
         return;
     }
     known.settled = true;
-    if (has_tag(record, "faster"))
+    if (has_tag(record, "faster")) {
         known.winners.push_back(record);
-    else
-        known.loses =
-            fmt::format("{} has {:.2f} times the operators' speed [{:.2f}, {:.2f}]", id,
-                        gain_of(record, "speed_percent"), gain_of(record, "speed_percent_low"),
-                        gain_of(record, "speed_percent_high"));
+        return;
+    }
+    known.losers.push_back(record);
+    known.loses =
+        fmt::format("{} has {:.2f} times the operators' speed [{:.2f}, {:.2f}]", id,
+                    gain_of(record, "speed_percent"), gain_of(record, "speed_percent_low"),
+                    gain_of(record, "speed_percent_high"));
 }
 
 }  // namespace
@@ -79,6 +81,20 @@ double gain_of(const urza::KernelRecord& record, const std::string& figure) {
     return 0;
 }
 
+void order_by_speed(std::vector<urza::KernelRecord>& kernels) {
+    std::ranges::stable_sort(kernels, std::greater{},
+                             [](const auto& r) { return gain_of(r, "speed_percent"); });
+    // Of several the last one beat those before it.
+    auto best = kernels.end();
+    for (auto at = kernels.begin(); at != kernels.end(); ++at)
+        if (at->manifest.pipeline == contracts::CompilationPipeline::kAggressive &&
+            (best == kernels.end() || best->verdict->at < at->verdict->at))
+            best = at;
+    if (best != kernels.end() &&
+        gain_of(*best, "speed_percent_high") >= gain_of(kernels.front(), "speed_percent_low"))
+        std::rotate(kernels.begin(), best, best + 1);
+}
+
 Known known_of(const KernelNeed& need, const std::vector<Result<urza::KernelRecord>>& kernels,
                const execution::KeyRing& ring) {
     Known known;
@@ -89,8 +105,7 @@ Known known_of(const KernelNeed& need, const std::vector<Result<urza::KernelReco
         else
             known.refused.push_back(record.error().to_string());
     }
-    std::ranges::stable_sort(known.winners, std::greater{},
-                             [](const auto& r) { return gain_of(r, "speed_percent"); });
+    for (auto* all : {&known.winners, &known.losers}) order_by_speed(*all);
     known.settled = known.settled || !known.winners.empty();
     return known;
 }

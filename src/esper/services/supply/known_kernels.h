@@ -15,12 +15,17 @@ double gain_of(const urza::KernelRecord& record, const std::string& figure);
 
 /// What is known of a need: kernels that win, and what is said of the others.
 struct Known {
-    std::vector<urza::KernelRecord> winners;  ///< the fastest first
-    std::string loses;                        ///< an id, and by how much: the operators are faster
-    std::string other;                        ///< it is out of use, or it was measured elsewhere
+    /// The fastest first; one of the aggressive pipeline, which beat the best of its time in pairs,
+    /// before those whose speeds, each measured by itself, are not above its own beyond doubt.
+    std::vector<urza::KernelRecord> winners;
+    std::vector<urza::KernelRecord> losers;  ///< the operators are faster; the fastest first
+    std::string loses;  ///< of a loser: its id, and by how much: the operators are faster
+    std::string other;  ///< it is out of use, or it was measured elsewhere
     std::vector<std::string> refused;
     bool settled = false;  ///< forging it again would say nothing new
 };
+/// As in Known::winners.
+void order_by_speed(std::vector<urza::KernelRecord>& kernels);
 Known known_of(const ports::KernelNeed& need,
                const std::vector<Result<urza::KernelRecord>>& kernels,
                const execution::KeyRing& ring);

@@ -159,7 +159,9 @@ class LibrarySupply final : public ports::KernelSupply {
         if (options_.forge.empty()) return "there is no forge beside this program";
         if (!cannot.empty()) return cannot;
         if (auto none = why_no_forge(options_.wishes); !none.empty()) return none;
-        auto why = forge_.start(options_.forge, options_.library, orders, options_.wishes);
+        std::vector<ForgeOrder> fast;
+        for (const auto& order : orders) fast.push_back({order});
+        auto why = forge_.start(options_.forge, options_.library, fast, options_.wishes);
         if (why.empty()) asked_ = static_cast<std::int64_t>(orders.size());
         return why;
     }

@@ -11,15 +11,18 @@ namespace esper::supply {
 
 using urza::WorkState;
 
-urza::NewWork work_of(const ports::KernelNeed& need) {
-    return {fmt::format("{}/{} {} {}x{}", need.blueprint, need.anchor_kind, need.precision,
-                        need.samples, fmt::join(need.sample, "x")),
-            execution::hardware_here(), text_of(need)};
+urza::NewWork work_of(const ForgeOrder& order) {
+    const auto how = order.pipeline == tezzeret::Pipeline::kFast
+                         ? std::string()
+                         : fmt::format(", {}", tezzeret::pipeline_name(order.pipeline));
+    return {fmt::format("{}/{} {} {}x{}{}", order.blueprint, order.anchor_kind, order.precision,
+                        order.samples, fmt::join(order.sample, "x"), how),
+            execution::hardware_here(), text_of(order)};
 }
 
 Status OrderedWork::order(urza::Library& library, const std::vector<ports::KernelNeed>& needs) {
     for (const auto& need : needs) {
-        ESPER_TRY(const auto id, library.work().order(work_of(need)));
+        ESPER_TRY(const auto id, library.work().order(work_of({need})));
         const std::lock_guard lock(mutex_);
         jobs_[id].need = need;
     }
@@ -63,7 +66,7 @@ std::vector<OrderOutcome> OrderedWork::outcomes() const {
 
 std::string OrderedWork::what_of(const ports::KernelNeed& need) const {
     const std::lock_guard lock(mutex_);
-    const auto found = jobs_.find(id_of(work_of(need)));
+    const auto found = jobs_.find(id_of(work_of({need})));
     if (found == jobs_.end() || found->second.outcome) return "";
     const auto& row = found->second.row;
     if (row.state == WorkState::kLeased)

@@ -35,7 +35,7 @@ class OrderedWork {
     std::map<std::string, Job> jobs_;  ///< by their ids
 };
 
-/// A need as a job for workers of this machine's kind.
-urza::NewWork work_of(const ports::KernelNeed& need);
+/// An order as a job for workers of this machine's kind.
+urza::NewWork work_of(const ForgeOrder& order);
 
 }  // namespace esper::supply

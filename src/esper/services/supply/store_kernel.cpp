@@ -27,6 +27,18 @@ std::vector<std::string> features_of(const std::string& isa) {
     return features;
 }
 
+contracts::CompilationPipeline contract_of(tezzeret::Pipeline pipeline) {
+    switch (pipeline) {
+        case tezzeret::Pipeline::kFast:
+            return contracts::CompilationPipeline::kFast;
+        case tezzeret::Pipeline::kStandard:
+            return contracts::CompilationPipeline::kStandard;
+        case tezzeret::Pipeline::kAggressive:
+            return contracts::CompilationPipeline::kAggressive;
+    }
+    return contracts::CompilationPipeline::kFast;
+}
+
 /// The first shape of the order: one sample's sizes, and as many samples as it has.
 execution::ShapeClass tried(const tezzeret::Order& order) {
     const auto& shape = order.shapes.front();
@@ -65,6 +77,12 @@ contracts::UrabraskValidationReport report_of(const Forged& made) {
                                       {"speed_percent_high", 100 * (speed.times.high - 1)}};
         report.generated_tags = {speed.chosen() ? "faster" : "not_faster"};
     }
+    if (!made.against_known.empty()) {
+        const auto& times = made.against_known.front().times;
+        report.benchmark_results["times_best_known"] = times.ratio;
+        report.benchmark_results["times_best_known_low"] = times.low;
+        report.benchmark_results["times_best_known_high"] = times.high;
+    }
     report.hardware_context.device_name = execution::hardware_here();
     report.hardware_context.memory_available_gb = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
                                                   static_cast<double>(sysconf(_SC_PAGE_SIZE)) /
@@ -85,9 +103,7 @@ execution::KernelManifest manifest_of(const tezzeret::Order& order, const Forged
     manifest.precision = order.precision == graph::Precision::kBFloat16 ? "bf16" : "fp32";
     manifest.isa = made.isa;
     manifest.cpu_features = features_of(made.isa);
-    manifest.pipeline = order.pipeline == tezzeret::Pipeline::kFast
-                            ? contracts::CompilationPipeline::kFast
-                            : contracts::CompilationPipeline::kStandard;
+    manifest.pipeline = contract_of(order.pipeline);
     manifest.toolchain = made.compiler;
     manifest.flags = split(made.flags, ' ');
     manifest.sandbox = static_cast<int>(made.sandbox);
@@ -110,9 +126,7 @@ Result<std::string> store_kernel(urza::Library& library, const execution::KeyFol
     kernel.metadata.memory_footprint_mb =
         double(sizeof(float)) * static_cast<double>(kernel.metadata.parameter_count) / (1 << 20);
     kernel.metadata.created_at = contracts::now(system_clock());
-    kernel.compilation.pipeline = order.pipeline == tezzeret::Pipeline::kFast
-                                      ? contracts::CompilationPipeline::kFast
-                                      : contracts::CompilationPipeline::kStandard;
+    kernel.compilation.pipeline = contract_of(order.pipeline);
     kernel.compilation.compilation_seconds = made.compile_seconds;
     kernel.compilation.toolchain_version = made.compiler;
     execution::KernelBundle bundle = kernel.bundle;

@@ -47,7 +47,7 @@ Result<std::string> emit_cpp(const TileGraph& graph, const EmitOptions& options)
         return fail(TezzeretError::kUnsupported, "no rule for sequences of so many tokens");
     if (images && graph.pixels() > kMostPixels)
         return fail(TezzeretError::kUnsupported, "no rule for images of so many pixels");
-    const auto saved = values_to_save(graph);
+    const auto saved = options.saves ? values_to_save(graph) : std::vector<std::size_t>();
     if (saved.size() >= ESPER_KERNEL_MAX_SAVED)
         return fail(TezzeretError::kUnsupported, "no rule for so many products in one branch");
     if (graph.y.value == TileOutput::kNothing)
@@ -60,7 +60,9 @@ Result<std::string> emit_cpp(const TileGraph& graph, const EmitOptions& options)
             "{},", graph.values[v].kind == Kind::kRow ? 4 : 4 * padded(graph.values[v].width));
     std::string parameter_bytes;
     for (auto size : graph.parameter_sizes) parameter_bytes += fmt::format("{},", 4 * size);
-    std::string out = kernel_prelude();
+    std::string out;
+    if (options.panel > 0) out += fmt::format("#define PANEL_COLUMNS {}\n", options.panel);
+    out += kernel_prelude();
     // Products compute whole blocks of rows: a tile has room for one more.
     const bool whole = images || graph.sequence > 0;
     const auto tile = images ? graph.pixels() : whole ? graph.sequence : options.tile_rows;

@@ -12,6 +12,7 @@
 #include "esper/execution/kernels/branch_library.h"
 #include "esper/program/types.h"
 #include "esper/services/tezzeret/emit_cpp.h"
+#include "esper/services/tezzeret/search.h"
 #include "esper/services/tezzeret/tile_graph.h"
 #include "esper/services/urabrask/cases.h"
 
@@ -20,6 +21,9 @@ namespace esper::tezzeret {
 using graph::Precision;
 
 namespace {
+
+constexpr std::int64_t kTallTile = 96;
+constexpr std::int64_t kLowTile = 48;
 
 /// A build of one source by one compiler, and what came of trying it.
 struct Attempt {
@@ -46,19 +50,34 @@ std::int64_t features_of(const graph::Program& branch) {
 }
 
 std::vector<std::int64_t> tile_heights(std::int64_t features, Pipeline pipeline) {
-    const std::int64_t usual = features <= 128 ? 96 : 48;
+    const std::int64_t usual = features <= 128 ? kTallTile : kLowTile;
     if (pipeline == Pipeline::kFast) return {usual};
-    return {usual, usual == 96 ? std::int64_t{48} : std::int64_t{96}};
+    return {usual, usual == kTallTile ? kLowTile : kTallTile};
 }
 
 }  // namespace
 
 std::string_view pipeline_name(Pipeline pipeline) {
-    return pipeline == Pipeline::kFast ? "fast" : "standard";
+    switch (pipeline) {
+        case Pipeline::kFast:
+            return "fast";
+        case Pipeline::kStandard:
+            return "standard";
+        case Pipeline::kAggressive:
+            return "aggressive";
+    }
+    return "fast";
+}
+
+Pipeline pipeline_for(double load, double interest) {
+    constexpr double kIdle = 0.3;
+    constexpr double kOften = 0.7;
+    if (interest <= kOften) return Pipeline::kFast;
+    return load < kIdle ? Pipeline::kAggressive : Pipeline::kStandard;
 }
 
 std::optional<Pipeline> pipeline_from_name(std::string_view name) {
-    for (auto p : {Pipeline::kFast, Pipeline::kStandard})
+    for (auto p : {Pipeline::kFast, Pipeline::kStandard, Pipeline::kAggressive})
         if (name == pipeline_name(p)) return p;
     return {};
 }
@@ -73,6 +92,8 @@ std::string_view status_name(Forged::Status status) {
             return "wrong";
         case Forged::Status::kFailed:
             return "failed";
+        case Forged::Status::kNoGain:
+            return "no gain";
     }
     return "failed";
 }
@@ -102,21 +123,33 @@ Result<TileGraph> lowered(const graph::ProgramPtr& branch, Precision precision,
 
 }  // namespace
 
-Result<std::string> kernel_source(const graph::ProgramPtr& branch, Precision precision,
-                                  std::int64_t tile_rows, std::int64_t tokens) {
+Result<TileGraph> lower_branch(const graph::ProgramPtr& branch, Precision precision,
+                               std::int64_t tokens) {
     constexpr std::int64_t kPrime = 149;
     ESPER_TRY(auto tiles, lowered(branch, precision, kPrime));
-    if (tiles.sequence > 0) {
-        ESPER_TRY(tiles, lowered(branch, precision, tokens));
-    }
+    if (tiles.sequence > 0) return lowered(branch, precision, tokens);
+    return tiles;
+}
+
+std::int64_t tokens_of(const Order& order) {
+    return !order.shapes.empty() && order.shapes[0].size() == 3 ? order.shapes[0][1] : 128;
+}
+
+std::int64_t usual_tile_rows(const graph::Program& branch) {
+    return tile_heights(features_of(branch), Pipeline::kFast).front();
+}
+
+Result<std::string> kernel_source(const graph::ProgramPtr& branch, Precision precision,
+                                  std::int64_t tile_rows, std::int64_t tokens) {
+    ESPER_TRY(const auto tiles, lower_branch(branch, precision, tokens));
     return emit_cpp(tiles, {precision == Precision::kBFloat16, tile_rows});
 }
 
 std::string artifact_id(const std::string& source, const Compiler& compiler, const TargetIsa& isa,
-                        const std::string& level, Pipeline pipeline) {
+                        const Optimisation& optimisation, Pipeline pipeline) {
     Sha256Hasher hasher;
     hasher.update_field(source).update_field(compiler.version).update_field(isa.name);
-    for (const auto& flag : compiler_flags(isa, level)) hasher.update_field(flag);
+    for (const auto& flag : compiler_flags(isa, optimisation)) hasher.update_field(flag);
     const bool clang = compiler.version.find("clang") != std::string::npos;
     return fmt::format("{}-{}-{}-{}", hasher.finish().hex().substr(0, 32), isa.name,
                        pipeline_name(pipeline), clang ? "clang" : "gcc");
@@ -135,15 +168,14 @@ Forged forge(const Order& order) {
     made.isa = isa.name;
     const auto& compilers = find_compilers();
     if (compilers.empty()) return end(Forged::Status::kFailed, std::string(kNoCompiler));
-    const std::string level = "-O2";
+    if (order.pipeline == Pipeline::kAggressive) return search(order, isa, compilers);
+    const Optimisation optimisation{"-O2"};
     std::optional<Attempt> best;
     std::string wrong;
     std::string failed;
+    int compiled = 0;
     for (const auto height : tile_heights(features_of(*order.branch), order.pipeline)) {
-        const bool tokens = !order.shapes.empty() && order.shapes[0].size() == 3;
-        auto source = tokens
-                          ? kernel_source(order.branch, order.precision, height, order.shapes[0][1])
-                          : kernel_source(order.branch, order.precision, height);
+        auto source = kernel_source(order.branch, order.precision, height, tokens_of(order));
         if (!source) {
             const bool unsupported = source.error().is(TezzeretError::kUnsupported) ||
                                      source.error().is(graph::GraphError::kNotDifferentiable);
@@ -153,15 +185,16 @@ Forged forge(const Order& order) {
         for (const auto& compiler : compilers) {
             if (order.pipeline == Pipeline::kFast && &compiler != &compilers.front()) continue;
             Attempt attempt;
-            attempt.id = artifact_id(*source, compiler, isa, level, order.pipeline);
+            attempt.id = artifact_id(*source, compiler, isa, optimisation, order.pipeline);
             attempt.compiler = compiler.version;
-            auto built = compile(compiler, isa, *source, level, order.least_sandbox);
+            auto built = compile(compiler, isa, *source, optimisation, order.least_sandbox);
             if (!built) {
                 failed = built.error().message();
                 continue;
             }
             attempt.built = std::move(*built);
             made.compile_seconds += attempt.built.cpu_seconds;
+            made.variants = ++compiled;
             auto findings = urabrask::try_kernel({order.branch, order.precision, order.shapes},
                                                  attempt.id, attempt.built.object);
             if (!findings) {

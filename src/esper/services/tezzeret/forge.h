@@ -8,6 +8,7 @@
 
 #include "esper/engine/joint/joint_program.h"
 #include "esper/services/tezzeret/tezzeret_errors.h"
+#include "esper/services/tezzeret/tile_graph.h"
 #include "esper/services/tezzeret/toolchain.h"
 #include "esper/services/urabrask/gauntlet.h"
 
@@ -17,9 +18,14 @@ namespace esper::tezzeret {
 enum class Pipeline : std::uint8_t {
     kFast,      ///< one compiler, one tile height
     kStandard,  ///< every compiler and two tile heights; the fastest that is correct
+    /// a search of minutes (search.h), kept only where it beats the best kernel that is known
+    kAggressive,
 };
 std::string_view pipeline_name(Pipeline pipeline);
 std::optional<Pipeline> pipeline_from_name(std::string_view name);
+
+/// Processor seconds of compilers and trials after which an aggressive search tries nothing new.
+inline constexpr double kSearchSeconds = 120;
 
 /// A kernel to make.
 struct Order {
@@ -28,6 +34,9 @@ struct Order {
     /// Shapes of the branch's input that it shall be fast on.
     std::vector<std::vector<std::int64_t>> shapes;
     Pipeline pipeline = Pipeline::kFast;
+    /// With kAggressive: the best kernel that is known for this branch, precision and shapes.
+    std::optional<urabrask::Named> best_known = {};
+    double search_seconds = kSearchSeconds;
     /// Below that nothing is compiled.
     execution::SandboxLevel least_sandbox = execution::SandboxLevel::kLimits;
 };
@@ -39,6 +48,7 @@ struct Forged {
         kUnsupported,  ///< the compiler has no rule for a part of the branch
         kWrong,        ///< compiled, but not what the interpreter computes
         kFailed,       ///< no compiler, or it failed
+        kNoGain,       ///< kAggressive: nothing was found that beats the best known beyond doubt
     };
     Status status = Status::kFailed;
     std::string why;     ///< where it is not validated
@@ -49,10 +59,20 @@ struct Forged {
     std::string isa;
     execution::SandboxLevel sandbox = execution::SandboxLevel::kLimits;  ///< of the compiler
     urabrask::Findings findings;
+    /// With kAggressive: how the best that was found compares with the best known, measured anew
+    /// after the search, on each shape.
+    std::vector<urabrask::ShapeSpeed> against_known;
+    int variants = 1;            ///< kernels that were compiled
     double compile_seconds = 0;  ///< processor time of the compilers
     double seconds = 0;          ///< wall time from order to verdict
 };
 std::string_view status_name(Forged::Status status);
+
+/// What to make next of a branch that has a kernel of the fast pipeline: kAggressive where the
+/// machine is idle (`load` of its processors below 0.3) and runs ask for the branch often
+/// (`interest`, Blueprint::tamiyo_interest, above 0.7), kStandard where they do and it is busy,
+/// kFast otherwise: nothing.
+Pipeline pipeline_for(double load, double interest);
 
 /// Compiles a branch, tries it (urabrask/gauntlet.h) and returns what came of it. Nothing of the
 /// kernel runs in this process. Set libtorch's threads to 1 before: the trial is a copy of this
@@ -64,9 +84,18 @@ Forged forge(const Order& order);
 Result<std::string> kernel_source(const graph::ProgramPtr& branch, graph::Precision precision,
                                   std::int64_t tile_rows, std::int64_t tokens = 128);
 
+/// Records and lowers a branch for inputs of N images, N sequences of `tokens`, or rows, from which
+/// emit_cpp() makes the source. Errors as above.
+Result<TileGraph> lower_branch(const graph::ProgramPtr& branch, graph::Precision precision,
+                               std::int64_t tokens = 128);
+/// Tokens in a sequence of the first shape; 128 where it has none.
+std::int64_t tokens_of(const Order& order);
+/// The height that tiles have with kFast, of branches whose rows do not mix.
+std::int64_t usual_tile_rows(const graph::Program& branch);
+
 /// The id of what this compiler makes of this source: a hash of the source, which contains the
 /// interface and the runtime, of the compiler's version and of every flag.
 std::string artifact_id(const std::string& source, const Compiler& compiler, const TargetIsa& isa,
-                        const std::string& level, Pipeline pipeline);
+                        const Optimisation& optimisation, Pipeline pipeline);
 
 }  // namespace esper::tezzeret

@@ -280,7 +280,7 @@ class KernelWriter {
         for (const auto& task : sinks_) {
             if (!is_ready(task)) continue;
             if (is_loop(task.sink)) {
-                if (width && *width != loop_width(task)) continue;
+                if (width && (!options_.shares_loops || *width != loop_width(task))) continue;
                 width = loop_width(task);
             }
             ready.push_back(task);

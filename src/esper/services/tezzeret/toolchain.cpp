@@ -69,9 +69,8 @@ TargetIsa this_machine() {
     return {"baseline", {}, false};
 }
 
-std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string& level) {
+std::vector<std::string> compiler_flags(const TargetIsa& isa, const Optimisation& optimisation) {
     std::vector<std::string> flags{"-std=c++20",
-                                   level,
                                    "-ffp-contract=fast",
                                    "-fno-math-errno",
                                    "-fno-trapping-math",
@@ -86,6 +85,7 @@ std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string&
                                    "-s",
                                    "-w",
                                    "-Wl,--build-id=none"};
+    flags.insert(flags.begin() + 1, optimisation.begin(), optimisation.end());
     flags.insert(flags.end(), isa.flags.begin(), isa.flags.end());
     return flags;
 }
@@ -94,15 +94,14 @@ std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string&
 constexpr execution::ChildLimits kCompilerLimits{.wall_seconds = 600};
 
 Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const std::string& source,
-                         const std::string& level, execution::SandboxLevel least_sandbox) {
+                         const Optimisation& optimisation, execution::SandboxLevel least_sandbox) {
     ESPER_TRY(const auto folder, WorkFolder::make());
     ESPER_CHECK_STATUS(write_file_atomic(folder.path() / "kernel.cpp", source));
-    const auto flags = compiler_flags(isa, level);
+    const auto flags = compiler_flags(isa, optimisation);
     std::vector<std::string> command{compiler.path.string()};
     command.insert(command.end(), flags.begin(), flags.end());
     for (const auto* word : {"kernel.cpp", "-o", "kernel.so"}) command.emplace_back(word);
-    ESPER_TRY(const auto end,
-              run_program(command, folder.path(), kCompilerLimits, least_sandbox));
+    ESPER_TRY(const auto end, run_program(command, folder.path(), kCompilerLimits, least_sandbox));
     if (!end.ended_well())
         return fail(
             TezzeretError::kCompileFailed,

@@ -30,6 +30,9 @@ struct TargetIsa {
 };
 TargetIsa this_machine();
 
+/// The flags that say how much a compiler shall do, e.g. `-O2`.
+using Optimisation = std::vector<std::string>;
+
 struct Compiled {
     std::string object;  ///< the shared object's bytes
     double cpu_seconds = 0;
@@ -41,10 +44,10 @@ struct Compiled {
 /// `least_sandbox`. The same source, compiler and flags give the same bytes in any folder. Errors:
 /// kCompileFailed, KernelError::kGuardUnavailable.
 Result<Compiled> compile(const Compiler& compiler, const TargetIsa& isa, const std::string& source,
-                         const std::string& level = "-O2",
+                         const Optimisation& optimisation = {"-O2"},
                          execution::SandboxLevel least_sandbox = execution::SandboxLevel::kLimits);
 
 /// Every flag of compile() except the output, as it goes into an artifact's id.
-std::vector<std::string> compiler_flags(const TargetIsa& isa, const std::string& level);
+std::vector<std::string> compiler_flags(const TargetIsa& isa, const Optimisation& optimisation);
 
 }  // namespace esper::tezzeret

@@ -120,6 +120,16 @@ Status check_cases(const Trial& trial, const graph::BranchKernel& kernel,
     return {};
 }
 
+/// Both passes of a kernel, as a run calls them.
+std::function<void()> both_passes(const graph::BranchKernel& kernel, const at::Tensor& x,
+                                  const at::Tensor& gradient,
+                                  const std::vector<at::Tensor>& parameters) {
+    return [&kernel, x, gradient, &parameters] {
+        auto forward = value_or_throw(graph::run_forward(kernel, x, parameters, 1, 0));
+        value_or_throw(graph::run_backward(kernel, gradient, x, parameters, forward.saved, 1, 0));
+    };
+}
+
 Status measure_shapes(const Trial& trial, const graph::BranchKernel& kernel,
                       const std::vector<at::Tensor>& parameters, Findings& findings) {
     for (const auto& shape : trial.shapes) {
@@ -128,11 +138,7 @@ Status measure_shapes(const Trial& trial, const graph::BranchKernel& kernel,
         ESPER_TRY(auto recording,
                   graph::record_branch(trial.branch, parameters, x, gradient, trial.precision));
         ESPER_TRY(auto list, graph::BranchList::make(std::move(recording)));
-        const auto ours = [&] {
-            auto forward = value_or_throw(graph::run_forward(kernel, x, parameters, 1, 0));
-            value_or_throw(
-                graph::run_backward(kernel, gradient, x, parameters, forward.saved, 1, 0));
-        };
+        const auto ours = both_passes(kernel, x, gradient, parameters);
         const auto peer = [&] { value_or_throw(list.run(x, gradient)); };
         findings.speeds.push_back(
             {shape, measure_pair(ours, peer, trial.rounds, trial.seconds_per_shape)});
@@ -156,16 +162,27 @@ Findings try_here(const Trial& trial, const std::string& id, const std::string& 
     return findings;
 }
 
-json to_json(const Findings& f) {
+json to_json(const std::vector<ShapeSpeed>& measured) {
     json speeds = json::array();
-    for (const auto& s : f.speeds)
+    for (const auto& s : measured)
         speeds.push_back({s.shape, s.times.ours_seconds, s.times.peer_seconds, s.times.ratio,
                           s.times.low, s.times.high, s.times.rounds});
+    return speeds;
+}
+
+std::vector<ShapeSpeed> speeds_from_json(const json& j) {
+    std::vector<ShapeSpeed> speeds;
+    for (const auto& s : j)
+        speeds.push_back({s.at(0), {s.at(1), s.at(2), s.at(3), s.at(4), s.at(5), s.at(6)}});
+    return speeds;
+}
+
+json to_json(const Findings& f) {
     return {{"why", f.why},
             {"cases", f.cases},
             {"error", f.error},
             {"allowed", f.allowed},
-            {"speeds", speeds}};
+            {"speeds", to_json(f.speeds)}};
 }
 
 Findings from_json(const json& j) {
@@ -174,9 +191,31 @@ Findings from_json(const json& j) {
     f.cases = j.at("cases");
     f.error = j.at("error");
     f.allowed = j.at("allowed");
-    for (const auto& s : j.at("speeds"))
-        f.speeds.push_back({s.at(0), {s.at(1), s.at(2), s.at(3), s.at(4), s.at(5), s.at(6)}});
+    f.speeds = speeds_from_json(j.at("speeds"));
     return f;
+}
+
+Result<std::vector<ShapeSpeed>> compare_here(const Trial& trial, const Named& ours,
+                                             const Named& peer) {
+    ESPER_TRY(const auto kernel, load_kernel(ours.id, ours.object));
+    ESPER_TRY(const auto other, load_kernel(peer.id, peer.object));
+    const auto parameters = trial_parameters(trial.branch);
+    std::vector<ShapeSpeed> speeds;
+    for (const auto& shape : trial.shapes) {
+        const auto x = graph::features_last(at::randn(shape));
+        const auto gradient = graph::features_last(at::randn(shape));
+        speeds.push_back({shape, measure_pair(both_passes(kernel, x, gradient, parameters),
+                                              both_passes(other, x, gradient, parameters),
+                                              trial.rounds, trial.seconds_per_shape)});
+    }
+    return speeds;
+}
+
+// libtorch and the interpreter's copies need address space; what is used is bounded by them.
+execution::ChildLimits limits_of(const Trial& trial) {
+    return {.cpu_seconds = trial.most_seconds,
+            .wall_seconds = 20 * trial.most_seconds,
+            .memory_bytes = 0};
 }
 
 }  // namespace
@@ -192,18 +231,39 @@ Result<graph::BranchKernel> load_kernel(const std::string& id, std::string_view 
                                .fault = {}};
 }
 
+Result<std::vector<ShapeSpeed>> compare_kernels(const Trial& trial, const Named& ours,
+                                                const Named& peer) {
+    ESPER_TRY(const auto folder, execution::WorkFolder::make());
+    ESPER_TRY(const auto end, execution::run_in_copy(
+                                  [&]() -> std::string {
+                                      at::set_num_threads(1);
+                                      try {
+                                          const auto speeds = compare_here(trial, ours, peer);
+                                          return speeds ? to_json(*speeds).dump()
+                                                        : speeds.error().message();
+                                      } catch (const std::exception& e) {
+                                          return first_line(e.what());
+                                      }
+                                  },
+                                  folder.path(), limits_of(trial)));
+    if (!end.ended_well())
+        return fail(UrabraskError::kWrong, "the process that compared kernels " + end.how());
+    const auto said = json::parse(end.output, nullptr, false);
+    try {
+        if (said.is_array() && said.size() == trial.shapes.size()) return speeds_from_json(said);
+    } catch (const json::exception&) {  // as what is no list
+    }
+    return fail(UrabraskError::kWrong, first_line(end.output));
+}
+
 Result<Findings> try_kernel(const Trial& trial, const std::string& id, const std::string& object) {
     ESPER_TRY(const auto folder, execution::WorkFolder::make());
-    // libtorch and the interpreter's copies need address space; what is used is bounded by them.
-    const execution::ChildLimits limits{.cpu_seconds = trial.most_seconds,
-                                        .wall_seconds = 20 * trial.most_seconds,
-                                        .memory_bytes = 0};
     ESPER_TRY(const auto end, execution::run_in_copy(
                                   [&] {
                                       at::set_num_threads(1);
                                       return to_json(try_here(trial, id, object)).dump();
                                   },
-                                  folder.path(), limits));
+                                  folder.path(), limits_of(trial)));
     Findings findings;
     if (end.ended_well()) {
         const auto said = json::parse(end.output, nullptr, false);

@@ -50,6 +50,18 @@ struct Findings {
 /// Maps a kernel's object into this process. Errors: those of execution::load_branch_library.
 Result<graph::BranchKernel> load_kernel(const std::string& id, std::string_view object);
 
+/// A kernel that was compiled.
+struct Named {
+    std::string id;
+    std::string object;
+};
+
+/// The speed of one kernel against another of the same branch, in turns, on each shape of the
+/// trial, in a jailed copy of this process. What they compute is not looked at. Errors: kWrong
+/// where one cannot be run; KernelError::kGuardUnavailable.
+Result<std::vector<ShapeSpeed>> compare_kernels(const Trial& trial, const Named& ours,
+                                                const Named& peer);
+
 /// Tries a kernel in a jailed copy of this process, so that nothing of it runs here: forward and
 /// every gradient against the interpreter in float64 on the cases of cases.h, with inaccessible
 /// pages behind all that it is given, each call twice for the same bits; then its speed against the
