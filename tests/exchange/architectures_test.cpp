@@ -71,6 +71,18 @@ at::Tensor input_for(const Input& input, const std::string& model) {
     return (at::arange(count, at::kLong).view(shape) * (decoder ? 3 : 5)).remainder(100);
 }
 
+ProgramPtr in_float64(const Program& program) {
+    auto parts = program.parts();
+    const auto widen = [](auto& values) {
+        for (auto& value : values)
+            if (value.type.dtype == DType::kFloat32) value.type.dtype = DType::kFloat64;
+    };
+    widen(parts.inputs);
+    widen(parts.parameters);
+    widen(parts.buffers);
+    return value_or_throw(Program::make(std::move(parts)));
+}
+
 struct Fixture {
     json content;
     ImportedModel model;
@@ -139,8 +151,14 @@ TEST_P(Architecture, GivesPytorchsLossAndGradients) {
     Fixture fixture(GetParam());
     const auto& program = *fixture.model.program;
     auto bindings = value_or_throw(Interpreter::bind(program, fixture.store, fixture.inputs()));
+    const bool wide = fixture.content["float64"];
+    if (wide)
+        for (auto* all : {&bindings.parameters, &bindings.buffers, &bindings.inputs})
+            for (auto& tensor : *all)
+                if (tensor.is_floating_point()) tensor = tensor.to(at::kDouble);
     for (auto& p : bindings.parameters) p = p.detach().requires_grad_(true);
-    auto interpreter = value_or_throw(Interpreter::make(fixture.model.program, true));
+    auto interpreter =
+        value_or_throw(Interpreter::make(wide ? in_float64(program) : fixture.model.program, true));
     const auto outputs = value_or_throw(interpreter.run(bindings));
     at::Tensor loss;
     std::int64_t index = 0;
