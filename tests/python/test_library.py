@@ -123,6 +123,20 @@ def test_verify_ends_with_4_and_names_what_was_changed(esper, tmp_path):
     assert "was seen before" in esper("library", "verify", "--head", seen, expect=4).stderr
 
 
+@pytest.mark.parametrize("damage", ["DROP TABLE ledger", "DROP TABLE field_run",
+                                    "ALTER TABLE kernel RENAME COLUMN status TO state",
+                                    "ALTER TABLE blueprint RENAME TO blueprints"])
+def test_damaged_tables_end_with_4(esper, tmp_path, damage):
+    esper("library", "ls")
+    with database(tmp_path) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(damage)
+    wrong = esper("library", "verify", expect=4).stderr
+    assert "its tables are damaged" in wrong and "restore it from a copy" in wrong
+    if "blueprint" in damage:
+        assert "its tables are damaged" in esper("library", "ls", expect=4).stderr
+
+
 def test_keys_rotate_and_are_revoked(esper, tmp_path):
     esper("keys", "init")
     old = next(k["id"] for k in lines(esper("keys", "ls", "--json")) if k["role"] == "forge")

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "esper/services/urza/migrations.h"
+
 namespace esper::urza {
 namespace {
 
@@ -143,9 +145,17 @@ Status SqliteDatabase::run(const std::string& sql) {
 
 Result<std::unique_ptr<Prepared>> SqliteDatabase::compile(const std::string& sql) {
     sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
-                           SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
-        return error(sql);
+    const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (code != SQLITE_OK) {
+        const std::string said = sqlite3_errmsg(handle_);
+        auto failed = error(sql);
+        // A table or a column is missing. An older library that may only be read has fewer of them.
+        if (code != SQLITE_ERROR || !is_up_to_date(*this).value_or(false)) return failed;
+        return fail(UrzaError::kDamaged,
+                    fmt::format("{}: its tables are damaged, {} ({}): {}", path_.string(), said,
+                                sql, advice(UrzaError::kDamaged)));
+    }
     return std::make_unique<SqlitePrepared>(*this, statement);
 }
 
