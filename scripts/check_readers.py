@@ -50,7 +50,6 @@ WAITING = {
     },
     # Keys whose reader cannot act yet: what would make it act, as a pattern of code.
     "inert key": {
-        "growth.allow_speculative": r"candidate\.risk\s*=[^=]",
         "controller.price": r"candidate\.(memory_mb|latency_ms|risk)\s*=[^=]",
         "run.device": r"DeviceType::kCuda",
     },

@@ -10,11 +10,11 @@
 
 #include <optional>
 
-#include "engine/allocation_watch.h"
 #include "esper/core/hosts/host.h"
 #include "esper/engine/interpreter.h"
 #include "esper/engine/joint/autocast_scope.h"
 #include "esper/engine/joint/joint_program.h"
+#include "esper/engine/memory/allocation_watch.h"
 #include "esper/engine/memory/arena.h"
 #include "esper/program/loss.h"
 
@@ -28,7 +28,7 @@ using graph::TensorStore;
 
 template <typename F>
 std::int64_t peak_of(const F& f) {
-    graph::testing::AllocationWatch watch;
+    graph::AllocationWatch watch;
     f();
     return watch.peak();
 }

@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "base/temporary_folder.h"
-#include "engine/allocation_watch.h"
 #include "esper/engine/interpreter.h"
+#include "esper/engine/memory/allocation_watch.h"
 #include "esper/program/anchor_types.h"
 #include "esper/program/binary/binary_format.h"
 #include "esper/program/cost/cost.h"
@@ -20,8 +20,6 @@
 
 namespace esper::graph {
 namespace {
-
-using testing::AllocationWatch;
 
 constexpr std::int64_t kSmall = 64;  // bytes
 

@@ -9,9 +9,9 @@
 
 #include <functional>
 
-#include "engine/allocation_watch.h"
 #include "engine/operator_samples.h"
 #include "esper/engine/interpreter.h"
+#include "esper/engine/memory/allocation_watch.h"
 #include "esper/engine/operators/operator_library.h"
 #include "esper/engine/torch_compat.h"
 #include "esper/program/shapes.h"
@@ -19,7 +19,6 @@
 namespace esper::graph {
 namespace {
 
-using testing::AllocationWatch;
 using testing::SampleCall;
 
 /// The table as it stands in the tree, without what a test here registers.

@@ -144,6 +144,24 @@ def test_with_a_broken_bubblewrap_it_compiles_a_level_below_and_says_why(tmp_pat
     assert "no namespaces today" in refused.stderr
 
 
+def expect_risk_and_costs(kernel):
+    """In the report that the gauntlet signed: nothing is known from runs, nor of 20 kernels."""
+    report = kernel["report"]
+    figures = report["benchmark_results"]
+    assert 0 < report["risk_score"] <= 0.5
+    assert report["conf_level"] == ("HIGH" if report["risk_score"] <= 0.2 else "MODERATE")
+    assert figures["risk_measured"] == pytest.approx(report["risk_score"])
+    assert figures["error_share"] == pytest.approx(
+        figures["relative_error"] / figures["relative_error_allowed"])
+    assert figures["latency_ms_p99"] > 0 and figures["latency_calls"] >= 25
+    assert figures["memory_mb_peak"] * 2**20 >= 2 * 256 * 32 * 4  # y and dx
+    assert figures["memory_ratio"] == pytest.approx(
+        figures["memory_mb_peak"] / figures["memory_mb_peak_operators"])
+    tags = kernel["verdict"]["tags"]
+    assert tags == report["generated_tags"] and figures["tagged_among"] < 20
+    assert len({"high_speed", "medium_speed", "low_speed"} & set(tags)) == 1
+
+
 @needs_compiler
 def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_path):
     environment = dict(os.environ, ESPER_LIBRARY=str(tmp_path / "library"))
@@ -163,9 +181,14 @@ def test_a_kernel_is_in_the_library_with_both_signatures_and_its_figures(tmp_pat
         assert kernel["verdict"]["passed"] and kernel["gauntlet_key"] != kernel["forge_key"]
         median = kernel["report"]["benchmark_results"]["latency_ms_median"]
         assert abs(1000 * median - row["speeds"][0]["kernel_us"]) < 1e-6
+        expect_risk_and_costs(kernel)
         blueprint = esper("library", "show", row["program"], "--json")[0]
         assert blueprint["parents"] and blueprint["compiled_artifacts"] == [kernel["id"]]
     vector = kernels[next(k["program"] for k in made if k["anchor"] == "vector")]["id"]
     reasons = esper("library", "why", vector, "--sample", "32", "--rows", "64", "--json")
     assert all(reason["holds"] for reason in reasons), reasons
+    assert {"what": "its risk is not speculative", "holds": True} in [
+        {key: reason[key] for key in ("what", "holds")} for reason in reasons]
     assert esper("library", "verify", "--json")[-1]["event"] == "verified"
+    risk = esper("library", "risk", "--json")
+    assert sum(row["uses"] for row in risk) == 0 and risk[-1]["odds_factor"] == 1

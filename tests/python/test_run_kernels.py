@@ -292,6 +292,35 @@ def test_the_library_knows_how_the_seeds_of_a_run_ended(runs):
     assert len(after) == len(lines)
 
 
+def test_the_library_learns_how_the_kernels_of_a_run_did(runs, tmp_path):
+    folder, _, _ = runs
+    library = shutil.copytree(folder / "library", tmp_path / "library")
+
+    def risk():
+        told = do([ESPER, "library", "risk", "--json"], library)
+        assert told.returncode == 0, told.stderr
+        return [json.loads(line) for line in told.stdout.splitlines()]
+
+    before = risk()[-1]["uses"]
+    # Another seed: the same run again would say nothing new.
+    done = do(command_of(tmp_path, "other", "run.seed=7"), library)
+    assert done.returncode == 0, done.stderr
+    used = {seed["kernel"] for seed in kernels_of(tmp_path / "other")["seeds"] if seed["kernel"]}
+    *bins, total = risk()
+    assert used and total["uses"] == before + len(used) == sum(row["uses"] for row in bins)
+    assert all(row["failures"] == 0 for row in bins)
+    assert 0 < sum(row["expected"] for row in bins) and total["odds_factor"] < 1
+    assert "predicted risk" in do([ESPER, "library", "risk"], library).stdout
+    # What is forged next has learned from that.
+    made = do([ESPER, "forge", "low_rank", "--features", "24", "--rows", "256", "--json"], library)
+    assert made.returncode == 0, made.stderr
+    kernel = json.loads(made.stdout.splitlines()[0])["id"]
+    reports = [json.loads(line) for line in
+               do([ESPER, "library", "ls", "--kernels", "--json"], library).stdout.splitlines()]
+    report = next(row["report"] for row in reports if row["id"].endswith(kernel))
+    assert report["risk_score"] < report["benchmark_results"]["risk_measured"]
+
+
 def test_a_run_remembers_the_head_of_the_ledger(runs, tmp_path):
     folder, run, _ = runs
     shutil.copytree(folder / "library", tmp_path / "library")

@@ -28,7 +28,9 @@ class FaultyKernels : public testing::Test {
 
     /// Puts a kernel for the run's seeds into the library, with `what` in front of the end of its
     /// forward function. Its id.
-    std::string store(const std::string& what) const {
+    /// `spread`: width of the interval that its speed was measured with.
+    std::string store(const std::string& what, double error_share = 0.1,
+                      double spread = 0.2) const {
         const auto width = config().model.width;
         const auto tokens = config().model.context;
         graph::Anchor anchor;
@@ -56,7 +58,10 @@ class FaultyKernels : public testing::Test {
         made.compiler = compiler.version;
         made.isa = isa.name;
         const std::vector<std::int64_t> shape{config().data.batch_size, tokens, width};
-        made.findings.speeds.push_back({shape, {1e-6, 3e-6, 3, 2.9, 3.1, 25}});
+        made.findings.error = error_share;
+        made.findings.allowed = 1;
+        made.findings.speeds.push_back(
+            {shape, {1e-6, 3e-6, 3, 3 - spread / 2, 3 + spread / 2, 25}, {2e-6, 100}, 3e6, 4e6});
         const auto opened = value_or_throw(urza::open_library(library()));
         const execution::KeyFolder keys(execution::KeyFolder::default_path(library()));
         return value_or_throw(store_kernel(*opened, keys, "low_rank", "tokens",
@@ -103,6 +108,32 @@ TEST_F(FaultyKernels, OneThatReturnsAnErrorIsEvictedForGoodAndItsSeedGoesOn) {
     const auto library = value_or_throw(urza::open_library(this->library()));
     EXPECT_EQ(value_or_throw(library->kernel(id)).artifact.status,
               contracts::KernelStatus::kDeprecated);
+}
+
+TEST_F(FaultyKernels, ASpeculativeOneIsRunOnlyWhereThatIsAllowed) {
+    const Folder folder("speculative");
+    const auto id = store("", 1, 3);  // its whole bound, and a speed of 1.5 to 4.5
+    const auto opened = value_or_throw(urza::open_library(library()));
+    EXPECT_GT(*value_or_throw(opened->kernel(id)).artifact.validation_report->risk_score, 0.5);
+    std::string missing;
+    for (const auto& reason : value_or_throw(opened->why(id, {})))
+        if (!reason.holds) missing += reason.what + ": " + reason.why;
+    EXPECT_EQ(missing.find("its risk is not speculative: 0.731, SPECULATIVE"), 0u) << missing;
+    fault_of(id, folder.path);
+    for (const auto& event : events_of(folder.path, "kernel")) {
+        EXPECT_EQ(event.at("runs"), "operators");
+        EXPECT_NE(event.at("why").get<std::string>().find("growth.allow_speculative=true"),
+                  std::string::npos)
+            << event;
+    }
+    EXPECT_FALSE(events_of(folder.path, "kernel").empty());
+    const Folder allowed("allowed");
+    const auto trainer = value_or_throw(Trainer::create(
+        config(), allowed.path, system_clock(), library_supply({library(), "", {}, false, true})));
+    ASSERT_EQ(value_or_throw(trainer->run()), RunStatus::kDone);
+    const auto decided = events_of(allowed.path, "kernel");
+    ASSERT_FALSE(decided.empty());
+    EXPECT_EQ(decided.front().at("kernel"), id);
 }
 
 TEST_F(FaultyKernels, OneThatReturnsNoNumberIsFoundBecauseTheOperatorsDo) {

@@ -38,6 +38,20 @@ TEST_F(Forge, BlueprintsForTokensComputeWhatTheInterpreterComputes) {
         expect_validated(forged(token_branch(name, 48), Precision::kFloat32), name);
 }
 
+TEST_F(Forge, TheTrialMeasuresMemoryAndTheSlowestCalls) {
+    const auto made =
+        forge({token_branch("bottleneck_mlp", 48), Precision::kFloat32, {{2, 64, 48}}});
+    ASSERT_EQ(made.findings.speeds.size(), 1u) << made.why;
+    const auto& speed = made.findings.speeds.front();
+    // y and dx at least; the operators hold values between them besides.
+    constexpr double kResults = 2.0 * 4 * 2 * 64 * 48;
+    EXPECT_GE(speed.peak_bytes, kResults);
+    EXPECT_GE(speed.peer_peak_bytes, kResults);
+    EXPECT_LT(speed.peak_bytes, 100 * kResults);
+    EXPECT_GE(speed.calls.calls, 25);
+    EXPECT_GE(speed.calls.p99_seconds, 0.5 * speed.times.ours_seconds);
+}
+
 TEST_F(Forge, WidthsThatFillNoVectorAreComputedExactly) {
     expect_validated(forged(token_branch("low_rank", 37), Precision::kFloat32), "37 features");
 }

@@ -34,5 +34,23 @@ TEST(Measure, ASmallBudgetLeavesSevenRounds) {
     EXPECT_EQ(measure_pair([] { work(1); }, [] { work(1); }, 25, 1e-6).rounds, 7);
 }
 
+TEST(Measure, ThePercentileIsAValueThatOccurred) {
+    std::vector<double> values;
+    for (int i = 200; i >= 1; --i) values.push_back(i);
+    EXPECT_EQ(nearest_rank(values, 0.99), 198);
+    EXPECT_EQ(nearest_rank({5, 4}, 0.99), 5);
+    EXPECT_EQ(nearest_rank({5, 4}, 0), 4);
+}
+
+TEST(Measure, CallsAreTimedOneByOneWithinTheBudget) {
+    int done = 0;
+    const auto all = measure_calls([&] { ++done; }, 40, 1.0);
+    EXPECT_EQ(all.calls, 40);
+    EXPECT_EQ(done, 40);
+    const auto few = measure_calls([] { work(5); }, 1000, 1e-6);
+    EXPECT_EQ(few.calls, 25);
+    EXPECT_GT(few.p99_seconds, 0);
+}
+
 }  // namespace
 }  // namespace esper::urabrask

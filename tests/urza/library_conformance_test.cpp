@@ -250,6 +250,55 @@ TEST_P(LibraryConformance, WhyNamesWhatDoesNotHold) {
         library->deprecate("slow", ComponentType::kKarn, "").error().is(ContractError::kWrongRole));
 }
 
+TEST_P(LibraryConformance, WhyNamesASpeculativeRisk) {
+    SmallLibrary library(home());
+    const auto risk_of = [&](const std::string& id) {
+        const auto reasons = value_or_throw(library->why(id, {}));
+        const auto found = std::ranges::find(reasons, "its risk is not speculative", &Reason::what);
+        return found == reasons.end() ? Reason{"none", false, ""} : *found;
+    };
+    for (const auto* id : {"sure", "risky", "old", "wrong"}) library.add(id);
+    ASSERT_TRUE(library.validate("sure", true, 1, {}, 0.5));
+    ASSERT_TRUE(library.validate("risky", true, 1, {}, 0.51));
+    ASSERT_TRUE(library.validate("old"));
+    ASSERT_TRUE(library.validate("wrong", false));
+    EXPECT_TRUE(risk_of("sure").holds);
+    EXPECT_EQ(risk_of("sure").why, "0.500, MODERATE");
+    EXPECT_FALSE(risk_of("risky").holds);
+    EXPECT_NE(risk_of("risky").why.find("0.510, SPECULATIVE"), std::string::npos);
+    EXPECT_TRUE(risk_of("old").holds) << "a report of before there were scores";
+    EXPECT_EQ(risk_of("wrong").what, "none");
+    EXPECT_TRUE(value_or_throw(library->verify({})).empty());
+}
+
+TEST_P(LibraryConformance, AKernelInARunIsOneUseHoweverManySeedsRanIt) {
+    SmallLibrary library(home());
+    const auto branch = *library->add_blueprint(submission(64));
+    library.add("k");
+    ASSERT_TRUE(library.validate("k", true, 1, {}, 0.2));
+    auto run = field_run("run-1", branch, 4, 4);
+    for (const std::size_t seed : {0U, 1U, 2U}) {
+        auto& report = run.reports[seed].report;
+        report.kernel_artifact_id = seed == 2 ? "unknown" : "k";
+        report.eval_metrics = {{kKernelFailed, seed == 1 ? 1 : 0}};
+    }
+    ASSERT_TRUE(*library->file_run(run));
+    // A report of before: a kernel, and not a word about whether it failed.
+    auto old = field_run("run-0", branch, 1, 1);
+    old.reports[0].report.kernel_artifact_id = "k";
+    ASSERT_TRUE(*library->file_run(old));
+    const auto uses = value_or_throw(kernel_uses(*library));
+    ASSERT_EQ(uses.size(), 2u);
+    EXPECT_EQ(uses[0].kernel, "k");
+    EXPECT_EQ(uses[0].blueprint, branch);
+    EXPECT_TRUE(uses[0].failed) << "one of its two seeds says so";
+    EXPECT_EQ(uses[0].risk, 0.2);
+    EXPECT_EQ(uses[0].measured, 0.1);
+    EXPECT_EQ(uses[1].kernel, "unknown");
+    EXPECT_FALSE(uses[1].failed);
+    EXPECT_EQ(uses[1].measured, std::nullopt);
+}
+
 TEST_P(LibraryConformance, AKernelOfAnOlderInterfaceIsNamedAsSuchAndCollected) {
     SmallLibrary library(home());
     for (const auto* id : {"new", "old"}) {

@@ -6,6 +6,7 @@
 #include "esper/contracts/codec.h"
 #include "esper/execution/kernels/trust/key_folder.h"
 #include "esper/kernel_abi.h"
+#include "esper/services/urza/kernel_uses.h"
 #include "urza/library_home.h"
 
 namespace esper::testing {
@@ -82,12 +83,19 @@ class SmallLibrary {
         std::string statement, report;
         execution::Seal seal;
     };
+    /// Without `risk` as reports were before there were scores; with it, the trial alone said half.
     Judgement judge(const std::string& id, bool passed = true, double latency = 1,
-                    std::vector<std::string> tags = {"high_speed"}) {
+                    std::vector<std::string> tags = {"high_speed"},
+                    std::optional<double> risk = {}) {
         contracts::UrabraskValidationReport report;
         report.passed_validation = passed;
         report.benchmark_results = {{"latency_ms_mean", latency}, {"memory_mb_peak", 8}};
         report.generated_tags = tags;
+        if (risk) {
+            report.risk_score = risk;
+            report.conf_level = contracts::confidence_for_risk(*risk);
+            report.benchmark_results[urza::kMeasuredRisk] = *risk / 2;
+        }
         if (!passed) report.failure = "a wrong gradient";
         Judgement judgement;
         judgement.report = value_or_throw(contracts::to_json(report));
@@ -105,8 +113,9 @@ class SmallLibrary {
         return judgement;
     }
     Status validate(const std::string& id, bool passed = true, double latency = 1,
-                    std::vector<std::string> tags = {"high_speed"}) {
-        const Judgement j = judge(id, passed, latency, std::move(tags));
+                    std::vector<std::string> tags = {"high_speed"},
+                    std::optional<double> risk = {}) {
+        const Judgement j = judge(id, passed, latency, std::move(tags), risk);
         return library_->add_verdict(id, j.statement, j.seal, j.report);
     }
 

@@ -15,8 +15,10 @@
 #include "esper/services/records/fields.h"
 #include "esper/services/records/run_files.h"
 #include "esper/services/records/seed_stories.h"
+#include "esper/services/tolaria/grow/kernel_fault.h"
 #include "esper/services/tolaria/grow/past_runs.h"
 #include "esper/services/urza/catalogue.h"
+#include "esper/services/urza/kernel_uses.h"
 #include "esper/services/urza/remote_library.h"
 
 namespace esper::cli {
@@ -120,6 +122,14 @@ void add_cost(contracts::Metrics& metrics, const Run& run, const SeedStory& stor
     difference("run_flops", &records::MetricsRow::flops_total);
 }
 
+/// Whether the kernel of a seed failed. One that could not be had again has not.
+bool has_failed(const Run& run, const std::string& seed) {
+    return std::ranges::any_of(run.events, [&](const records::Event& event) {
+        return event.is("kernel_fault") && event.text("seed") == seed &&
+               !event.text("reason").starts_with(tolaria::kCannotBeHad);
+    });
+}
+
 contracts::FieldReport report_of(const Run& run, const SeedStory& story, std::string blueprint) {
     contracts::FieldReport report;
     report.blueprint_id = std::move(blueprint);
@@ -145,6 +155,7 @@ contracts::FieldReport report_of(const Run& run, const SeedStory& story, std::st
         if (const auto kernel = text_of(seed, "kernel"); !kernel.empty()) {
             report.kernel_artifact_id = kernel;
             take(report.eval_metrics, "kernel_speed", seed, "gain");
+            report.eval_metrics[urza::kKernelFailed] = has_failed(run, story.seed) ? 1 : 0;
         }
     }
     report.timestamp = contracts::now(system_clock());

@@ -156,6 +156,10 @@ json row_of(const Wanted& wanted, const Forged& made, const tezzeret::Order& ord
                                  {"ci_low", s.times.low},
                                  {"ci_high", s.times.high},
                                  {"n", s.times.rounds},
+                                 {"p99_us", s.calls.p99_seconds * 1e6},
+                                 {"calls", s.calls.calls},
+                                 {"peak_bytes", s.peak_bytes},
+                                 {"operators_peak_bytes", s.peer_peak_bytes},
                                  {"chosen", s.chosen()}});
     for (const auto& s : made.against_known)
         row["against_known"].push_back({{"shape", s.shape},

@@ -12,6 +12,7 @@
 #include "esper/base/text.h"
 #include "esper/cli/commands.h"
 #include "esper/cli/library_events.h"
+#include "esper/cli/library_risk.h"
 #include "esper/cli/library_text.h"
 #include "esper/cli/print.h"
 #include "esper/contracts/codec.h"
@@ -353,6 +354,11 @@ Status report(const Arguments& a) {
     return {};
 }
 
+Status risk(const Arguments& a) {
+    ESPER_TRY(const auto library, open(a));
+    return print_risk(*library, a.json);
+}
+
 Result<std::int64_t> number_of(const std::string& text) {
     std::int64_t number = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -456,6 +462,7 @@ void add_library(CLI::App& app, int& exit_code) {
         ->excludes(head);
     command("reports", "how seeds ended in runs, and which candidates runs measured", report)
         ->add_option("blueprint", a->id, "of this one only, e.g. low_rank or low_rank/tokens");
+    command("risk", "how often kernels failed in runs, against the risk that was predicted", risk);
     const CLI::Range a_number(std::int64_t{0}, static_cast<std::int64_t>(urza::kLastLedgerEntry));
     command("ledger", "every change, in order", ledger)
         ->add_option("--after", a->after, "from the entry after this number on")

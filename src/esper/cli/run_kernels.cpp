@@ -14,7 +14,8 @@ std::shared_ptr<ports::KernelSupply> kernels_for(const configs::EsperConfig& con
         {urza::default_library_path(),
          std::filesystem::read_symlink("/proc/self/exe", ignored),
          {supply::least_sandbox(contracts::to_text(config.forge.sandbox)), config.forge.priority},
-         config.forge.by == configs::ForgePlace::kWorkers});
+         config.forge.by == configs::ForgePlace::kWorkers,
+         config.growth.allow_speculative});
 }
 
 }  // namespace esper::cli

@@ -12,7 +12,6 @@ constexpr auto kWaiting = std::to_array<Waiting>({
     {"growth.isolation", "reconstruction", "seeds that learn to reproduce their anchor's output",
      "choose shadow, the task's loss with the seed added in, or straight_through, the gradient at "
      "the seed's place"},
-    {"growth.allow_speculative", "", "compiled kernels with a measured risk", ""},
     {"controller.price", "", "compiled kernels with a measured memory, latency and risk", ""},
     {"telemetry.retention", "", "a store of health signals that outlives a run", ""},
     {"services", "", "the roles as processes of their own", ""},

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <new>
 
+#include "esper/engine/branch_workspace.h"
 #include "esper/engine/kernels/parallel.h"
 #include "esper/program/types.h"
 
@@ -87,6 +88,22 @@ Status check(const BranchKernel& kernel, const at::Tensor& x,
     return {};
 }
 
+/// Parts of a call, and how many of them run at the same time.
+struct Split {
+    std::int64_t pieces = 1;
+    std::int32_t workers = 1;
+};
+
+std::int64_t tiles_of(const EsperKernelInfo& info, std::int64_t rows) {
+    return (rows + info.tile_rows - 1) / info.tile_rows;
+}
+
+Split split_of(const EsperKernelInfo& info, std::int64_t rows) {
+    const auto pieces = std::clamp<std::int64_t>(tiles_of(info, rows), 1, info.most_pieces);
+    return {pieces,
+            static_cast<std::int32_t>(std::clamp<std::int64_t>(at::get_num_threads(), 1, pieces))};
+}
+
 std::int64_t saved_floats(const EsperKernelInfo& info, std::int64_t room) {
     std::int64_t bytes = 0;
     for (int i = 0; i < info.saved; ++i) bytes += info.saved_bytes_per_row[i];
@@ -98,11 +115,8 @@ void prepare(Call& c, const BranchKernel& kernel, const at::Tensor& x,
     static thread_local Workspace workspace;
     const auto& info = *kernel.info;
     const auto rows = x.numel() / info.features;
-    const auto tiles = (rows + info.tile_rows - 1) / info.tile_rows;
-    c.room = tiles * info.tile_rows;
-    const auto pieces = std::clamp<std::int64_t>(tiles, 1, info.most_pieces);
-    const auto workers =
-        static_cast<std::int32_t>(std::clamp<std::int64_t>(at::get_num_threads(), 1, pieces));
+    c.room = tiles_of(info, rows) * info.tile_rows;
+    const auto workers = split_of(info, rows).workers;
     for (const auto& p : parameters) c.parameters.push_back(in(p));
     auto* at = reinterpret_cast<char*>(saved);
     for (int i = 0; i < info.saved; ++i) {
@@ -118,8 +132,7 @@ void prepare(Call& c, const BranchKernel& kernel, const at::Tensor& x,
     c.call.beta = beta;
     c.call.rows = rows;
     c.call.pool = c.pool ? &c.pool->face : nullptr;
-    c.call.workspace = workspace.take(info.shared_bytes + workers * info.worker_bytes +
-                                      pieces * info.partial_bytes);
+    c.call.workspace = workspace.take(workspace_bytes(info, rows));
 }
 
 Status call_kernel(const BranchKernel& kernel, KernelPart part, const EsperKernelCall& call) {
@@ -136,6 +149,11 @@ at::Tensor features_last(const at::Tensor& x) {
                                      : at::MemoryFormat::Contiguous);
 }
 
+std::int64_t workspace_bytes(const EsperKernelInfo& info, std::int64_t rows) {
+    const auto [pieces, workers] = split_of(info, rows);
+    return info.shared_bytes + workers * info.worker_bytes + pieces * info.partial_bytes;
+}
+
 Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& x_,
                                   const std::vector<at::Tensor>& parameters, double alpha,
                                   double beta) {
@@ -145,7 +163,7 @@ Result<BranchForward> run_forward(const BranchKernel& kernel, const at::Tensor& 
     made.y = at::empty_like(x);
     const auto& info = *kernel.info;
     const auto rows = x.numel() / info.features;
-    const auto room = (rows + info.tile_rows - 1) / info.tile_rows * info.tile_rows;
+    const auto room = tiles_of(info, rows) * info.tile_rows;
     made.saved = at::empty({saved_floats(info, room)}, x.options());
     Call c;
     prepare(c, kernel, x, parameters, made.saved.mutable_data_ptr<float>(), alpha, beta);

@@ -7,9 +7,9 @@
 
 #include <limits>
 
-#include "engine/allocation_watch.h"
 #include "esper/blueprints/catalogue.h"
 #include "esper/core/hosts/host.h"
+#include "esper/engine/memory/allocation_watch.h"
 #include "esper/execution/kasmina/kasmina_layer.h"
 #include "esper/execution/kernels/kernel_error.h"
 #include "esper/program/shapes.h"
@@ -182,7 +182,7 @@ TEST(Learner, AllocatesNothingThatTheCheckpointDoesNotBring) {
          {"param huge: f32[1000000000] normal(1)\n", "buffer huge: f32[1000000000] zeros\n"}) {
         saved.program = program;
         saved.program.insert(first, declares);
-        const graph::testing::AllocationWatch watch;
+        const graph::AllocationWatch watch;
         const auto restored = other.restore(saved, "", tensors);
         ASSERT_FALSE(restored);
         EXPECT_TRUE(restored.error().is(TolariaError::kBadCheckpoint))

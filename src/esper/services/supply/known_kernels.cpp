@@ -95,6 +95,11 @@ void order_by_speed(std::vector<urza::KernelRecord>& kernels) {
         std::rotate(kernels.begin(), best, best + 1);
 }
 
+bool is_speculative(const urza::KernelRecord& record) {
+    const auto& report = record.artifact.validation_report;
+    return report && report->conf_level == contracts::ConfidenceLevel::kSpeculative;
+}
+
 Known known_of(const KernelNeed& need, const std::vector<Result<urza::KernelRecord>>& kernels,
                const execution::KeyRing& ring) {
     Known known;

@@ -13,6 +13,9 @@ execution::KernelWant want_of(const ports::KernelNeed& need);
 /// How much faster than the operators a kernel was measured, e.g. `speed_percent` 46 is 1.46.
 double gain_of(const urza::KernelRecord& record, const std::string& figure);
 
+/// Whether its risk is above 0.5.
+bool is_speculative(const urza::KernelRecord& record);
+
 /// What is known of a need: kernels that win, and what is said of the others.
 struct Known {
     /// The fastest first; one of the aggressive pipeline, which beat the best of its time in pairs,

@@ -66,7 +66,12 @@ class LibrarySupply final : public ports::KernelSupply {
         }
         auto known = known_of(need, view_->kernels_for(need), view_->ring());
         answer.refused = std::move(known.refused);
+        std::string too_risky;
         for (const auto& record : known.winners) {
+            if (!is_allowed(record)) {
+                if (too_risky.empty()) too_risky = risky(record);
+                continue;
+            }
             auto kernel = load(record, need);
             if (!kernel) {
                 answer.refused.push_back(record.manifest.artifact + ": " +
@@ -78,7 +83,7 @@ class LibrarySupply final : public ports::KernelSupply {
             answer.kernel = std::move(*kernel);
             return answer;
         }
-        answer.why = why_none(known, answer.refused, need);
+        answer.why = too_risky.empty() ? why_none(known, answer.refused, need) : too_risky;
         return answer;
     }
 
@@ -127,6 +132,16 @@ class LibrarySupply final : public ports::KernelSupply {
     }
 
   private:
+    bool is_allowed(const urza::KernelRecord& record) const {
+        return options_.allow_speculative || !is_speculative(record);
+    }
+    static std::string risky(const urza::KernelRecord& record) {
+        return fmt::format(
+            "kernel {} is speculative: its risk of failing is {:.2f}, above 0.5; "
+            "growth.allow_speculative=true takes it",
+            record.manifest.artifact, *record.artifact.validation_report->risk_score);
+    }
+
     std::string order(const std::vector<KernelNeed>& needs) {
         if (const auto opened = open(); !opened) {
             const std::lock_guard lock(forge_mutex_);

@@ -15,6 +15,7 @@ struct SupplyOptions {
     std::filesystem::path forge;  ///< the program `esper`; "": nothing is compiled
     ForgeWishes wishes = {};
     bool by_workers = false;  ///< ordered from the library's workers; this machine compiles nothing
+    bool allow_speculative = false;  ///< offer kernels whose risk is above 0.5
 };
 
 /// The kernels of the library in a folder, which need not be there yet, or behind a server. It is

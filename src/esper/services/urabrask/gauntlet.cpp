@@ -9,8 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "esper/base/first_line.h"
+#include "esper/engine/branch_workspace.h"
 #include "esper/engine/joint/branch_comparison.h"
 #include "esper/engine/joint/branch_recording.h"
+#include "esper/engine/memory/allocation_watch.h"
 #include "esper/execution/kernels/branch_library.h"
 #include "esper/execution/kernels/child_process.h"
 #include "esper/services/urabrask/cases.h"
@@ -130,6 +132,28 @@ std::function<void()> both_passes(const graph::BranchKernel& kernel, const at::T
     };
 }
 
+/// Of the recorded operators. They are made under the watch: libtorch warns of a block that is
+/// freed under it and was not allocated under it.
+Result<double> operators_peak(const Trial& trial, const std::vector<at::Tensor>& parameters,
+                              const at::Tensor& x, const at::Tensor& gradient) {
+    graph::AllocationWatch watch;
+    ESPER_TRY(auto recording,
+              graph::record_branch(trial.branch, parameters, x, gradient, trial.precision));
+    ESPER_TRY(auto list, graph::BranchList::make(std::move(recording)));
+    watch.restart();
+    ESPER_CHECK_STATUS(list.run(x, gradient));
+    return static_cast<double>(watch.peak());
+}
+
+/// A kernel's workspace is not libtorch's.
+double kernel_peak(const graph::BranchKernel& kernel, const at::Tensor& x,
+                   const std::function<void()>& call) {
+    const graph::AllocationWatch watch;
+    call();
+    return static_cast<double>(
+        watch.peak() + graph::workspace_bytes(*kernel.info, x.numel() / kernel.info->features));
+}
+
 Status measure_shapes(const Trial& trial, const graph::BranchKernel& kernel,
                       const std::vector<at::Tensor>& parameters, Findings& findings) {
     for (const auto& shape : trial.shapes) {
@@ -140,8 +164,11 @@ Status measure_shapes(const Trial& trial, const graph::BranchKernel& kernel,
         ESPER_TRY(auto list, graph::BranchList::make(std::move(recording)));
         const auto ours = both_passes(kernel, x, gradient, parameters);
         const auto peer = [&] { value_or_throw(list.run(x, gradient)); };
-        findings.speeds.push_back(
-            {shape, measure_pair(ours, peer, trial.rounds, trial.seconds_per_shape)});
+        ShapeSpeed speed{shape, measure_pair(ours, peer, trial.rounds, trial.seconds_per_shape)};
+        speed.calls = measure_calls(ours, trial.calls, trial.seconds_per_shape / 2);
+        speed.peak_bytes = kernel_peak(kernel, x, ours);
+        ESPER_TRY(speed.peer_peak_bytes, operators_peak(trial, parameters, x, gradient));
+        findings.speeds.push_back(std::move(speed));
     }
     return {};
 }
@@ -166,14 +193,19 @@ json to_json(const std::vector<ShapeSpeed>& measured) {
     json speeds = json::array();
     for (const auto& s : measured)
         speeds.push_back({s.shape, s.times.ours_seconds, s.times.peer_seconds, s.times.ratio,
-                          s.times.low, s.times.high, s.times.rounds});
+                          s.times.low, s.times.high, s.times.rounds, s.calls.p99_seconds,
+                          s.calls.calls, s.peak_bytes, s.peer_peak_bytes});
     return speeds;
 }
 
 std::vector<ShapeSpeed> speeds_from_json(const json& j) {
     std::vector<ShapeSpeed> speeds;
     for (const auto& s : j)
-        speeds.push_back({s.at(0), {s.at(1), s.at(2), s.at(3), s.at(4), s.at(5), s.at(6)}});
+        speeds.push_back({s.at(0),
+                          {s.at(1), s.at(2), s.at(3), s.at(4), s.at(5), s.at(6)},
+                          {s.at(7), s.at(8)},
+                          s.at(9),
+                          s.at(10)});
     return speeds;
 }
 

@@ -20,12 +20,18 @@ struct Trial {
     std::vector<std::vector<std::int64_t>> shapes;
     int rounds = 25;
     double seconds_per_shape = 0.4;
+    int calls = 200;        ///< that are timed one by one, if they fit half of `seconds_per_shape`
     int most_seconds = 60;  ///< processor time that a trial may take; 20 times that by the clock
 };
 
 struct ShapeSpeed {
     std::vector<std::int64_t> shape;
     PairedTimes times;
+    CallTimes calls = {};  ///< of the kernel
+    /// The most bytes that forward and backward hold at once: results, gradients, what is saved and
+    /// the workspace; x, its gradient and the parameters belong to the caller.
+    double peak_bytes = 0;
+    double peer_peak_bytes = 0;
     /// Whether to use the kernel for this shape: it is faster beyond doubt.
     bool chosen() const { return times.low > kLeastGain; }
     static constexpr double kLeastGain = 1.03;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kShortest = 200e-6;
 constexpr int kFewestRounds = 7;
+constexpr int kFewestCalls = 25;
 
 double thread_seconds() {
     timespec now{};
@@ -30,6 +31,27 @@ double median(std::vector<double> values) {
 }
 
 }  // namespace
+
+double nearest_rank(std::vector<double> values, double share) {
+    std::sort(values.begin(), values.end());
+    const auto n = static_cast<double>(values.size());
+    const auto rank = static_cast<std::size_t>(std::clamp(std::ceil(share * n), 1.0, n));
+    return values[rank - 1];
+}
+
+CallTimes measure_calls(const std::function<void()>& call, int most, double budget_seconds) {
+    constexpr double kShare = 0.99;
+    std::vector<double> seconds;
+    for (double spent = 0; static_cast<int>(seconds.size()) < most;) {
+        if (static_cast<int>(seconds.size()) >= kFewestCalls && spent >= budget_seconds) break;
+        seconds.push_back(time_of(call, 1));
+        spent += seconds.back();
+    }
+    CallTimes found;
+    found.calls = static_cast<int>(seconds.size());
+    found.p99_seconds = nearest_rank(std::move(seconds), kShare);
+    return found;
+}
 
 std::pair<int, int> median_ranks(int n) {
     // The largest k with P(Binomial(n, 1/2) < k) <= 2.5 %; the interval is [k-1, n-k] from 0.

@@ -31,6 +31,16 @@ Reason reason(std::string what, const Status& status, std::string good) {
             status ? std::move(good) : status.error().to_string()};
 }
 
+Reason risk_reason(const std::optional<double>& risk) {
+    Reason given{"its risk is not speculative", true, "it was validated before there were scores"};
+    if (!risk) return given;
+    const auto level = contracts::confidence_for_risk(*risk);
+    given.holds = level != contracts::ConfidenceLevel::kSpeculative;
+    given.why = fmt::format("{:.3f}, {}", *risk, contracts::to_text(level));
+    if (!given.holds) given.why += ": runs take it only with growth.allow_speculative=true";
+    return given;
+}
+
 }  // namespace
 
 Result<std::vector<Reason>> reasons_of(
@@ -57,6 +67,8 @@ Result<std::vector<Reason>> reasons_of(
         judged ? fmt::format("key {}, on {}", record.judged.key, judged->verdict.hardware) : ""));
     reasons.push_back({"it is in use", record.artifact.status == KernelStatus::kValidated,
                        fmt::format("status {}", contracts::to_text(record.artifact.status))});
+    if (const auto& report = record.artifact.validation_report; report && report->passed_validation)
+        reasons.push_back(risk_reason(report->risk_score));
     if (!ask) return reasons;
     const auto fits = execution::verify_statements(bundle, ring, want_of(*ask));
     reasons.push_back(reason("it is for what was asked",

@@ -9,6 +9,7 @@
 #include "esper/program/edits/edits.h"
 #include "esper/program/shapes.h"
 #include "esper/program/text/text_format.h"
+#include "esper/services/tolaria/grow/kernel_fault.h"
 
 namespace esper::tolaria {
 
@@ -240,7 +241,7 @@ Status RunKernels::report_lost(Moment now) {
                                    {"anchor", choice->anchor},
                                    {"blueprint", choice->blueprint},
                                    {"kernel", choice->kernel},
-                                   {"reason", "it cannot be had again: " + choice->fault},
+                                   {"reason", std::string(kCannotBeHad) + choice->fault},
                                    {"evicted",
                                     "from this run; from here on its bits may differ "
                                     "from those of a run that was never stopped"}}));

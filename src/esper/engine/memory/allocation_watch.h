@@ -1,5 +1,5 @@
 #pragma once
-// Sees every allocation that libtorch's CPU allocator makes on this thread.
+// What libtorch allocates on this thread.
 
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <memory>
 
-namespace esper::graph::testing {
+namespace esper::graph {
 
+/// While it lives, it sees every allocation that libtorch's CPU allocator makes on this thread.
 class AllocationWatch {
   public:
     AllocationWatch()
@@ -18,6 +19,9 @@ class AllocationWatch {
     std::int64_t largest() const { return notes_->largest; }
     /// The most bytes that were allocated at once; what was there before does not count.
     std::int64_t peak() const { return notes_->peak; }
+
+    /// From here on. What was allocated before and is freed counts as less than nothing.
+    void restart() { notes_->largest = notes_->live = notes_->peak = 0; }
 
   private:
     struct Notes : c10::MemoryReportingInfoBase {
@@ -37,4 +41,4 @@ class AllocationWatch {
     c10::DebugInfoGuard guard_;
 };
 
-}  // namespace esper::graph::testing
+}  // namespace esper::graph
