@@ -112,10 +112,6 @@ Result<std::vector<Wanted>> wanted_of(const ForgeFlags& flags) {
     return all;
 }
 
-std::string precision_of(const tezzeret::Order& order) {
-    return order.precision == graph::Precision::kBFloat16 ? "bf16" : "fp32";
-}
-
 /// Why there is no kernel, or how one of an aggressive search compares with the best known.
 std::string remark_on(const Forged& made, const tezzeret::Order& order) {
     if (!made.why.empty() || made.against_known.empty()) return first_line(made.why);
@@ -128,7 +124,7 @@ json row_of(const Wanted& wanted, const Forged& made, const tezzeret::Order& ord
     const auto pipeline = order.pipeline;
     json row{{"blueprint", wanted.blueprint},
              {"anchor", std::string(graph::anchor_kind_name(wanted.kind))},
-             {"precision", precision_of(order)},
+             {"precision", tezzeret::precision_name(order)},
              {"shape", wanted.shape},
              {"status", std::string(tezzeret::status_name(made.status))},
              {"why", made.why},
@@ -183,8 +179,8 @@ void print_row(const Wanted& wanted, const Forged& made, const tezzeret::Order& 
     std::printf(
         "%s\n",
         fmt::format("{:<20} {:<18} {:<5} {:<11} {:<16} {:<28} {:>5.1f}  {}", wanted.blueprint,
-                    fmt::format("{}", fmt::join(wanted.shape, "x")), precision_of(order),
-                    tezzeret::status_name(made.status),
+                    fmt::format("{}", fmt::join(wanted.shape, "x")),
+                    tezzeret::precision_name(order), tezzeret::status_name(made.status),
                     made.findings.cases > 0 ? fmt::format("{:.1e} of {:.1e}", made.findings.error,
                                                           made.findings.allowed)
                                             : "-",
@@ -242,7 +238,7 @@ Status search_for(const Wanted& wanted, tezzeret::Order order, const ForgeFlags&
                   bool& failed) {
     ports::KernelNeed need;
     need.branch = wanted.branch->hash().hex();
-    need.precision = precision_of(order);
+    need.precision = tezzeret::precision_name(order);
     need.sample.assign(wanted.shape.begin() + 1, wanted.shape.end());
     need.samples = wanted.shape.front();
     if (!flags.dry) {

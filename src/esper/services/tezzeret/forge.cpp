@@ -82,6 +82,17 @@ std::optional<Pipeline> pipeline_from_name(std::string_view name) {
     return {};
 }
 
+std::string precision_name(const Order& order) {
+    return order.precision == Precision::kBFloat16 ? "bf16" : "fp32";
+}
+
+Forged::Status status_of(const Error& not_written) {
+    return not_written.is(TezzeretError::kUnsupported) ||
+                   not_written.is(graph::GraphError::kNotDifferentiable)
+               ? Forged::Status::kUnsupported
+               : Forged::Status::kFailed;
+}
+
 std::string_view status_name(Forged::Status status) {
     switch (status) {
         case Forged::Status::kValidated:
@@ -176,12 +187,7 @@ Forged forge(const Order& order) {
     int compiled = 0;
     for (const auto height : tile_heights(features_of(*order.branch), order.pipeline)) {
         auto source = kernel_source(order.branch, order.precision, height, tokens_of(order));
-        if (!source) {
-            const bool unsupported = source.error().is(TezzeretError::kUnsupported) ||
-                                     source.error().is(graph::GraphError::kNotDifferentiable);
-            return end(unsupported ? Forged::Status::kUnsupported : Forged::Status::kFailed,
-                       source.error().message());
-        }
+        if (!source) return end(status_of(source.error()), source.error().message());
         for (const auto& compiler : compilers) {
             if (order.pipeline == Pipeline::kFast && &compiler != &compilers.front()) continue;
             Attempt attempt;

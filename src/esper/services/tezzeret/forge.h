@@ -40,6 +40,8 @@ struct Order {
     /// Below that nothing is compiled.
     execution::SandboxLevel least_sandbox = execution::SandboxLevel::kLimits;
 };
+/// Of an order, as manifests and commands name it: fp32 or bf16.
+std::string precision_name(const Order& order);
 
 /// What came of an order.
 struct Forged {
@@ -67,6 +69,9 @@ struct Forged {
     double seconds = 0;          ///< wall time from order to verdict
 };
 std::string_view status_name(Forged::Status status);
+/// How a branch ends that could not be written as a kernel: kUnsupported where there is no rule for
+/// a part of it, else kFailed.
+Forged::Status status_of(const Error& not_written);
 
 /// What to make next of a branch that has a kernel of the fast pipeline: kAggressive where the
 /// machine is idle (`load` of its processors below 0.3) and runs ask for the branch often

@@ -69,12 +69,7 @@ class Search {
             return end(Forged::Status::kFailed,
                        "an aggressive search needs the best kernel that is known, and a shape");
         auto tiles = lower_branch(order_.branch, order_.precision, tokens_of(order_));
-        if (!tiles) {
-            const bool unsupported = tiles.error().is(TezzeretError::kUnsupported) ||
-                                     tiles.error().is(graph::GraphError::kNotDifferentiable);
-            return end(unsupported ? Forged::Status::kUnsupported : Forged::Status::kFailed,
-                       tiles.error().message());
-        }
+        if (!tiles) return end(status_of(tiles.error()), tiles.error().message());
         tiles_ = std::move(*tiles);
         auto best = first();
         if (!best)
