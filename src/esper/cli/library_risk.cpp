@@ -61,34 +61,33 @@ void print_json(const Seen& seen) {
                        {"log2_memory_ratio", urabrask::kOfMemory}}}});
 }
 
+std::string calibration_table(const Seen& seen) {
+    Table table;
+    table.column("predicted risk", Table::Align::kLeft)
+        .column("uses")
+        .column("failures expected")
+        .column("seen")
+        .column("share that failed (95 %)", Table::Align::kLeft)
+        .column("", Table::Align::kLeft);
+    for (const auto& bin : urabrask::calibration(seen.predicted)) {
+        if (bin.uses == 0) continue;
+        table.row({fmt::format("{} to {}", bin.from, bin.to), std::to_string(bin.uses),
+                   fmt::format("{:.2f}", expected(bin)), std::to_string(bin.failures),
+                   fmt::format("{:.1f} to {:.1f} %", 100 * bin.low, 100 * bin.high),
+                   bin.is_calibrated()       ? "agrees"
+                   : bin.predicted < bin.low ? "risk predicted too low"
+                                             : "risk predicted too high"});
+    }
+    return table.text();
+}
+
 void print_text(const Seen& seen) {
     if (seen.predicted.empty())
         std::printf(
             "no run has reported a kernel whose risk was predicted; runs with "
             "growth.kernels=true do when they are done\n");
     else
-        std::printf(
-            "%s",
-            [&] {
-                Table table;
-                table.column("predicted risk", Table::Align::kLeft)
-                    .column("uses")
-                    .column("failures expected")
-                    .column("seen")
-                    .column("share that failed (95 %)", Table::Align::kLeft)
-                    .column("", Table::Align::kLeft);
-                for (const auto& bin : urabrask::calibration(seen.predicted)) {
-                    if (bin.uses == 0) continue;
-                    table.row({fmt::format("{} to {}", bin.from, bin.to), std::to_string(bin.uses),
-                               fmt::format("{:.2f}", expected(bin)), std::to_string(bin.failures),
-                               fmt::format("{:.1f} to {:.1f} %", 100 * bin.low, 100 * bin.high),
-                               bin.is_calibrated()       ? "agrees"
-                               : bin.predicted < bin.low ? "risk predicted too low"
-                                                         : "risk predicted too high"});
-                }
-                return table.text();
-            }()
-                .c_str());
+        std::printf("%s", calibration_table(seen).c_str());
     if (seen.without > 0)
         std::printf("%lld uses were of kernels without a prediction\n",
                     static_cast<long long>(seen.without));

@@ -180,7 +180,7 @@ execution::KernelManifest manifest_of(const tezzeret::Order& order, const Forged
     // Two branches may have one source, so the forge's id alone is not enough.
     manifest.artifact = fmt::format("{}-{}-{}", manifest.branch.substr(0, 12),
                                     fmt::join(manifest.shape.sample, "x"), made.id);
-    manifest.precision = order.precision == graph::Precision::kBFloat16 ? "bf16" : "fp32";
+    manifest.precision = tezzeret::precision_name(order);
     manifest.isa = made.isa;
     manifest.cpu_features = features_of(made.isa);
     manifest.pipeline = contract_of(order.pipeline);
@@ -213,7 +213,10 @@ Result<std::string> store_kernel(urza::Library& library, const execution::KeyFol
     kernel.compilation.toolchain_version = made.compiler;
     execution::KernelBundle bundle = kernel.bundle;
     ESPER_TRY(const std::string id, library.add_kernel(std::move(kernel)));
-    ESPER_TRY(const auto known, experience_of(library, in_catalogue));
+    Experience known;
+    if (made.status == Forged::Status::kValidated) {
+        ESPER_TRY(known, experience_of(library, in_catalogue));
+    }
     const auto report = report_of(made, known);
     ESPER_TRY(const std::string text, contracts::to_json(report));
     execution::Verdict verdict;
